@@ -1,0 +1,1 @@
+"""emofuse: emotion from face, voice and words on video."""

@@ -1,0 +1,57 @@
+"""The exceptions a user can meet, and the exit code of each.
+
+EmofuseError
+├── UsageError      a wrong option, path or setting                 exit code 2
+│   └── RecipeError a recipe or one of its keys
+├── MediaError      a file that cannot be read as sound or picture  exit code 1
+├── OutputError     a result that cannot be written
+├── AssetError      a third-party weight that cannot be had
+├── BundleError     a bundle or model file that is not whole
+└── CorpusError     a data set that is not as its reader expects
+
+Every message names the value and what was allowed; `hint` is the next step.
+"""
+
+
+class EmofuseError(Exception):
+    """Base of everything emofuse raises on purpose: one line for the user, and a hint of what to do."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class UsageError(EmofuseError):
+    """A wrong option, path or setting."""
+
+    exit_code = 2
+
+
+class RecipeError(UsageError):
+    """A recipe that does not exist, or a key or value in it that is not allowed."""
+
+
+class MediaError(EmofuseError):
+    """A file that cannot be read as sound or picture."""
+
+
+class OutputError(EmofuseError):
+    """A result that cannot be written."""
+
+
+class AssetError(EmofuseError):
+    """A third-party weight that is neither here nor to be had, or whose hash differs."""
+
+
+class BundleError(EmofuseError):
+    """A bundle or a model file that is missing, incomplete or made for something else."""
+
+
+class CorpusError(EmofuseError):
+    """A data set whose files or labels are not what its reader expects."""

@@ -1,0 +1,138 @@
+"""What the parts of emofuse hand to one another: frozen, and checked once, when made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Modality = Literal["face", "voice", "text"]
+MODALITIES: Final[tuple[Modality, ...]] = ("face", "voice", "text")
+
+
+def _check(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture. image: (H, W, 3) uint8 RGB, upright; time_s: presentation time from the container."""
+
+    image: NDArray[np.uint8]
+    time_s: float
+
+    def __post_init__(self) -> None:
+        _check(
+            self.image.ndim == 3 and self.image.shape[2] == 3 and self.image.dtype == np.uint8,
+            f"Frame.image must be (H, W, 3) uint8, not {self.image.shape} {self.image.dtype}",
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioBlock:
+    """A stretch of mono sound. samples: (T,) float32 in [-1, 1]; time_s: presentation time of the first sample."""
+
+    samples: NDArray[np.float32]
+    rate_hz: int
+    time_s: float
+
+    def __post_init__(self) -> None:
+        _check(
+            self.samples.ndim == 1 and self.samples.dtype == np.float32,
+            f"AudioBlock.samples must be (T,) float32, not {self.samples.shape} {self.samples.dtype}",
+        )
+        _check(self.rate_hz > 0, f"AudioBlock.rate_hz must be positive, not {self.rate_hz}")
+
+    @property
+    def end_s(self) -> float:
+        """Presentation time just after the last sample, in seconds."""
+        return self.time_s + len(self.samples) / self.rate_hz
+
+
+Packet = Frame | AudioBlock
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """What one modality says about a stretch of time.
+
+    probabilities: (C,) float32, non-negative, summing to 1; quality in [0, 1]: how much the input can be
+    trusted (a small, turned face or faint speech is low).
+    """
+
+    modality: str
+    labels: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    start_s: float
+    end_s: float
+    quality: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check(
+            self.probabilities.shape == (len(self.labels),),
+            f"Scores.probabilities must be ({len(self.labels)},), not {self.probabilities.shape}",
+        )
+        _check(bool(np.isfinite(self.probabilities).all()), "Scores.probabilities must be finite")
+        _check(
+            abs(float(self.probabilities.sum()) - 1.0) < 1e-3 and float(self.probabilities.min()) >= 0.0,
+            f"Scores.probabilities must be non-negative and sum to 1, not {self.probabilities}",
+        )
+        _check(0.0 <= self.quality <= 1.0, f"Scores.quality must be in [0, 1], not {self.quality}")
+        _check(self.end_s >= self.start_s, f"Scores end before they start: {self.start_s} to {self.end_s}")
+
+    @property
+    def label(self) -> str:
+        """The most probable label."""
+        return self.labels[int(np.argmax(self.probabilities))]
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the most probable label."""
+        return float(self.probabilities.max())
+
+    def as_dict(self) -> dict[str, float]:
+        """Return {label: probability}, rounded to 4 decimals."""
+        return {k: round(float(p), 4) for k, p in zip(self.labels, self.probabilities, strict=True)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A face in a frame. box_xyxy: (4,) float32 pixels; score in [0, 1]; landmarks: (5, 2) float32 pixels:
+    right eye, left eye, nose tip, right and left corner of the mouth (the subject's right and left), or None."""
+
+    box_xyxy: NDArray[np.float32]
+    score: float
+    landmarks: NDArray[np.float32] | None = None
+    track_id: int | None = None
+    emotion: Scores | None = None
+
+    def __post_init__(self) -> None:
+        _check(self.box_xyxy.shape == (4,), f"Face.box_xyxy must be (4,), not {self.box_xyxy.shape}")
+        _check(
+            self.landmarks is None or self.landmarks.shape == (5, 2),
+            f"Face.landmarks must be (5, 2) or None, not {getattr(self.landmarks, 'shape', None)}",
+        )
+
+    @property
+    def size_px(self) -> float:
+        """The geometric mean of the box's width and height, in pixels."""
+        width, height = self.box_xyxy[2:] - self.box_xyxy[:2]
+        return float(max(width, 0.0) * max(height, 0.0)) ** 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """The answer at one time. by_modality holds the modalities that spoke; `why` says why the others did not."""
+
+    time_s: float
+    fused: Scores | None
+    by_modality: Mapping[str, Scores] = field(default_factory=dict)
+    faces: tuple[Face, ...] = ()
+    why: Mapping[str, str] = field(default_factory=dict)
+
+
+Json = dict[str, Any]
