@@ -1,0 +1,165 @@
+"""Recipes: one TOML file is the whole description of a training run. The defaults stand here and nowhere else."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from emofuse.errors import RecipeError
+from emofuse.types import Json
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FaceNetSettings(Settings):
+    """A residual network over 48 x 48 grey faces. widths: channels of the stem and of each stage."""
+
+    name: Literal["face-resnet"] = "face-resnet"
+    widths: tuple[int, ...] = (16, 48, 96, 160)
+    blocks: tuple[int, ...] = (1, 2, 2)
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+
+class VoiceNetSettings(Settings):
+    """MobileNetV3 over log-mels, statistics pooled from several blocks. pretrained: an asset's name, or none."""
+
+    name: Literal["voice-mobilenet"] = "voice-mobilenet"
+    pretrained: str | None = "mn04_as"
+    taps: tuple[int, ...] = (6, 10, 12, 15, 16)
+    hidden: int = Field(256, ge=8)
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+
+class FaceDataSettings(Settings):
+    """FER+ and its augmentation. Angles in degrees; the others are fractions of the picture or of full scale."""
+
+    corpus: Literal["ferplus"] = "ferplus"
+    rotate_deg: float = Field(15.0, ge=0)
+    scale: float = Field(0.15, ge=0, lt=1)
+    shift: float = Field(0.08, ge=0, lt=1)
+    shear: float = Field(0.08, ge=0, lt=1)
+    contrast: float = Field(0.3, ge=0, lt=1)
+    blur: float = Field(0.15, ge=0, le=1, description="probability of losing resolution")
+    noise: float = Field(0.03, ge=0, le=1)
+    erase: float = Field(0.5, ge=0, le=1, description="probability of one erased rectangle")
+
+
+class VoiceDataSettings(Settings):
+    """Speech corpora, the window the network hears, and augmentation."""
+
+    corpus: Literal["speech"] = "speech"
+    train_on: tuple[Literal["ravdess", "emodb"], ...] = ("ravdess",)
+    window_s: float = Field(3.0, gt=0.5)
+    eval_windows: int = Field(3, ge=1)
+    gain_db: float = Field(9.0, ge=0)
+    snr_db: tuple[float, float] = (8.0, 40.0)
+    noise: float = Field(0.5, ge=0, le=1, description="probability of added noise")
+    stretch: float = Field(0.15, ge=0, lt=1, description="time stretch, as a fraction")
+    shift_mels: float = Field(4.0, ge=0, description="frequency shift, in mel bands")
+    equalise_db: float = Field(6.0, ge=0, description="random smooth filter")
+    time_masks: int = Field(2, ge=0)
+    time_mask_s: float = Field(0.3, ge=0)
+    mel_masks: int = Field(2, ge=0)
+    mel_mask_bands: int = Field(12, ge=0)
+
+
+class TrainSettings(Settings):
+    """How the weights are found."""
+
+    epochs: int = Field(60, ge=1)
+    batch_size: int = Field(128, ge=2)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: float = Field(0.1, gt=0)
+    backbone_lr_scale: float = Field(1.0, ge=0, description="of the pretrained part")
+    weight_decay: float = Field(5e-4, ge=0)
+    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    warmup_epochs: float = Field(2.0, ge=0)
+    mixup: float = Field(0.2, ge=0, description="alpha of the Beta distribution; 0 is off")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    gradient_clip: float = Field(5.0, ge=0)
+    ema_decay: float | None = Field(0.999, gt=0, lt=1)
+    patience: int = Field(0, ge=0, description="epochs without gain before stopping; 0 is never")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    keep: Literal["best", "last"] = "best"
+
+
+class Recipe(Settings):
+    """One run: what it is called, the data, the network and the training."""
+
+    name: str
+    seed: int = 0
+    data: Annotated[FaceDataSettings | VoiceDataSettings, Field(discriminator="corpus")]
+    model: Annotated[FaceNetSettings | VoiceNetSettings, Field(discriminator="name")]
+    train: TrainSettings = TrainSettings()
+
+
+def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe and apply `key=value` overrides such as `train.epochs=3`.
+
+    Raises RecipeError, naming the key and, for an unknown one, its nearest neighbour.
+    """
+    file = Path(path)
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"no recipe at {file}", "the recipes that ship are in the folder recipes/") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"cannot read the recipe {file}: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{file} is not TOML: {error}") from None
+    for override in overrides:
+        _apply(document, override)
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        raise _as_recipe_error(file, error) from None
+
+
+def _apply(document: Json, override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"override {override!r} is not of the form key=value", "for example train.epochs=3")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string
+    *parents, last = key.split(".")
+    table: Any = document
+    for parent in parents:
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise RecipeError(f"override {override!r}: {parent!r} is a value, not a table")
+    table[last] = value
+
+
+def _as_recipe_error(file: Path, error: ValidationError) -> RecipeError:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    # pydantic puts the chosen member of a union into the location; people do not write it
+    path = [part for part in path if part not in _members()]
+    key = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(path[-1], _known_keys(), n=1)
+        return RecipeError(f"{file}: unknown key {key!r}", f"did you mean {near[0]!r}?" if near else "")
+    return RecipeError(f"{file}: {key}: {first['msg']}, not {first.get('input')!r}")
+
+
+def _sections() -> tuple[type[Settings], ...]:
+    return (Recipe, TrainSettings, FaceDataSettings, VoiceDataSettings, FaceNetSettings, VoiceNetSettings)
+
+
+def _members() -> set[str]:
+    return {str(section.model_fields[k].default) for section in _sections()[2:] for k in ("corpus", "name") if k in section.model_fields}
+
+
+def _known_keys() -> list[str]:
+    return sorted({key for section in _sections() for key in section.model_fields})

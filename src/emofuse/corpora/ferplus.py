@@ -1,0 +1,85 @@
+"""FER+ (Barsoum et al., 2016, https://arxiv.org/abs/1608.01041): web faces, each with ten crowd votes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from emofuse.emotions import FERPLUS
+from emofuse.errors import CorpusError
+
+Part = Literal["Train", "Valid", "Test"]
+N_CLASSES: Final = len(FERPLUS)
+SIZE: Final = 48  # pixels, both ways
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FerPlus:
+    """One part of FER+. images: (N, 48, 48) uint8 grey; votes: (N, 10), the eight emotions, unknown, no face."""
+
+    images: NDArray[np.uint8]
+    votes: NDArray[np.float32]
+
+    def majority(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return the images with a majority emotion and its index in FERPLUS: the published test protocol.
+
+        Single votes are outliers and dropped; a face counts when one emotion then holds more than half of the
+        votes (`majority` mode of https://github.com/microsoft/FERPlus). Unknown and no-face faces are left out.
+        """
+        votes = _without_outliers(self.votes)
+        winner = votes.argmax(axis=1)
+        keep = (votes.max(axis=1) > 0.5 * votes.sum(axis=1)) & (winner < N_CLASSES)
+        return self.images[keep], winner[keep].astype(np.int64)
+
+    def plurality(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return the images whose most-voted label of the raw ten is an emotion, and that emotion (ties: first)."""
+        winner = self.votes.argmax(axis=1)
+        keep = winner < N_CLASSES
+        return self.images[keep], winner[keep].astype(np.int64)
+
+    def distributions(self) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Return the images that most voters gave an emotion to, and the (N, 8) distribution of those votes."""
+        votes = _without_outliers(self.votes)
+        emotion = votes[:, :N_CLASSES].sum(axis=1)
+        keep = (emotion > 0) & (emotion >= 0.5 * votes.sum(axis=1))
+        target = votes[keep, :N_CLASSES] / emotion[keep, None]
+        return self.images[keep], target.astype(np.float32)
+
+
+def _without_outliers(votes: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.where(votes <= 1.0, 0.0, votes).astype(np.float32)
+
+
+def read_ferplus(path: str | Path, part: Part) -> FerPlus:
+    """Read one part of the zip that holds FER2013Train, FER2013Valid and FER2013Test with their label.csv.
+
+    Raises CorpusError when the file is missing, is no zip, or holds a picture or a row that does not fit.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise CorpusError(f"no FER+ archive at {file}", "give its folder with --data or EMOFUSE_DATA")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            text = archive.read(f"FER2013{part}/label.csv").decode("utf-8")
+            rows = [row for row in csv.reader(io.StringIO(text)) if row]
+            images = np.stack([_picture(archive, f"FER2013{part}/{row[0]}") for row in rows])
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise CorpusError(f"{file} is not the FER+ archive: {error}") from None
+    if any(len(row) != 2 + 10 for row in rows):
+        raise CorpusError(f"{file}: FER2013{part}/label.csv must have 12 columns: name, box and ten votes")
+    return FerPlus(images, np.array([row[2:] for row in rows], dtype=np.float32))
+
+
+def _picture(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
+    image = cv2.imdecode(np.frombuffer(archive.read(name), dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
+    if image is None or image.shape != (SIZE, SIZE):
+        raise CorpusError(f"{name} in the FER+ archive is not a {SIZE} x {SIZE} picture")
+    return image.astype(np.uint8, copy=False)

@@ -1,0 +1,208 @@
+"""The one stateful core: packets in, moments out. A file, a queue and a live stream are the same code."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+from pydantic import Field
+
+from emofuse.config import Settings
+from emofuse.features.speech import SoundBuffer
+from emofuse.inference.bundle import Bundle
+from emofuse.inference.detector import FaceDetector
+from emofuse.inference.fusion import fuse
+from emofuse.inference.predictors import FacePredictor, VoicePredictor
+from emofuse.inference.tracker import FaceTracker
+from emofuse.timeline import mean_scores
+from emofuse.types import AudioBlock, Face, Frame, Moment, Packet, Scores
+
+Mode = Literal["queue", "frame"]
+
+LONGEST_GAP_S: Final = 60.0  # a longer jump of the stream's clock is skipped, not filled with moments
+
+NO_AUDIO: Final = "no audio track"
+NO_PICTURE: Final = "no picture"
+NO_FACE: Final = "no face found"
+NO_SPEECH: Final = "no speech"
+NO_TRANSCRIPT: Final = "no transcript"
+
+
+class AnalyzerSettings(Settings):
+    """How a stream becomes moments. queue: one every hop_s, over the last seconds; frame: one for every frame."""
+
+    mode: Mode = "queue"
+    hop_s: float = Field(0.5, gt=0.02, le=60)
+    face_buffer_s: float = Field(1.0, gt=0)
+    face_period_s: float = Field(0.1, ge=0)
+
+
+@dataclass(slots=True)
+class _Track:
+    face: Face  # where it was last
+    scores: deque[Scores]  # of the last seconds
+
+
+class Analyzer:
+    """Follows faces and voice through a stream of packets in presentation order.
+
+    `push` returns the moments that a packet completed, `flush` the last ones. Nothing that grows with the
+    stream is kept. A moment at time t is made of what was heard and seen up to t, never after.
+    """
+
+    def __init__(self, bundle: Bundle, detector: FaceDetector, settings: AnalyzerSettings | None = None) -> None:
+        self.bundle = bundle
+        self.settings = settings or AnalyzerSettings()
+        self._detector = detector
+        self._tracker = FaceTracker()
+        self._faces = FacePredictor(bundle) if "face" in bundle.networks else None
+        self._voice = VoicePredictor(bundle) if "voice" in bundle.networks else None
+        self._sound = SoundBuffer(self._voice.window_s if self._voice else 1.0)
+        self._tracks: dict[int, _Track] = {}
+        self._visible: tuple[int, ...] = ()  # track ids in the latest frame
+        self._heard: Scores | None = None
+        self._last: Moment | None = None
+        self._now_s = -math.inf
+        self._next_hop_s: float | None = None
+        self._saw_frame = False
+
+    def push(self, packet: Packet) -> list[Moment]:
+        """Take one packet and return the moments it completed (often none)."""
+        moments = self._advance(packet.time_s)
+        if isinstance(packet, AudioBlock):
+            self._sound.push(packet)
+            self._now_s = max(self._now_s, packet.end_s)
+            return moments
+        self._saw_frame = True
+        self._see(packet)
+        if self.settings.mode == "frame":
+            moments.append(self._moment(packet.time_s, [self._newest(i) for i in self._visible]))
+        return moments
+
+    def flush(self) -> list[Moment]:
+        """End the stream: return the moments up to its end; the last one stands at the end itself."""
+        if self._next_hop_s is None:
+            return []
+        moments = self._advance(self._now_s)
+        ended_s = self._last.time_s if self._last else -math.inf
+        if self._hops_are_moments and self._now_s > ended_s + 1e-6:
+            self._listen(self._now_s)
+            moments.append(self._moment(self._now_s, self._buffered(self._now_s)))
+        return moments
+
+    def view(self, time_s: float) -> Moment:
+        """Return what to show over the latest frame: its faces, and the latest fused answer."""
+        faces = tuple(self._over_buffer(i) for i in self._visible)
+        last = self._last
+        return Moment(time_s, last.fused, last.by_modality, faces) if last else Moment(time_s, None, faces=faces)
+
+    @property
+    def _hops_are_moments(self) -> bool:
+        return self.settings.mode == "queue" or not self._saw_frame
+
+    def _advance(self, time_s: float) -> list[Moment]:
+        """Make the moments of every hop that ends at or before `time_s`."""
+        if self._next_hop_s is None:
+            self._next_hop_s = time_s + self.settings.hop_s
+        elif time_s - self._next_hop_s > LONGEST_GAP_S:
+            self._next_hop_s = time_s
+        moments = []
+        while self._next_hop_s <= time_s + 1e-9:
+            self._listen(self._next_hop_s)
+            if self._hops_are_moments:
+                moments.append(self._moment(self._next_hop_s, self._buffered(self._next_hop_s)))
+            self._next_hop_s += self.settings.hop_s
+        self._now_s = max(self._now_s, time_s)
+        return moments
+
+    def _see(self, frame: Frame) -> None:
+        """Follow the faces of a frame, and score those that are due."""
+        if self._faces is None:
+            return
+        time_s = frame.time_s
+        tracked = self._tracker.update(self._detector.detect(frame.image), time_s)
+        for face in tracked:
+            track = self._tracks.setdefault(_id(face), _Track(face, deque()))
+            track.face = face
+        due = [face for face in tracked if self._is_due(self._tracks[_id(face)], time_s)]
+        for face, scores in zip(due, self._faces.score(frame.image, due, time_s), strict=True):
+            self._tracks[_id(face)].scores.append(scores)
+        self._visible = tuple(_id(face) for face in tracked)
+        self._forget(time_s)
+
+    def _forget(self, time_s: float) -> None:
+        """Drop scores that left the buffer, and tracks of which nothing is left."""
+        oldest_s = time_s - self.settings.face_buffer_s
+        for track_id, track in list(self._tracks.items()):
+            while track.scores and track.scores[0].end_s < oldest_s:
+                track.scores.popleft()
+            if not track.scores:
+                del self._tracks[track_id]
+        self._visible = tuple(i for i in self._visible if i in self._tracks)
+
+    def _is_due(self, track: _Track, time_s: float) -> bool:
+        if self.settings.mode == "frame" or not track.scores:
+            return True
+        return time_s - track.scores[-1].end_s >= self.settings.face_period_s - 1e-6
+
+    def _listen(self, time_s: float) -> None:
+        if self._voice is None or self._sound.is_empty:
+            return
+        samples = self._sound.window(time_s - self._voice.window_s, time_s)
+        self._heard = self._voice.score(samples, time_s)
+
+    def _moment(self, time_s: float, faces: list[Face]) -> Moment:
+        by_modality: dict[str, Scores] = {}
+        why = {"text": NO_TRANSCRIPT}
+        seen = _pooled(faces)
+        if seen is not None:
+            by_modality["face"] = seen
+        else:
+            why["face"] = NO_FACE if self._saw_frame else NO_PICTURE
+        if self._heard is not None:
+            by_modality["voice"] = self._heard
+        else:
+            why["voice"] = NO_AUDIO if self._sound.is_empty else NO_SPEECH
+        self._last = Moment(time_s, fuse(by_modality, self.bundle.weights), by_modality, tuple(faces), why)
+        return self._last
+
+    def _newest(self, track_id: int) -> Face:
+        track = self._tracks[track_id]
+        return replace(track.face, emotion=track.scores[-1])
+
+    def _over_buffer(self, track_id: int) -> Face:
+        track = self._tracks[track_id]
+        return replace(track.face, emotion=mean_scores(track.scores, "face"))
+
+    def _buffered(self, time_s: float) -> list[Face]:
+        """Return every face of the buffer that ends at `time_s`, with its mean scores."""
+        self._forget(time_s)
+        return [self._over_buffer(track_id) for track_id in sorted(self._tracks)]
+
+
+def _id(face: Face) -> int:
+    assert face.track_id is not None, "the tracker gives every face an id"
+    return face.track_id
+
+
+def _pooled(faces: Sequence[Face]) -> Scores | None:
+    """Pool the faces of a picture by area and quality, so that the nearest person counts most."""
+    spoken = [face for face in faces if face.emotion is not None]
+    if not spoken:
+        return None
+    scores = [face.emotion for face in spoken if face.emotion is not None]
+    area = np.array([face.size_px**2 for face in spoken])
+    share = area * np.array([max(s.quality, 1e-3) for s in scores])
+    pooled = np.average(np.stack([s.probabilities for s in scores]), axis=0, weights=share)
+    return Scores(
+        "face",
+        scores[0].labels,
+        (pooled / pooled.sum()).astype(np.float32),
+        min(s.start_s for s in scores),
+        max(s.end_s for s in scores),
+        float(np.average([s.quality for s in scores], weights=share)),
+    )

@@ -1,0 +1,85 @@
+"""From pixels and samples to calibrated scores over a bundle's labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emofuse.emotions import mapping_matrix
+from emofuse.errors import BundleError
+from emofuse.features.face import SIZE, crop_face, face_quality
+from emofuse.features.speech import RATE_HZ, voiced_s
+from emofuse.inference.bundle import Bundle
+from emofuse.inference.network import OnnxNetwork, softmax
+from emofuse.types import Face, Scores
+
+SHORTEST_S = 1.0  # a shorter stretch of sound is padded to this
+LEAST_VOICED_S = 0.2  # less is "no speech"
+FULL_VOICED_S = 1.0  # as much voice, and nothing is missing from the quality
+
+
+class _Calibrated:
+    """A network whose probabilities are calibrated and carried to the bundle's labels."""
+
+    def __init__(self, network: OnnxNetwork, labels: tuple[str, ...], temperature: float) -> None:
+        self.network = network
+        self.labels = labels
+        self.temperature = temperature
+        self.matrix = mapping_matrix(network.card.labels, labels)
+
+    def score(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return (N, C) probabilities over the bundle's labels and the (N,) share that they covered."""
+        own = softmax(self.network.logits(batch), self.temperature)
+        mapped = own @ self.matrix
+        covered = mapped.sum(axis=1)
+        floor = np.float32(1e-6)  # all the mass may lie on a label that the bundle leaves out
+        mapped = (mapped + floor) / (mapped + floor).sum(axis=1, keepdims=True)
+        return mapped, covered
+
+
+class FacePredictor:
+    """Scores the faces of a picture."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        settings = bundle.manifest.modalities["face"]
+        network = bundle.networks["face"]
+        if network.card.input.size_px != SIZE:
+            raise BundleError(f"{settings.file} wants faces of {network.card.input.size_px} pixels, not {SIZE}")
+        self._model = _Calibrated(network, bundle.labels, settings.temperature)
+
+    def score(self, image: NDArray[np.uint8], faces: Sequence[Face], time_s: float) -> list[Scores]:
+        """Score every face of an (H, W, 3) uint8 RGB picture, in one batch, in their order."""
+        if not faces:
+            return []
+        batch = np.stack([crop_face(image, face) for face in faces])[:, None].astype(np.float32)
+        probabilities, covered = self._model.score(batch)
+        return [
+            Scores("face", self._model.labels, p, time_s, time_s, min(1.0, face_quality(face) * float(c)))
+            for face, p, c in zip(faces, probabilities, covered, strict=True)
+        ]
+
+
+class VoicePredictor:
+    """Scores a window of sound."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        settings = bundle.manifest.modalities["voice"]
+        network = bundle.networks["voice"]
+        spec = network.card.input
+        if spec.rate_hz != RATE_HZ or spec.window_s is None:
+            raise BundleError(f"{settings.file} wants {spec.rate_hz} Hz sound in a stated window, not {RATE_HZ}")
+        self.window_s = spec.window_s
+        self._model = _Calibrated(network, bundle.labels, settings.temperature)
+
+    def score(self, samples: NDArray[np.float32], end_s: float) -> Scores | None:
+        """Score (T,) samples at 16 kHz that end at `end_s`; None when nobody speaks in them."""
+        voiced = voiced_s(samples)
+        if voiced < LEAST_VOICED_S:
+            return None
+        start_s = end_s - len(samples) / RATE_HZ
+        samples = np.pad(samples, (0, max(0, round(SHORTEST_S * RATE_HZ) - len(samples))))
+        probabilities, covered = self._model.score(samples[None])
+        quality = min(1.0, voiced / FULL_VOICED_S) * float(covered[0])
+        return Scores("voice", self._model.labels, probabilities[0], start_s, end_s, min(1.0, quality))

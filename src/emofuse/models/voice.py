@@ -1,0 +1,87 @@
+"""The voice emotion network: samples in, logits out."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.mobilenetv3 import InvertedResidual, MobileNetV3, _mobilenet_v3_conf
+from torchvision.ops.misc import SqueezeExcitation
+
+from emofuse.config import VoiceNetSettings
+from emofuse.models.frontends import AudioSetLogMel
+
+WIDTH = 0.4  # of MobileNetV3-Large, as in EfficientAT's mn04
+
+
+def audio_mobilenet() -> nn.Sequential:
+    """Build torchvision's MobileNetV3-Large at width 0.4 as EfficientAT changed it: one input channel, sigmoid
+    gates in squeeze-and-excitation. Returns its 17 blocks; a block maps (N, c, F, T) to (N, c', F', T')."""
+    settings, last_channel = _mobilenet_v3_conf("mobilenet_v3_large", width_mult=WIDTH)
+    block = partial(InvertedResidual, se_layer=partial(SqueezeExcitation, scale_activation=nn.Sigmoid))
+    features = cast(nn.Sequential, MobileNetV3(settings, last_channel, block=block).features)
+    stem = cast(nn.Conv2d, cast(nn.Sequential, features[0])[0])
+    cast(nn.Sequential, features[0])[0] = nn.Conv2d(1, stem.out_channels, 3, stride=2, padding=1, bias=False)
+    return features
+
+
+def load_audioset(backbone: nn.Sequential, path: Path) -> None:
+    """Fill `audio_mobilenet` with EfficientAT's weights. Raises RuntimeError when a name or shape differs."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    renamed: dict[str, Tensor] = {}
+    for name, value in state.items():
+        if not name.startswith("features."):
+            continue
+        key = name.removeprefix("features.").replace("conc_se_layers.0.", "")
+        # their gates are linear layers, torchvision's are 1 x 1 convolutions
+        is_gate = ".fc1.weight" in key or ".fc2.weight" in key
+        renamed[key] = value[:, :, None, None] if is_gate else value
+    backbone.load_state_dict(renamed)
+
+
+class VoiceNet(nn.Module):
+    """Log-mel, MobileNetV3, and the mean and deviation of several of its blocks into a small classifier.
+
+    Early blocks keep what makes an emotion audible (pitch, timbre), which the last one, trained to name sound
+    events, has partly thrown away.
+    """
+
+    def __init__(self, settings: VoiceNetSettings, n_classes: int, weights: Path | None = None) -> None:
+        super().__init__()
+        self.frontend = AudioSetLogMel()
+        self.backbone = audio_mobilenet()
+        if weights is not None:
+            load_audioset(self.backbone, weights)
+        self.taps = frozenset(settings.taps)
+        with torch.no_grad():
+            n_features = self._pool(torch.zeros(1, self.frontend.n_mels, 64)).shape[1]
+        self.head = nn.Sequential(
+            nn.BatchNorm1d(n_features),
+            nn.Dropout(settings.dropout),
+            nn.Linear(n_features, settings.hidden),
+            nn.Hardswish(),
+            nn.Dropout(settings.dropout),
+            nn.Linear(settings.hidden, n_classes),
+        )
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Score speech. samples: (N, T) float32 in [-1, 1] at 16 kHz, T of 0.5 s or more. Returns (N, C) logits."""
+        return self.classify(self.frontend(samples))
+
+    def classify(self, log_mel: Tensor) -> Tensor:
+        """Score log-mels (N, F, T) that the front end made. Returns (N, C) logits."""
+        return cast(Tensor, self.head(self._pool(log_mel)))
+
+    def _pool(self, log_mel: Tensor) -> Tensor:
+        x = log_mel.unsqueeze(1)
+        pooled: list[Tensor] = []
+        for index, block in enumerate(self.backbone):
+            x = block(x)
+            if index in self.taps:
+                mean = x.mean(dim=(2, 3))
+                square = ((x - mean[:, :, None, None]) ** 2).mean(dim=(2, 3))
+                pooled += [mean, torch.sqrt(square + 1e-5)]
+        return torch.cat(pooled, dim=1)

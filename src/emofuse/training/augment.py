@@ -1,0 +1,131 @@
+"""Augmentation of whole batches, in torch: faces as pictures, speech as samples and as log-mels."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from emofuse.config import FaceDataSettings, VoiceDataSettings
+
+
+def uniform(shape: tuple[int, ...], low: float, high: float, generator: Generator) -> Tensor:
+    """Draw float32 values between low and high."""
+    return torch.rand(shape, generator=generator) * (high - low) + low
+
+
+def augment_faces(faces: Tensor, settings: FaceDataSettings, generator: Generator) -> Tensor:
+    """Return the batch flipped, warped, re-lit, blurred, made noisy and partly erased, each face by its own draw.
+
+    faces: (N, 1, H, W) float32 in [0, 255]; the result has the same form.
+    """
+    faces = _warp(faces, settings, generator)
+    faces = _lose_resolution(faces, settings.blur, generator)
+    n = len(faces)
+    mean = faces.mean(dim=(1, 2, 3), keepdim=True)
+    contrast = 1 + uniform((n, 1, 1, 1), -settings.contrast, settings.contrast, generator)
+    gamma = torch.exp(uniform((n, 1, 1, 1), -settings.contrast, settings.contrast, generator))
+    faces = ((faces - mean) * contrast + mean).clamp(0, 255)
+    faces = 255 * (faces / 255) ** gamma
+    level = uniform((n, 1, 1, 1), 0, settings.noise * 255, generator)
+    faces = faces + level * torch.randn(faces.shape, generator=generator)
+    return _erase(faces, settings.erase, generator).clamp(0, 255)
+
+
+def _warp(faces: Tensor, settings: FaceDataSettings, generator: Generator) -> Tensor:
+    n = len(faces)
+    angle = uniform((n,), -settings.rotate_deg, settings.rotate_deg, generator) * (math.pi / 180)
+    scale = torch.exp(uniform((n,), -settings.scale, settings.scale, generator))
+    stretch = torch.exp(uniform((n,), -settings.scale / 3, settings.scale / 3, generator))
+    shear = uniform((n,), -settings.shear, settings.shear, generator)
+    flip = torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
+    shift = uniform((n, 2), -2 * settings.shift, 2 * settings.shift, generator)  # grid units span 2
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    rows = [flip * scale * stretch * cos, scale * (shear * cos - sin), shift[:, 0]]
+    rows += [flip * scale * stretch * sin, scale * (shear * sin + cos), shift[:, 1]]
+    theta = torch.stack(rows, dim=1).view(n, 2, 3)
+    grid = F.affine_grid(theta, list(faces.shape), align_corners=False)
+    return F.grid_sample(faces, grid, padding_mode="border", align_corners=False)
+
+
+def _lose_resolution(faces: Tensor, probability: float, generator: Generator) -> Tensor:
+    size = faces.shape[-1]
+    chosen = torch.rand(len(faces), generator=generator) < probability
+    if not bool(chosen.any()):
+        return faces
+    small = int(torch.randint(size // 3, (4 * size) // 5, (1,), generator=generator))
+    reduced = F.interpolate(faces[chosen], size=(small, small), mode="area")
+    faces = faces.clone()
+    faces[chosen] = F.interpolate(reduced, size=(size, size), mode="bilinear", align_corners=False)
+    return faces
+
+
+def _erase(faces: Tensor, probability: float, generator: Generator) -> Tensor:
+    n, _, height, width = faces.shape
+    area = uniform((n,), 0.02, 0.2, generator)
+    ratio = torch.exp(uniform((n,), -1.0, 1.0, generator))
+    half_h = (area * ratio).sqrt() * height / 2
+    half_w = (area / ratio).sqrt() * width / 2
+    centre_y, centre_x = uniform((n,), 0, height, generator), uniform((n,), 0, width, generator)
+    ys, xs = torch.arange(height), torch.arange(width)
+    inside_y = (ys[None] - centre_y[:, None]).abs() < half_h[:, None]
+    inside_x = (xs[None] - centre_x[:, None]).abs() < half_w[:, None]
+    chosen = torch.rand(n, generator=generator) < probability
+    hole = inside_y[:, :, None] & inside_x[:, None, :] & chosen[:, None, None]
+    filling = faces.mean(dim=(2, 3), keepdim=True) + 40 * torch.randn(faces.shape, generator=generator)
+    return torch.where(hole[:, None], filling, faces)
+
+
+def augment_speech(samples: Tensor, settings: VoiceDataSettings, generator: Generator) -> Tensor:
+    """Return the batch at other levels, some of it in noise whose spectrum falls by 0 to 6 dB an octave.
+
+    samples: (N, T) float32 in [-1, 1]; the result has the same form and is not clipped.
+    """
+    n, length = samples.shape
+    gain = 10 ** (uniform((n, 1), -settings.gain_db, settings.gain_db, generator) / 20)
+    samples = samples * gain
+    hertz = torch.arange(length // 2 + 1).clamp(min=1).float()
+    tilt = uniform((n, 1), 0.0, 0.5, generator)
+    spectrum = torch.fft.rfft(torch.randn(n, length, generator=generator)) * hertz**-tilt
+    noise = torch.fft.irfft(spectrum, n=length)
+    power = samples.square().mean(dim=1, keepdim=True)
+    snr = 10 ** (uniform((n, 1), settings.snr_db[0], settings.snr_db[1], generator) / 10)
+    level = (power / snr / (noise.square().mean(dim=1, keepdim=True) + 1e-12)).sqrt()
+    chosen = (torch.rand((n, 1), generator=generator) < settings.noise).float()
+    return samples + chosen * level * noise
+
+
+def augment_log_mel(log_mel: Tensor, settings: VoiceDataSettings, generator: Generator) -> Tensor:
+    """Return log-mels stretched in time, shifted in pitch, filtered and masked (SpecAugment, arXiv:1904.08779).
+
+    log_mel: (N, F, T) at 100 frames a second, (ln power + 4.5) / 5; the result has the same form.
+    """
+    n, n_mels, n_frames = log_mel.shape
+    scale = torch.exp(uniform((n,), -settings.stretch, settings.stretch, generator))
+    shift = uniform((n,), -settings.shift_mels, settings.shift_mels, generator) * (2 / n_mels)
+    zero, one = torch.zeros(n), torch.ones(n)
+    theta = torch.stack([scale, zero, zero, zero, one, shift], dim=1).view(n, 2, 3)
+    grid = F.affine_grid(theta, [n, 1, n_mels, n_frames], align_corners=False)
+    log_mel = F.grid_sample(log_mel.unsqueeze(1), grid, padding_mode="border", align_corners=False)[:, 0]
+    decibel = math.log(10) / 10 / 5  # one decibel of power in the units of the log-mel
+    bumps = uniform((n, 1, 6), -settings.equalise_db, settings.equalise_db, generator) * decibel
+    curve = F.interpolate(bumps, size=n_mels, mode="linear", align_corners=True)
+    log_mel = log_mel + curve.transpose(1, 2)
+    silence = log_mel.mean(dim=(1, 2), keepdim=True)
+    for _ in range(settings.time_masks):
+        mask = _stripe(n, n_frames, round(settings.time_mask_s * 100), generator)
+        log_mel = torch.where(mask[:, None, :], silence, log_mel)
+    for _ in range(settings.mel_masks):
+        mask = _stripe(n, n_mels, settings.mel_mask_bands, generator)
+        log_mel = torch.where(mask[:, :, None], silence, log_mel)
+    return log_mel
+
+
+def _stripe(n: int, size: int, widest: int, generator: Generator) -> Tensor:
+    """Draw a (N, size) mask with one run of at most `widest` in each row."""
+    width = uniform((n, 1), 0, widest, generator)
+    start = torch.rand((n, 1), generator=generator) * (size - width)
+    places = torch.arange(size)[None]
+    return (places >= start) & (places < start + width)

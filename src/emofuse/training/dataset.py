@@ -1,0 +1,94 @@
+"""What a training reads: all of it in memory, handed out in whole batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+Batch = tuple[Tensor, Tensor]
+
+
+class FaceBatches(Dataset[Batch]):
+    """Faces and their label distributions. images: (N, 48, 48) uint8; targets: (N, C) float32, rows sum to 1."""
+
+    def __init__(self, images: NDArray[np.uint8], targets: NDArray[np.float32]) -> None:
+        self.images = torch.from_numpy(images)
+        self.targets = torch.from_numpy(targets)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return one face as (1, 48, 48) float32 in [0, 255], and its target (C,)."""
+        images, targets = self.__getitems__([index])
+        return images[0], targets[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """Return (B, 1, 48, 48) float32 and (B, C): one gather instead of B."""
+        chosen = torch.as_tensor(list(indices))
+        return self.images[chosen].unsqueeze(1).float(), self.targets[chosen]
+
+
+class VoiceBatches(Dataset[Batch]):
+    """Windows of speech and their targets. clips: (T,) int16 each, at one rate; targets: (N, C) float32.
+
+    In training a window starts anywhere in its clip; otherwise `n_windows` are spread evenly over it, and a
+    clip that is shorter than a window is padded with zeros at its end.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[NDArray[np.int16]],
+        targets: NDArray[np.float32],
+        window: int,
+        n_windows: int = 0,
+        seed: int = 0,
+    ) -> None:
+        self.clips = list(clips)
+        self.targets = torch.from_numpy(targets)
+        self.window = window  # samples
+        self.n_windows = n_windows  # 0: one at random
+        self.random = np.random.default_rng(seed)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return one clip's (T,) or (K, T) windows, float32 in [-1, 1], and its target (C,)."""
+        windows, targets = self.__getitems__([index])
+        return windows[0], targets[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """Return (B, T) in training, (B, K, T) otherwise, and the targets (B, C)."""
+        windows = np.stack([self._windows(self.clips[i]) for i in indices])
+        if self.n_windows == 0:
+            windows = windows[:, 0]
+        return torch.from_numpy(windows.astype(np.float32) / 32768.0), self.targets[list(indices)]
+
+    def _windows(self, clip: NDArray[np.int16]) -> NDArray[np.int16]:
+        spare = len(clip) - self.window
+        if self.n_windows == 0:
+            starts = [int(self.random.integers(0, spare + 1)) if spare > 0 else 0]
+        else:
+            starts = np.linspace(0, max(spare, 0), self.n_windows).astype(int).tolist()
+        pieces = [clip[start : start + self.window] for start in starts]
+        return np.stack([np.pad(piece, (0, self.window - len(piece))) for piece in pieces])
+
+
+def _as_is(batch: Batch) -> Batch:
+    return batch
+
+
+def loader(data: Dataset[Batch], batch_size: int, shuffle: bool) -> DataLoader[Batch]:
+    """Make a loader that keeps the batches the data set made. A last batch of one would break batch norm: dropped."""
+    return DataLoader(data, batch_size, shuffle=shuffle, collate_fn=_as_is, drop_last=shuffle)
+
+
+def one_hot(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:
+    """Turn (N,) class indices into (N, C) float32 distributions."""
+    return np.eye(n_classes, dtype=np.float32)[labels]
