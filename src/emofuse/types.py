@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -121,7 +122,7 @@ class Face:
     def size_px(self) -> float:
         """The geometric mean of the box's width and height, in pixels."""
         width, height = self.box_xyxy[2:] - self.box_xyxy[:2]
-        return float(max(width, 0.0) * max(height, 0.0)) ** 0.5
+        return math.sqrt(max(float(width), 0.0) * max(float(height), 0.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

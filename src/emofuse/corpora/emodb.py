@@ -39,8 +39,16 @@ def read_emodb(folder: str | Path) -> Manifest:
             skipped.append((path, "the name is not speaker, sentence, emotion letter, take"))
             continue
         speaker, sentence, letter = match.groups()
-        sex = "male" if speaker in MALE else "female"
-        clips.append(Clip(path, LETTERS[letter], f"emodb-{speaker}", sex, sentence, "de"))
+        clips.append(
+            Clip(
+                path=path,
+                emotion=LETTERS[letter],
+                speaker=f"emodb-{speaker}",
+                sex="male" if speaker in MALE else "female",
+                statement=sentence,
+                language="de",
+            )
+        )
     if not clips:
         raise CorpusError(f"no EMO-DB recording under {root}", "expected wav/03a01Fa.wav and so on")
     return Manifest("EMO-DB", EMODB, tuple(clips), LICENCE, tuple(skipped))

@@ -14,9 +14,7 @@ SIZE: Final = 48  # pixels of the crop, both ways
 
 # Where YuNet sees the five points in a FER+ face of 48 x 48: medians over 2,368 faces of the valid part,
 # made symmetric. Cutting to the same places gives the network what it was trained on.
-LANDMARKS: Final = np.array(
-    [[14.1, 18.2], [33.0, 18.2], [23.55, 28.1], [15.9, 36.6], [31.2, 36.6]], dtype=np.float32
-)
+LANDMARKS: Final = np.array([[14.1, 18.2], [33.0, 18.2], [23.55, 28.1], [15.9, 36.6], [31.2, 36.6]], dtype=np.float32)
 BOX: Final = np.array([4.5, -1.3, 43.3, 50.4], dtype=np.float32)  # YuNet's box there, for a face without points
 
 
@@ -81,9 +79,7 @@ def _matrix(face: Face) -> NDArray[np.float64]:
     return np.hstack([rotation, shift[:, None]])
 
 
-def _region(
-    image: NDArray[np.uint8], matrix: NDArray[np.float64]
-) -> tuple[int, int, NDArray[np.uint8]]:
+def _region(image: NDArray[np.uint8], matrix: NDArray[np.float64]) -> tuple[int, int, NDArray[np.uint8]]:
     """Return the part of the picture that the crop needs: its left, top and pixels (one at least)."""
     inverse = np.asarray(cv2.invertAffineTransform(matrix))
     corners = np.array([[0, 0], [SIZE, 0], [0, SIZE], [SIZE, SIZE]], dtype=np.float64)

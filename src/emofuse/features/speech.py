@@ -71,7 +71,7 @@ def voiced_s(samples: NDArray[np.float32]) -> float:
     if len(samples) < size:
         return 0.0
     frames = np.lib.stride_tricks.sliding_window_view(samples, size)[::hop]
-    frames = frames - frames.mean(axis=1, keepdims=True)
+    frames = (frames - frames.mean(axis=1, keepdims=True)).astype(np.float32)
     power = (frames**2).mean(axis=1)
     level_db = 10 * np.log10(power + 1e-12)
     loud = level_db > max(FAINTEST_DB, float(level_db.max()) - 35.0)
@@ -85,7 +85,8 @@ def _periodicity(frames: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     window = np.hanning(size).astype(np.float32)
 
     def autocorrelation(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.fft.irfft(np.abs(np.fft.rfft(x, n_fft, axis=-1)) ** 2, axis=-1)
+        spectrum = np.fft.rfft(x, n_fft, axis=-1)
+        return np.asarray(np.fft.irfft(np.abs(spectrum) ** 2, axis=-1), dtype=np.float32)
 
     own = autocorrelation(window)
     raw = autocorrelation(frames * window)

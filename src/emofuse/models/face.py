@@ -11,9 +11,7 @@ from emofuse.config import FaceNetSettings
 
 
 def _conv(n_in: int, n_out: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(n_out)
-    )
+    return nn.Sequential(nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(n_out))
 
 
 class ResidualBlock(nn.Module):
@@ -21,9 +19,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, stride: int) -> None:
         super().__init__()
-        self.branch = nn.Sequential(
-            _conv(n_in, n_out, stride), nn.ReLU(inplace=True), _conv(n_out, n_out)
-        )
+        self.branch = nn.Sequential(_conv(n_in, n_out, stride), nn.ReLU(inplace=True), _conv(n_out, n_out))
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or n_in != n_out:
             self.shortcut = nn.Sequential(nn.AvgPool2d(stride), _conv(n_in, n_out, kernel=1))

@@ -13,7 +13,7 @@ from emofuse.config import FaceDataSettings, VoiceDataSettings
 
 def uniform(shape: tuple[int, ...], low: float, high: float, generator: Generator) -> Tensor:
     """Draw float32 values between low and high."""
-    return torch.rand(shape, generator=generator) * (high - low) + low
+    return low + (high - low) * torch.rand(shape, generator=generator)
 
 
 def augment_faces(faces: Tensor, settings: FaceDataSettings, generator: Generator) -> Tensor:
@@ -92,7 +92,7 @@ def augment_speech(samples: Tensor, settings: VoiceDataSettings, generator: Gene
     noise = torch.fft.irfft(spectrum, n=length)
     power = samples.square().mean(dim=1, keepdim=True)
     snr = 10 ** (uniform((n, 1), settings.snr_db[0], settings.snr_db[1], generator) / 10)
-    level = (power / snr / (noise.square().mean(dim=1, keepdim=True) + 1e-12)).sqrt()
+    level: Tensor = (power / snr / (noise.square().mean(dim=1, keepdim=True) + 1e-12)).sqrt()
     chosen = (torch.rand((n, 1), generator=generator) < settings.noise).float()
     return samples + chosen * level * noise
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,8 +81,8 @@ class VoiceBatches(Dataset[Batch]):
         return np.stack([np.pad(piece, (0, self.window - len(piece))) for piece in pieces])
 
 
-def _as_is(batch: Batch) -> Batch:
-    return batch
+def _as_is(batch: Any) -> Any:
+    return batch  # `__getitems__` has made it whole already
 
 
 def loader(data: Dataset[Batch], batch_size: int, shuffle: bool) -> DataLoader[Batch]:

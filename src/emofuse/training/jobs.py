@@ -67,8 +67,7 @@ class SpeechData:
         if "emodb" in settings.train_on:
             kept = [clip for clip in read_emodb(root / "emodb") if clip.emotion in EMODB_TO_RAVDESS]
             self.extra = [
-                (samples, EMODB_TO_RAVDESS[clip.emotion])
-                for clip, samples in zip(kept, _decode(kept), strict=True)
+                (samples, EMODB_TO_RAVDESS[clip.emotion]) for clip, samples in zip(kept, _decode(kept), strict=True)
             ]
 
     @property

@@ -1,0 +1,59 @@
+"""`emofuse info`: versions, devices, and the bundle with its cards."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import onnxruntime
+import typer
+from rich.markup import escape
+
+from emofuse import __version__
+from emofuse.card import ModelCard
+from emofuse.cli.console import OUT
+from emofuse.inference.bundle import load_bundle
+from emofuse.inference.network import PROVIDERS
+
+PACKAGES = ("av", "numpy", "onnxruntime", "opencv-python-headless", "pydantic", "torch", "torchvision", "lightning")
+
+
+def info(
+    bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
+) -> None:
+    """Print versions, devices, and what is in a bundle, with its cards."""
+    OUT.print(f"[bold]emofuse {__version__}[/bold] on Python {platform.python_version()}, {platform.platform()}")
+    OUT.print("packages: " + ", ".join(f"{name} {_version(name)}" for name in PACKAGES))
+    available = onnxruntime.get_available_providers()
+    OUT.print("devices:  " + ", ".join(name for name, provider in PROVIDERS.items() if provider in available))
+    loaded = load_bundle(bundle)
+    manifest = loaded.manifest
+    OUT.print(f"\n[bold]bundle {escape(manifest.name)} {escape(manifest.version)}[/bold]: {', '.join(loaded.labels)}")
+    for modality, settings in manifest.modalities.items():
+        card = loaded.networks[modality].card
+        say = f"weight {settings.weight:.2f}, temperature {settings.temperature:.2f}"
+        OUT.print(f"\n[bold]{modality}[/bold] ({settings.file}, {card.n_parameters:,} parameters, {say})")
+        _print_card(card)
+
+
+def _print_card(card: ModelCard) -> None:
+    OUT.print(f"  {escape(card.description)}")
+    OUT.print(f"  labels: {', '.join(card.labels)}")
+    for source in card.data:
+        OUT.print(f"  data: {escape(source.name)} ({escape(source.part)}), licence: {escape(source.licence)}")
+    for score in card.scores:
+        interval = f" [{score.interval_95[0]:.1%}, {score.interval_95[1]:.1%}]" if score.interval_95 else ""
+        OUT.print(
+            f"  {score.metric} {score.value:.1%}{escape(interval)} on {escape(score.on)} ({score.weights} weights)"
+        )
+        OUT.print(f"    {escape(score.protocol)}\n    {escape(score.command)}")
+    for caution in card.cautions:
+        OUT.print(f"  caution: {escape(caution)}")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

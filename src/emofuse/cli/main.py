@@ -1,0 +1,61 @@
+"""The `emofuse` command: gathers the command groups, and turns our errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from emofuse import __version__
+from emofuse.cli import analyze, demo, info, train
+from emofuse.cli.console import ERR, complain
+from emofuse.errors import EmofuseError
+
+app = typer.Typer(
+    name="emofuse",
+    help="Emotion from face, voice and words on video.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"emofuse {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Emotion from face, voice and words on video."""
+
+
+app.command("analyze")(analyze.analyze)
+app.command("demo")(demo.demo)
+app.command("info")(info.info)
+app.command("train")(train.train)
+app.command("export")(train.export)
+app.command("evaluate")(train.evaluate)
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    try:
+        app(args=arguments)
+    except EmofuseError as error:
+        complain(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        ERR.print("stopped; nothing was left half-written")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

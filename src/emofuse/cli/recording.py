@@ -1,0 +1,116 @@
+"""Analyse one recording and write its outputs: what `analyze` and `demo` share, here or in a worker process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from emofuse.cli.plan import Task
+from emofuse.errors import EmofuseError, OutputError
+from emofuse.inference.analyzer import AnalyzerSettings
+from emofuse.inference.bundle import Bundle, load_bundle
+from emofuse.inference.detector import make_detector
+from emofuse.inference.session import run
+from emofuse.media import VideoWriter, open_media
+from emofuse.outputs.overlay import Strip, draw
+from emofuse.outputs.tables import write_csv, write_json
+from emofuse.timeline import Timeline
+from emofuse.types import Frame, Moment
+
+WRITERS = {"json": write_json, "csv": write_csv}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to analyse: the same for every recording of a run."""
+
+    formats: tuple[str, ...]
+    settings: AnalyzerSettings
+    bundle: str = "base"
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one recording: its timeline and files, or the reason why there are none."""
+
+    source: Path
+    timeline: Timeline | None = None
+    files: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+    failure: str = ""
+
+
+def analyze_recording(
+    task: Task,
+    options: Options,
+    bundle: Bundle,
+    on_progress: Callable[[float, float | None], None] | None = None,
+) -> Outcome:
+    """Analyse `task.source` and write the formats asked for, each under a temporary name first.
+
+    on_progress gets the time reached and the duration, in seconds. Never raises one of our errors: a recording
+    that fails must not stop the others.
+    """
+    notes: list[str] = []
+    try:
+        _make_folder(task.stem.parent)
+        with ExitStack() as stack:
+            media = stack.enter_context(open_media(task.source))
+            files: list[Path] = []
+            on_frame = None
+            if "mp4" in options.formats and media.source.has_video:
+                writer = stack.enter_context(VideoWriter(task.target("mp4"), task.source))
+                on_frame = _painter(writer, bundle.labels, media.source.duration_s)
+                files.append(task.target("mp4"))
+            elif "mp4" in options.formats:
+                notes.append("there is no picture, so no mp4 was written")
+            duration_s = media.source.duration_s
+            timeline = run(
+                media,
+                media.source,
+                bundle,
+                make_detector(notes.append),
+                options.settings,
+                on_frame,
+                (lambda time_s: on_progress(time_s, duration_s)) if on_progress else None,
+            )
+            notes += media.warnings
+        for kind in options.formats:
+            if kind in WRITERS:
+                WRITERS[kind](timeline, task.target(kind))
+                files.append(task.target(kind))
+        return Outcome(task.source, timeline, tuple(files), tuple(notes))
+    except EmofuseError as error:
+        return Outcome(task.source, failure=str(error))
+    except MemoryError:
+        return Outcome(task.source, failure="not enough memory for a picture of this size")
+
+
+def work(task: Task, options: Options) -> Outcome:
+    """Do one recording in a worker process, which loads its own bundle."""
+    try:
+        bundle = load_bundle(options.bundle, options.device)
+    except EmofuseError as error:
+        return Outcome(task.source, failure=str(error))
+    return analyze_recording(task, options, bundle)
+
+
+def _painter(writer: VideoWriter, labels: tuple[str, ...], duration_s: float | None) -> Callable[[Frame, Moment], None]:
+    strip = Strip(duration_s)
+
+    def paint(frame: Frame, moment: Moment) -> None:
+        strip.push(moment)
+        writer.write(draw(frame.image, moment, labels, strip=strip), frame.time_s)
+
+    return paint
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"cannot write to {folder}: {reason}", "choose another folder with -o") from None
