@@ -6,11 +6,11 @@ import difflib
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from emofuse.errors import RecipeError
+from emofuse.errors import RecipeError, UsageError
 from emofuse.types import Json
 
 
@@ -18,6 +18,20 @@ class Settings(BaseModel):
     """Base of all settings: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def checked(cls, **values: Any) -> Self:
+        """Make the settings from what a user gave. Raises UsageError, naming the first value that is not allowed."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise UsageError(f"{name}: {first['msg'].lower()}, not {first.get('input')!r}") from None
+
+
+# TOML has no null, so the word stands for it
+_NoneIsAWord = BeforeValidator(lambda value: None if value == "none" else value)
 
 
 class FaceNetSettings(Settings):
@@ -28,13 +42,26 @@ class FaceNetSettings(Settings):
     blocks: tuple[int, ...] = (1, 2, 2)
     dropout: float = Field(0.2, ge=0, lt=1)
 
+    @field_validator("blocks")
+    @classmethod
+    def _one_per_stage(cls, blocks: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        n_stages = len(info.data.get("widths", ())) - 1
+        if "widths" in info.data and len(blocks) != n_stages:
+            raise ValueError(f"needs a number for each width after the stem's, which are {n_stages}")
+        return blocks
+
 
 class VoiceNetSettings(Settings):
-    """MobileNetV3 over log-mels, statistics pooled from several blocks. pretrained: an asset's name, or none."""
+    """MobileNetV3 over log-mels, statistics pooled from several blocks.
+
+    pretrained: an asset's name, or none. level "relative" measures power against the loudest frame of the
+    window, so that a microphone's gain does not matter; "kept" leaves it as recorded.
+    """
 
     name: Literal["voice-mobilenet"] = "voice-mobilenet"
-    pretrained: str | None = "mn04_as"
-    taps: tuple[int, ...] = (6, 10, 12, 15, 16)
+    pretrained: Annotated[str | None, _NoneIsAWord] = "mn04_as"
+    level: Literal["kept", "relative"] = "relative"
+    taps: tuple[Annotated[int, Field(ge=0, le=16)], ...] = Field((6, 10, 12, 15, 16), min_length=1)
     hidden: int = Field(256, ge=8)
     dropout: float = Field(0.3, ge=0, lt=1)
 
@@ -86,7 +113,7 @@ class TrainSettings(Settings):
     mixup: float = Field(0.2, ge=0, description="alpha of the Beta distribution; 0 is off")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     gradient_clip: float = Field(5.0, ge=0)
-    ema_decay: float | None = Field(0.999, gt=0, lt=1)
+    ema_decay: Annotated[float | None, _NoneIsAWord] = Field(0.999, gt=0, lt=1, description="or none")
     patience: int = Field(0, ge=0, description="epochs without gain before stopping; 0 is never")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     keep: Literal["best", "last"] = "best"
@@ -145,8 +172,11 @@ def _as_recipe_error(file: Path, error: ValidationError) -> RecipeError:
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     # pydantic puts the chosen member of a union into the location; people do not write it
-    path = [part for part in path if part not in _members()]
+    if len(path) > 1 and path[1] in _members():
+        del path[1]
     key = ".".join(path)
+    if first["type"] == "missing":
+        return RecipeError(f"{file}: the key {key!r} is missing")
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(path[-1], _known_keys(), n=1)
         return RecipeError(f"{file}: unknown key {key!r}", f"did you mean {near[0]!r}?" if near else "")
@@ -158,7 +188,12 @@ def _sections() -> tuple[type[Settings], ...]:
 
 
 def _members() -> set[str]:
-    return {str(section.model_fields[k].default) for section in _sections()[2:] for k in ("corpus", "name") if k in section.model_fields}
+    return {
+        str(section.model_fields[k].default)
+        for section in _sections()[2:]
+        for k in ("corpus", "name")
+        if k in section.model_fields
+    }
 
 
 def _known_keys() -> list[str]:

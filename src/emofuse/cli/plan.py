@@ -11,9 +11,22 @@ from typing import Final
 
 from emofuse.errors import UsageError
 
-SUFFIXES: Final = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .flv .wmv .mpg .mpeg .ts .3gp .wav .flac .mp3 .m4a .aac .ogg .opus".split()
-)
+VIDEO_SUFFIXES: Final = {
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".flv",
+    ".wmv",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".3gp",
+}
+SOUND_SUFFIXES: Final = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus"}
+SUFFIXES: Final = frozenset(VIDEO_SUFFIXES | SOUND_SUFFIXES)
 FORMATS: Final = ("json", "csv", "mp4")
 
 

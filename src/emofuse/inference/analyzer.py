@@ -17,7 +17,7 @@ from emofuse.inference.bundle import Bundle
 from emofuse.inference.detector import FaceDetector
 from emofuse.inference.fusion import fuse
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
-from emofuse.inference.tracker import FaceTracker
+from emofuse.inference.tracker import FaceTracker, face_appearance
 from emofuse.timeline import mean_scores
 from emofuse.types import AudioBlock, Face, Frame, Moment, Packet, Scores
 
@@ -124,7 +124,9 @@ class Analyzer:
         if self._faces is None:
             return
         time_s = frame.time_s
-        tracked = self._tracker.update(self._detector.detect(frame.image), time_s)
+        found = self._detector.detect(frame.image)
+        looks = [face_appearance(frame.image, face) for face in found]
+        tracked = self._tracker.update(found, time_s, looks)
         for face in tracked:
             track = self._tracks.setdefault(_id(face), _Track(face, deque()))
             track.face = face

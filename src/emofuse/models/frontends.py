@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ WINDOW: Final = 400  # samples: 25 ms
 HOP: Final = 160  # samples: 10 ms, so 100 frames a second
 N_FFT: Final = 512  # bins 31.25 Hz apart
 N_BINS: Final = N_FFT // 2 + 1
+LOUDEST: Final = 3000.0  # power of a frame of speech in AudioSet at its usual level, summed over the mel bands
 
 
 class PowerSpectrum(nn.Module):
@@ -47,8 +48,9 @@ class AudioSetLogMel(nn.Module):
     which 16 kHz sound cannot fill, are left out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, level: Literal["kept", "relative"] = "kept") -> None:
         super().__init__()
+        self.level = level
         self.spectrum = PowerSpectrum()
         bank = kaldi_mel_bank(n_mels=128, n_bins=2 * (N_BINS - 1), rate_hz=2 * RATE_HZ, low_hz=0.0, high_hz=15_000.0)
         whole = bank[:, N_BINS - 1 :].sum(axis=1) == 0  # bands that end below 8 kHz
@@ -64,6 +66,9 @@ class AudioSetLogMel(nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         """Map (N, T) samples in [-1, 1] at 16 kHz to (N, n_mels, 1 + T // 160), about -1.4 to 3 in value."""
         mel = torch.matmul(self.bank, self.spectrum(samples))
+        if self.level == "relative":
+            loudest = mel.sum(dim=1, keepdim=True).amax(dim=2, keepdim=True)
+            mel = mel * (LOUDEST / (loudest + 1e-4))
         return (torch.log(mel + 1e-5) + 4.5) / 5.0
 
 

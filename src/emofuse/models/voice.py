@@ -51,13 +51,15 @@ class VoiceNet(nn.Module):
 
     def __init__(self, settings: VoiceNetSettings, n_classes: int, weights: Path | None = None) -> None:
         super().__init__()
-        self.frontend = AudioSetLogMel()
+        self.frontend = AudioSetLogMel(settings.level)
         self.backbone = audio_mobilenet()
         if weights is not None:
             load_audioset(self.backbone, weights)
         self.taps = frozenset(settings.taps)
+        self.backbone.eval()  # or the silence below would go into the statistics of its norms
         with torch.no_grad():
             n_features = self._pool(torch.zeros(1, self.frontend.n_mels, 64)).shape[1]
+        self.backbone.train()
         self.head = nn.Sequential(
             nn.BatchNorm1d(n_features),
             nn.Dropout(settings.dropout),

@@ -79,20 +79,20 @@ def _erase(faces: Tensor, probability: float, generator: Generator) -> Tensor:
 
 
 def augment_speech(samples: Tensor, settings: VoiceDataSettings, generator: Generator) -> Tensor:
-    """Return the batch at other levels, some of it in noise whose spectrum falls by 0 to 6 dB an octave.
+    """Return the batch at other levels, some of it in noise whose spectrum falls by 0 to 3 dB an octave.
 
     samples: (N, T) float32 in [-1, 1]; the result has the same form and is not clipped.
     """
     n, length = samples.shape
-    gain = 10 ** (uniform((n, 1), -settings.gain_db, settings.gain_db, generator) / 20)
+    gain = torch.pow(10.0, uniform((n, 1), -settings.gain_db, settings.gain_db, generator) / 20)
     samples = samples * gain
     hertz = torch.arange(length // 2 + 1).clamp(min=1).float()
     tilt = uniform((n, 1), 0.0, 0.5, generator)
     spectrum = torch.fft.rfft(torch.randn(n, length, generator=generator)) * hertz**-tilt
     noise = torch.fft.irfft(spectrum, n=length)
     power = samples.square().mean(dim=1, keepdim=True)
-    snr = 10 ** (uniform((n, 1), settings.snr_db[0], settings.snr_db[1], generator) / 10)
-    level: Tensor = (power / snr / (noise.square().mean(dim=1, keepdim=True) + 1e-12)).sqrt()
+    snr = torch.pow(10.0, uniform((n, 1), settings.snr_db[0], settings.snr_db[1], generator) / 10)
+    level = (power / snr / (noise.square().mean(dim=1, keepdim=True) + 1e-12)).sqrt()
     chosen = (torch.rand((n, 1), generator=generator) < settings.noise).float()
     return samples + chosen * level * noise
 

@@ -1,0 +1,235 @@
+"""The commands as people run them: right answers, one clear line for every bad input, and the exit codes."""
+
+import csv
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from emofuse.cli.demo import CLIP
+from emofuse.cli.main import run
+from emofuse.media import open_media, probe
+from emofuse.types import Frame
+from make_media import Sound, Video, cut, record, spoil
+
+SCHEMA = json.loads(files("emofuse.outputs").joinpath("timeline.schema.json").read_text(encoding="utf-8"))
+
+
+class Result:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def emofuse(capsys: pytest.CaptureFixture[str]):
+    def call(*arguments: object) -> Result:
+        capsys.readouterr()
+        try:
+            run([str(a) for a in arguments])
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err + printed.out
+        return Result(code, printed.out, printed.err)
+
+    return call
+
+
+def left_over(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.rglob("*") if p.is_file())
+
+
+def test_analyze_writes_every_format(emofuse, tmp_path: Path) -> None:
+    result = emofuse("analyze", CLIP, "-o", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert left_over(tmp_path / "out") == ["clip.csv", "clip.json", "clip.mp4"]
+    document = json.loads((tmp_path / "out" / "clip.json").read_text())
+    jsonschema.validate(document, SCHEMA)
+    assert document["summary"]["used"] == ["face", "voice"]
+    assert document["summary"]["why"] == {"text": "no transcript"}
+    rows = list(csv.DictReader((tmp_path / "out" / "clip.csv").open(newline="")))
+    assert [float(r["time_s"]) for r in rows] == [m["time_s"] for m in document["moments"]]
+    with open_media(CLIP) as media:
+        times = [p.time_s for p in media if isinstance(p, Frame)]
+    with open_media(tmp_path / "out" / "clip.mp4") as media:
+        drawn = [p.time_s for p in media if isinstance(p, Frame)]
+    assert drawn == pytest.approx(times, abs=1e-3)
+    assert probe(tmp_path / "out" / "clip.mp4").has_audio
+    assert "clip.json" in result.out and document["summary"]["label"] in result.out
+
+
+def test_only_the_formats_asked_for(emofuse, tmp_path: Path) -> None:
+    assert emofuse("analyze", CLIP, "-o", tmp_path, "--formats", "csv", "--mode", "frame").code == 0
+    assert left_over(tmp_path) == ["clip.csv"]
+
+
+def test_demo(emofuse, tmp_path: Path) -> None:
+    result = emofuse("demo", "-o", tmp_path / "demo")
+    assert result.code == 0
+    assert left_over(tmp_path / "demo") == ["clip.csv", "clip.json", "clip.mp4"]
+    assert "happy" in result.out and str(tmp_path / "demo") in result.out
+
+
+def test_info_and_version(emofuse) -> None:
+    result = emofuse("info")
+    assert result.code == 0
+    for word in ("bundle base", "face", "voice", "RAVDESS", "FER+", "CC BY-NC-SA", "onnxruntime"):
+        assert word in result.out
+    assert emofuse("--version").out.startswith("emofuse 0.")
+
+
+def test_sound_only_and_picture_only(emofuse, tmp_path: Path, silent_film_mp4: Path, voice_wav: Path) -> None:
+    result = emofuse("analyze", silent_film_mp4, voice_wav, "-o", tmp_path)
+    assert result.code == 0, result.err
+    film = json.loads((tmp_path / "film.json").read_text())
+    voice = json.loads((tmp_path / "voice.json").read_text())
+    for document in (film, voice):
+        jsonschema.validate(document, SCHEMA)
+    assert film["summary"]["why"] == {"face": "no face found", "voice": "no audio track", "text": "no transcript"}
+    assert film["summary"]["label"] is None and film["segments"] == []
+    assert voice["summary"]["why"]["face"] == "no picture"
+    assert not (tmp_path / "voice.mp4").exists() and "no mp4 was written" in result.err
+    assert (tmp_path / "film.mp4").exists()
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory, talk_mp4: Path) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("bad")
+    made = {name: folder / f"{name}.mp4" for name in ("empty", "text", "zeros", "headless")}
+    made["empty"].write_bytes(b"")
+    made["text"].write_text("this is not a film\n" * 100)
+    made["zeros"].write_bytes(bytes(10_000))
+    made["headless"] = cut(talk_mp4, made["headless"], 0.3)  # the index of an MP4 is at its end
+    return made
+
+
+@pytest.mark.parametrize("name", ["empty", "text", "zeros", "headless"])
+def test_what_cannot_be_read_is_one_line(emofuse, tmp_path: Path, bad: dict[str, Path], name: str) -> None:
+    result = emofuse("analyze", bad[name], "-o", tmp_path / "out")
+    assert result.code == 3
+    lines = [line for line in result.err.splitlines() if bad[name].name in line]
+    assert len(lines) == 1 and len(lines[0]) > len(str(bad[name])) + 15
+    assert left_over(tmp_path) == []
+
+
+def test_in_a_batch_the_others_finish(emofuse, tmp_path: Path, bad: dict[str, Path], talk_mp4: Path) -> None:
+    result = emofuse("analyze", *bad.values(), tmp_path / "absent.mp4", talk_mp4, "-o", tmp_path / "out")
+    assert result.code == 1
+    assert left_over(tmp_path / "out") == ["talk.csv", "talk.json", "talk.mp4"]
+    assert "skipped 5 of 6" in result.err
+    for name in (*bad, "absent"):
+        assert f"{name}.mp4: " in result.err
+
+
+def test_jobs_give_what_one_at_a_time_gives(emofuse, tmp_path: Path, bad: dict[str, Path], talk_mp4: Path) -> None:
+    shutil.copy(CLIP, tmp_path / "one.mp4")
+    shutil.copy(talk_mp4, tmp_path / "two.mp4")
+    inputs = (tmp_path / "one.mp4", tmp_path / "two.mp4", bad["text"])
+    together = emofuse("analyze", *inputs, "-o", tmp_path / "b", "--jobs", 2, "--formats", "json")
+    apart = emofuse("analyze", *inputs, "-o", tmp_path / "a", "--formats", "json")
+    assert together.code == apart.code == 1
+    for name in ("one.json", "two.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_damaged_files_give_what_is_left_of_them(emofuse, tmp_path: Path, media_dir: Path) -> None:
+    times = tuple(i / 25 for i in range(75))
+    whole = record(media_dir / "long.mkv", Video(times=times), Sound(duration_s=3.0))
+    truncated, spoilt = cut(whole, tmp_path / "truncated.mkv", 0.6), spoil(whole, tmp_path / "spoilt.mkv", 0.5, 0.6)
+    result = emofuse("analyze", truncated, spoilt, "-o", tmp_path / "out")
+    assert result.code == 0, result.err
+    document = json.loads((tmp_path / "out" / "truncated.json").read_text())
+    assert 0 < document["moments"][-1]["time_s"] < 3.0
+    assert "truncated.mkv" in result.err  # what was damaged is said
+
+
+def test_one_pixel_and_8k(emofuse, tmp_path: Path) -> None:
+    tiny = record(tmp_path / "tiny.mkv", Video(size=(1, 1), codec="ffv1", pixel_format="gray", times=(0.0, 0.04)))
+    huge = record(tmp_path / "huge.mp4", Video(size=(7680, 4320), times=(0.0, 0.04)))
+    result = emofuse("analyze", tiny, huge, "-o", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert probe(tmp_path / "out" / "huge.mp4").width == 3840
+    assert json.loads((tmp_path / "out" / "tiny.json").read_text())["source"]["width"] == 1
+
+
+def test_a_folder_without_recordings(emofuse, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    result = emofuse("analyze", tmp_path, "-o", tmp_path / "out")
+    assert result.code == 3 and "no recording in this folder" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--mode", "sideways"], "sideways"),
+        (["--formats", "gif"], "gif"),
+        (["--hop-s", "-1"], "hop_s"),
+        (["--device", "abacus"], "abacus"),
+        (["--jobs", "0"], "jobs"),
+    ],
+)
+def test_wrong_usage_exits_with_2(emofuse, tmp_path: Path, arguments: list[str], says: str) -> None:
+    result = emofuse("analyze", CLIP, "-o", tmp_path / "out", *arguments)
+    assert result.code == 2 and says in result.err
+    assert left_over(tmp_path) == []
+
+
+def test_an_output_folder_that_cannot_be_written(emofuse, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    result = emofuse("analyze", CLIP, "-o", tmp_path / "file")
+    assert result.code == 3 and "cannot write to" in result.err
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_recording_is_never_replaced(emofuse, tmp_path: Path) -> None:
+    source = Path(shutil.copy(CLIP, tmp_path / "clip.mp4"))
+    before = source.read_bytes()
+    result = emofuse("analyze", source, "-o", tmp_path)
+    assert result.code == 2 and "would replace" in result.err
+    assert source.read_bytes() == before
+
+
+def limited(size: int):
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return limit
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for a full disk: the write fails half-way."""
+    code = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from emofuse.cli.main import run; run()"
+    call = [sys.executable, "-c", code, "analyze", str(CLIP), "-o", str(tmp_path / "out")]
+    done = subprocess.run(call, capture_output=True, text=True, preexec_fn=limited(60_000), env=dict(os.environ))
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr and "clip.mp4" in done.stderr
+    assert not (tmp_path / "out").exists() or left_over(tmp_path / "out") == []
+
+
+def test_the_two_root_scripts(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    call = [sys.executable, "run_inference.py", "--video_path", str(CLIP), "-o", str(tmp_path), "--formats", "json"]
+    done = subprocess.run(call, capture_output=True, text=True, cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert left_over(tmp_path) == ["clip.json"]
+    done = subprocess.run([sys.executable, "train_model.py", "--help"], capture_output=True, text=True, cwd=root)
+    assert done.returncode == 0 and "RECIPE" in done.stdout
+
+
+def test_training_without_data_is_one_line(emofuse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EMOFUSE_DATA", raising=False)
+    recipes = Path(__file__).parents[2] / "recipes"
+    assert emofuse("train", recipes / "face.toml").code == 2
+    result = emofuse("train", recipes / "face.toml", "--data", tmp_path, "-o", tmp_path / "run")
+    assert result.code == 1 and "no FER+ archive" in result.err
+    result = emofuse("train", recipes / "face.toml", "train.epoch=1")
+    assert result.code == 2 and "did you mean 'epochs'" in result.err
+    assert emofuse("export", tmp_path / "absent.safetensors", "-o", tmp_path / "x.onnx").code == 2

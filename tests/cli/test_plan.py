@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from emofuse.cli.plan import make_plan, parse_formats
+from emofuse.errors import UsageError
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def test_formats() -> None:
+    assert parse_formats("json, CSV,json") == ("json", "csv")
+    for wrong in ("", "json,gif", ","):
+        with pytest.raises(UsageError, match="format"):
+            parse_formats(wrong)
+
+
+def test_a_file_becomes_its_name_in_out(tmp_path: Path) -> None:
+    touch(tmp_path / "clip.mp4")
+    plan = make_plan([tmp_path / "clip.mp4"], tmp_path / "out", ("json", "mp4"))
+    assert [t.target("json") for t in plan.tasks] == [tmp_path / "out" / "clip.json"]
+    assert plan.tasks[0].target("mp4") == tmp_path / "out" / "clip.mp4"
+
+
+def test_a_dot_in_a_name_stays(tmp_path: Path) -> None:
+    touch(tmp_path / "talk.v2.mp4")
+    plan = make_plan([tmp_path / "talk.v2.mp4"], tmp_path / "out", ("json",))
+    assert plan.tasks[0].target("json").name == "talk.v2.json"
+
+
+def test_folders_are_searched_and_keep_their_shape(tmp_path: Path) -> None:
+    touch(tmp_path / "in" / "a.MP4", tmp_path / "in" / "deep" / "a.wav", tmp_path / "in" / "notes.txt")
+    touch(tmp_path / "in" / ".hidden" / "b.mp4", tmp_path / "in" / ".clip.mp4.partial.mp4")
+    plan = make_plan([tmp_path / "in"], tmp_path / "out", ("json",))
+    assert [t.stem.relative_to(tmp_path / "out").as_posix() for t in plan.tasks] == ["a", "deep/a"]
+
+
+def test_names_that_would_clash_are_told_apart(tmp_path: Path) -> None:
+    touch(tmp_path / "x" / "a.mp4", tmp_path / "x" / "a.wav", tmp_path / "y" / "a.mp4")
+    inputs = [tmp_path / "x" / "a.mp4", tmp_path / "x" / "a.wav", tmp_path / "y" / "a.mp4"]
+    plan = make_plan(inputs, tmp_path / "out", ("json",))
+    assert [t.stem.name for t in plan.tasks] == ["a_mp4", "a_wav", "a_mp4-2"]
+
+
+def test_the_same_file_twice_is_one_task(tmp_path: Path) -> None:
+    touch(tmp_path / "a.mp4")
+    assert len(make_plan([tmp_path / "a.mp4", tmp_path], tmp_path / "out", ("json",)).tasks) == 1
+
+
+def test_what_is_missing_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    plan = make_plan([tmp_path / "empty", tmp_path / "absent.mp4"], tmp_path / "out", ("json",))
+    assert plan.tasks == ()
+    assert [reason for _, reason in plan.failures] == ["no recording in this folder", "no such file or folder"]
+
+
+def test_a_recording_is_never_replaced(tmp_path: Path) -> None:
+    touch(tmp_path / "a.mp4")
+    with pytest.raises(UsageError, match="would replace a recording"):
+        make_plan([tmp_path / "a.mp4"], tmp_path, ("json", "mp4"))
+    assert make_plan([tmp_path / "a.mp4"], tmp_path, ("json",)).tasks

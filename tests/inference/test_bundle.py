@@ -1,0 +1,91 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emofuse.emotions import BASE
+from emofuse.errors import BundleError
+from emofuse.features.speech import RATE_HZ
+from emofuse.inference.bundle import BUNDLES, MANIFEST, load_bundle
+from emofuse.inference.predictors import FacePredictor, VoicePredictor
+from emofuse.types import Face
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(BUNDLES / "base", tmp_path / "bundle"))
+
+
+def change(folder: Path, **values: object) -> None:
+    file = folder / MANIFEST
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
+def test_the_base_bundle() -> None:
+    bundle = load_bundle()
+    assert bundle.labels == BASE
+    assert set(bundle.networks) == {"face", "voice"}
+    assert all(f.stat().st_size < 4_000_000 for f in (BUNDLES / "base").glob("*.onnx"))
+    card = (BUNDLES / "base" / "card.md").read_text()
+    for network in bundle.networks.values():
+        assert all(source.licence in card for source in network.card.data)
+
+
+def test_by_folder(copy: Path) -> None:
+    assert load_bundle(copy).manifest == load_bundle("base").manifest
+
+
+def test_what_is_wrong_is_said(copy: Path, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"no bundle 'nothing'.*base"):
+        load_bundle("nothing")
+    (copy / "face.onnx").rename(copy / "elsewhere.onnx")
+    with pytest.raises(BundleError, match=r"no model at .*face\.onnx"):
+        load_bundle(copy)
+    shutil.copy(copy / "voice.onnx", copy / "face.onnx")
+    with pytest.raises(BundleError, match="is a voice network, not a face one"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"name": "x"}', "[]"])
+def test_a_broken_manifest(copy: Path, text: str) -> None:
+    (copy / MANIFEST).write_text(text)
+    with pytest.raises(BundleError, match="not whole"):
+        load_bundle(copy)
+
+
+def test_temperature_softens(copy: Path) -> None:
+    face = Face(np.array([10, 10, 90, 90], np.float32), 0.9)
+    image = np.random.default_rng(0).integers(0, 255, (100, 100, 3), dtype=np.uint8)
+    sharp = FacePredictor(load_bundle(copy)).score(image, [face], 1.0)[0]
+    modalities = json.loads((copy / MANIFEST).read_text())["modalities"]
+    modalities["face"]["temperature"] = 100.0
+    change(copy, modalities=modalities)
+    soft = FacePredictor(load_bundle(copy)).score(image, [face], 1.0)[0]
+    assert soft.confidence < sharp.confidence
+    assert sharp.labels == BASE and sharp.start_s == sharp.end_s == 1.0
+
+
+def test_calm_counts_as_neutral_and_contempt_is_left_out() -> None:
+    bundle = load_bundle()
+    assert "calm" in bundle.networks["voice"].card.labels and "contempt" in bundle.networks["face"].card.labels
+    assert "calm" not in bundle.labels and "contempt" not in bundle.labels
+
+
+def test_no_faces_and_no_speech() -> None:
+    bundle = load_bundle()
+    assert FacePredictor(bundle).score(np.zeros((10, 10, 3), np.uint8), [], 0.0) == []
+    voice = VoicePredictor(bundle)
+    assert voice.score(np.zeros(3 * RATE_HZ, np.float32), 3.0) is None
+    assert voice.score(np.zeros(0, np.float32), 3.0) is None
+
+
+def test_a_short_voice_is_scored_with_less_trust() -> None:
+    t = np.arange(RATE_HZ * 2) / RATE_HZ
+    wave = (0.1 * np.sign(np.sin(2 * np.pi * 140 * t))).astype(np.float32)
+    voice = VoicePredictor(load_bundle())
+    short, long = voice.score(wave[: RATE_HZ // 2], 0.5), voice.score(wave, 2.0)
+    assert short is not None and long is not None
+    assert short.quality < long.quality
+    assert (long.start_s, long.end_s) == (0.0, 2.0)
