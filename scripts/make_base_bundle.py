@@ -1,4 +1,4 @@
-"""Make src/emofuse/bundles/base from two trained networks and the reports that measured them.
+r"""Make src/emofuse/bundles/base from two trained networks and the reports that measured them.
 
     python scripts/make_base_bundle.py \
         --face runs/face/model.safetensors --face-report runs/face-evaluation/report.json \

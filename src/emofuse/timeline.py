@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from emofuse.types import MODALITIES, Face, Json, Moment, Scores
 SCHEMA: Final = "emofuse/1"
 SMOOTHING_S: Final = 1.0  # segments come from probabilities averaged over this long, so labels do not flicker
 MIN_SEGMENT_S: Final = 0.4  # a shorter segment is folded into its neighbour
+TIME_DECIMALS: Final = 4  # of a moment's time in JSON: a tenth of a millisecond
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
-    """Moments in the order of time, over `labels`. bundle: {"name", "version"} of the models that spoke."""
+    """Moments in the order of time, over `labels`. bundle: {"name", "version"} of the models that spoke.
+
+    Raises ValueError when moments go back in time or hold scores over other labels.
+    """
 
     labels: tuple[str, ...]
     moments: tuple[Moment, ...]
@@ -67,18 +71,31 @@ class Timeline:
     summary: Summary
     bundle: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        latest_s = -math.inf
+        for moment in self.moments:
+            if not moment.time_s >= latest_s:
+                raise ValueError(f"moments must be in the order of time: {moment.time_s} after {latest_s}")
+            for scores in (moment.fused, *moment.by_modality.values()):
+                if scores is not None and scores.labels != self.labels:
+                    raise ValueError(f"scores over {scores.labels} in a timeline over {self.labels}")
+            latest_s = moment.time_s
+
     def segments(self) -> list[Segment]:
-        """Return stretches of one label, from the smoothed fused probabilities, in order, without overlaps."""
-        spoken = [m for m in self.moments if m.fused is not None]
+        """Return stretches of one label, from the smoothed fused probabilities, in order, without overlaps.
+
+        A moment stands for the time since the one before it, as it is made of what came before. A stretch under
+        MIN_SEGMENT_S is folded into a neighbour; where nothing spoke for long there is a gap.
+        """
+        spoken = [(m.time_s, m.fused.probabilities) for m in self.moments if m.fused is not None]
         if not spoken:
             return []
-        times = np.array([m.time_s for m in spoken])
-        raw = np.stack([m.fused.probabilities for m in spoken if m.fused is not None])
+        # What JSON keeps of them, so that a timeline read back has the same segments.
+        times = np.array([time_s for time_s, _ in spoken], dtype=np.float64).round(TIME_DECIMALS)
+        raw = np.stack([p for _, p in spoken]).astype(np.float64).round(4).astype(np.float32)
         smooth = smooth_probabilities(times, raw, SMOOTHING_S)
-        hop_s = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-        end_s = _end(self.source.duration_s, spoken[-1], hop_s)
-        runs = _runs(times, smooth, hop_s, end_s)
-        runs = _fold_short(runs, MIN_SEGMENT_S)
+        hop_s = max(float(np.median(np.diff(times))), 1e-3) if len(times) > 1 else MIN_SEGMENT_S
+        runs = _fold_short(_runs(times, smooth, hop_s, self.source.duration_s), MIN_SEGMENT_S)
         return [_segment(run, times, raw, self.labels) for run in runs]
 
     def to_json(self) -> Json:
@@ -86,12 +103,12 @@ class Timeline:
         fused = self.summary.fused
         return {
             "schema": SCHEMA,
-            "source": asdict(self.source),
+            "source": _source_json(self.source),
             "bundle": dict(self.bundle),
             "labels": list(self.labels),
             "summary": {
-                "label": fused.label if fused else None,
-                "probabilities": fused.as_dict() if fused else None,
+                "label": _label_json(fused),
+                "probabilities": _scores_json(fused),
                 "by_modality": {m: _scores_json(self.summary.by_modality.get(m)) for m in MODALITIES},
                 "used": self.summary.used,
                 "why": dict(self.summary.why),
@@ -110,21 +127,25 @@ class Timeline:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Timeline:
-        """Rebuild a timeline from `to_json`. Raises UsageError when the document is of another schema."""
+        """Rebuild a timeline from `to_json`; a moment's `why`, landmarks and qualities are not in a document.
+
+        Raises UsageError when the document is of another schema, or not whole.
+        """
         if document.get("schema") != SCHEMA:
             raise UsageError(f"not an {SCHEMA} document: schema is {document.get('schema')!r}")
-        labels = tuple(document["labels"])
-        summary = document["summary"]
-        by_modality = {m: _scores(m, labels, p, 0.0, 0.0) for m, p in summary["by_modality"].items()}
-        return cls(
-            labels=labels,
-            moments=tuple(_moment(m, labels) for m in document["moments"]),
-            source=SourceInfo(**document["source"]),
-            summary=Summary(
-                _scores("fused", labels, summary["probabilities"], 0.0, 0.0), by_modality, dict(summary["why"])
-            ),
-            bundle=dict(document["bundle"]),
-        )
+        try:
+            labels = tuple(document["labels"])
+            return cls(
+                labels=labels,
+                moments=tuple(_moment(m, labels) for m in document["moments"]),
+                # A field that a later release has added is passed over.
+                source=SourceInfo(**{f.name: document["source"][f.name] for f in fields(SourceInfo)}),
+                summary=_summary(document["summary"], labels),
+                bundle=dict(document["bundle"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+            raise UsageError(f"not a whole {SCHEMA} document: {reason}", "write it again from the clip") from error
 
 
 def smooth_probabilities(
@@ -137,7 +158,8 @@ def smooth_probabilities(
     left = np.searchsorted(times, times - width_s / 2, side="left")
     right = np.searchsorted(times, times + width_s / 2, side="right")
     total = np.vstack([np.zeros((1, probabilities.shape[1])), np.cumsum(probabilities, axis=0, dtype=np.float64)])
-    return ((total[right] - total[left]) / (right - left)[:, None]).astype(np.float32)
+    mean: NDArray[np.float64] = (total[right] - total[left]) / (right - left)[:, None]
+    return mean.astype(np.float32)
 
 
 @dataclass(slots=True)
@@ -149,34 +171,44 @@ class _Run:
     label: int
 
 
-def _end(duration_s: float | None, last: Moment, hop_s: float) -> float:
-    end_s = last.time_s + max(hop_s, 1e-3)
-    return min(end_s, duration_s) if duration_s is not None and duration_s > last.time_s else end_s
-
-
-def _runs(times: NDArray[np.float64], smooth: NDArray[np.float32], hop_s: float, end_s: float) -> list[_Run]:
-    winners = smooth.argmax(axis=1)
+def _runs(
+    times: NDArray[np.float64], smooth: NDArray[np.float32], hop_s: float, duration_s: float | None
+) -> list[_Run]:
     gap_s = max(3 * hop_s, 1.0)  # a longer silence between moments ends a segment
     runs: list[_Run] = []
-    for i, (time_s, label) in enumerate(zip(times.tolist(), winners.tolist(), strict=True)):
-        previous = runs[-1] if runs else None
-        if previous and previous.label == label and time_s - times[i - 1] <= gap_s:
-            previous.last = i
+    before_s = -math.inf
+    for i, (time_s, label) in enumerate(zip(times.tolist(), smooth.argmax(axis=1).tolist(), strict=True)):
+        is_gap = time_s - before_s > gap_s
+        if runs and runs[-1].label == label and not is_gap:
+            runs[-1].last, runs[-1].end_s = i, time_s
         else:
-            if previous:
-                previous.end_s = min(time_s, float(times[i - 1]) + max(hop_s, 1e-3)) if time_s - times[i - 1] > gap_s else time_s
-            runs.append(_Run(i, i, time_s, end_s, label))
+            runs.append(_Run(i, i, max(0.0, time_s - hop_s) if is_gap else before_s, time_s, label))
+        before_s = time_s
+    last = runs[-1]
+    if duration_s is not None and last.end_s < duration_s <= last.end_s + 1.5 * hop_s:
+        last.end_s = duration_s  # the last picture is shown until the end
+    if last.end_s <= last.start_s:  # a single moment at the very start
+        left_s = math.inf if duration_s is None else duration_s - last.start_s
+        last.end_s = last.start_s + max(min(hop_s, left_s), 1e-3)
     return runs
 
 
 def _fold_short(runs: list[_Run], shortest_s: float) -> list[_Run]:
+    """Fold each short run into the one before it; one that nothing comes before, into the one after it."""
     kept: list[_Run] = []
     for run in runs:
-        touches = bool(kept) and math.isclose(kept[-1].end_s, run.start_s, abs_tol=1e-6)
-        if touches and (run.end_s - run.start_s < shortest_s or kept[-1].label == run.label):
-            kept[-1].last, kept[-1].end_s = run.last, run.end_s
-        else:
+        before = kept[-1] if kept and math.isclose(kept[-1].end_s, run.start_s, abs_tol=1e-6) else None
+        if before is None:
             kept.append(run)
+            continue
+        before_is_short = before.end_s - before.start_s < shortest_s
+        run_is_short = run.end_s - run.start_s < shortest_s
+        if before_is_short and run.end_s - run.start_s > before.end_s - before.start_s:
+            before.label = run.label
+        elif not (before_is_short or run_is_short or before.label == run.label):
+            kept.append(run)
+            continue
+        before.last, before.end_s = run.last, run.end_s
     return kept
 
 
@@ -185,8 +217,22 @@ def _segment(run: _Run, times: NDArray[np.float64], raw: NDArray[np.float32], la
     return Segment(run.start_s, run.end_s, labels[run.label], confidence)
 
 
+def _label_json(scores: Scores | None) -> str | None:
+    """The label that the rounded probabilities give, which is what a reader of the document would find."""
+    if scores is None:
+        return None
+    rounded = scores.as_dict()
+    return max(rounded, key=lambda label: rounded[label])
+
+
 def _scores_json(scores: Scores | None) -> dict[str, float] | None:
     return scores.as_dict() if scores else None
+
+
+def _source_json(source: SourceInfo) -> Json:
+    """The source; a rate or duration that is NaN or infinite in the container is null: JSON has neither."""
+    values = asdict(source)
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
 
 
 def _face_json(face: Face) -> Json:
@@ -194,15 +240,15 @@ def _face_json(face: Face) -> Json:
         "track_id": face.track_id,
         "box_xyxy": [round(float(v), 1) for v in face.box_xyxy],
         "score": round(face.score, 4),
-        "label": face.emotion.label if face.emotion else None,
+        "label": _label_json(face.emotion),
         "probabilities": _scores_json(face.emotion),
     }
 
 
 def _moment_json(moment: Moment) -> Json:
     return {
-        "time_s": round(moment.time_s, 4),
-        "label": moment.fused.label if moment.fused else None,
+        "time_s": round(moment.time_s, TIME_DECIMALS),
+        "label": _label_json(moment.fused),
         "probabilities": _scores_json(moment.fused),
         "by_modality": {m: _scores_json(moment.by_modality.get(m)) for m in MODALITIES},
         "faces": [_face_json(face) for face in moment.faces],
@@ -214,8 +260,17 @@ def _scores(
 ) -> Scores | None:
     if value is None:
         return None
+    # As they were written: to divide by the sum, 1 within rounding, would make a second round trip differ.
     p = np.array([value[label] for label in labels], dtype=np.float32)
-    return Scores(modality, labels, p / p.sum(), start_s, end_s)
+    rounding = 1e-4 * len(labels)  # with very many labels this can be more than Scores allows
+    return Scores(modality, labels, p / p.sum() if 1e-3 <= abs(p.sum() - 1) < rounding else p, start_s, end_s)
+
+
+def _summary(document: Mapping[str, Any], labels: tuple[str, ...]) -> Summary:
+    by_modality: dict[str, Scores | None] = {
+        m: _scores(m, labels, document["by_modality"][m], 0.0, 0.0) for m in MODALITIES
+    }
+    return Summary(_scores("fused", labels, document["probabilities"], 0.0, 0.0), by_modality, dict(document["why"]))
 
 
 def _moment(document: Mapping[str, Any], labels: tuple[str, ...]) -> Moment:
@@ -240,10 +295,15 @@ def _face(document: Mapping[str, Any], labels: tuple[str, ...], time_s: float) -
 
 
 def mean_scores(scores: Iterable[Scores], modality: str) -> Scores | None:
-    """Average scores weighted by their quality; None when there are none."""
+    """Average scores weighted by their quality; None when there are none.
+
+    Raises ValueError when they are not all over the same labels.
+    """
     items = list(scores)
     if not items:
         return None
+    if any(s.labels != items[0].labels for s in items):
+        raise ValueError(f"cannot average scores over different labels: {sorted({s.labels for s in items})}")
     weights = np.array([max(s.quality, 1e-3) for s in items], dtype=np.float64)
     mean = np.average(np.stack([s.probabilities for s in items]).astype(np.float64), axis=0, weights=weights)
     return Scores(

@@ -83,7 +83,7 @@ def summarise(moments: Sequence[Moment], source: SourceInfo, weights: Mapping[st
         "voice": NO_SPEECH if source.has_audio else NO_AUDIO,
         "text": NO_TRANSCRIPT,
     }
-    why = {modality: absent[modality] for modality in MODALITIES if means[modality] is None}
+    why: dict[str, str] = {modality: absent[modality] for modality in MODALITIES if means[modality] is None}
     return Summary(fuse({m: s for m, s in means.items() if s is not None}, weights), means, why)
 
 

@@ -1,0 +1,160 @@
+"""Third-party weights by name: found in the user's folders or the cache, else downloaded and checked.
+
+EMOFUSE_WEIGHTS   folders to look in first (separated as PATH is): how a machine without network is served
+EMOFUSE_CACHE     where downloads are kept; the default is the platform's user cache
+EMOFUSE_OFFLINE   1: never download
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlsplit
+
+import pooch
+
+from emofuse.errors import AssetError
+
+# An offline machine must hear so quickly; a slow connection may still take its time over the bytes.
+_CONNECT_TIMEOUT_S: Final = 5.0
+_READ_TIMEOUT_S: Final = 30.0
+_CHUNK_BYTES: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One third-party file; one of the same name with another SHA-256 is never taken for it."""
+
+    name: str
+    file: str
+    url: str
+    sha256: str
+    licence: str
+    about: str
+
+
+_ASSETS = (
+    Asset(
+        name="yunet",
+        file="face_detection_yunet_2023mar.onnx",
+        url="https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/"
+        "face_detection_yunet_2023mar.onnx",
+        sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+        licence="MIT",
+        about="YuNet face detector: box, five points and score, at any input size",
+    ),
+    Asset(
+        name="mn04_as",
+        file="mn04_as_mAP_432.pt",
+        url="https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/mn04_as_mAP_432.pt",
+        sha256="899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c",
+        licence="MIT",
+        about="EfficientAT mn04 (MobileNetV3, width 0.4) trained on AudioSet: 32 kHz, 128 mel bands",
+    ),
+)
+ASSETS: Final = MappingProxyType({asset.name: asset for asset in _ASSETS})
+
+
+def find(name: str) -> Path:
+    """Return the file of the weight called `name`, downloading it into the cache if it is nowhere yet.
+
+    Looks in the folders of EMOFUSE_WEIGHTS, then in the cache, then asks the network. Shows a progress bar
+    where standard error is a terminal. Raises AssetError, saying what was tried, where it cannot be had.
+    """
+    if name not in ASSETS:
+        raise AssetError(f"there is no weight called {name!r}", f"known: {', '.join(sorted(ASSETS))}")
+    asset = ASSETS[name]
+    passed_over: list[str] = []
+    for folder in (*_user_folders(), cache_folder()):
+        path = folder / asset.file
+        try:
+            if not path.is_file():
+                continue
+            if pooch.file_hash(str(path), alg="sha256") == asset.sha256:
+                return path
+            passed_over.append(f"{path} has another SHA-256")
+        except OSError as error:
+            passed_over.append(f"{path} cannot be read: {error.strerror or error}")
+    if _offline():
+        raise _cannot(asset, "EMOFUSE_OFFLINE forbids the download", passed_over)
+    try:
+        return _download(asset)
+    except (OSError, ValueError) as error:
+        # requests' exceptions are OSErrors; pooch says with a ValueError that the hash differs.
+        raise _cannot(asset, _reason(asset, error), passed_over) from error
+
+
+def cache_folder() -> Path:
+    """Return the folder where downloads are kept: EMOFUSE_CACHE, or the platform's user cache."""
+    chosen = os.environ.get("EMOFUSE_CACHE")
+    return Path(chosen).expanduser() if chosen else Path(pooch.os_cache("emofuse"))
+
+
+def _user_folders() -> list[Path]:
+    folders = os.environ.get("EMOFUSE_WEIGHTS", "").split(os.pathsep)
+    return [Path(folder).expanduser() for folder in folders if folder]
+
+
+def _offline() -> bool:
+    return os.environ.get("EMOFUSE_OFFLINE", "").strip().lower() not in {"", "0", "no", "false"}
+
+
+def _download(asset: Asset) -> Path:
+    """Fetch into the cache under a temporary name and rename once the hash is right (pooch does both)."""
+    fetch = pooch.HTTPDownloader(
+        progressbar=sys.stderr is not None and sys.stderr.isatty(),
+        chunk_size=_CHUNK_BYTES,
+        timeout=(_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S),
+    )
+    with _quiet_pooch():
+        path = pooch.retrieve(
+            asset.url,
+            known_hash=f"sha256:{asset.sha256}",
+            fname=asset.file,
+            path=cache_folder(),
+            downloader=fetch,
+        )
+    return Path(path)
+
+
+@contextmanager
+def _quiet_pooch() -> Iterator[None]:
+    """Keep pooch's own log lines off the terminal: the progress bar and our errors say what a user needs."""
+    logger = pooch.get_logger()
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _reason(asset: Asset, error: OSError | ValueError) -> str:
+    host = urlsplit(asset.url).netloc
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    kind = type(error).__name__
+    if status is not None:
+        return f"{host} answered {status}"
+    if "Timeout" in kind:
+        return f"{host} did not answer in time"
+    if isinstance(error, ValueError):
+        return f"what {host} sent has another SHA-256"
+    if type(error).__module__.startswith(("requests", "urllib3")):
+        return f"no connection to {host}"
+    where = getattr(error, "filename", None) or cache_folder()
+    return f"{where} cannot be written: {error.strerror or error}"
+
+
+def _cannot(asset: Asset, reason: str, passed_over: list[str]) -> AssetError:
+    why = "; ".join([reason, *passed_over])
+    return AssetError(
+        f"{asset.file} cannot be had: {why}",
+        f"download {asset.url} and name its folder in EMOFUSE_WEIGHTS",
+    )

@@ -1,0 +1,200 @@
+"""Writes pictures, with the sound of the recording they come from, to an MP4 that any browser plays."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import math
+import os
+import secrets
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import av
+import cv2
+import numpy as np
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from emofuse.errors import OutputError
+from emofuse.media._container import LIBRARY_ERRORS
+from emofuse.media._soundtrack import Soundtrack
+from emofuse.media.reader import open_media
+
+CRF: Final = 20  # constant quality of x264: 18 cannot be told from the source, 23 is its default
+MAX_SIDE: Final = 3840  # pixels; browsers and their hardware decoders play H.264 up to here
+_TIME_BASE: Final = Fraction(1, 90_000)  # seconds per tick, as MPEG has it: any frame rate's times are whole
+_BT709: Final = 1  # the number of BT.709 among AVColorSpace, AVColorPrimaries and AVColorTransferCharacteristic
+
+
+class VideoWriter:
+    """Writes an MP4 (H.264, AAC) with the pictures given to it and the sound of source_path.
+
+    Use it in a `with` block. Pictures keep their times; the sound is copied bit for bit where it is AAC, and
+    is encoded to AAC otherwise, at its own times. The file appears under its name only when the block ends
+    well; on any exception nothing is left behind. n_dropped: pictures that were not later than the one before.
+
+    Raises OutputError when the file cannot be written, MediaError when source_path cannot be read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], source_path: str | os.PathLike[str], *, crf: int = CRF) -> None:
+        self._path, self._source_path, self._crf = Path(path), Path(source_path), crf
+        self._part = self._path.with_name(f".{self._path.stem}.{secrets.token_hex(4)}.mp4")
+        self._output: OutputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._sound: Soundtrack | None = None
+        self._size = (0, 0)  # width and height of the first picture, which all others are fitted into
+        self._last_tick: int | None = None
+        self._converter = VideoReformatter()
+        self.n_dropped = 0
+
+    def __enter__(self) -> Self:
+        if self._path.suffix.lower() not in (".mp4", ".m4v"):
+            raise OutputError(f"cannot write {self._path}: the video is an MP4", "give it a name in .mp4")
+        if self._path.is_dir():
+            raise OutputError(f"cannot write {self._path}: it is a folder", "name a file in it")
+        if not self._path.parent.is_dir():
+            raise OutputError(f"cannot write {self._path}: no such folder", "make the folder first")
+        if self._path.exists() and self._source_path.exists() and self._path.samefile(self._source_path):
+            raise OutputError(f"{self._path} is the recording itself", "choose another name for the result")
+        with open_media(self._source_path) as reader:
+            self._source, self._start_s = reader.source, reader.start_s
+        with self._translated():
+            # Made now, so that a folder that cannot be written in is known before an hour of analysis.
+            self._part.open("xb").close()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._finish()
+        finally:
+            self._let_go()
+
+    def write(self, image: NDArray[np.uint8], time_s: float) -> None:
+        """Add a picture. image: (H, W, 3) uint8 RGB; time_s: seconds, as the reader gave it.
+
+        A picture that is not later than the one before, by the 1/90000 s, is dropped and counted. One of
+        another size than the first is scaled into that size, with black bars. Raises OutputError.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise ValueError(f"image must be (H, W, 3) uint8, not {image.shape} {image.dtype}")
+        if not math.isfinite(time_s):
+            raise ValueError(f"time_s must be finite, not {time_s}")
+        tick = round(time_s / _TIME_BASE)
+        if self._last_tick is not None and tick <= self._last_tick:
+            self.n_dropped += 1
+            return
+        with self._translated():
+            if self._stream is None:
+                self._open(image)
+            self._last_tick = tick
+            self._encode(self._picture(image, tick))
+            if self._sound is not None:
+                self._sound.write_until(time_s)
+
+    def _open(self, image: NDArray[np.uint8]) -> None:
+        height, width = image.shape[:2]
+        self._size = (width, height)
+        scale = min(1.0, MAX_SIDE / max(width, height))
+        self._output = av.open(
+            str(self._part.absolute()),
+            "w",
+            format="mp4",
+            # Times of edit lists are in the movie's time scale, which is whole milliseconds if not set.
+            options={"movflags": "+faststart", "movie_timescale": str(_TIME_BASE.denominator)},
+        )
+        fps = self._source.fps or 25.0
+        options = {"preset": "veryfast", "crf": str(self._crf)}
+        stream = self._output.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
+        # H.264 with subsampled colour has even sides only.
+        stream.width, stream.height = (max(2, 2 * math.ceil(round(n * scale) / 2)) for n in (width, height))
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = stream.codec_context.time_base = _TIME_BASE
+        # Whole pictures per thread: x264 then works on while the caller analyses, and does not make it wait.
+        stream.thread_type = "FRAME"
+        context = stream.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = ColorRange.MPEG
+        self._stream, self._step = stream, round(1 / fps / _TIME_BASE)
+        if self._source.has_audio:
+            self._sound = Soundtrack(self._output, self._source_path, self._start_s)
+
+    def _picture(self, image: NDArray[np.uint8], tick: int) -> VideoFrame:
+        assert self._stream is not None
+        if image.shape[1::-1] != self._size:
+            image = _fitted(image, self._size)
+        width, height = self._stream.width, self._stream.height
+        if max(self._size) <= MAX_SIDE and (width, height) != self._size:
+            below, right = height - self._size[1], width - self._size[0]
+            image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE).astype(np.uint8)
+        rgb = VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="rgb24")
+        picture = self._converter.reformat(
+            rgb,
+            width=width,
+            height=height,
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+        )
+        picture.pts, picture.time_base = tick, _TIME_BASE
+        return picture
+
+    def _encode(self, picture: VideoFrame | None) -> None:
+        assert self._stream is not None and self._output is not None
+        for packet in self._stream.encode(picture):
+            packet.duration = self._step  # of the last one only; others last until the next
+            self._output.mux_one(packet)
+
+    def _finish(self) -> None:
+        if self._stream is None or self._output is None:
+            raise OutputError(f"nothing to write to {self._path}: no picture was given")
+        with self._translated():
+            self._encode(None)
+            if self._sound is not None:
+                self._sound.write_until(math.inf)
+            self._output.close()
+            self._part.replace(self._path)
+
+    def _let_go(self) -> None:
+        """Close everything, and remove the unfinished file; after success there is none."""
+        if self._sound is not None:
+            self._sound.close()
+        if self._output is not None:
+            with contextlib.suppress(*LIBRARY_ERRORS):
+                self._output.close()
+        with contextlib.suppress(OSError):
+            self._part.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except LIBRARY_ERRORS as error:
+            number = getattr(error, "errno", None)
+            reason = getattr(error, "strerror", None) or str(error)
+            hint = {
+                errno.ENOSPC: "free some space, or write to another disk",
+                errno.EACCES: "choose a folder that you may write in",
+                errno.EROFS: "choose a folder that you may write in",
+            }.get(number or 0, "")
+            raise OutputError(f"cannot write {self._path}: {reason}", hint) from error
+
+
+def _fitted(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Scale a picture into (width, height), centred on black."""
+    width, height = size
+    scale = min(width / image.shape[1], height / image.shape[0])
+    w, h = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    canvas = np.zeros((height, width, 3), dtype=np.uint8)
+    top, left = (height - h) // 2, (width - w) // 2
+    canvas[top : top + h, left : left + w] = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA)
+    return canvas

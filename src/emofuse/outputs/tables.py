@@ -1,0 +1,79 @@
+"""A timeline as files that other tools read: JSON and CSV. docs/json.md describes both."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from typing import Any, Final, TextIO
+
+from emofuse.outputs.atomic import atomic
+from emofuse.timeline import Timeline
+from emofuse.types import MODALITIES, Json
+
+_ONE_PER_LINE: Final = ("moments", "segments")
+
+
+def write_json(timeline: Timeline, path: str | os.PathLike[str]) -> None:
+    """Write the `emofuse/1` document as UTF-8, one moment and one segment per line.
+
+    Raises OutputError when `path` cannot be written.
+    """
+    document = timeline.to_json()
+    # A file name that is not Unicode has lone surrogates; backslashreplace makes JSON escapes of them.
+    with (
+        atomic(path) as name,
+        name.open("w", encoding="utf-8", newline="\n", errors="backslashreplace") as out,
+    ):
+        _write_document(document, out)
+
+
+def write_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
+    """Write one row per moment as UTF-8: its time, label, confidence, and the probabilities by modality.
+
+    A cell is empty where nothing spoke. Raises OutputError when `path` cannot be written.
+    """
+    with atomic(path) as name, name.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(csv_header(timeline.labels))
+        writer.writerows(_row(moment, timeline.labels) for moment in timeline.to_json()["moments"])
+
+
+def csv_header(labels: tuple[str, ...]) -> list[str]:
+    """Return the names of the CSV's columns: p_<label> is fused, the rest are named by their modality."""
+    return [
+        "time_s",
+        "label",
+        "confidence",
+        *(f"{prefix}_{label}" for prefix in ("p", *MODALITIES) for label in labels),
+        "n_faces",
+        "used",
+    ]
+
+
+def _write_document(document: Json, out: TextIO) -> None:
+    out.write("{")
+    for i, (key, value) in enumerate(document.items()):
+        out.write(f'{"," if i else ""}\n"{key}": ')
+        if key in _ONE_PER_LINE and value:
+            out.write("[\n" + ",\n".join(_compact(item) for item in value) + "\n]")
+        else:
+            out.write(_compact(value))
+    out.write("\n}\n")
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _row(moment: Json, labels: tuple[str, ...]) -> list[str | float | int]:
+    fused = moment["probabilities"]
+    spoken = [m for m in MODALITIES if moment["by_modality"][m] is not None]
+    cells: list[str | float | int] = [
+        moment["time_s"],
+        moment["label"] if fused else "",
+        fused[moment["label"]] if fused else "",
+    ]
+    for scores in (fused, *(moment["by_modality"][m] for m in MODALITIES)):
+        cells += [scores[label] if scores else "" for label in labels]
+    return [*cells, len(moment["faces"]), "+".join(spoken)]

@@ -1,0 +1,67 @@
+"""Timelines built by hand, for the tests of what is written from them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emofuse.emotions import BASE
+from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
+from emofuse.types import MODALITIES, Face, Moment, Scores
+
+
+def scores(
+    winner: str, p: float = 0.7, modality: str = "fused", time_s: float = 0.0, labels: tuple[str, ...] = BASE
+) -> Scores:
+    """Scores with `p` for the winner and the rest shared evenly."""
+    values = np.full(len(labels), (1 - p) / max(len(labels) - 1, 1), dtype=np.float32)
+    values[labels.index(winner)] = p
+    return Scores(modality, labels, values, time_s, time_s)
+
+
+def face(box: tuple[float, ...] = (10, 20, 60, 90), label: str | None = "happy", track_id: int | None = 3) -> Face:
+    emotion = scores(label, 0.83, "face") if label else None
+    return Face(np.array(box, dtype=np.float32), 0.9, None, track_id, emotion)
+
+
+def moment(
+    time_s: float,
+    label: str | None,
+    used: tuple[str, ...] = ("face",),
+    faces: tuple[Face, ...] = (),
+    p: float = 0.7,
+    labels: tuple[str, ...] = BASE,
+) -> Moment:
+    """A moment in which `used` all say `label`; None is a moment in which nothing spoke."""
+    if label is None:
+        return Moment(time_s, None, {}, faces)
+    spoken = {m: scores(label, p, m, time_s, labels) for m in used}
+    return Moment(time_s, scores(label, p, "fused", time_s, labels), spoken, faces)
+
+
+def timeline(*moments: Moment, duration_s: float | None = None, labels: tuple[str, ...] = BASE) -> Timeline:
+    """A timeline of these moments, summed up as an analysis does."""
+    by_modality = {m: mean_scores([x.by_modality[m] for x in moments if m in x.by_modality], m) for m in MODALITIES}
+    fused = mean_scores([x.fused for x in moments if x.fused is not None], "fused")
+    why = {m: f"no {m} was found" for m, found in by_modality.items() if found is None}
+    source = SourceInfo("clip.mp4", duration_s, 640, 480, 25.0, True, True)
+    return Timeline(labels, moments, source, Summary(fused, by_modality, why), {"name": "base", "version": "1"})
+
+
+def course(plan: list[tuple[str | None, int]], hop_s: float = 0.1) -> list[Moment]:
+    """Moments every hop_s: (label, how many) one after another; None is silence."""
+    labels = [label for label, count in plan for _ in range(count)]
+    return [moment(i * hop_s, label) for i, label in enumerate(labels)]
+
+
+TIMELINES: dict[str, Timeline] = {
+    "empty": timeline(),
+    "nothing spoke": timeline(moment(0.0, None), moment(0.5, None), duration_s=1.0),
+    "sound only": timeline(moment(0.0, "sad", ("voice", "text")), moment(0.5, "sad", ("voice",)), duration_s=1.0),
+    "silent film": timeline(moment(0.0, "happy", ("face",), (face(),)), duration_s=0.04),
+    "many faces": timeline(
+        *(moment(i / 25, "angry", ("face", "voice"), tuple(face(track_id=k) for k in range(20))) for i in range(30)),
+        duration_s=1.2,
+    ),
+    "face not read": timeline(moment(0.0, None, faces=(face((-5.5, -3, 20, 20), None, None),))),
+    "a gap": timeline(*course([("happy", 20), (None, 30), ("sad", 20)]), duration_s=7.0),
+}

@@ -1,0 +1,78 @@
+"""The currency checks its shapes when it is made."""
+
+import numpy as np
+import pytest
+
+from emofuse.types import AudioBlock, Face, Frame, Scores
+
+LABELS = ("neutral", "happy", "sad")
+
+
+def scores(*values: float, **changes: float) -> Scores:
+    arguments = {"start_s": 0.0, "end_s": 1.0} | changes
+    return Scores("face", LABELS, np.array(values, dtype=np.float32), **arguments)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), dtype=np.uint8),
+        np.zeros((4, 4, 4), dtype=np.uint8),
+        np.zeros((4, 4, 3), dtype=np.float32),
+    ],
+)
+def test_frame_refuses_what_is_not_rgb_bytes(image):
+    with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8"):
+        Frame(image, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate_hz", "message"),
+    [
+        (np.zeros((2, 8), dtype=np.float32), 16000, r"\(T,\) float32"),
+        (np.zeros(8, dtype=np.int16), 16000, r"\(T,\) float32"),
+        (np.zeros(8, dtype=np.float32), 0, "positive"),
+    ],
+)
+def test_audio_block_refuses_other_shapes_and_rates(samples, rate_hz, message):
+    with pytest.raises(ValueError, match=message):
+        AudioBlock(samples, rate_hz, 0.0)
+
+
+def test_audio_block_ends_after_its_last_sample():
+    assert AudioBlock(np.zeros(800, dtype=np.float32), 16000, 2.0).end_s == pytest.approx(2.05)
+
+
+@pytest.mark.parametrize(
+    ("values", "changes", "message"),
+    [
+        ((0.5, 0.5), {}, r"must be \(3,\)"),
+        ((0.5, 0.5, 0.5), {}, "sum to 1"),
+        ((1.5, -0.5, 0.0), {}, "non-negative"),
+        ((float("nan"), 0.5, 0.5), {}, "finite"),
+        ((1.0, 0.0, 0.0), {"quality": 1.5}, "quality"),
+        ((1.0, 0.0, 0.0), {"end_s": -1.0}, "before they start"),
+    ],
+)
+def test_scores_refuse_what_is_not_a_distribution(values, changes, message):
+    with pytest.raises(ValueError, match=message):
+        scores(*values, **changes)
+
+
+def test_scores_name_their_winner():
+    found = scores(0.2, 0.7, 0.1)
+    assert found.label == "happy"
+    assert found.confidence == pytest.approx(0.7)
+    assert found.as_dict() == {"neutral": 0.2, "happy": 0.7, "sad": 0.1}
+
+
+def test_face_checks_its_box_and_landmarks():
+    with pytest.raises(ValueError, match=r"\(4,\)"):
+        Face(np.zeros(3, dtype=np.float32), 0.9)
+    with pytest.raises(ValueError, match=r"\(5, 2\)"):
+        Face(np.zeros(4, dtype=np.float32), 0.9, np.zeros((2, 5), dtype=np.float32))
+
+
+@pytest.mark.parametrize(("box", "size_px"), [((0, 0, 40, 10), 20.0), ((10, 0, 5, 10), 0.0)])
+def test_face_size_is_the_geometric_mean_of_its_sides(box, size_px):
+    assert Face(np.array(box, dtype=np.float32), 0.9).size_px == pytest.approx(size_px)
