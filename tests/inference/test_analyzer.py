@@ -30,7 +30,7 @@ def picture(seed: int, has_face: bool = True) -> np.ndarray:
 
 
 def frames(n: int, rate: float = 25.0, start_s: float = 0.0, has_face: bool = True) -> list[Packet]:
-    return [Frame(picture(i, has_face), start_s + i / rate) for i in range(n)]
+    return [Frame(picture(0, has_face), start_s + i / rate) for i in range(n)]
 
 
 def speech(seconds: float, start_s: float = 0.0, block_s: float = 0.064) -> list[Packet]:
@@ -61,7 +61,7 @@ def test_queue_mode_gives_a_moment_every_hop_and_one_at_the_end(bundle: Bundle) 
 
 def test_frame_mode_gives_a_moment_for_every_frame_at_its_time(bundle: Bundle) -> None:
     times = [0.0, 0.04, 0.05, 0.2, 0.9, 1.0]  # variable frame rate
-    packets: list[Packet] = [Frame(picture(i), t) for i, t in enumerate(times)]
+    packets: list[Packet] = [Frame(picture(0), t) for t in times]
     made = moments(bundle, packets, mode="frame")
     assert [m.time_s for m in made] == times
     assert all(m.why["voice"] == "no audio track" for m in made)

@@ -142,6 +142,34 @@ def test_other_sound_is_encoded_in_its_place(
     assert np.sqrt(np.mean(now**2) * len(now)) == pytest.approx(np.sqrt(np.mean(was**2) * len(was)), rel=0.06)
 
 
+@pytest.mark.parametrize("name", ["a.ts", "a.flv"])
+def test_damaged_sound_does_not_cost_the_result(tmp_path: Path, name: str) -> None:
+    whole = record(tmp_path / name, Video(time_base=MILLISECOND), Sound()).read_bytes()
+    rng = np.random.default_rng(4)
+    for i in range(15):
+        data = np.frombuffer(whole, np.uint8).copy()
+        data[rng.integers(2000, len(data), 50)] = rng.integers(0, 256, 50)
+        source = tmp_path / f"{i}-{name}"
+        source.write_bytes(data.tobytes())
+        with open_media(source) as reader:
+            pictures = [packet for packet in reader if isinstance(packet, Frame)]
+        with VideoWriter(tmp_path / "out.mp4", source) as writer:
+            for frame in pictures:
+                writer.write(frame.image, frame.time_s)
+        assert len(frames_of(tmp_path / "out.mp4")) == len(pictures) - writer.n_dropped
+
+
+def test_clips_glued_together_go_on_where_the_last_one_ended(tmp_path: Path) -> None:
+    clip = record(tmp_path / "a.ts", Video(), Sound()).read_bytes()
+    source = tmp_path / "glued.ts"
+    source.write_bytes(clip + clip)
+    path = copy(source, tmp_path / "out.mp4")
+    for glued in (source, path):
+        steps = np.diff([frame.time_s for frame in frames_of(glued)])
+        np.testing.assert_allclose(steps, np.full(49, 0.04), atol=1e-4)
+        assert len(sound_of(glued)[0]) == pytest.approx(32_000, abs=1600)
+
+
 def test_a_gap_in_encoded_sound_becomes_silence(tmp_path: Path) -> None:
     sound = Sound("pcm_s16le", 48_000, duration_s=2.0, gap_s=(0.6, 1.2))
     source = record(tmp_path / "gap.mkv", Video(time_base=MILLISECOND), sound)

@@ -13,10 +13,9 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from emofuse.media._container import LIBRARY_ERRORS, Damage, frame_rate, seconds
+from emofuse.media._container import LIBRARY_ERRORS, Clock, Damage, frame_rate, seconds
 from emofuse.types import Frame
 
-_JUMP_BACK_S: Final = 1.0  # clips glued together start again at 0; less than that is a slip of one timestamp
 _TURNS: Final = (None, cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE)
 _DEFAULT_RATE: Final = 25.0  # frames per second, where neither timestamps nor a rate say anything
 
@@ -25,23 +24,15 @@ def frames(decoded: Iterator[VideoFrame], stream: VideoStream, start_s: float, d
     """Yield upright RGB frames with square pixels, in the order of time; 0 is start_s of the container."""
     upright = Upright(stream)
     step_s = 1.0 / (frame_rate(stream) or _DEFAULT_RATE)
-    last_s, shift_s = -math.inf, 0.0
+    clock = Clock(start_s)
     for raw in decoded:
-        stated_s = seconds(raw)
-        if stated_s is None:
-            time_s = last_s + step_s if math.isfinite(last_s) else 0.0
-        else:
-            time_s = stated_s - start_s + shift_s
-            if last_s - time_s > _JUMP_BACK_S:
-                shift_s += last_s + step_s - time_s
-                time_s = last_s + step_s
+        time_s = clock.time_s(seconds(raw), step_s)
         try:
             image = upright(raw)
         except LIBRARY_ERRORS:
             damage.lose()
             continue
-        last_s = max(time_s, last_s)
-        yield Frame(image, 0.0 if -1e-6 < last_s < 0 else last_s)
+        yield Frame(image, time_s)
 
 
 class Upright:
@@ -52,6 +43,8 @@ class Upright:
         # Beyond this the ratio is a mistake in the file, and would make a picture of a million columns.
         self._pixel_ratio = ratio if math.isfinite(ratio) and 1 / 8 <= ratio <= 8 else 1.0
         self._converter = VideoReformatter()
+        self._orientation = (False, 0)
+        self._size = (0, 0)
 
     def __call__(self, raw: VideoFrame) -> NDArray[np.uint8]:
         """Return (H, W, 3) uint8 RGB. Wider-than-tall pixels widen the picture, others heighten it."""
@@ -62,7 +55,11 @@ class Upright:
             height = round(height / self._pixel_ratio)
         rgb = self._converter.reformat(raw, width=width, height=height, format="rgb24")
         image = np.ascontiguousarray(rgb.to_ndarray(), dtype=np.uint8)
-        is_mirrored, n_quarters = _orientation(raw)
+        if (raw.width, raw.height) != self._size:
+            # Not for every picture: a frame whose side data was looked at is in a reference cycle, so that its
+            # memory is only freed whenever the garbage collector runs.
+            self._size, self._orientation = (raw.width, raw.height), _orientation(raw)
+        is_mirrored, n_quarters = self._orientation
         if is_mirrored:
             image = cv2.flip(image, 0).astype(np.uint8, copy=False)
         turn = _TURNS[n_quarters]

@@ -11,7 +11,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
-from emofuse.media._container import LIBRARY_ERRORS, Damage, seconds
+from emofuse.media._container import LIBRARY_ERRORS, Clock, Damage, seconds
 from emofuse.types import AudioBlock
 
 GAP_S: Final = 0.05  # containers round times to the millisecond and jitter; what is longer is a real gap
@@ -28,30 +28,23 @@ def blocks(decoded: Iterator[AudioFrame], start_s: float, rate_hz: int, damage: 
     Times are counted in samples, so they are exact, and are taken anew from the container after a gap.
     """
     run: _Run | None = None
+    clock, step_s = Clock(start_s), 0.0
     for frame in decoded:
-        stated_s = seconds(frame)
-        time_s = None if stated_s is None else stated_s - start_s
-        is_gap = run is not None and time_s is not None and time_s - run.end_s > GAP_S
+        time_s = clock.time_s(seconds(frame), step_s)
+        step_s = frame.samples / frame.sample_rate
         try:
             mono = to_mono(frame)
+            is_gap = run is not None and time_s - run.end_s > GAP_S
             if run is None or is_gap or frame.sample_rate != run.from_hz:
-                follows_s = run.end_s if run else None
+                follows_s = time_s if run is None or is_gap else run.end_s
                 if run is not None:
                     yield from run.flush()
-                    run = None
-                run = _Run(_run_start(time_s, follows_s, is_gap), frame.sample_rate, rate_hz)
+                run = _Run(follows_s, frame.sample_rate, rate_hz)
             yield from run.push(mono)
         except LIBRARY_ERRORS:
             damage.lose()
     if run is not None:
         yield from run.flush()
-
-
-def _run_start(time_s: float | None, follows_s: float | None, is_gap: bool) -> float:
-    if follows_s is not None and (time_s is None or not is_gap):
-        return follows_s
-    start_s = 0.0 if time_s is None else time_s
-    return 0.0 if -1e-6 < start_s < 0 else start_s
 
 
 def as_float(frame: AudioFrame) -> NDArray[np.float32]:

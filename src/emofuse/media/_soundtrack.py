@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Final
 
-import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
@@ -19,7 +17,7 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from emofuse.media import _container, _sound
-from emofuse.media._container import LIBRARY_ERRORS, Damage
+from emofuse.media._container import LIBRARY_ERRORS, Clock, Damage
 
 _AAC_RATES: Final = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # what browsers play
 # The layouts that AAC has a number for, and what is the same but for a name. Any other is mixed to stereo.
@@ -69,9 +67,7 @@ class Soundtrack:
     def write_until(self, time_s: float) -> None:
         """Write the sound that starts at or before time_s; infinity writes the rest."""
         while self._next is not None and float((self._next.pts or 0) * self._next.time_base) <= time_s:
-            # A damaged packet that the muxer cannot take apart is left out; the reader has warned of it.
-            with contextlib.suppress(av.error.InvalidDataError):
-                self._output.mux_one(self._next)
+            _container.mux(self._output, self._next)
             self._next = next(self._packets, None)
 
     def close(self) -> None:
@@ -85,6 +81,7 @@ def _copied(
     """Yield the packets of an AAC stream as they are, moved to times that count from start_s."""
     stream = output.add_stream_from_template(source)
     packets = container.demux(source)
+    clock, step_s = Clock(start_s), 0.0
     last_dts: int | None = None
     while True:
         try:
@@ -94,13 +91,14 @@ def _copied(
         if packet is None:
             return
         dts = packet.dts if packet.dts is not None else packet.pts
-        # The end of the stream, or a time that goes back, which an MP4 cannot hold.
-        if dts is None or packet.size == 0 or (last_dts is not None and dts <= last_dts):
+        if dts is None or packet.size == 0:  # the end of the stream
             continue
-        last_dts = dts
-        shift = round(Fraction(start_s) / packet.time_base)
-        pts = packet.pts if packet.pts is not None else dts
-        packet.pts, packet.dts = pts - shift, dts - shift
+        time_s = clock.time_s(float(dts * packet.time_base), step_s)
+        step_s = float((packet.duration or 0) * packet.time_base)
+        dts = round(time_s / packet.time_base)
+        if last_dts is not None and dts <= last_dts:  # which an MP4 cannot hold
+            continue
+        packet.pts = packet.dts = last_dts = dts  # the same, for sound comes in the order it is heard in
         packet.stream = stream
         yield packet
 
@@ -126,16 +124,18 @@ def _encoded(
 def _without_gaps(decoded: Iterator[AudioFrame], form: _Form, start_s: float) -> Iterator[AudioFrame]:
     """Yield the sound as one run of samples, from its first time on, with silence wherever it has a gap."""
     position: int | None = None
+    clock, step_s = Clock(start_s), 0.0
     for frame in decoded:
         try:
             samples = form.samples(frame)
         except LIBRARY_ERRORS:
             continue  # the reader of the same file has warned of it
-        stated_s = _container.seconds(frame)
-        stated = None if stated_s is None else round((stated_s - start_s) * form.rate_hz)
+        time_s = clock.time_s(_container.seconds(frame), step_s)
+        step_s = frame.samples / frame.sample_rate
+        stated = round(time_s * form.rate_hz)
         if position is None:
-            position = stated or 0
-        elif stated is not None and stated - position > _sound.GAP_S * form.rate_hz:
+            position = stated
+        elif stated - position > _sound.GAP_S * form.rate_hz:
             while position < stated:
                 n_silent = min(stated - position, round(_SILENCE_S * form.rate_hz))
                 yield form.frame(np.zeros((form.n_channels, n_silent), np.float32), position)

@@ -22,10 +22,10 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from emofuse.errors import OutputError
-from emofuse.media._container import LIBRARY_ERRORS
+from emofuse.errors import MediaError, OutputError
+from emofuse.media._container import DAMAGE_ERRORS, LIBRARY_ERRORS, mux
 from emofuse.media._soundtrack import Soundtrack
-from emofuse.media.reader import open_media
+from emofuse.media.reader import open_media, probe
 
 CRF: Final = 20  # constant quality of x264: 18 cannot be told from the source, 23 is its default
 MAX_SIDE: Final = 3840  # pixels; browsers and their hardware decoders play H.264 up to here
@@ -127,6 +127,7 @@ class VideoWriter:
         self._stream, self._step = stream, round(1 / fps / _TIME_BASE)
         if self._source.has_audio:
             self._sound = Soundtrack(self._output, self._source_path, self._start_s)
+        self._output.start_encoding()
 
     def _picture(self, image: NDArray[np.uint8], tick: int) -> VideoFrame:
         assert self._stream is not None
@@ -152,7 +153,7 @@ class VideoWriter:
         assert self._stream is not None and self._output is not None
         for packet in self._stream.encode(picture):
             packet.duration = self._step  # of the last one only; others last until the next
-            self._output.mux_one(packet)
+            mux(self._output, packet)
 
     def _finish(self) -> None:
         if self._stream is None or self._output is None:
@@ -161,7 +162,13 @@ class VideoWriter:
             self._encode(None)
             if self._sound is not None:
                 self._sound.write_until(math.inf)
-            self._output.close()
+            # Damaged packets of the sound may come up as late as here; what counts is that the result can be read.
+            with contextlib.suppress(*DAMAGE_ERRORS):
+                self._output.close()
+            try:
+                probe(self._part)
+            except MediaError as error:
+                raise OutputError(f"cannot write {self._path}: what was written cannot be read") from error
             self._part.replace(self._path)
 
     def _let_go(self) -> None:
@@ -171,6 +178,7 @@ class VideoWriter:
         if self._output is not None:
             with contextlib.suppress(*LIBRARY_ERRORS):
                 self._output.close()
+        self._sound = self._output = self._stream = None  # which frees the encoder's memory
         with contextlib.suppress(OSError):
             self._part.unlink(missing_ok=True)
 
