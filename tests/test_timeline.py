@@ -1,6 +1,7 @@
 """Segments, smoothing and the JSON form of a timeline."""
 
 import json
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from emofuse.emotions import BASE
 from emofuse.errors import UsageError
-from emofuse.timeline import SourceInfo, Timeline, mean_scores, smooth_probabilities
+from emofuse.timeline import SourceInfo, Timeline, mean_scores, smooth_probabilities, stands_from
 from emofuse.types import Moment, Scores
 from make_timelines import TIMELINES, course, face, moment, scores, timeline
 
@@ -32,27 +33,60 @@ def test_smoothing_keeps_rows_that_sum_to_one():
     assert smooth_probabilities(times, p, 1.0).sum(axis=1) == pytest.approx(1.0, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("time_s", "before_s", "hop_s", "from_s"),
+    [
+        (2.0, 1.5, 0.5, 1.5),
+        (2.0, 1.1, 0.1, 1.1),  # under a second is never a gap
+        (2.0, 1.0, 0.1, 1.0),
+        (2.1 + 0.3, 2.1 - 0.7, 0.1, 2.1 - 0.7),  # a second, but for the last bit
+        (2.0, 0.9, 0.1, 1.9),
+        (2.0, 0.5, 0.5, 0.5),  # three hops
+        (2.0, 0.4, 0.5, 1.5),
+        (2.0, -math.inf, 0.5, 1.5),
+        (0.2, -math.inf, 0.5, 0.0),
+        (2.0, 2.0, 0.5, 2.0),
+    ],
+)
+def test_a_moment_stands_for_the_time_since_the_one_before(time_s, before_s, hop_s, from_s):
+    assert stands_from(time_s, before_s, hop_s) == pytest.approx(from_s, abs=1e-9)
+
+
 def test_segments_follow_the_labels():
-    found = timeline(*course([("happy", 20), ("sad", 20)]), duration_s=4.0)
-    assert stretches(found) == [(0.0, 2.0, "happy"), (2.0, 4.0, "sad")]
+    found = timeline(*course([("happy", 20), ("sad", 20)]), duration_s=4.0)  # the last "happy" is at 1.9
+    assert stretches(found) == [(0.0, 1.9, "happy"), (1.9, 4.0, "sad")]
     assert found.segments()[0].confidence == pytest.approx(0.7, abs=1e-4)
 
 
 def test_a_flicker_does_not_make_a_segment():
     found = timeline(*course([("happy", 20), ("sad", 2), ("happy", 20)]))
-    assert stretches(found) == [(0.0, 4.2, "happy")]
+    assert stretches(found) == [(0.0, 4.1, "happy")]
+
+
+def test_the_first_moment_of_a_queue_stands_for_the_first_hop():
+    found = timeline(*(moment(t, "happy" if t < 1.2 else "sad") for t in (0.5, 1.0, 1.5, 2.0, 2.5, 2.7)))
+    # Averaged from half a second before to half a second after: 1.0 is 2 to 1 for "happy", 1.5 is 2 to 1 for "sad".
+    assert stretches(found) == [(0.0, 1.0, "happy"), (1.0, 2.7, "sad")]
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "end_s"), [(None, 2.0), (1.0, 2.0), (2.0, 2.0), (2.3, 2.3), (2.75, 2.75), (2.8, 2.0), (60.0, 2.0)]
+)
+def test_the_last_segment_lasts_to_an_end_that_is_near(duration_s, end_s):
+    found = timeline(*course([("happy", 5)], hop_s=0.5), duration_s=duration_s)  # to 2.0, and 1.5 hops are 0.75
+    assert stretches(found) == [(0.0, end_s, "happy")]
 
 
 def weak_happiness(*sad_at: int) -> list[Moment]:
-    """Four seconds of a faint "happy", and a strong "sad" at these tenths of a second."""
+    """Four seconds of a faint "happy", and a strong "sad" over these tenths of a second, counted from 0."""
     return [
-        moment(i / 10, *(("sad", ("face",), (), 0.99) if i in sad_at else ("happy", ("face",), (), 0.3)))
+        moment((i + 1) / 10, *(("sad", ("face",), (), 0.99) if i in sad_at else ("happy", ("face",), (), 0.3)))
         for i in range(40)
     ]
 
 
 def test_a_short_segment_is_folded_into_the_one_before(monkeypatch):
-    found = timeline(*weak_happiness(20, 29))  # together they outweigh "happy" at 2.4 and 2.5 s alone
+    found = timeline(*weak_happiness(20, 29))  # together they outweigh "happy" at 2.5 and 2.6 s alone
     assert stretches(found) == [(0.0, 4.0, "happy")]
     monkeypatch.setattr("emofuse.timeline.MIN_SEGMENT_S", 0.0)
     assert stretches(found) == [(0.0, 2.4, "happy"), (2.4, 2.6, "sad"), (2.6, 4.0, "happy")]
@@ -65,44 +99,67 @@ def test_a_short_first_segment_is_folded_into_the_one_after(monkeypatch):
     assert stretches(found) == [(0.0, 0.1, "sad"), (0.1, 4.0, "happy")]
 
 
+def test_a_moment_at_the_very_start_has_no_stretch_of_its_own():
+    found = timeline(moment(0.0, "sad"), *(moment(t, "happy") for t in (0.6, 1.2, 1.8)))
+    assert stretches(found) == [(0.0, 1.8, "happy")]
+
+
+def test_a_moment_at_the_very_start_before_a_gap_stands_for_a_hop():
+    found = timeline(moment(0.0, "sad"), *(moment(t, "happy") for t in (5.0, 5.2, 5.4, 5.6)), duration_s=5.7)
+    assert stretches(found) == [(0.0, 0.2, "sad"), (4.8, 5.7, "happy")]
+
+
 def test_a_recording_shorter_than_any_segment_has_one():
     moments = [moment(t, "sad" if t == 0.0 else "happy") for t in (0.0, 0.1, 0.2, 0.3)]
     assert stretches(timeline(*moments, duration_s=0.35)) == [(0.0, 0.35, "happy")]
 
 
 def test_silence_is_a_gap_between_segments():
-    assert stretches(TIMELINES["a gap"]) == [(0.0, 2.0, "happy"), (5.0, 7.0, "sad")]
+    assert stretches(TIMELINES["a gap"]) == [(0.0, 1.9, "happy"), (4.9, 7.0, "sad")]
     same = timeline(*course([("happy", 20), (None, 30), ("happy", 20)]))
-    assert stretches(same) == [(0.0, 2.0, "happy"), (5.0, 7.0, "happy")]
+    assert stretches(same) == [(0.0, 1.9, "happy"), (4.9, 6.9, "happy")]
+
+
+def test_silence_is_a_gap_where_few_moments_spoke():
+    found = timeline(*course([("happy", 1), (None, 40), ("happy", 1), (None, 40), ("sad", 1)], hop_s=0.5))
+    assert stretches(found) == [(0.0, 0.5, "happy"), (20.0, 20.5, "happy"), (40.5, 41.0, "sad")]
 
 
 def test_a_short_silence_is_not_a_gap():
-    assert stretches(timeline(*course([("happy", 20), (None, 5), ("happy", 20)]))) == [(0.0, 4.5, "happy")]
+    assert stretches(timeline(*course([("happy", 20), (None, 5), ("happy", 20)]))) == [(0.0, 4.4, "happy")]
 
 
-@pytest.mark.parametrize(("duration_s", "end_s"), [(None, 2.4), (2.1, 2.1), (9.0, 2.4), (1.0, 2.4)])
+@pytest.mark.parametrize(("duration_s", "end_s"), [(None, 2.0), (2.1, 2.1), (9.0, 2.0), (1.0, 2.0)])
 def test_one_moment_is_a_short_segment_inside_the_recording(duration_s, end_s):
-    assert stretches(timeline(moment(2.0, "happy"), duration_s=duration_s)) == [(2.0, end_s, "happy")]
+    assert stretches(timeline(moment(2.0, "happy"), duration_s=duration_s)) == [(1.6, end_s, "happy")]
+
+
+@pytest.mark.parametrize(("duration_s", "end_s"), [(None, 0.4), (0.04, 0.04), (0.6, 0.6), (9.0, 0.4), (0.0, 0.4)])
+def test_one_moment_at_the_very_start_stands_for_what_follows(duration_s, end_s):
+    assert stretches(timeline(moment(0.0, "happy"), duration_s=duration_s)) == [(0.0, end_s, "happy")]
 
 
 def test_uneven_times_are_kept():
     times = [0.0, 0.04, 0.2, 0.21, 0.9, 1.3, 2.0, 2.01, 2.6, 3.1, 3.3]
     found = timeline(*(moment(t, "happy" if t < 1.9 else "sad") for t in times), duration_s=3.4)
-    assert stretches(found) == [(0.0, 2.0, "happy"), (2.0, 3.4, "sad")]
+    assert stretches(found) == [(0.0, 1.3, "happy"), (1.3, 3.4, "sad")]
 
 
-def test_moments_at_one_time_do_not_break_segments():
+def test_moments_at_one_time_are_as_one():
     found = timeline(*(moment(1.0, "happy") for _ in range(3)))
-    assert stretches(found) == [(1.0, 1.001, "happy")]
+    assert stretches(found) == [(0.6, 1.0, "happy")]
+    double = timeline(*(moment(t, "happy") for t in (0.5, 0.5, 1.0, 1.0, 1.5, 1.5)), duration_s=2.0)
+    assert stretches(double) == [(0.0, 2.0, "happy")]
 
 
 def test_segments_never_overlap_whatever_the_moments():
     rng = np.random.default_rng(1)
     for _ in range(20):
-        times = np.cumsum(rng.choice([0.04, 0.1, 0.5, 2.0], size=60))
+        times = np.cumsum(rng.choice([0.0, 0.04, 0.1, 0.5, 2.0], size=60))
+        times -= rng.choice([0.0, times[0]])
         labels = rng.choice([*BASE, None], size=60)
         moments = [moment(float(t), label) for t, label in zip(times, labels, strict=True)]
-        segments = timeline(*moments).segments()
+        segments = timeline(*moments, duration_s=float(times[-1] + rng.choice([-1.0, 0.01, 0.3, 9.0]))).segments()
         assert all(s.start_s < s.end_s for s in segments)
         assert all(a.end_s <= b.start_s + 1e-9 for a, b in pairwise(segments))
         touching = [(a, b) for a, b in pairwise(segments) if a.end_s == b.start_s]

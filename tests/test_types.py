@@ -73,6 +73,14 @@ def test_face_checks_its_box_and_landmarks():
         Face(np.zeros(4, dtype=np.float32), 0.9, np.zeros((2, 5), dtype=np.float32))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_face_refuses_what_is_not_a_number(value):
+    with pytest.raises(ValueError, match="box_xyxy must be finite"):
+        Face(np.array([0, 0, value, 1], dtype=np.float32), 0.9)
+    with pytest.raises(ValueError, match="score must be finite"):
+        Face(np.zeros(4, dtype=np.float32), value)
+
+
 @pytest.mark.parametrize(("box", "size_px"), [((0, 0, 40, 10), 20.0), ((10, 0, 5, 10), 0.0)])
 def test_face_size_is_the_geometric_mean_of_its_sides(box, size_px):
     assert Face(np.array(box, dtype=np.float32), 0.9).size_px == pytest.approx(size_px)

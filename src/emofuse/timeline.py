@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.errors import UsageError
-from emofuse.types import MODALITIES, Face, Json, Moment, Scores
+from emofuse.timeline_json import TIME_DECIMALS, label_json, moment_json, read_moment, read_scores, scores_json
+from emofuse.types import MODALITIES, Json, Moment, Scores
 
 SCHEMA: Final = "emofuse/1"
 SMOOTHING_S: Final = 1.0  # segments come from probabilities averaged over this long, so labels do not flicker
 MIN_SEGMENT_S: Final = 0.4  # a shorter segment is folded into its neighbour
-TIME_DECIMALS: Final = 4  # of a moment's time in JSON: a tenth of a millisecond
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,9 @@ class Timeline:
     def segments(self) -> list[Segment]:
         """Return stretches of one label, from the smoothed fused probabilities, in order, without overlaps.
 
-        A moment stands for the time since the one before it, as it is made of what came before. A stretch under
-        MIN_SEGMENT_S is folded into a neighbour; where nothing spoke for long there is a gap.
+        A moment stands for the time since the one before it (`stands_from`), as it is made of what came before;
+        the last one also for what is left of the recording, when that is not much more than the usual distance.
+        A stretch under MIN_SEGMENT_S is folded into a neighbour; where nothing spoke for long there is a gap.
         """
         spoken = [(m.time_s, m.fused.probabilities) for m in self.moments if m.fused is not None]
         if not spoken:
@@ -94,7 +95,7 @@ class Timeline:
         times = np.array([time_s for time_s, _ in spoken], dtype=np.float64).round(TIME_DECIMALS)
         raw = np.stack([p for _, p in spoken]).astype(np.float64).round(4).astype(np.float32)
         smooth = smooth_probabilities(times, raw, SMOOTHING_S)
-        hop_s = max(float(np.median(np.diff(times))), 1e-3) if len(times) > 1 else MIN_SEGMENT_S
+        hop_s = _usual_hop([m.time_s for m in self.moments])
         runs = _fold_short(_runs(times, smooth, hop_s, self.source.duration_s), MIN_SEGMENT_S)
         return [_segment(run, times, raw, self.labels) for run in runs]
 
@@ -107,13 +108,13 @@ class Timeline:
             "bundle": dict(self.bundle),
             "labels": list(self.labels),
             "summary": {
-                "label": _label_json(fused),
-                "probabilities": _scores_json(fused),
-                "by_modality": {m: _scores_json(self.summary.by_modality.get(m)) for m in MODALITIES},
+                "label": label_json(fused),
+                "probabilities": scores_json(fused),
+                "by_modality": {m: scores_json(self.summary.by_modality.get(m)) for m in MODALITIES},
                 "used": self.summary.used,
                 "why": dict(self.summary.why),
             },
-            "moments": [_moment_json(m) for m in self.moments],
+            "moments": [moment_json(m) for m in self.moments],
             "segments": [
                 {
                     "start_s": round(s.start_s, 3),
@@ -137,7 +138,7 @@ class Timeline:
             labels = tuple(document["labels"])
             return cls(
                 labels=labels,
-                moments=tuple(_moment(m, labels) for m in document["moments"]),
+                moments=tuple(read_moment(m, labels) for m in document["moments"]),
                 # A field that a later release has added is passed over.
                 source=SourceInfo(**{f.name: document["source"][f.name] for f in fields(SourceInfo)}),
                 summary=_summary(document["summary"], labels),
@@ -162,8 +163,25 @@ def smooth_probabilities(
     return mean.astype(np.float32)
 
 
+def stands_from(time_s: float, before_s: float, hop_s: float) -> float:
+    """Return since when a moment stands: the moment before it, or hop_s ago at the beginning or after a gap.
+
+    before_s: the time of the moment before, -inf where there is none; hop_s: the usual distance of moments.
+    """
+    gap_s = max(3 * hop_s, 1.0) + 1e-6  # times are sums of hops, and not exact
+    return max(0.0, time_s - hop_s) if time_s - before_s > gap_s else before_s
+
+
+def _usual_hop(times: Sequence[float]) -> float:
+    """Return the median distance of the moments, spoken or not: where few spoke, those are far apart."""
+    distinct = np.unique(np.round(times, TIME_DECIMALS))
+    return max(float(np.median(np.diff(distinct))), 1e-3) if len(distinct) > 1 else MIN_SEGMENT_S
+
+
 @dataclass(slots=True)
 class _Run:
+    """Moments first to last, both included, of one label."""
+
     first: int
     last: int
     start_s: float
@@ -174,22 +192,20 @@ class _Run:
 def _runs(
     times: NDArray[np.float64], smooth: NDArray[np.float32], hop_s: float, duration_s: float | None
 ) -> list[_Run]:
-    gap_s = max(3 * hop_s, 1.0)  # a longer silence between moments ends a segment
     runs: list[_Run] = []
     before_s = -math.inf
     for i, (time_s, label) in enumerate(zip(times.tolist(), smooth.argmax(axis=1).tolist(), strict=True)):
-        is_gap = time_s - before_s > gap_s
-        if runs and runs[-1].label == label and not is_gap:
+        start_s = stands_from(time_s, before_s, hop_s)
+        if runs and runs[-1].label == label and start_s == before_s:
             runs[-1].last, runs[-1].end_s = i, time_s
         else:
-            runs.append(_Run(i, i, max(0.0, time_s - hop_s) if is_gap else before_s, time_s, label))
+            runs.append(_Run(i, i, start_s, time_s, label))
         before_s = time_s
-    last = runs[-1]
+    first, last = runs[0], runs[-1]
     if duration_s is not None and last.end_s < duration_s <= last.end_s + 1.5 * hop_s:
         last.end_s = duration_s  # the last picture is shown until the end
-    if last.end_s <= last.start_s:  # a single moment at the very start
-        left_s = math.inf if duration_s is None else duration_s - last.start_s
-        last.end_s = last.start_s + max(min(hop_s, left_s), 1e-3)
+    if first.end_s <= first.start_s and (first is last or runs[1].start_s > first.end_s):
+        first.end_s = first.start_s + hop_s  # nothing is before a moment at the very start: it stands for what follows
     return runs
 
 
@@ -217,81 +233,15 @@ def _segment(run: _Run, times: NDArray[np.float64], raw: NDArray[np.float32], la
     return Segment(run.start_s, run.end_s, labels[run.label], confidence)
 
 
-def _label_json(scores: Scores | None) -> str | None:
-    """The label that the rounded probabilities give, which is what a reader of the document would find."""
-    if scores is None:
-        return None
-    rounded = scores.as_dict()
-    return max(rounded, key=lambda label: rounded[label])
-
-
-def _scores_json(scores: Scores | None) -> dict[str, float] | None:
-    return scores.as_dict() if scores else None
-
-
 def _source_json(source: SourceInfo) -> Json:
     """The source; a rate or duration that is NaN or infinite in the container is null: JSON has neither."""
     values = asdict(source)
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
 
 
-def _face_json(face: Face) -> Json:
-    return {
-        "track_id": face.track_id,
-        "box_xyxy": [round(float(v), 1) for v in face.box_xyxy],
-        "score": round(face.score, 4),
-        "label": _label_json(face.emotion),
-        "probabilities": _scores_json(face.emotion),
-    }
-
-
-def _moment_json(moment: Moment) -> Json:
-    return {
-        "time_s": round(moment.time_s, TIME_DECIMALS),
-        "label": _label_json(moment.fused),
-        "probabilities": _scores_json(moment.fused),
-        "by_modality": {m: _scores_json(moment.by_modality.get(m)) for m in MODALITIES},
-        "faces": [_face_json(face) for face in moment.faces],
-    }
-
-
-def _scores(
-    modality: str, labels: tuple[str, ...], value: Mapping[str, float] | None, start_s: float, end_s: float
-) -> Scores | None:
-    if value is None:
-        return None
-    # As they were written: to divide by the sum, 1 within rounding, would make a second round trip differ.
-    p = np.array([value[label] for label in labels], dtype=np.float32)
-    rounding = 1e-4 * len(labels)  # with very many labels this can be more than Scores allows
-    return Scores(modality, labels, p / p.sum() if 1e-3 <= abs(p.sum() - 1) < rounding else p, start_s, end_s)
-
-
 def _summary(document: Mapping[str, Any], labels: tuple[str, ...]) -> Summary:
-    by_modality: dict[str, Scores | None] = {
-        m: _scores(m, labels, document["by_modality"][m], 0.0, 0.0) for m in MODALITIES
-    }
-    return Summary(_scores("fused", labels, document["probabilities"], 0.0, 0.0), by_modality, dict(document["why"]))
-
-
-def _moment(document: Mapping[str, Any], labels: tuple[str, ...]) -> Moment:
-    time_s = float(document["time_s"])
-    spoken = {m: _scores(m, labels, p, time_s, time_s) for m, p in document["by_modality"].items()}
-    return Moment(
-        time_s,
-        _scores("fused", labels, document["probabilities"], time_s, time_s),
-        {m: s for m, s in spoken.items() if s is not None},
-        tuple(_face(face, labels, time_s) for face in document["faces"]),
-    )
-
-
-def _face(document: Mapping[str, Any], labels: tuple[str, ...], time_s: float) -> Face:
-    return Face(
-        np.array(document["box_xyxy"], dtype=np.float32),
-        float(document["score"]),
-        None,
-        document["track_id"],
-        _scores("face", labels, document["probabilities"], time_s, time_s),
-    )
+    by_modality: dict[str, Scores | None] = {m: read_scores(m, labels, document["by_modality"][m]) for m in MODALITIES}
+    return Summary(read_scores("fused", labels, document["probabilities"]), by_modality, dict(document["why"]))
 
 
 def mean_scores(scores: Iterable[Scores], modality: str) -> Scores | None:

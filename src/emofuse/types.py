@@ -113,6 +113,8 @@ class Face:
 
     def __post_init__(self) -> None:
         _check(self.box_xyxy.shape == (4,), f"Face.box_xyxy must be (4,), not {self.box_xyxy.shape}")
+        _check(bool(np.isfinite(self.box_xyxy).all()), f"Face.box_xyxy must be finite, not {self.box_xyxy}")
+        _check(math.isfinite(self.score), f"Face.score must be finite, not {self.score}")
         _check(
             self.landmarks is None or self.landmarks.shape == (5, 2),
             f"Face.landmarks must be (5, 2) or None, not {getattr(self.landmarks, 'shape', None)}",

@@ -123,7 +123,7 @@ def test_a_tiny_picture_is_left_empty(size):
 
 
 @pytest.mark.parametrize(
-    "box", [(np.nan, 0, 10, 10), (np.inf, 0, 10, 10), (9e9, 9e9, 9.1e9, 9.1e9), (50, 50, 40, 40), (-90, 0, -10, 50)]
+    "box", [(9e9, 9e9, 9.1e9, 9.1e9), (-3e38, -3e38, -2e38, -2e38), (50, 50, 40, 40), (-90, 0, -10, 50)]
 )
 def test_a_box_that_cannot_be_seen_is_not_drawn(box):
     image = grey(640, 480)
@@ -142,12 +142,41 @@ def test_any_label_can_be_drawn():
 def test_strip_shows_the_labels_so_far():
     strip = Strip(10.0)
     for tenth in range(75):
-        strip.push(moment(tenth / 10, "happy" if tenth < 50 else "sad"))
+        strip.push(moment(tenth / 10, "happy" if tenth < 50 else "sad"))  # the last "happy" is at 4.9, "sad" at 7.4
     out = draw(grey(1000, 480), moment(7.4, "sad"), BASE, strip=strip)
     row = out[-2]
-    assert (row[5:490] == HAPPY).all()
-    assert (row[505:735] == SAD).all()
-    assert (row[745:] == row[-1]).all() and tuple(row[-1]) not in (HAPPY, SAD)
+    assert (row[:489] == HAPPY).all()
+    assert (row[491:739] == SAD).all()
+    assert (row[741:] == row[-1]).all() and tuple(row[-1]) not in (HAPPY, SAD)
+
+
+def cells(strip: Strip, width: int) -> np.ndarray:
+    canvas = grey(width, 1)
+    strip.draw(canvas)
+    return canvas[0]
+
+
+def test_strip_colours_the_time_before_a_moment():
+    strip = Strip(10.0)
+    for time_s, label in ((0.5, "happy"), (1.0, None), (3.9, "sad"), (4.4, "happy")):
+        strip.push(moment(time_s, label))
+    row = cells(strip, 1000)
+    assert (row[12:49] == HAPPY).all()  # a first moment stands for the shortest segment
+    assert (row[51:99] == overlay._TRACK).all()
+    # 2.9 s are more than three times the half second before: a gap, up to half a second before the moment.
+    assert (row[101:339] == overlay._DARK).all()
+    assert (row[341:389] == SAD).all()
+    assert (row[391:439] == HAPPY).all()
+    assert (row[441:] == overlay._DARK).all()
+
+
+def test_strip_shows_a_single_picture():
+    strip = Strip(10.0)
+    strip.push(moment(0.0, "happy"))
+    row = cells(strip, 2048)
+    assert (row[0] == HAPPY).all() and (row[1:] == overlay._DARK).all()
+    strip.push(moment(10.0, "sad"))
+    assert (cells(strip, 2048)[-1] == SAD).all()
 
 
 def test_strip_of_a_live_stream_makes_room():
@@ -156,9 +185,9 @@ def test_strip_of_a_live_stream_makes_room():
         strip.push(moment(float(second), "happy" if second < 120 else "sad"))
     canvas = grey(240, 4)
     strip.draw(canvas)  # 60 s doubled twice: a pixel is a second
-    assert (canvas[0, 2:118] == HAPPY).all()
-    assert (canvas[0, 122:198] == SAD).all()
-    assert not has(canvas, HAPPY)[:, 122:].any() and not has(canvas, SAD)[:, 202:].any()
+    assert (canvas[0, 1:118] == HAPPY).all()  # the last "happy" is at 119 s
+    assert (canvas[0, 120:198] == SAD).all()
+    assert not has(canvas, HAPPY)[:, 120:].any() and not has(canvas, SAD)[:, 200:].any()
 
 
 def test_it_is_quick():

@@ -9,6 +9,7 @@ from emofuse.outputs.terminal import marks, summary_panel
 from emofuse.timeline import SourceInfo, Timeline
 from make_timelines import TIMELINES, course, moment, timeline
 
+# "happy" to 4.9 s, "sad" to 10: of 76 cells, the middle of the 37th is at 4.80 s and of the 38th at 4.93.
 SPOKEN = timeline(*course([("happy", 50), ("sad", 50)]), duration_s=10.0)
 
 
@@ -29,20 +30,21 @@ def test_it_says_what_was_read_from_what_and_why_not():
 
 def test_without_colour_the_course_is_letters():
     text = printed(SPOKEN)
-    assert "H" * 38 + "S" * 38 in text
+    assert "H" * 37 + "S" * 39 in text
     assert "H happy  S sad" in text
     assert "\x1b" not in text
 
 
 def test_with_colour_the_course_is_blocks():
     text = printed(SPOKEN, force_terminal=True, color_system="truecolor")
-    assert "\x1b[38;2;230;159;0m" + "█" * 38 in text
-    assert "\x1b[38;2;0;114;178m" + "█" * 38 in text
+    assert "\x1b[38;2;230;159;0m" + "█" * 37 + "\x1b" in text
+    assert "\x1b[38;2;0;114;178m" + "█" * 39 + "\x1b" in text
 
 
 def test_a_gap_is_not_coloured_in():
     text = printed(TIMELINES["a gap"])
-    assert "H" * 22 + "." * 32 + "S" * 22 in text
+    # To 1.9 s and from 4.9 s of 7: the middles of cells 21 and 54 are at 1.89 and 4.93 s.
+    assert "H" * 21 + "." * 32 + "S" * 23 in text
     assert ". nothing read" in text
 
 

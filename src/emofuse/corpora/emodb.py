@@ -14,6 +14,7 @@ from emofuse.emotions import EMODB
 from emofuse.errors import CorpusError
 
 LICENCE: Final = "free for research"
+SUFFIXES: Final = (".wav", ".flac")
 LETTERS: Final = {
     "N": "neutral",
     "F": "happiness",
@@ -28,12 +29,18 @@ _NAME: Final = re.compile(r"(\d\d)([ab]\d\d)([NFTWAEL])[a-z]")
 
 
 def read_emodb(folder: str | Path) -> Manifest:
-    """Read `folder` or its `wav` folder, wav or flac. Raises CorpusError when no file has an EMO-DB name."""
+    """Read `folder` or its `wav` folder, wav or flac. Raises CorpusError when no file has an EMO-DB name.
+
+    A file that is no such recording is in `skipped`.
+    """
     root = Path(folder)
     root = root / "wav" if (root / "wav").is_dir() else root
     clips: list[Clip] = []
     skipped: list[tuple[Path, str]] = []
-    for path in sorted(p for p in root.glob("*") if p.suffix.lower() in (".wav", ".flac")):
+    for path in sorted(p for p in root.glob("*") if p.is_file()):
+        if path.suffix.lower() not in SUFFIXES:
+            skipped.append((path, f"not one of {', '.join(SUFFIXES)}"))
+            continue
         match = _NAME.fullmatch(path.stem)
         if match is None:
             skipped.append((path, "the name is not speaker, sentence, emotion letter, take"))

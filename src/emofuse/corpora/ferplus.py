@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -70,16 +71,18 @@ def read_ferplus(path: str | Path, part: Part) -> FerPlus:
         with zipfile.ZipFile(file) as archive:
             text = archive.read(f"FER2013{part}/label.csv").decode("utf-8")
             rows = [row for row in csv.reader(io.StringIO(text)) if row]
+            if not rows or any(len(row) != 2 + 10 for row in rows):
+                raise CorpusError(f"{file}: FER2013{part}/label.csv must have 12 columns: name, box and ten votes")
+            votes = np.array([row[2:] for row in rows], dtype=np.float32)
             images = np.stack([_picture(archive, f"FER2013{part}/{row[0]}") for row in rows])
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, OSError, ValueError) as error:
         raise CorpusError(f"{file} is not the FER+ archive: {error}") from None
-    if any(len(row) != 2 + 10 for row in rows):
-        raise CorpusError(f"{file}: FER2013{part}/label.csv must have 12 columns: name, box and ten votes")
-    return FerPlus(images, np.array([row[2:] for row in rows], dtype=np.float32))
+    return FerPlus(images, votes)
 
 
 def _picture(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
-    image = cv2.imdecode(np.frombuffer(archive.read(name), dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
+    data = np.frombuffer(archive.read(name), dtype=np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None  # imdecode raises on nothing
     if image is None or image.shape != (SIZE, SIZE):
         raise CorpusError(f"{name} in the FER+ archive is not a {SIZE} x {SIZE} picture")
     return image.astype(np.uint8, copy=False)

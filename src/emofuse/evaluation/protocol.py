@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from emofuse import __version__
+from emofuse.atomic import atomic
 from emofuse.card import Score
 from emofuse.config import Recipe
 from emofuse.corpora.ferplus import FerPlus, read_ferplus
@@ -177,9 +178,8 @@ def _run_fold(recipe: Recipe, speech: SpeechData, fold: Fold, folder: Path, devi
             "valid_logits": _voice_logits(network, valid),
             "valid_truth": valid.targets.argmax(dim=1).numpy(),
         }
-        partial = folder / ".predictions.partial.npz"
-        np.savez(partial, **parts)
-        partial.replace(stored)
+        with atomic(stored) as name:
+            np.savez(name, **parts)
     return _FoldResult(speakers=speakers, **parts)
 
 
@@ -240,12 +240,11 @@ def _stamp(corpus: str, protocol: str, seed: str, command: str) -> dict[str, str
 
 
 def write_report(report: Report, path: str | Path) -> None:
-    """Write the report as JSON."""
+    """Write the report as JSON. Raises OutputError when `path` cannot be written."""
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(json.dumps(report.to_json(), indent=2), encoding="utf-8")
-    partial.replace(file)
+    with atomic(file) as name:
+        name.write_text(json.dumps(report.to_json(), indent=2), encoding="utf-8")
 
 
 def read_scores(path: str | Path) -> tuple[Score, ...]:

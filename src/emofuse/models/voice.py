@@ -22,7 +22,9 @@ def audio_mobilenet() -> nn.Sequential:
     gates in squeeze-and-excitation. Returns its 17 blocks; a block maps (N, c, F, T) to (N, c', F', T')."""
     settings, last_channel = _mobilenet_v3_conf("mobilenet_v3_large", width_mult=WIDTH)
     block = partial(InvertedResidual, se_layer=partial(SqueezeExcitation, scale_activation=nn.Sigmoid))
-    features = cast(nn.Sequential, MobileNetV3(settings, last_channel, block=block).features)
+    # their momentum of 0.01 is for millions of clips: with a thousand, the averages would lag behind the weights
+    norm = partial(nn.BatchNorm2d, eps=0.001, momentum=0.1)
+    features = cast(nn.Sequential, MobileNetV3(settings, last_channel, block=block, norm_layer=norm).features)
     stem = cast(nn.Conv2d, cast(nn.Sequential, features[0])[0])
     cast(nn.Sequential, features[0])[0] = nn.Conv2d(1, stem.out_channels, 3, stride=2, padding=1, bias=False)
     return features

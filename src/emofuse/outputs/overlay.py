@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.emotions import rgb
+from emofuse.timeline import MIN_SEGMENT_S, stands_from
 from emofuse.types import MODALITIES, Face, Moment
 
 Image = NDArray[np.uint8]
@@ -45,8 +47,8 @@ class _Style:
 class Strip:
     """The colours of the labels so far, from left to right over a recording, at a fixed cost per picture.
 
-    duration_s: seconds that the full width stands for; it doubles when time runs past it, and None (a live
-    stream) starts with a minute.
+    A moment colours the time since the one before it, as in a timeline's segments. duration_s: seconds that the
+    full width stands for; it doubles when time runs past it, and None (a live stream) starts with a minute.
     """
 
     _N_CELLS: Final = 2048
@@ -54,7 +56,8 @@ class Strip:
     def __init__(self, duration_s: float | None = None) -> None:
         self._span_s = duration_s if duration_s is not None and duration_s > 0 else 60.0
         self._cells: Image = np.full((1, self._N_CELLS, 3), _DARK, dtype=np.uint8)
-        self._end = 0
+        self._before_s = -math.inf
+        self._hop_s = math.inf  # the latest step between moments; none yet
 
     def push(self, moment: Moment) -> None:
         """Add a moment; they must come in the order of time."""
@@ -63,11 +66,14 @@ class Strip:
             half = self._cells[:, ::2].copy()
             self._cells[:] = _DARK
             self._cells[:, : half.shape[1]] = half
-            self._end = (self._end + 1) // 2
-        end = min(int(max(moment.time_s, 0.0) / self._span_s * self._N_CELLS) + 1, self._N_CELLS)
-        colour = rgb(moment.fused.label) if moment.fused else _TRACK
-        self._cells[:, min(self._end, end - 1) : end] = colour
-        self._end = end
+        is_first = self._before_s == -math.inf
+        start_s = stands_from(moment.time_s, self._before_s, MIN_SEGMENT_S if is_first else self._hop_s)
+        start = min(int(max(start_s, 0.0) / self._span_s * self._N_CELLS), self._N_CELLS - 1)
+        end = max(math.ceil(moment.time_s / self._span_s * self._N_CELLS), start + 1)
+        self._cells[:, start:end] = rgb(moment.fused.label) if moment.fused else _TRACK
+        if not is_first:
+            self._hop_s = moment.time_s - self._before_s
+        self._before_s = moment.time_s
 
     def draw(self, canvas: Image) -> None:
         """Fill the canvas, (H, W, 3) uint8 RGB, in place."""
@@ -184,8 +190,6 @@ def _shown(labels: Sequence[str], given: dict[str, float], n_rows: int) -> list[
 
 def _draw_face(canvas: Image, face: Face, style: _Style, panel: Rect) -> None:
     height, width = canvas.shape[:2]
-    if not np.isfinite(face.box_xyxy).all():
-        return
     limits = np.array([width, height, width, height], dtype=np.float32)
     x0, y0, x1, y1 = (int(v) for v in np.clip(face.box_xyxy, -limits, 2 * limits).round())
     if min(x1, width) - max(x0, 0) < 2 or min(y1, height) - max(y0, 0) < 2:

@@ -7,7 +7,7 @@ import json
 import os
 from typing import Any, Final, TextIO
 
-from emofuse.outputs.atomic import atomic
+from emofuse.atomic import atomic
 from emofuse.timeline import Timeline
 from emofuse.types import MODALITIES, Json
 

@@ -89,7 +89,7 @@ def augment_speech(samples: Tensor, settings: VoiceDataSettings, generator: Gene
     hertz = torch.arange(length // 2 + 1).clamp(min=1).float()
     tilt = uniform((n, 1), 0.0, 0.5, generator)
     spectrum = torch.fft.rfft(torch.randn(n, length, generator=generator)) * hertz**-tilt
-    noise = torch.fft.irfft(spectrum, n=length)
+    noise: Tensor = torch.fft.irfft(spectrum, n=length)
     power = samples.square().mean(dim=1, keepdim=True)
     snr = torch.pow(10.0, uniform((n, 1), settings.snr_db[0], settings.snr_db[1], generator) / 10)
     level = (power / snr / (noise.square().mean(dim=1, keepdim=True) + 1e-12)).sqrt()

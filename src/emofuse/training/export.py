@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +12,10 @@ import onnx
 import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from emofuse import __version__
+from emofuse.atomic import atomic
 from emofuse.card import CARD_KEY, DataSource, InputSpec, ModelCard, Score
 from emofuse.config import FaceNetSettings, Recipe, VoiceDataSettings
 from emofuse.corpora import emodb, ravdess
@@ -31,22 +34,19 @@ def export(checkpoint: str | Path, target: str | Path, scores: Sequence[Score] =
     """Write the network of `checkpoint` (model.safetensors) to `target` as ONNX, with its card in the metadata.
 
     Large weights are stored in half precision and computed with in single. Raises BundleError when the outputs
-    of the file differ from torch's by more than TOLERANCE; nothing is written then.
+    of the file differ from torch's by more than TOLERANCE, OutputError when it cannot be written; what `target`
+    held before stays then.
     """
     weights, recipe, labels = load_weights(checkpoint)
     network = build(recipe, len(labels))
-    network.load_state_dict({k: _rounded(v) for k, v in weights.items()})
-    network.eval()
+    network.load_state_dict(weights)
     card = _card(network, recipe, labels, scores)
+    fold_and_round(network)
     out = Path(target)
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        _write(network, recipe, card, partial)
-        _check(network, recipe, partial)
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic(out) as name:
+        _write(network, recipe, card, name)
+        _check(network, recipe, name)
     return card
 
 
@@ -57,8 +57,21 @@ def build(recipe: Recipe, n_classes: int) -> FaceNet | VoiceNet:
     return VoiceNet(recipe.model, n_classes)
 
 
-def _rounded(value: Tensor) -> Tensor:
-    return value.half().float() if _is_large(value) else value
+def fold_and_round(network: nn.Module) -> None:
+    """Fold norms into the convolutions before them, then round large weights to half precision; in place.
+
+    The exporter folds them too. Were they not folded first, it would round products of rounded weights.
+    """
+    network.eval()
+    for module in network.modules():
+        if not isinstance(module, nn.Sequential):
+            continue
+        for i, (conv, norm) in enumerate(pairwise(list(module))):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                module[i], module[i + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+    with torch.no_grad():
+        for value in filter(_is_large, network.parameters()):
+            value.copy_(value.half())
 
 
 def _is_large(value: Tensor) -> bool:

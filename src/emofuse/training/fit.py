@@ -18,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from emofuse.atomic import atomic
 from emofuse.config import Recipe
 from emofuse.errors import UsageError
 from emofuse.training.dataset import Batch, loader
@@ -52,32 +53,32 @@ def fit(recipe: Recipe, job: Job, folder: str | Path, *, device: str = "cpu", pr
     """Train `job` as `recipe` says, into `folder`; a training that was cut off goes on from its last epoch.
 
     Writes model.safetensors (the chosen weights, with the recipe and labels in its header), metrics.csv and
-    Lightning's own checkpoints. Raises UsageError when the folder holds another recipe's run.
+    Lightning's own checkpoints. Raises UsageError when the folder holds another recipe's run, or a batch
+    is larger than the data.
     """
     out = Path(folder)
+    train = loader(job.train, recipe.train.batch_size, shuffle=True)
+    if not len(train):
+        raise UsageError(f"train.batch_size: {recipe.train.batch_size} is more than there is to train on")
     _claim(out, recipe)
     torch.manual_seed(recipe.seed)
     job.network.to(memory_format=torch.channels_last)  # convolutions run a third faster on a CPU
     module = Classifier(
         job.network, recipe.train, len(job.labels), job.augment_input, job.augment_features, recipe.seed
     )
-    best = ModelCheckpoint(
-        out,
-        "best",
-        monitor=job.monitor if job.valid is not None else None,
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
-    )
-    last = out / "last.ckpt"
+    best = ModelCheckpoint(out, "best", monitor=job.monitor, mode="max", enable_version_counter=False)
+    # of its own: `save_last` writes only in the epochs that are saved as the best
+    last = ModelCheckpoint(out, "last", enable_version_counter=False)
+    checkpoints = [best, last] if job.valid is not None else [last]
+    resumed = out / "last.ckpt"
     trainer = L.Trainer(
         accelerator="gpu" if device.startswith("cuda") else "cpu",
         devices=1,
         max_epochs=recipe.train.epochs,
         precision=recipe.train.precision,
         gradient_clip_val=recipe.train.gradient_clip or None,
-        callbacks=[best, *_callbacks(recipe, job, progress)],
-        logger=CSVLogger(out, name="", version=""),
+        callbacks=[*checkpoints, *_callbacks(recipe, job, progress)],
+        logger=_logger(out),
         enable_progress_bar=progress,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -86,20 +87,23 @@ def fit(recipe: Recipe, job: Job, folder: str | Path, *, device: str = "cpu", pr
         # Lightning advises worker processes; the data is in memory and already batched
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+        warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+        warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")
         trainer.fit(
             module,
-            loader(job.train, recipe.train.batch_size, shuffle=True),
+            train,
             loader(job.valid, 2 * recipe.train.batch_size, shuffle=False) if job.valid is not None else None,
-            ckpt_path=str(last) if last.exists() else None,
+            ckpt_path=str(resumed) if resumed.exists() else None,
             weights_only=True,
         )
     keep_best = recipe.train.keep == "best" and job.valid is not None
-    chosen = Path(best.best_model_path) if keep_best else last
+    chosen = out / ("best.ckpt" if keep_best else "last.ckpt")
     checkpoint: dict[str, Any] = torch.load(chosen, map_location="cpu", weights_only=True)
     weights = _network_weights(checkpoint["state_dict"])
     target = out / "model.safetensors"
     header = {"recipe": recipe.model_dump_json(), "labels": json.dumps(job.labels)}
-    save_file(weights, target, metadata=header)
+    with atomic(target) as name:
+        save_file(weights, name, metadata=header)
     score = float(best.best_model_score) if keep_best and best.best_model_score is not None else None
     return FitResult(target, score, int(checkpoint["epoch"]))
 
@@ -128,7 +132,22 @@ def _claim(out: Path, recipe: Recipe) -> None:
     text = recipe.model_dump_json(indent=2)
     if record.exists() and record.read_text(encoding="utf-8") != text:
         raise UsageError(f"{out} holds a run of another recipe", "choose another folder with -o, or remove it")
-    record.write_text(text, encoding="utf-8")
+    with atomic(record) as name:
+        name.write_text(text, encoding="utf-8")
+
+
+def _logger(out: Path) -> CSVLogger:
+    """Make a logger that goes on with the metrics.csv of a training that was cut off: Lightning's deletes it."""
+    record = out / "metrics.csv"
+    earlier = record.read_text(encoding="utf-8") if record.exists() else ""
+    logger = CSVLogger(out, name="", version="", flush_logs_every_n_steps=1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+        writer = logger.experiment
+    if earlier:
+        record.write_text(earlier, encoding="utf-8")
+        writer.metrics_keys = earlier.splitlines()[0].split(",")
+    return logger
 
 
 def _callbacks(recipe: Recipe, job: Job, progress: bool) -> list[Callback]:

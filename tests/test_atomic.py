@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from emofuse.atomic import atomic
 from emofuse.errors import OutputError
-from emofuse.outputs.atomic import atomic
 
 
 def names(folder: Path) -> list[str]:

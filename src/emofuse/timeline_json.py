@@ -1,0 +1,83 @@
+"""The JSON form of what a timeline holds: scores, faces and moments. The document around them is in timeline.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from emofuse.types import MODALITIES, Face, Json, Moment, Scores
+
+TIME_DECIMALS: Final = 4  # of a moment's time: a tenth of a millisecond
+
+
+def label_json(scores: Scores | None) -> str | None:
+    """Return the label that the rounded probabilities give, which is what a reader of the document would find."""
+    if scores is None:
+        return None
+    rounded = scores.as_dict()
+    return max(rounded, key=lambda label: rounded[label])
+
+
+def scores_json(scores: Scores | None) -> dict[str, float] | None:
+    """Return {label: probability}, or None where nothing spoke."""
+    return scores.as_dict() if scores else None
+
+
+def moment_json(moment: Moment) -> Json:
+    """Return a moment with its faces; its `why`, landmarks and qualities are left out."""
+    return {
+        "time_s": round(moment.time_s, TIME_DECIMALS),
+        "label": label_json(moment.fused),
+        "probabilities": scores_json(moment.fused),
+        "by_modality": {m: scores_json(moment.by_modality.get(m)) for m in MODALITIES},
+        "faces": [_face_json(face) for face in moment.faces],
+    }
+
+
+def _face_json(face: Face) -> Json:
+    return {
+        "track_id": face.track_id,
+        "box_xyxy": [round(float(v), 1) for v in face.box_xyxy],
+        "score": round(face.score, 4),
+        "label": label_json(face.emotion),
+        "probabilities": scores_json(face.emotion),
+    }
+
+
+def read_scores(
+    modality: str, labels: tuple[str, ...], value: Mapping[str, float] | None, time_s: float = 0.0
+) -> Scores | None:
+    """Rebuild scores at a time from `scores_json`.
+
+    Raises KeyError, TypeError or ValueError, as the other readers here do, when the value is not what was written.
+    """
+    if value is None:
+        return None
+    # As they were written: to divide by the sum, 1 within rounding, would make a second round trip differ.
+    p = np.array([value[label] for label in labels], dtype=np.float32)
+    rounding = 1e-4 * len(labels)  # with very many labels this can be more than Scores allows
+    return Scores(modality, labels, p / p.sum() if 1e-3 <= abs(p.sum() - 1) < rounding else p, time_s, time_s)
+
+
+def read_moment(document: Mapping[str, Any], labels: tuple[str, ...]) -> Moment:
+    """Rebuild a moment from `moment_json`."""
+    time_s = float(document["time_s"])
+    spoken = {m: read_scores(m, labels, p, time_s) for m, p in document["by_modality"].items()}
+    return Moment(
+        time_s,
+        read_scores("fused", labels, document["probabilities"], time_s),
+        {m: s for m, s in spoken.items() if s is not None},
+        tuple(_read_face(face, labels, time_s) for face in document["faces"]),
+    )
+
+
+def _read_face(document: Mapping[str, Any], labels: tuple[str, ...], time_s: float) -> Face:
+    return Face(
+        np.array(document["box_xyxy"], dtype=np.float32),
+        float(document["score"]),
+        None,
+        document["track_id"],
+        read_scores("face", labels, document["probabilities"], time_s),
+    )

@@ -1,0 +1,123 @@
+"""Front ends against other people's code: librosa's spectrum, Kaldi's filters, EfficientAT's log-mel."""
+
+from __future__ import annotations
+
+import math
+
+import librosa
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from emofuse.models.face import Standardise
+from emofuse.models.frontends import LOUDEST, AudioSetLogMel, PowerSpectrum, kaldi_mel_bank
+
+
+def noise(n_samples: int, below_hz: float, rate_hz: int, seed: int = 0) -> NDArray[np.float32]:
+    """Make noise of deviation 0.1 with nothing above a frequency."""
+    spectrum = np.fft.rfft(np.random.default_rng(seed).normal(size=n_samples))
+    spectrum[np.fft.rfftfreq(n_samples, 1 / rate_hz) > below_hz] = 0
+    samples = np.fft.irfft(spectrum, n_samples)
+    return (0.1 * samples / samples.std()).astype(np.float32)
+
+
+@pytest.mark.parametrize("n_samples", [8_000, 16_000, 16_159, 16_160])
+def test_the_spectrum_is_librosas(n_samples: int) -> None:
+    samples = noise(n_samples, 8_000, 16_000)
+    window = np.hanning(400)  # librosa puts it into the middle of n_fft, so its frames have the same centres
+    expected = np.abs(librosa.stft(samples, n_fft=512, hop_length=160, win_length=400, window=window, center=True)) ** 2
+    got = PowerSpectrum()(torch.from_numpy(samples)[None])[0].numpy()
+    assert got.shape == expected.shape == (257, 1 + n_samples // 160)
+    np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5 * expected.max())
+
+
+def test_a_tone_is_in_its_bin_and_its_frames() -> None:
+    samples = torch.zeros(1, 16_000)
+    samples[0, 8_000:] = torch.sin(2 * math.pi * 1000 * torch.arange(8_000) / 16_000)
+    power = PowerSpectrum()(samples)[0]
+    assert power[:, 75].argmax() == 1000 / 31.25
+    assert power[:, :48].max() == 0  # a frame reaches 200 samples, so the tone is heard from frame 49 on
+    assert power[32, 49] > 0
+
+
+def test_the_mel_bank_is_kaldis() -> None:
+    n_mels, n_bins, rate_hz, low_hz, high_hz = 40, 256, 16_000, 20.0, 7_600.0
+
+    def mel(hertz: float) -> float:
+        return 1127.0 * math.log(1.0 + hertz / 700.0)
+
+    step = (mel(high_hz) - mel(low_hz)) / (n_mels + 1)
+    expected = np.zeros((n_mels, n_bins))
+    for band in range(n_mels):
+        left, centre, right = (mel(low_hz) + (band + i) * step for i in range(3))
+        for k in range(n_bins):
+            at = mel(k * rate_hz / (2 * n_bins))
+            if left < at <= centre:
+                expected[band, k] = (at - left) / (centre - left)
+            elif centre < at < right:
+                expected[band, k] = (right - at) / (right - centre)
+    got = kaldi_mel_bank(n_mels, n_bins, rate_hz, low_hz, high_hz)
+    np.testing.assert_allclose(got, expected, atol=1e-9)
+    assert 0.9 < got.max() <= 1.0
+
+
+def efficient_at(samples_32k: NDArray[np.float32]) -> Tensor:
+    """EfficientAT's own front end in evaluation, written down again. Returns (128, frames)."""
+    x = torch.from_numpy(samples_32k)[None, None]
+    x = torch.nn.functional.conv1d(x, torch.tensor([[[-0.97, 1.0]]]))[:, 0]
+    window = torch.hann_window(800, periodic=False)
+    spectrum = torch.stft(x, 1024, 320, 800, window, center=True, pad_mode="reflect", return_complex=True)
+    bank = kaldi_mel_bank(128, 512, 32_000, 0.0, 15_000.0)
+    bank = torch.from_numpy(np.pad(bank, ((0, 0), (0, 1)))).float()  # the bin at 16 kHz has no weight
+    return (torch.log(bank @ spectrum[0].abs().square() + 1e-5) + 4.5) / 5.0
+
+
+def test_the_log_mel_at_16_khz_is_the_one_the_weights_were_trained_with_at_32_khz() -> None:
+    at_32k = noise(96_000, 7_000, 32_000)
+    at_16k = librosa.resample(at_32k, orig_sr=32_000, target_sr=16_000)
+    frontend = AudioSetLogMel("kept")
+    got = frontend(torch.from_numpy(at_16k)[None])[0]
+    # all bands that end below 8 kHz, and no other
+    assert len(got) == frontend.n_mels == 103
+    filled = 97  # the bands above reach beyond the 7 kHz of the signal
+    inside = slice(5, 290)  # at the edges they mirror and we pad
+    expected = efficient_at(at_32k)[:filled, inside]
+    difference = (got[:filled, inside] - expected).abs()
+    assert expected.std() > 0.3
+    # their pre-emphasis comes before the window and ours after it, which only the lowest bands can tell
+    assert difference[30:].mean() < 5e-3
+    assert difference[60:].max() < 0.02
+    assert difference.mean(dim=1).max() < 0.06
+
+
+def test_silence_is_the_floor() -> None:
+    for level in ("kept", "relative"):
+        log_mel = AudioSetLogMel(level)(torch.zeros(2, 16_000))
+        torch.testing.assert_close(log_mel, torch.full((2, 103, 101), (math.log(1e-5) + 4.5) / 5))
+
+
+def test_a_relative_level_does_not_hear_the_gain() -> None:
+    loud = torch.from_numpy(noise(16_000, 8_000, 16_000))[None]
+    relative, kept = AudioSetLogMel("relative"), AudioSetLogMel("kept")
+    torch.testing.assert_close(relative(0.1 * loud), relative(loud), atol=1e-3, rtol=0)
+    gain = kept(5 * loud) - kept(0.5 * loud)  # 20 dB, which are ln 100 in power
+    assert float(gain.median()) == pytest.approx(math.log(100) / 5, abs=1e-3)
+
+
+def test_a_relative_level_puts_the_loudest_frame_of_each_recording_where_it_belongs() -> None:
+    samples = torch.from_numpy(noise(16_000, 8_000, 16_000)) * torch.linspace(0.1, 1, 16_000)
+    log_mel = AudioSetLogMel("relative")(torch.stack([samples, 0.01 * samples]))
+    power = (torch.exp(log_mel * 5 - 4.5) - 1e-5).sum(dim=1)
+    torch.testing.assert_close(power.amax(dim=1), torch.full((2,), LOUDEST), rtol=0.01, atol=0)
+    assert (power.argmax(dim=1) > 70).all()
+
+
+def test_faces_are_standardised_each_by_itself() -> None:
+    faces = torch.rand(3, 1, 48, 48) * 100 + torch.tensor([0.0, 50.0, 150.0]).view(3, 1, 1, 1)
+    out = Standardise()(faces)
+    torch.testing.assert_close(out.mean(dim=(1, 2, 3)), torch.zeros(3), atol=1e-4, rtol=0)
+    expected = faces.std(dim=(1, 2, 3), correction=0)
+    torch.testing.assert_close(out.std(dim=(1, 2, 3), correction=0), expected / (expected + 1))
+    assert Standardise()(torch.full((1, 1, 48, 48), 77.0)).abs().max() == 0

@@ -1,0 +1,210 @@
+"""Recipes: overrides, what is refused and how it is said, and the recipes that ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from emofuse.config import (
+    FaceDataSettings,
+    FaceNetSettings,
+    Recipe,
+    TrainSettings,
+    VoiceDataSettings,
+    VoiceNetSettings,
+    load_recipe,
+)
+from emofuse.errors import RecipeError, UsageError
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+FACE = 'name = "f"\n[data]\ncorpus = "ferplus"\n[model]\nname = "face-resnet"\n'
+VOICE = 'name = "v"\n[data]\ncorpus = "speech"\n[model]\nname = "voice-mobilenet"\n'
+
+
+@pytest.fixture
+def face_toml(tmp_path: Path) -> Path:
+    """Return a recipe that says nothing but what it must."""
+    path = tmp_path / "face.toml"
+    path.write_text(FACE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def voice_toml(tmp_path: Path) -> Path:
+    path = tmp_path / "voice.toml"
+    path.write_text(VOICE, encoding="utf-8")
+    return path
+
+
+def test_what_a_recipe_leaves_out_is_the_default(face_toml: Path, voice_toml: Path) -> None:
+    expected = Recipe(name="f", data=FaceDataSettings(), model=FaceNetSettings(), train=TrainSettings())
+    assert load_recipe(face_toml) == expected
+    assert load_recipe(voice_toml) == Recipe(name="v", data=VoiceDataSettings(), model=VoiceNetSettings())
+
+
+def test_an_override_has_the_type_of_its_key(voice_toml: Path) -> None:
+    overrides = [
+        "seed=7",
+        "train.epochs=3",
+        "train.lr=1e-3",
+        "train.optimizer=adamw",  # a bare word needs no quotes
+        'train.keep="last"',
+        'data.train_on=["ravdess", "emodb"]',
+        "data.snr_db=[5, 20]",
+        "model.hidden=64",
+    ]
+    recipe = load_recipe(voice_toml, overrides)
+    assert (recipe.seed, recipe.train.epochs, recipe.train.lr) == (7, 3, 1e-3)
+    assert isinstance(recipe.train.epochs, int)
+    assert (recipe.train.optimizer, recipe.train.keep) == ("adamw", "last")
+    assert isinstance(recipe.data, VoiceDataSettings)
+    assert recipe.data.train_on == ("ravdess", "emodb")
+    assert recipe.data.snr_db == (5.0, 20.0)
+    assert isinstance(recipe.model, VoiceNetSettings)
+    assert recipe.model.hidden == 64
+
+
+def test_a_later_override_wins(face_toml: Path) -> None:
+    assert load_recipe(face_toml, ["train.epochs=3", "train.epochs=4"]).train.epochs == 4
+
+
+def test_none_switches_off_what_can_be_off(voice_toml: Path) -> None:
+    recipe = load_recipe(voice_toml, ["model.pretrained=none", "train.ema_decay=none"])
+    assert isinstance(recipe.model, VoiceNetSettings)
+    assert recipe.model.pretrained is None
+    assert recipe.train.ema_decay is None
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "near"),
+    [
+        ("train.epoch=3", "train.epoch", "epochs"),
+        ("trian.epochs=3", "trian", "train"),
+        ("data.rotate_degrees=3", "data.rotate_degrees", "rotate_deg"),
+        ("model.width=[4]", "model.width", "widths"),
+        ("sed=3", "sed", "seed"),
+    ],
+)
+def test_an_unknown_key_is_named_with_its_nearest_neighbour(
+    face_toml: Path, override: str, key: str, near: str
+) -> None:
+    with pytest.raises(RecipeError, match=f"unknown key '{key}'") as caught:
+        load_recipe(face_toml, [override])
+    assert str(face_toml) in caught.value.message
+    assert caught.value.hint == f"did you mean {near!r}?"
+
+
+@pytest.mark.parametrize("key", ["speech", "face-resnet", "qqqqqqqq"])
+def test_an_unknown_key_like_a_kind_or_like_nothing_is_refused_too(face_toml: Path, key: str) -> None:
+    with pytest.raises(RecipeError, match=f"unknown key '{key}'"):
+        load_recipe(face_toml, [f"{key}=1"])
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("train.epochs=three", r"train\.epochs: .*integer.*, not 'three'"),
+        ("train.epochs=0", r"train\.epochs: .*greater than or equal to 1, not 0"),
+        ("train.epochs=2.5", r"train\.epochs: .*integer.*, not 2\.5"),
+        ("train.optimizer=sdg", r"train\.optimizer: .*'sgd', 'adam' or 'adamw', not 'sdg'"),
+        ("train=3", r"train: .*, not 3"),
+        ("data.corpus=fer", r"data: .*'ferplus'"),
+        ("data.noise=1.5", r"data\.noise: .*less than or equal to 1, not 1\.5"),
+        ("model.dropout=1.0", r"model\.dropout: .*less than 1, not 1\.0"),
+        ("model.blocks=[1]", r"model\.blocks: .*which are 3, not \[1\]"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named_with_its_key(face_toml: Path, override: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        load_recipe(face_toml, [override])
+
+
+@pytest.mark.parametrize("taps", ["[]", "[17]", "[-1]"])
+def test_a_network_cannot_be_tapped_where_it_has_no_block(voice_toml: Path, taps: str) -> None:
+    with pytest.raises(RecipeError, match=r"model\.taps"):
+        load_recipe(voice_toml, [f"model.taps={taps}"])
+
+
+@pytest.mark.parametrize("override", ["train.epochs", "=3", ""])
+def test_an_override_that_is_none_is_refused(face_toml: Path, override: str) -> None:
+    with pytest.raises(RecipeError, match="is not of the form key=value"):
+        load_recipe(face_toml, [override])
+
+
+@pytest.mark.parametrize("override", ["name.first=3", "data.corpus.part=3"])
+def test_a_key_below_a_value_is_refused(face_toml: Path, override: str) -> None:
+    with pytest.raises(RecipeError, match="is a value, not a table"):
+        load_recipe(face_toml, [override])
+
+
+def test_an_override_may_open_a_table(face_toml: Path) -> None:
+    assert "[train]" not in FACE
+    assert load_recipe(face_toml, ["train.patience=9"]).train.patience == 9
+
+
+def test_a_missing_key_is_named_alone(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(FACE.replace('name = "f"\n', ""), encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert caught.value.message == f"{path}: the key 'name' is missing"
+
+
+def test_a_recipe_that_is_nowhere_is_a_usage_error(tmp_path: Path) -> None:
+    path = tmp_path / "no.toml"
+    with pytest.raises(RecipeError, match="no recipe at") as caught:
+        load_recipe(path)
+    assert str(path) in caught.value.message
+    assert "recipes/" in caught.value.hint
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"name = ", "is not TOML"), (b"[data\n", "is not TOML"), (b'name = "\xff\xfe"', "cannot read the recipe")],
+)
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "r.toml"
+    path.write_bytes(content)
+    with pytest.raises(RecipeError, match=said):
+        load_recipe(path)
+
+
+def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="cannot read the recipe"):
+        load_recipe(tmp_path)
+
+
+def test_settings_made_from_what_a_user_gave_name_the_value() -> None:
+    assert TrainSettings.checked(epochs=3).epochs == 3
+    with pytest.raises(UsageError, match=r"^lr: input should be greater than 0, not -1$"):
+        TrainSettings.checked(lr=-1)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        TrainSettings().epochs = 3
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_that_ships_loads(path: Path) -> None:
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+    kinds = {"ferplus": "face-resnet", "speech": "voice-mobilenet"}
+    assert recipe.model.name == kinds[recipe.data.corpus]
+
+
+def test_the_face_and_the_voice_recipe_ship() -> None:
+    assert {path.stem for path in RECIPES.glob("*.toml")} >= {"face", "voice"}
+
+
+def test_the_defaults_stand_in_one_place() -> None:
+    """A recipe may not be the second home of a default: the sections alone must make it whole."""
+    for section in (TrainSettings, FaceDataSettings, VoiceDataSettings, FaceNetSettings, VoiceNetSettings):
+        required = [name for name, field in section.model_fields.items() if field.is_required()]
+        assert required == []
+        assert section().model_dump() == {name: field.default for name, field in section.model_fields.items()}

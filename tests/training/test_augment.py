@@ -1,0 +1,250 @@
+"""Augmentation: what each setting does, how far it may go, and that nothing is left of it at 0."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from emofuse.config import FaceDataSettings, VoiceDataSettings
+from emofuse.training.augment import augment_faces, augment_log_mel, augment_speech, uniform
+
+STILL_FACE = FaceDataSettings(rotate_deg=0, scale=0, shift=0, shear=0, contrast=0, blur=0, noise=0, erase=0)
+STILL_VOICE = VoiceDataSettings(gain_db=0, noise=0, stretch=0, shift_mels=0, equalise_db=0, time_masks=0, mel_masks=0)
+
+
+def seeded(seed: int = 0) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+def faces(n: int = 64) -> Tensor:
+    """Make smooth pictures that no mirror leaves as they are: (n, 1, 48, 48) in [40, 215]."""
+    coarse = torch.rand(n, 1, 5, 5, generator=seeded(1))
+    return 40 + 175 * torch.nn.functional.interpolate(coarse, size=48, mode="bilinear")
+
+
+def speech(n: int = 32, n_samples: int = 16_000) -> Tensor:
+    return 0.1 * torch.randn(n, n_samples, generator=seeded(2))
+
+
+def face_settings(**changes: float) -> FaceDataSettings:
+    return STILL_FACE.model_copy(update=changes)
+
+
+def voice_settings(**changes: object) -> VoiceDataSettings:
+    return STILL_VOICE.model_copy(update=changes)
+
+
+def unflipped(out: Tensor, original: Tensor) -> Tensor:
+    """Turn back what was mirrored: whichever of both is nearer to the original."""
+    mirrored = out.flip(-1)
+    is_nearer = (mirrored - original).abs().mean((1, 2, 3)) < (out - original).abs().mean((1, 2, 3))
+    return torch.where(is_nearer[:, None, None, None], mirrored, out)
+
+
+def test_uniform_stays_between_its_bounds() -> None:
+    values = uniform((10_000,), -2.0, 3.0, seeded())
+    assert -2.0 <= values.min() < -1.9
+    assert 2.9 < values.max() <= 3.0
+
+
+def test_at_zero_a_face_is_itself_or_its_mirror_image() -> None:
+    before = faces()
+    out = augment_faces(before, STILL_FACE, seeded())
+    is_same = (out - before).abs().amax((1, 2, 3)) < 0.05
+    is_mirrored = (out - before.flip(-1)).abs().amax((1, 2, 3)) < 0.05
+    assert (is_same ^ is_mirrored).all()
+    assert 20 < int(is_mirrored.sum()) < 44  # half of 64
+
+
+def test_faces_keep_their_form_and_range() -> None:
+    out = augment_faces(faces(), FaceDataSettings(), seeded())
+    assert out.shape == (64, 1, 48, 48)
+    assert out.dtype == torch.float32
+    assert out.min() >= 0 and out.max() <= 255
+
+
+def test_the_seed_decides() -> None:
+    first = augment_faces(faces(), FaceDataSettings(), seeded(3))
+    assert torch.equal(augment_faces(faces(), FaceDataSettings(), seeded(3)), first)
+    assert not torch.equal(augment_faces(faces(), FaceDataSettings(), seeded(4)), first)
+
+
+@pytest.mark.parametrize(
+    "change", [{"rotate_deg": 20}, {"scale": 0.2}, {"shift": 0.1}, {"shear": 0.2}, {"contrast": 0.3}, {"noise": 0.1}]
+)
+def test_each_setting_changes_faces_by_itself(change: dict[str, float]) -> None:
+    before = faces()
+    out = unflipped(augment_faces(before, face_settings(**change), seeded()), before)
+    assert ((out - before).abs().amax((1, 2, 3)) > 2).float().mean() > 0.8
+
+
+def test_the_batch_itself_is_left_alone() -> None:
+    before = faces()
+    augment_faces(before, FaceDataSettings(blur=1.0), seeded())
+    assert torch.equal(before, faces())
+
+
+def test_a_shift_is_a_fraction_of_the_picture() -> None:
+    dot = torch.zeros(500, 1, 48, 48)
+    dot[:, :, 23:25, 23:25] = 255
+    out = augment_faces(dot, face_settings(shift=0.1), seeded())[:, 0]
+    places = torch.arange(48.0)
+    y = (out.sum(2) * places).sum(1) / out.sum((1, 2)) - 23.5
+    x = (out.sum(1) * places).sum(1) / out.sum((1, 2)) - 23.5
+    for moved in (x, y):
+        assert moved.abs().max() <= 4.8 + 0.05  # a tenth of 48
+        assert moved.abs().max() > 4.3
+        assert moved.mean().abs() < 0.5
+
+
+def test_a_rotation_is_in_degrees() -> None:
+    bar = torch.zeros(300, 1, 48, 48)
+    bar[:, :, 23:25, 4:44] = 255
+    out = augment_faces(bar, face_settings(rotate_deg=30), seeded())[:, 0]
+    y, x = torch.meshgrid(torch.arange(48.0) - 23.5, torch.arange(48.0) - 23.5, indexing="ij")
+    angle = 0.5 * torch.atan2(2 * (out * x * y).sum((1, 2)), (out * (x * x - y * y)).sum((1, 2))) * 180 / math.pi
+    assert 28 < angle.abs().max() < 30.5
+    assert angle.mean().abs() < 4
+
+
+def test_noise_is_a_fraction_of_full_scale() -> None:
+    grey = torch.full((200, 1, 48, 48), 128.0)
+    deviation = augment_faces(grey, face_settings(noise=0.1), seeded()).std(dim=(1, 2, 3))
+    assert deviation.max() < 0.1 * 255 * 1.05
+    assert deviation.mean() == pytest.approx(0.05 * 255, rel=0.15)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_an_erased_rectangle_comes_as_often_as_asked_and_is_no_more_than_a_fifth(probability: float) -> None:
+    grey = torch.full((400, 1, 48, 48), 128.0)
+    changed = (augment_faces(grey, face_settings(erase=probability), seeded()) - 128).abs() > 0.01
+    share = changed.float().mean((1, 2, 3))
+    assert (share > 0).float().mean() == pytest.approx(probability, abs=0.08)
+    assert share.max() <= 0.25  # a fifth, and what rounding to pixels adds
+
+
+def test_blur_takes_fine_detail_and_leaves_the_mean() -> None:
+    fine = 255 * torch.rand(50, 1, 48, 48, generator=seeded(5))
+    out = augment_faces(fine, face_settings(blur=1.0), seeded())
+    assert (out.std(dim=(1, 2, 3)) < 0.9 * fine.std(dim=(1, 2, 3))).all()
+    torch.testing.assert_close(out.mean((1, 2, 3)), fine.mean((1, 2, 3)), atol=4, rtol=0)
+
+
+def test_at_zero_speech_is_itself() -> None:
+    assert torch.equal(augment_speech(speech(), STILL_VOICE, seeded()), speech())
+
+
+def test_the_gain_is_within_its_decibels() -> None:
+    out = augment_speech(speech(200), voice_settings(gain_db=6.0), seeded())
+    gain_db = 20 * torch.log10(out.std(1) / speech(200).std(1))
+    assert gain_db.abs().max() <= 6.001
+    assert gain_db.max() > 5 and gain_db.min() < -5
+    shape = out / out.std(1, keepdim=True) - speech(200) / speech(200).std(1, keepdim=True)
+    assert shape.abs().max() < 1e-4  # a gain and nothing else
+
+
+def test_noise_is_added_at_the_ratio_asked_for() -> None:
+    before = speech(200)
+    noise = augment_speech(before, voice_settings(noise=1.0, snr_db=(5.0, 20.0)), seeded()) - before
+    snr_db = 10 * torch.log10(before.square().mean(1) / noise.square().mean(1))
+    assert 4.99 <= snr_db.min() < 6 and 19 < snr_db.max() <= 20.01
+    assert snr_db.mean() == pytest.approx(12.5, abs=1.0)
+
+
+def test_noise_comes_as_often_as_asked() -> None:
+    before = speech(400, 2_000)
+    out = augment_speech(before, voice_settings(noise=0.25), seeded())
+    assert (out != before).any(1).float().mean() == pytest.approx(0.25, abs=0.07)
+
+
+def test_the_spectrum_of_the_noise_falls_by_0_to_3_decibels_an_octave() -> None:
+    before = speech(200)
+    noise = augment_speech(before, voice_settings(noise=1.0, snr_db=(0.0, 0.0)), seeded()) - before
+    power = torch.fft.rfft(noise).abs().square()
+    octaves = torch.stack([power[:, 2**i : 2 ** (i + 1)].mean(1) for i in range(5, 12)], dim=1)
+    slope_db = 10 * torch.log10(octaves[:, -1] / octaves[:, 0]) / 6
+    assert -3.5 < slope_db.min() < -2.5
+    assert -0.5 < slope_db.max() < 0.5
+
+
+def test_silence_stays_silent() -> None:
+    out = augment_speech(torch.zeros(4, 1_000), voice_settings(noise=1.0, gain_db=9.0), seeded())
+    assert out.abs().max() == 0
+
+
+def log_mels(n: int = 40) -> Tensor:
+    """Make smooth log-mels (n, 100, 300) of mean about 0.5."""
+    coarse = torch.rand(n, 1, 8, 12, generator=seeded(6))
+    return torch.nn.functional.interpolate(coarse, size=(100, 300), mode="bilinear")[:, 0]
+
+
+def test_at_zero_a_log_mel_is_itself() -> None:
+    torch.testing.assert_close(augment_log_mel(log_mels(), STILL_VOICE, seeded()), log_mels(), atol=1e-4, rtol=0)
+
+
+def test_log_mels_keep_their_form_and_the_seed_decides() -> None:
+    first = augment_log_mel(log_mels(), VoiceDataSettings(), seeded(3))
+    assert first.shape == (40, 100, 300)
+    assert torch.equal(augment_log_mel(log_mels(), VoiceDataSettings(), seeded(3)), first)
+    assert not torch.equal(augment_log_mel(log_mels(), VoiceDataSettings(), seeded(4)), first)
+
+
+def test_a_pitch_shift_is_in_mel_bands() -> None:
+    line = torch.zeros(300, 100, 50)
+    line[:, 50] = 1.0
+    out = augment_log_mel(line, voice_settings(shift_mels=4.0), seeded())[:, :, 25]
+    moved = (out * torch.arange(100.0)).sum(1) / out.sum(1) - 50
+    assert moved.abs().max() <= 4.01
+    assert moved.max() > 3.5 and moved.min() < -3.5
+
+
+def test_a_stretch_is_about_the_middle_and_a_fraction() -> None:
+    lines = torch.zeros(300, 10, 201)
+    lines[:, :, 50] = lines[:, :, 150] = 1.0
+    out = augment_log_mel(lines, voice_settings(stretch=0.15), seeded())[:, 5]
+    frames = torch.arange(201.0)
+    first = (out[:, :100] * frames[:100]).sum(1) / out[:, :100].sum(1)
+    second = (out[:, 101:] * frames[101:]).sum(1) / out[:, 101:].sum(1)
+    torch.testing.assert_close(first + second, torch.full((300,), 200.0), atol=0.5, rtol=0)
+    ratio = (second - first) / 100
+    assert math.exp(-0.15) - 0.01 <= ratio.min() < 0.9
+    assert 1.1 < ratio.max() <= math.exp(0.15) + 0.01
+
+
+def test_the_filter_is_smooth_and_within_its_decibels() -> None:
+    flat = torch.zeros(100, 100, 20)
+    out = augment_log_mel(flat, voice_settings(equalise_db=6.0), seeded())
+    assert torch.equal(out[:, :, :1].expand_as(out), out)  # the same in every frame
+    decibel = 10 * out[:, :, 0] * 5 / math.log(10)
+    assert 5 < decibel.abs().max() <= 6.001
+    assert decibel.diff(dim=1).abs().max() < 1  # 12 dB over a fifth of the bands at the most
+
+
+@pytest.mark.parametrize("n_masks", [1, 2])
+def test_time_masks_are_whole_frames_of_the_mean_and_no_wider_than_asked(n_masks: int) -> None:
+    before = log_mels(200)
+    out = augment_log_mel(before, voice_settings(time_masks=n_masks, time_mask_s=0.3), seeded())
+    mean = before.mean(dim=(1, 2))[:, None, None]
+    masked = ((out - mean).abs() < 1e-4).all(dim=1)
+    untouched = ((out - before).abs() < 1e-4).all(dim=1)
+    assert (masked | untouched).all()
+    assert 20 * n_masks < masked.sum(1).max() <= 30 * n_masks
+    assert masked.any(1).float().mean() > 0.9
+
+
+def test_mel_masks_are_whole_bands_and_no_wider_than_asked() -> None:
+    before = log_mels(200)
+    out = augment_log_mel(before, voice_settings(mel_masks=1, mel_mask_bands=12), seeded())
+    masked = ((out - before.mean(dim=(1, 2))[:, None, None]).abs() < 1e-4).all(dim=2)
+    assert 8 < masked.sum(1).max() <= 12
+    assert masked.any(1).float().mean() > 0.8
+    edges = masked.int().diff(dim=1).abs().sum(1)
+    assert edges.max() <= 2  # one run
+
+
+def test_a_mask_wider_than_the_picture_does_no_harm() -> None:
+    out = augment_log_mel(log_mels(4)[:, :5, :8], voice_settings(time_masks=3, mel_masks=3), seeded())
+    assert torch.isfinite(out).all()

@@ -1,0 +1,160 @@
+"""The training step by hand: mixup, loss, groups of parameters, schedules, and clips of several windows."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from emofuse.config import TrainSettings, VoiceNetSettings
+from emofuse.models.voice import VoiceNet
+from emofuse.training.module import Augment, Classifier
+
+
+class Linear(nn.Module):
+    """The smallest network: its front end doubles, its classifier is one matrix."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frontend = Double()
+        self.layer = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classify(self.frontend(x))
+
+    def classify(self, features: Tensor) -> Tensor:
+        return self.layer(features)
+
+
+class Double(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+
+def classifier(
+    network: nn.Module | None = None,
+    augment: Augment = lambda x, _: x,
+    features: Augment | None = None,
+    **train: object,
+) -> Classifier:
+    settings = TrainSettings.model_validate({"mixup": 0.0, **train})
+    torch.manual_seed(0)
+    made = Classifier(network or Linear(), settings, 3, augment, features, seed=5)
+    made.log = lambda *args, **kwargs: None  # there is no trainer to log to
+    return made
+
+
+def test_mixup_mixes_inputs_and_targets_by_the_same_share() -> None:
+    target = torch.eye(3).repeat(20, 1)
+    # inputs that are their own targets must stay so
+    mixed, mixed_target = classifier(mixup=0.4)._mixup(target.clone(), target)
+    torch.testing.assert_close(mixed, mixed_target)
+    torch.testing.assert_close(mixed_target.sum(1), torch.ones(60))
+    share = (mixed_target * target).sum(1)
+    assert share.min() >= 0.5 - 1e-6  # the first of both is the larger part
+    assert 0 < int((share < 0.95).sum()) < 60
+
+
+def test_mixup_works_on_any_form_and_the_seed_decides() -> None:
+    x, target = torch.rand(8, 5, 7), torch.eye(3)[torch.arange(8) % 3]
+    first, second = classifier(mixup=0.4), classifier(mixup=0.4)
+    mixed = first._mixup(x, target)[0]
+    assert mixed.shape == x.shape
+    assert torch.equal(second._mixup(x, target)[0], mixed)
+    assert not torch.equal(first._mixup(x, target)[0], mixed)  # the next batch by another draw
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_loss_is_the_cross_entropy_with_the_distribution(smoothing: float) -> None:
+    module = classifier(label_smoothing=smoothing)
+    x, target = torch.rand(4, 3), torch.tensor([[0.7, 0.2, 0.1]] * 4)
+    expected_target = target * (1 - smoothing) + smoothing / 3
+    logits = module.network.layer(2 * x)
+    expected = -(expected_target * torch.log_softmax(logits, 1)).sum(1).mean()
+    torch.testing.assert_close(module.training_step((x, target), 0), expected)
+
+
+def test_augmentation_works_before_and_after_the_front_end() -> None:
+    module = classifier(augment=lambda x, _: x + 1, features=lambda x, _: x * 10)
+    x, target = torch.rand(4, 3), torch.eye(3)[[0, 1, 2, 0]]
+    expected = F.cross_entropy(module.network.layer(10 * 2 * (x + 1)), target)
+    torch.testing.assert_close(module.training_step((x, target), 0), expected)
+
+
+def test_nothing_is_augmented_in_evaluation() -> None:
+    module = classifier(augment=lambda x, _: x * float("nan"), mixup=0.5)
+    assert torch.isfinite(module.eval()(torch.rand(4, 3))).all()
+
+
+def test_several_windows_of_a_clip_give_their_mean_log_probability() -> None:
+    class Loudness(nn.Module):
+        def forward(self, samples: Tensor) -> Tensor:
+            return torch.stack([samples.mean(1), samples.amax(1), -samples.amin(1)], dim=1)
+
+    samples = torch.rand(2, 4, 2_000) * torch.linspace(1, 9, 4)[None, :, None]
+    module = classifier(Loudness())
+    expected = torch.stack([torch.log_softmax(Loudness()(clip), 1).mean(0) for clip in samples])
+    torch.testing.assert_close(module(samples), expected)
+
+
+def test_validation_counts_accuracy_and_recall() -> None:
+    module = classifier()
+    module.network = nn.Identity()
+    guess = torch.tensor([0, 0, 0, 1, 2, 2])
+    truth = torch.tensor([0, 0, 0, 0, 1, 2])
+    module.validation_step((torch.eye(3)[guess], torch.eye(3)[truth]), 0)
+    assert module.accuracy.compute().item() == pytest.approx(4 / 6)
+    assert module.recall.compute().item() == pytest.approx((3 / 4 + 0 + 1) / 3)
+
+
+def test_biases_and_norms_do_not_decay_and_the_pretrained_part_has_its_own_rate() -> None:
+    network = VoiceNet(VoiceNetSettings(pretrained=None, hidden=8), 3)
+    module = classifier(
+        network, optimizer="adamw", lr=0.1, backbone_lr_scale=0.25, weight_decay=0.01, schedule="plateau"
+    )
+    optimizer = module.configure_optimizers()["optimizer"]
+    assert isinstance(optimizer, torch.optim.AdamW)
+    names = {id(p): name for name, p in network.named_parameters()}
+    seen = {}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            seen[names[id(parameter)]] = (group["weight_decay"], group["lr"])
+    assert seen.keys() == set(names.values())
+    for name, parameter in network.named_parameters():
+        decay = 0.01 if parameter.ndim > 1 else 0.0  # biases and norms are vectors
+        assert seen[name] == (decay, 0.025 if name.startswith("backbone.") else 0.1), name
+    assert seen["backbone.0.1.weight"][0] == 0.0
+    assert seen["head.2.bias"] == (0.0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
+)
+def test_the_optimizer_is_the_one_named(name: str, kind: type) -> None:
+    assert type(classifier(optimizer=name, schedule="plateau").configure_optimizers()["optimizer"]) is kind
+
+
+def rates(n_steps: int, **train: object) -> list[float]:
+    """Return the rate of each step of a training of 10 epochs, as a fraction of `lr`."""
+    module = classifier(epochs=10, lr=1.0, **train)
+    module._trainer = SimpleNamespace(estimated_stepping_batches=n_steps)
+    schedule = module.configure_optimizers()["lr_scheduler"]["scheduler"]
+    return [schedule.lr_lambdas[0](step) for step in range(n_steps)]
+
+
+def test_the_rate_rises_and_falls_as_a_cosine() -> None:
+    rate = rates(100, schedule="cosine", warmup_epochs=2)
+    assert rate[:20] == pytest.approx([(i + 1) / 20 for i in range(20)])
+    assert rate[60] == pytest.approx(0.5, abs=0.01)  # half of the way down
+    assert rate[20:] == sorted(rate[20:], reverse=True)
+    assert 0.001 <= rate[-1] < 0.003
+
+
+def test_a_constant_rate_only_rises() -> None:
+    rate = rates(100, schedule="constant", warmup_epochs=1)
+    assert rate[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
+    assert rate[10:] == [1.0] * 90
+    assert rates(100, schedule="constant", warmup_epochs=0) == [1.0] * 100
