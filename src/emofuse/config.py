@@ -85,6 +85,7 @@ class VoiceDataSettings(Settings):
 
     corpus: Literal["speech"] = "speech"
     train_on: tuple[Literal["ravdess", "emodb"], ...] = ("ravdess",)
+    balance: bool = Field(True, description="repeat the clips of rare emotions in training")
     window_s: float = Field(3.0, gt=0.5)
     eval_windows: int = Field(3, ge=1)
     gain_db: float = Field(9.0, ge=0)

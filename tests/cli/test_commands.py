@@ -152,7 +152,7 @@ def test_damaged_files_give_what_is_left_of_them(emofuse, tmp_path: Path, media_
 
 
 def test_one_pixel_and_8k(emofuse, tmp_path: Path) -> None:
-    tiny = record(tmp_path / "tiny.mkv", Video(size=(1, 1), codec="ffv1", pixel_format="gray", times=(0.0, 0.04)))
+    tiny = record(tmp_path / "tiny.mkv", Video(size=(1, 1), codec="ffv1", pix_fmt="gray", times=(0.0, 0.04)))
     huge = record(tmp_path / "huge.mp4", Video(size=(7680, 4320), times=(0.0, 0.04)))
     result = emofuse("analyze", tiny, huge, "-o", tmp_path / "out")
     assert result.code == 0, result.err

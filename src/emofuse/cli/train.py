@@ -76,6 +76,7 @@ def evaluate(
     data: DataOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the runs and report.json.")] = None,
     device: DeviceOption = "cpu",
+    jobs: Annotated[int, typer.Option(min=1, help="Folds to train at once; they share the cores.")] = 1,
 ) -> None:
     """Measure a recipe: a face network on the FER+ test part, a voice recipe in 6 folds over the RAVDESS actors."""
     _need_torch()
@@ -96,7 +97,7 @@ def evaluate(
         if model is not None:
             raise UsageError("--model goes with a face recipe", "a voice recipe is trained anew in every fold")
         speech = SpeechData(settings.data, root)
-        report = cross_validate_voice(settings, speech, folder, command, device, ERR.print)
+        report = cross_validate_voice(settings, speech, folder, command, device, ERR.print, jobs)
     write_report(report, folder / "report.json")
     _print_report(report)
     OUT.print(f"\n{escape(str(folder / 'report.json'))}")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import platform
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,7 +35,7 @@ from emofuse.evaluation.metrics import (
 )
 from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.training.dataset import VoiceBatches
-from emofuse.training.fit import fit, load_weights
+from emofuse.training.fit import fit, load_weights, quiet
 from emofuse.training.jobs import SpeechData, voice_job
 from emofuse.types import Json
 
@@ -100,19 +103,23 @@ def evaluate_faces(model: str | Path, data: str | Path, command: str) -> Report:
 
 
 def cross_validate_voice(
-    recipe: Recipe, speech: SpeechData, out: str | Path, command: str, device: str, notice: Notice
+    recipe: Recipe, speech: SpeechData, out: str | Path, command: str, device: str, notice: Notice, jobs: int = 1
 ) -> Report:
     """Train and test in 6 folds over the actors of RAVDESS; a fold that `out` already holds is not trained again.
 
     Each fold keeps two further speakers apart. They choose the epoch where the recipe keeps the best, and fit
-    the fold's temperature; the test actors are looked at once, at the end.
+    the fold's temperature; the test actors are looked at once, at the end. With `jobs` over 1, as many folds are
+    trained at once, each in a process of its own with its share of the cores.
     """
     folder = Path(out)
     folds = consecutive_folds(speech.manifest.speakers, N_FOLDS, N_VALID_SPEAKERS)
+    folders = [folder / f"fold{number}" for number in range(1, len(folds) + 1)]
+    if jobs > 1:
+        _run_at_once(recipe, speech, folds, folders, device, jobs)
     results = []
-    for number, fold in enumerate(folds, start=1):
-        results.append(_run_fold(recipe, speech, fold, folder / f"fold{number}", device))
-        notice(f"fold {number}/{len(folds)}: UAR {results[-1].uar:.1%} on {', '.join(fold.test)}")
+    for fold, place in zip(folds, folders, strict=True):
+        results.append(_run_fold(recipe, speech, fold, place, device))
+        notice(f"{place.name} of {len(folds)}: UAR {results[-1].uar:.1%} on {', '.join(fold.test)}")
     truth = np.concatenate([r.truth for r in results])
     guess = np.concatenate([r.logits for r in results]).argmax(axis=1)
     speakers = [s for r in results for s in r.speakers]
@@ -156,6 +163,22 @@ class _FoldResult:
     @property
     def uar(self) -> float:
         return unweighted_average_recall(self.truth, self.logits.argmax(axis=1))
+
+
+def _run_at_once(
+    recipe: Recipe, speech: SpeechData, folds: list[Fold], folders: list[Path], device: str, jobs: int
+) -> None:
+    """Have the folds trained by `jobs` processes; what they store is read back by `_run_fold`."""
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    with ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(threads,)) as pool:
+        n = len(folds)
+        list(pool.map(_run_fold, [recipe] * n, [speech] * n, folds, folders, [device] * n))
+
+
+def _start_worker(threads: int) -> None:
+    torch.set_num_threads(threads)
+    quiet()
 
 
 def _run_fold(recipe: Recipe, speech: SpeechData, fold: Fold, folder: Path, device: str) -> _FoldResult:

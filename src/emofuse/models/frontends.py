@@ -48,7 +48,7 @@ class AudioSetLogMel(nn.Module):
     which 16 kHz sound cannot fill, are left out.
     """
 
-    def __init__(self, level: Literal["kept", "relative"] = "kept") -> None:
+    def __init__(self, level: Literal["kept", "relative"]) -> None:
         super().__init__()
         self.level = level
         self.spectrum = PowerSpectrum()

@@ -92,8 +92,19 @@ class SpeechData:
         clips, labels = self.of_speakers(speakers)
         added = np.array([self.labels.index(label) for _, label in self.extra], dtype=np.int64)
         clips = clips + [samples for samples, _ in self.extra]
-        targets = one_hot(np.concatenate([labels, added]), len(self.labels))
-        return VoiceBatches(clips, targets, round(self.settings.window_s * RATE_HZ), seed=seed)
+        labels = np.concatenate([labels, added])
+        chosen = repeat_rare(labels) if self.settings.balance else np.arange(len(labels))
+        targets = one_hot(labels[chosen], len(self.labels))
+        window = round(self.settings.window_s * RATE_HZ)
+        return VoiceBatches([clips[i] for i in chosen], targets, window, seed=seed)
+
+
+def repeat_rare(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return indices into (N,) labels in which each rare class comes a whole number of times, about as often as the
+    commonest: RAVDESS has half as many neutral clips as of any other emotion, and UAR counts classes alike."""
+    counts = np.bincount(labels)
+    times = np.maximum(1, np.round(counts.max() / np.maximum(counts, 1))).astype(np.int64)
+    return np.repeat(np.arange(len(labels)), times[labels])
 
 
 def voice_job(recipe: Recipe, speech: SpeechData, fold: Fold | None) -> Job:
