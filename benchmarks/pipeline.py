@@ -29,9 +29,9 @@ import time, sys
 t = time.perf_counter()
 import emofuse
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.detector import make_detector
+from emofuse.inference.detector import detector_maker
 from emofuse.media import open_media
-load_bundle(); make_detector(lambda line: print(line, file=sys.stderr))
+load_bundle(); detector_maker(lambda line: print(line, file=sys.stderr))()
 result = {"seconds": time.perf_counter() - t}
 """,
     "analyse": """
@@ -41,11 +41,13 @@ from emofuse.cli.plan import Task
 from emofuse.cli.recording import Options, analyze_recording
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
+from emofuse.inference.detector import detector_maker
 clip, mode, formats = Path(sys.argv[1]), sys.argv[2], tuple(sys.argv[3].split(","))
-bundle = load_bundle()
+bundle, make_detector = load_bundle(), detector_maker(lambda line: print(line, file=sys.stderr))
 with tempfile.TemporaryDirectory() as out:
     t = time.perf_counter()
-    outcome = analyze_recording(Task(clip, Path(out) / "clip"), Options(formats, AnalyzerSettings(mode=mode)), bundle)
+    options = Options(formats, AnalyzerSettings(mode=mode))
+    outcome = analyze_recording(Task(clip, Path(out) / "clip"), options, bundle, make_detector)
     seconds = time.perf_counter() - t
 assert outcome.timeline, outcome.failure
 result = {"seconds": seconds}

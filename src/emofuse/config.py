@@ -61,9 +61,9 @@ class VoiceNetSettings(Settings):
     name: Literal["voice-mobilenet"] = "voice-mobilenet"
     pretrained: Annotated[str | None, _NoneIsAWord] = "mn04_as"
     level: Literal["kept", "relative"] = "relative"
-    taps: tuple[Annotated[int, Field(ge=0, le=16)], ...] = Field((6, 10, 12, 15, 16), min_length=1)
-    hidden: int = Field(256, ge=8)
-    dropout: float = Field(0.3, ge=0, lt=1)
+    taps: tuple[Annotated[int, Field(ge=0, le=16)], ...] = Field((6, 8, 10, 12, 13), min_length=1)
+    hidden: int = Field(128, ge=8)
+    dropout: float = Field(0.5, ge=0, lt=1)
 
 
 class FaceDataSettings(Settings):
@@ -92,7 +92,7 @@ class VoiceDataSettings(Settings):
     snr_db: tuple[float, float] = (8.0, 40.0)
     noise: float = Field(0.5, ge=0, le=1, description="probability of added noise")
     stretch: float = Field(0.15, ge=0, lt=1, description="time stretch, as a fraction")
-    shift_mels: float = Field(4.0, ge=0, description="frequency shift, in mel bands")
+    warp: float = Field(0.2, ge=0, lt=1, description="scaling of all frequencies, as a fraction: another speaker")
     equalise_db: float = Field(6.0, ge=0, description="random smooth filter")
     time_masks: int = Field(2, ge=0)
     time_mask_s: float = Field(0.3, ge=0)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from emofuse import assets
 from emofuse.errors import AssetError
 from emofuse.inference import detector as module
-from emofuse.inference.detector import FaceDetector, HaarDetector, YuNetDetector, make_detector
+from emofuse.inference.detector import FaceDetector, HaarDetector, YuNetDetector, detector_maker
 from emofuse.inference.tracker import FaceTracker
 from emofuse.types import Face
 
@@ -165,7 +165,7 @@ def test_without_weights_the_cascade_is_used_and_one_line_says_so(monkeypatch: p
 
     monkeypatch.setattr(assets, "find", fail)
     notices: list[str] = []
-    assert isinstance(make_detector(notices.append), HaarDetector)
+    assert isinstance(detector_maker(notices.append)(), HaarDetector)
     (notice,) = notices
     assert "yunet cannot be had" in notice and "get it" in notice and "\n" not in notice
 

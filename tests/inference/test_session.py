@@ -12,7 +12,7 @@ import emofuse
 from emofuse.cli.demo import CLIP
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.detector import make_detector
+from emofuse.inference.detector import detector_maker
 from emofuse.media import open_media
 from emofuse.timeline import Timeline
 from emofuse.types import Frame
@@ -21,7 +21,7 @@ from emofuse.types import Frame
 @pytest.mark.parametrize("mode", ["queue", "frame"])
 def test_a_file_equals_its_packets_pushed(mode: str) -> None:
     whole = emofuse.analyze(CLIP, mode=mode)
-    analyzer = Analyzer(load_bundle(), make_detector(lambda _: None), AnalyzerSettings(mode=mode))
+    analyzer = Analyzer(load_bundle(), detector_maker(lambda _: None)(), AnalyzerSettings(mode=mode))
     with open_media(CLIP) as media:
         pushed = [m for packet in media for m in analyzer.push(packet)] + analyzer.flush()
     assert len(whole.moments) == len(pushed) > 0

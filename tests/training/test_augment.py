@@ -9,10 +9,11 @@ import torch
 from torch import Generator, Tensor
 
 from emofuse.config import FaceDataSettings, VoiceDataSettings
+from emofuse.models.frontends import MEL_STEP
 from emofuse.training.augment import augment_faces, augment_log_mel, augment_speech, uniform
 
 STILL_FACE = FaceDataSettings(rotate_deg=0, scale=0, shift=0, shear=0, contrast=0, blur=0, noise=0, erase=0)
-STILL_VOICE = VoiceDataSettings(gain_db=0, noise=0, stretch=0, shift_mels=0, equalise_db=0, time_masks=0, mel_masks=0)
+STILL_VOICE = VoiceDataSettings(gain_db=0, noise=0, stretch=0, warp=0, equalise_db=0, time_masks=0, mel_masks=0)
 
 
 def seeded(seed: int = 0) -> Generator:
@@ -192,13 +193,21 @@ def test_log_mels_keep_their_form_and_the_seed_decides() -> None:
     assert not torch.equal(augment_log_mel(log_mels(), VoiceDataSettings(), seeded(4)), first)
 
 
-def test_a_pitch_shift_is_in_mel_bands() -> None:
-    line = torch.zeros(300, 100, 50)
-    line[:, 50] = 1.0
-    out = augment_log_mel(line, voice_settings(shift_mels=4.0), seeded())[:, :, 25]
-    moved = (out * torch.arange(100.0)).sum(1) / out.sum(1) - 50
-    assert moved.abs().max() <= 4.01
-    assert moved.max() > 3.5 and moved.min() < -3.5
+def test_a_warp_multiplies_every_frequency() -> None:
+    """A line at 1000 Hz moves to between 1000 / 1.22 and 1000 x 1.22 Hz, and one at 3000 Hz by the same factor."""
+    bands = {hertz: 1127 * math.log1p(hertz / 700) / MEL_STEP - 1 for hertz in (1000.0, 3000.0)}
+    low, high = torch.zeros(300, 103, 20), torch.zeros(300, 103, 20)
+    low[:, round(bands[1000.0])] = high[:, round(bands[3000.0])] = 1.0
+    factors = []
+    for lines in (low, high):
+        out = augment_log_mel(lines, voice_settings(warp=0.2), seeded())[:, :, 10]
+        band = (out * torch.arange(103.0)).sum(1) / out.sum(1)
+        start = lines[0, :, 0].argmax()
+        hertz = 700 * torch.expm1((torch.stack([band, start.expand(300).float()]) + 1) * MEL_STEP / 1127)
+        factors.append(hertz[0] / hertz[1])
+    for factor in factors:
+        assert 1.15 < factor.max() < 1.25 and 0.80 < factor.min() < 0.87
+    assert (factors[0] - factors[1]).abs().max() < 0.06  # a band is 4 % wide here
 
 
 def test_a_stretch_is_about_the_middle_and_a_fraction() -> None:

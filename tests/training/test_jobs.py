@@ -16,7 +16,7 @@ from emofuse.corpora.splits import Fold
 from emofuse.emotions import EMODB, FERPLUS, RAVDESS
 from emofuse.errors import AssetError, CorpusError, RecipeError
 from emofuse.training.dataset import FaceBatches, VoiceBatches
-from emofuse.training.jobs import EMODB_TO_RAVDESS, SpeechData, face_job, voice_job
+from emofuse.training.jobs import EMODB_TO_RAVDESS, SpeechData, face_job, repeat_rare, voice_job
 
 NETWORK = VoiceNetSettings(pretrained=None, hidden=8)
 FOLD = Fold(train=("ravdess-03", "ravdess-04"), valid=("ravdess-02",), test=("ravdess-01",))
@@ -67,7 +67,7 @@ def test_without_a_fold_everybody_trains_and_nothing_is_selected(data: Path) -> 
 
 
 def test_an_added_corpus_is_trained_on_only_and_under_ravdess_labels(data: Path) -> None:
-    settings = VoiceDataSettings(window_s=0.6, train_on=("ravdess", "emodb"))
+    settings = VoiceDataSettings(window_s=0.6, train_on=("ravdess", "emodb"), balance=False)
     speech = SpeechData(settings, data)
     job = voice_job(recipe(train_on=("ravdess", "emodb")), speech, FOLD)
     assert who(job.train)[-1] == (90, "happy")
@@ -82,7 +82,7 @@ def test_emodb_labels_have_counterparts_but_for_boredom() -> None:
 
 
 def test_the_augmentation_is_the_recipes(data: Path) -> None:
-    still = {"gain_db": 0, "noise": 0, "stretch": 0, "shift_mels": 0, "equalise_db": 0, "time_masks": 0, "mel_masks": 0}
+    still = {"gain_db": 0, "noise": 0, "stretch": 0, "warp": 0, "equalise_db": 0, "time_masks": 0, "mel_masks": 0}
     speech = SpeechData(VoiceDataSettings(window_s=0.6), data)
     x, log_mel = torch.rand(3, 9_600), torch.rand(3, 103, 60)
     random = torch.Generator().manual_seed(0)
@@ -136,3 +136,10 @@ def test_a_recipe_that_pairs_faces_with_a_voice_network_is_refused(data: Path) -
     crossed = Recipe(name="y", data=VoiceDataSettings(), model=FaceNetSettings())
     with pytest.raises(RecipeError, match="'y' pairs 'speech' with 'face-resnet'"):
         voice_job(crossed, SpeechData(VoiceDataSettings(window_s=0.6), data), FOLD)
+
+
+def test_rare_emotions_are_repeated_a_whole_number_of_times() -> None:
+    labels = np.array([0] * 2 + [1] * 4 + [2] * 3)
+    chosen = repeat_rare(labels)
+    assert np.bincount(labels[chosen]).tolist() == [4, 4, 3]
+    assert set(chosen.tolist()) == set(range(9))

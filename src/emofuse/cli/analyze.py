@@ -17,7 +17,8 @@ from emofuse.cli.console import ERR, OUT, note
 from emofuse.cli.plan import Plan, make_plan, parse_formats
 from emofuse.cli.recording import Options, Outcome, analyze_recording, work
 from emofuse.inference.analyzer import AnalyzerSettings
-from emofuse.inference.bundle import load_bundle
+from emofuse.inference.bundle import Bundle, load_bundle
+from emofuse.inference.detector import DetectorMaker, detector_maker
 from emofuse.outputs.terminal import summary_panel
 
 SOME_FAILED, NOTHING_DONE = 1, 3
@@ -44,15 +45,16 @@ def analyze(
     wanted = parse_formats(formats)
     options = Options(wanted, AnalyzerSettings.checked(mode=mode, hop_s=hop_s), bundle, device)
     plan = make_plan(inputs, out, wanted)
-    load_bundle(bundle, device)  # a wrong bundle or device is the caller's mistake, not each recording's
-    outcomes = list(_in_turn(plan, options) if jobs == 1 or len(plan.tasks) < 2 else _at_once(plan, options, jobs))
+    # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
+    models = load_bundle(bundle, device), detector_maker(note)
+    at_once = jobs > 1 and len(plan.tasks) > 1
+    outcomes = list(_at_once(plan, options, jobs) if at_once else _in_turn(plan, options, *models))
     code = _conclude(plan, outcomes)
     if code:
         raise typer.Exit(code)
 
 
-def _in_turn(plan: Plan, options: Options) -> Iterator[Outcome]:
-    bundle = load_bundle(options.bundle, options.device)
+def _in_turn(plan: Plan, options: Options, bundle: Bundle, make_detector: DetectorMaker) -> Iterator[Outcome]:
     with _progress() as progress:
         for number, task in enumerate(plan.tasks, start=1):
             count = f"[{number}/{len(plan.tasks)}] " if len(plan.tasks) > 1 else ""
@@ -61,7 +63,7 @@ def _in_turn(plan: Plan, options: Options) -> Iterator[Outcome]:
             def show(time_s: float, duration_s: float | None, bar: object = bar) -> None:
                 progress.update(bar, completed=time_s, total=duration_s)  # type: ignore[arg-type]
 
-            outcome = analyze_recording(task, options, bundle, show)
+            outcome = analyze_recording(task, options, bundle, make_detector, show)
             progress.remove_task(bar)
             _tell(outcome, progress, alone=len(plan.tasks) == 1)
             yield outcome

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from emofuse.cli.plan import Task
 from emofuse.errors import EmofuseError, OutputError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
-from emofuse.inference.detector import make_detector
+from emofuse.inference.detector import DetectorMaker, detector_maker
 from emofuse.inference.session import run
 from emofuse.media import VideoWriter, open_media
 from emofuse.outputs.overlay import Strip, draw
@@ -47,6 +48,7 @@ def analyze_recording(
     task: Task,
     options: Options,
     bundle: Bundle,
+    make_detector: DetectorMaker,
     on_progress: Callable[[float, float | None], None] | None = None,
 ) -> Outcome:
     """Analyse `task.source` and write the formats asked for, each under a temporary name first.
@@ -72,7 +74,7 @@ def analyze_recording(
                 media,
                 media.source,
                 bundle,
-                make_detector(notes.append),
+                make_detector(),
                 options.settings,
                 on_frame,
                 (lambda time_s: on_progress(time_s, duration_s)) if on_progress else None,
@@ -90,12 +92,18 @@ def analyze_recording(
 
 
 def work(task: Task, options: Options) -> Outcome:
-    """Do one recording in a worker process, which loads its own bundle."""
+    """Do one recording in a worker process, which loads its models at its first one."""
     try:
-        bundle = load_bundle(options.bundle, options.device)
+        bundle, make_detector = _models(options.bundle, options.device)
     except EmofuseError as error:
         return Outcome(task.source, failure=str(error))
-    return analyze_recording(task, options, bundle)
+    return analyze_recording(task, options, bundle, make_detector)
+
+
+@cache
+def _models(bundle: str, device: str) -> tuple[Bundle, DetectorMaker]:
+    # the parent has said already which detector it is
+    return load_bundle(bundle, device), detector_maker(lambda notice: None)
 
 
 def _painter(writer: VideoWriter, labels: tuple[str, ...], duration_s: float | None) -> Callable[[Frame, Moment], None]:

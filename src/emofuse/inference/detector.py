@@ -34,13 +34,21 @@ class FaceDetector(Protocol):
         ...
 
 
-def make_detector(notice: Callable[[str], None]) -> FaceDetector:
-    """Return YuNet, or the Haar cascade where YuNet's weights cannot be had; `notice` then gets one line."""
+DetectorMaker = Callable[[], FaceDetector]
+
+
+def detector_maker(notice: Callable[[str], None]) -> DetectorMaker:
+    """Return what makes a detector for each video: YuNet, or the Haar cascade where YuNet's weights cannot be had.
+
+    `notice` then gets one line. The weights are looked for once, here.
+    """
     try:
-        return YuNetDetector(assets.find("yunet"))
+        path = assets.find("yunet")
+        YuNetDetector(path)
     except AssetError as error:
-        notice(f"Faces are found by OpenCV's Haar cascade, which misses turned and small ones: {error}")
-        return HaarDetector()
+        notice(f"faces are found by OpenCV's Haar cascade, which misses turned and small ones: {error}")
+        return HaarDetector
+    return lambda: YuNetDetector(path)
 
 
 class YuNetDetector:

@@ -16,7 +16,7 @@ from emofuse.inference.analyzer import (
     Mode,
 )
 from emofuse.inference.bundle import Bundle, load_bundle
-from emofuse.inference.detector import FaceDetector, make_detector
+from emofuse.inference.detector import FaceDetector, detector_maker
 from emofuse.inference.fusion import fuse
 from emofuse.media import open_media
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
@@ -43,7 +43,7 @@ def analyze(
     settings = AnalyzerSettings(mode=mode, **overrides)
     loaded = load_bundle(bundle, device)
     with open_media(path) as media:
-        return run(media, media.source, loaded, make_detector(_ignore), settings)
+        return run(media, media.source, loaded, detector_maker(_ignore)(), settings)
 
 
 def run(

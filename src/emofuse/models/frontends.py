@@ -16,6 +16,8 @@ WINDOW: Final = 400  # samples: 25 ms
 HOP: Final = 160  # samples: 10 ms, so 100 frames a second
 N_FFT: Final = 512  # bins 31.25 Hz apart
 N_BINS: Final = N_FFT // 2 + 1
+N_MELS, HIGHEST_HZ = 128, 15_000.0  # of the AudioSet networks
+MEL_STEP: Final = 1127.0 * math.log1p(HIGHEST_HZ / 700.0) / (N_MELS + 1)  # mel between the centres of two bands
 LOUDEST: Final = 3000.0  # power of a frame of speech in AudioSet at its usual level, summed over the mel bands
 
 
@@ -52,7 +54,7 @@ class AudioSetLogMel(nn.Module):
         super().__init__()
         self.level = level
         self.spectrum = PowerSpectrum()
-        bank = kaldi_mel_bank(n_mels=128, n_bins=2 * (N_BINS - 1), rate_hz=2 * RATE_HZ, low_hz=0.0, high_hz=15_000.0)
+        bank = kaldi_mel_bank(N_MELS, 2 * (N_BINS - 1), 2 * RATE_HZ, 0.0, HIGHEST_HZ)
         whole = bank[:, N_BINS - 1 :].sum(axis=1) == 0  # bands that end below 8 kHz
         bank = bank[whole, :N_BINS]
         hertz = np.arange(N_BINS) * RATE_HZ / N_FFT

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.mobilenetv3 import InvertedResidual, MobileNetV3, _mobilenet_v3_conf
 from torchvision.ops.misc import SqueezeExcitation
@@ -45,18 +46,20 @@ def load_audioset(backbone: nn.Sequential, path: Path) -> None:
 
 
 class VoiceNet(nn.Module):
-    """Log-mel, MobileNetV3, and the mean and deviation of several of its blocks into a small classifier.
+    """Log-mel, MobileNetV3, and the mean and deviation over time of several of its blocks into a small classifier.
 
-    Early blocks keep what makes an emotion audible (pitch, timbre), which the last one, trained to name sound
-    events, has partly thrown away.
+    The middle blocks keep what makes an emotion audible (pitch, timbre), which the last ones, trained to name
+    sound events, have thrown away: those after the last tap are not even built. Loud frames weigh more, so that
+    pauses do not dilute the voice, and every frequency is kept apart.
     """
 
     def __init__(self, settings: VoiceNetSettings, n_classes: int, weights: Path | None = None) -> None:
         super().__init__()
         self.frontend = AudioSetLogMel(settings.level)
-        self.backbone = audio_mobilenet()
+        backbone = audio_mobilenet()
         if weights is not None:
-            load_audioset(self.backbone, weights)
+            load_audioset(backbone, weights)
+        self.backbone = backbone[: max(settings.taps) + 1]
         self.taps = frozenset(settings.taps)
         self.backbone.eval()  # or the silence below would go into the statistics of its norms
         with torch.no_grad():
@@ -80,12 +83,28 @@ class VoiceNet(nn.Module):
         return cast(Tensor, self.head(self._pool(log_mel)))
 
     def _pool(self, log_mel: Tensor) -> Tensor:
+        """Map (N, F, T) to (N, D): for each tap, channel and frequency, weighted mean and deviation over time."""
+        weights = _loudness(log_mel)
         x = log_mel.unsqueeze(1)
         pooled: list[Tensor] = []
         for index, block in enumerate(self.backbone):
             x = block(x)
+            if _halves_time(block):
+                weights = F.avg_pool1d(weights, 2, ceil_mode=True)  # ceil: as the convolution rounds
             if index in self.taps:
-                mean = x.mean(dim=(2, 3))
-                square = ((x - mean[:, :, None, None]) ** 2).mean(dim=(2, 3))
-                pooled += [mean, torch.sqrt(square + 1e-5)]
+                share = (weights / weights.sum(dim=2, keepdim=True)).unsqueeze(1)
+                mean = (x * share).sum(dim=3)
+                square = ((x - mean.unsqueeze(3)) ** 2 * share).sum(dim=3)
+                pooled += [mean.flatten(1), torch.sqrt(square + 1e-5).flatten(1)]
         return torch.cat(pooled, dim=1)
+
+
+def _loudness(log_mel: Tensor) -> Tensor:
+    """Return (N, 1, T) weights of frames: 0 for the quietest of the window, 1 for the loudest, by mean log-mel."""
+    level = log_mel.mean(dim=1, keepdim=True)
+    low, high = level.amin(dim=2, keepdim=True), level.amax(dim=2, keepdim=True)
+    return (level - low) / (high - low + 1e-3) + 1e-3  # all frames alike where none is louder
+
+
+def _halves_time(block: nn.Module) -> bool:
+    return any(isinstance(part, nn.Conv2d) and part.stride[1] == 2 for part in block.modules())

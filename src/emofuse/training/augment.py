@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from emofuse.config import FaceDataSettings, VoiceDataSettings
+from emofuse.models.frontends import MEL_STEP
 
 
 def uniform(shape: tuple[int, ...], low: float, high: float, generator: Generator) -> Tensor:
@@ -98,17 +99,18 @@ def augment_speech(samples: Tensor, settings: VoiceDataSettings, generator: Gene
 
 
 def augment_log_mel(log_mel: Tensor, settings: VoiceDataSettings, generator: Generator) -> Tensor:
-    """Return log-mels stretched in time, shifted in pitch, filtered and masked (SpecAugment, arXiv:1904.08779).
+    """Return log-mels stretched in time, warped in frequency (as by another vocal tract: Jaitly and Hinton, 2013),
+    filtered and masked (SpecAugment, arXiv:1904.08779).
 
-    log_mel: (N, F, T) at 100 frames a second, (ln power + 4.5) / 5; the result has the same form.
+    log_mel: (N, F, T) at 100 frames a second, (ln power + 4.5) / 5, bands MEL_STEP apart from 0 Hz on; the
+    result has the same form.
     """
     n, n_mels, n_frames = log_mel.shape
-    scale = torch.exp(uniform((n,), -settings.stretch, settings.stretch, generator))
-    shift = uniform((n,), -settings.shift_mels, settings.shift_mels, generator) * (2 / n_mels)
-    zero, one = torch.zeros(n), torch.ones(n)
-    theta = torch.stack([scale, zero, zero, zero, one, shift], dim=1).view(n, 2, 3)
-    grid = F.affine_grid(theta, [n, 1, n_mels, n_frames], align_corners=False)
-    log_mel = F.grid_sample(log_mel.unsqueeze(1), grid, padding_mode="border", align_corners=False)[:, 0]
+    times = torch.linspace(-1, 1, n_frames) * torch.exp(uniform((n, 1), -settings.stretch, settings.stretch, generator))
+    bands = _warped_bands(n_mels, torch.exp(uniform((n, 1), -settings.warp, settings.warp, generator)))
+    shape = (n, n_mels, n_frames)
+    grid = torch.stack([times[:, None].expand(shape), bands[:, :, None].expand(shape)], dim=3)
+    log_mel = F.grid_sample(log_mel.unsqueeze(1), grid, padding_mode="border", align_corners=True)[:, 0]
     decibel = math.log(10) / 10 / 5  # one decibel of power in the units of the log-mel
     bumps = uniform((n, 1, 6), -settings.equalise_db, settings.equalise_db, generator) * decibel
     curve = F.interpolate(bumps, size=n_mels, mode="linear", align_corners=True)
@@ -121,6 +123,16 @@ def augment_log_mel(log_mel: Tensor, settings: VoiceDataSettings, generator: Gen
         mask = _stripe(n, n_mels, settings.mel_mask_bands, generator)
         log_mel = torch.where(mask[:, :, None], silence, log_mel)
     return log_mel
+
+
+def _warped_bands(n_mels: int, factor: Tensor) -> Tensor:
+    """Return where each band is read from when all frequencies are multiplied by `factor` (N, 1).
+
+    Returns (N, n_mels) places on the bands, -1 for the first and 1 for the last.
+    """
+    mel = (torch.arange(n_mels) + 1) * MEL_STEP
+    hertz = 700 * torch.expm1(mel / 1127) / factor
+    return (1127 * torch.log1p(hertz / 700) / MEL_STEP - 1) * (2 / (n_mels - 1)) - 1
 
 
 def _stripe(n: int, size: int, widest: int, generator: Generator) -> Tensor:

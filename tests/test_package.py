@@ -1,0 +1,29 @@
+import subprocess
+import sys
+
+import pytest
+
+import emofuse
+
+
+def test_the_public_names() -> None:
+    assert emofuse.__all__ == ["Timeline", "__version__", "analyze"]
+    for name in emofuse.__all__:
+        assert getattr(emofuse, name)
+    with pytest.raises(AttributeError, match="no attribute 'analyse'"):
+        _ = emofuse.analyse
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys; print(' '.join(sys.modules))"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_analysing_loads_no_training_library() -> None:
+    loaded = loaded_after("from emofuse.cli import main; import emofuse; emofuse.analyze")
+    assert "emofuse.inference.analyzer" in loaded
+    assert not loaded & {"torch", "torchvision", "lightning", "pandas", "sklearn", "librosa", "matplotlib", "scipy"}
+
+
+def test_importing_the_package_alone_loads_nothing_heavy() -> None:
+    assert not loaded_after("import emofuse") & {"cv2", "onnxruntime", "av", "numpy"}
