@@ -11,7 +11,7 @@ from torch import Tensor
 from emofuse.assets import find
 from emofuse.config import VoiceNetSettings
 from emofuse.errors import AssetError
-from emofuse.models.voice import VoiceNet, audio_mobilenet, load_audioset
+from emofuse.models.voice import VoiceNet, _loudness, audio_mobilenet, load_audioset
 
 
 def as_efficient_at(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -47,7 +47,8 @@ def test_a_voice_network_starts_from_exactly_the_weights_it_is_given(state: dict
     torch.save(as_efficient_at(state), tmp_path / "w.pt")
     network = VoiceNet(VoiceNetSettings(hidden=8), 4, tmp_path / "w.pt")
     loaded = network.backbone.state_dict()
-    assert [name for name, value in state.items() if not torch.equal(loaded[name], value)] == []
+    assert len(network.backbone) == 14  # up to the last tap
+    assert [name for name, value in loaded.items() if not torch.equal(state[name], value)] == []
     assert all(module.training for module in network.modules())
 
 
@@ -70,8 +71,9 @@ def test_taps_choose_what_the_head_sees() -> None:
     narrow = VoiceNet(VoiceNetSettings(pretrained=None, taps=(16,), hidden=8), 4)
     wide = VoiceNet(VoiceNetSettings(pretrained=None, taps=(15, 16), hidden=8), 4)
     last = narrow.head[0].num_features
-    assert last == 2 * 384  # the mean and the deviation of each channel of the last block
-    assert wide.head[0].num_features == last + 2 * narrow.backbone[15].out_channels
+    # the mean and the deviation of each channel and frequency: 103 bands halved five times are 4
+    assert last == 2 * 384 * 4
+    assert wide.head[0].num_features == last + 2 * narrow.backbone[15].out_channels * 4
 
 
 @pytest.mark.corpus
@@ -90,3 +92,17 @@ def test_the_real_weights_load(monkeypatch: pytest.MonkeyPatch) -> None:
     with torch.no_grad():
         out = network.eval().backbone(network.frontend(torch.randn(1, 48_000) * 0.1).unsqueeze(1))
     assert 0.01 < out.abs().mean() < 10
+
+
+def test_pauses_do_not_dilute_the_voice() -> None:
+    """The features of a voice move less when silence is put around it than with plain averages they would."""
+    network = VoiceNet(VoiceNetSettings(pretrained=None, hidden=8), 4).eval()
+    time = torch.arange(32_000) / 16_000
+    voice = sum(torch.sin(2 * torch.pi * 140 * k * time) / k for k in range(1, 9))[None] * 0.05
+    padded = torch.nn.functional.pad(voice, (16_000, 16_000))
+    mel, mel_padded = network.frontend(voice), network.frontend(padded)
+    weights = _loudness(mel_padded)[0, 0]
+    assert weights[:90].max() < 0.01 and weights[150:250].min() > 0.4
+    assert _loudness(mel).shape == (1, 1, mel.shape[2])
+    moved = (network._pool(mel) - network._pool(mel_padded)).abs().mean() / network._pool(mel).abs().mean()
+    assert moved < 0.15

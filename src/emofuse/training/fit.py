@@ -89,6 +89,7 @@ def fit(recipe: Recipe, job: Job, folder: str | Path, *, device: str = "cpu", pr
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
         warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
         warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")  # Lightning 2.6 with torch 2.10 on
         trainer.fit(
             module,
             train,

@@ -1,0 +1,36 @@
+"""The files that ship are the ones whose scores their cards state."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from emofuse.evaluation.protocol import evaluate_faces
+from emofuse.inference.bundle import BUNDLES, load_bundle
+
+
+@pytest.mark.corpus
+def test_the_shipped_face_network_scores_what_its_card_says() -> None:
+    root = os.environ.get("EMOFUSE_DATA")
+    if not root or not (Path(root) / "ferplus.zip").is_file():
+        pytest.skip("EMOFUSE_DATA does not name a folder with ferplus.zip")
+    stated = {s.metric: s.value for s in load_bundle().networks["face"].card.scores}
+    report = evaluate_faces(BUNDLES / "base" / "face.onnx", root, "test")
+    assert {s.metric: s.value for s in report.headline} == pytest.approx(stated, abs=1e-3)
+    assert stated["accuracy"] >= 0.85  # what the project promises
+    manifest = load_bundle().manifest
+    assert manifest.modalities["face"].temperature == pytest.approx(report.temperature, abs=0.02)
+
+
+def test_every_score_carries_its_protocol() -> None:
+    for network in load_bundle().networks.values():
+        for score in network.card.scores:
+            assert score.protocol and score.command.startswith("emofuse evaluate recipes/")
+            low, high = score.interval_95 or (1.0, 0.0)
+            assert low <= score.value <= high
+
+
+def test_the_voice_card_says_whose_scores_they_are() -> None:
+    scores = load_bundle().networks["voice"].card.scores
+    assert all(score.weights == "same recipe" for score in scores)  # the shipped weights heard every actor
+    assert {score.metric for score in scores} >= {"UAR", "accuracy"}
