@@ -3,7 +3,8 @@
     python benchmarks/pipeline.py [--clip FILE]
 
 Without a clip, the demo clip is scaled to 1280 x 720 and repeated to 10 s. Each figure comes from a process of its
-own; models are loaded before its clock starts, except for the start-up itself. Run it on an idle machine; memory is read as Linux gives it.
+own; models are loaded before its clock starts, except for the start-up itself. Run it on an idle machine. Memory is
+read as Linux gives it.
 """
 
 from __future__ import annotations

@@ -37,6 +37,12 @@ def test_by_folder(copy: Path) -> None:
     assert load_bundle(copy).manifest == load_bundle("base").manifest
 
 
+def test_a_folder_called_base_does_not_hide_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "base").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_bundle("base").manifest.name == "base"
+
+
 def test_what_is_wrong_is_said(copy: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"no bundle 'nothing'.*base"):
         load_bundle("nothing")

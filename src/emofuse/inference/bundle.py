@@ -55,13 +55,13 @@ class Bundle:
 
 def load_bundle(name_or_path: str | Path = "base", device: str = "cpu") -> Bundle:
     """Load a bundle that ships, by its name, or any folder. Raises BundleError, saying what is wrong with it."""
-    folder = Path(name_or_path)
-    if not folder.is_dir():
-        folder = BUNDLES / str(name_or_path)
+    # a bundle that ships comes first: a folder that happens to be called "base" is not what people mean
+    shipped = BUNDLES / name_or_path
+    folder = shipped if (shipped / MANIFEST).is_file() else Path(name_or_path)
     file = folder / MANIFEST
     if not file.is_file():
-        shipped = ", ".join(sorted(p.parent.name for p in BUNDLES.glob(f"*/{MANIFEST}")))
-        raise BundleError(f"no bundle {str(name_or_path)!r}", f"give a folder with {MANIFEST}, or one of: {shipped}")
+        known = ", ".join(sorted(p.parent.name for p in BUNDLES.glob(f"*/{MANIFEST}")))
+        raise BundleError(f"no bundle {str(name_or_path)!r}", f"give a folder with {MANIFEST}, or one of: {known}")
     try:
         manifest = BundleManifest.model_validate_json(file.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError, json.JSONDecodeError) as error:
