@@ -117,9 +117,9 @@ def cross_validate_voice(
     if jobs > 1:
         _run_at_once(recipe, speech, folds, folders, device, jobs)
     results = []
-    for fold, place in zip(folds, folders, strict=True):
+    for number, (fold, place) in enumerate(zip(folds, folders, strict=True), start=1):
         results.append(_run_fold(recipe, speech, fold, place, device))
-        notice(f"{place.name} of {len(folds)}: UAR {results[-1].uar:.1%} on {', '.join(fold.test)}")
+        notice(f"fold {number}/{len(folds)}: UAR {results[-1].uar:.1%} on {', '.join(fold.test)}")
     truth = np.concatenate([r.truth for r in results])
     guess = np.concatenate([r.logits for r in results]).argmax(axis=1)
     speakers = [s for r in results for s in r.speakers]
