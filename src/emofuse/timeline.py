@@ -16,6 +16,7 @@ from emofuse.types import MODALITIES, Json, Moment, Scores
 
 SCHEMA: Final = "emofuse/1"
 SMOOTHING_S: Final = 1.0  # segments come from probabilities averaged over this long, so labels do not flicker
+LEAST_WEIGHT: Final = 1e-3  # of a worthless input: it hardly counts beside others, and still answers alone
 MIN_SEGMENT_S: Final = 0.4  # a shorter segment is folded into its neighbour
 
 
@@ -245,22 +246,31 @@ def _summary(document: Mapping[str, Any], labels: tuple[str, ...]) -> Summary:
 
 
 def mean_scores(scores: Iterable[Scores], modality: str) -> Scores | None:
-    """Average scores weighted by their quality; None when there are none.
+    """Average scores weighted by their quality, which is averaged plainly; None when there are none.
 
     Raises ValueError when they are not all over the same labels.
     """
     items = list(scores)
     if not items:
         return None
-    if any(s.labels != items[0].labels for s in items):
-        raise ValueError(f"cannot average scores over different labels: {sorted({s.labels for s in items})}")
-    weights = np.array([max(s.quality, 1e-3) for s in items], dtype=np.float64)
-    mean = np.average(np.stack([s.probabilities for s in items]).astype(np.float64), axis=0, weights=weights)
+    return pool_scores(items, modality, [max(s.quality, LEAST_WEIGHT) for s in items], [1.0] * len(items))
+
+
+def pool_scores(
+    scores: Sequence[Scores], modality: str, weights: Sequence[float], quality_weights: Sequence[float]
+) -> Scores:
+    """Average the probabilities of scores (one at least) by positive `weights`, their qualities by `quality_weights`.
+
+    Raises ValueError when they are not all over the same labels.
+    """
+    if any(s.labels != scores[0].labels for s in scores):
+        raise ValueError(f"cannot average scores over different labels: {sorted({s.labels for s in scores})}")
+    mean = np.average(np.stack([s.probabilities for s in scores]).astype(np.float64), axis=0, weights=weights)
     return Scores(
         modality,
-        items[0].labels,
+        scores[0].labels,
         (mean / mean.sum()).astype(np.float32),
-        min(s.start_s for s in items),
-        max(s.end_s for s in items),
-        float(np.mean([s.quality for s in items])),
+        min(s.start_s for s in scores),
+        max(s.end_s for s in scores),
+        min(1.0, float(np.average([s.quality for s in scores], weights=quality_weights))),
     )

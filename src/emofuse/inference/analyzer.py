@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-import numpy as np
 from pydantic import Field
 
 from emofuse.config import Settings
@@ -18,7 +17,7 @@ from emofuse.inference.detector import FaceDetector
 from emofuse.inference.fusion import fuse
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
 from emofuse.inference.tracker import FaceTracker, face_appearance
-from emofuse.timeline import mean_scores
+from emofuse.timeline import LEAST_WEIGHT, mean_scores, pool_scores
 from emofuse.types import AudioBlock, Face, Frame, Moment, Packet, Scores
 
 Mode = Literal["queue", "frame"]
@@ -197,14 +196,6 @@ def _pooled(faces: Sequence[Face]) -> Scores | None:
     if not spoken:
         return None
     scores = [face.emotion for face in spoken if face.emotion is not None]
-    area = np.array([face.size_px**2 for face in spoken])
-    share = area * np.array([max(s.quality, 1e-3) for s in scores])
-    pooled = np.average(np.stack([s.probabilities for s in scores]), axis=0, weights=share)
-    return Scores(
-        "face",
-        scores[0].labels,
-        (pooled / pooled.sum()).astype(np.float32),
-        min(s.start_s for s in scores),
-        max(s.end_s for s in scores),
-        float(np.average([s.quality for s in scores], weights=share)),
-    )
+    area = [max(face.size_px, 1.0) ** 2 for face in spoken]
+    share = [a * max(s.quality, LEAST_WEIGHT) for a, s in zip(area, scores, strict=True)]
+    return pool_scores(scores, "face", share, share)

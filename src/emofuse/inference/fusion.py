@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
+from emofuse.timeline import LEAST_WEIGHT, pool_scores
 from emofuse.types import MODALITIES, Scores
 
 
@@ -19,15 +18,6 @@ def fuse(by_modality: Mapping[str, Scores], weights: Mapping[str, float]) -> Sco
     present = [by_modality[m] for m in MODALITIES if m in by_modality]
     if not present:
         return None
-    trust = np.array([weights[s.modality] for s in present], dtype=np.float64)
-    quality = np.array([s.quality for s in present], dtype=np.float64)
-    share = trust * np.maximum(quality, 1e-3)
-    pooled = np.average(np.stack([s.probabilities for s in present]).astype(np.float64), axis=0, weights=share)
-    return Scores(
-        "fused",
-        present[0].labels,
-        (pooled / pooled.sum()).astype(np.float32),
-        min(s.start_s for s in present),
-        max(s.end_s for s in present),
-        float(np.average(quality, weights=trust)),
-    )
+    trust = [weights[s.modality] for s in present]
+    share = [t * max(s.quality, LEAST_WEIGHT) for t, s in zip(trust, present, strict=True)]
+    return pool_scores(present, "fused", share, trust)
