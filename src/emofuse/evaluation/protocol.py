@@ -226,8 +226,8 @@ def _face_logits(
 def _plurality(network: OnnxNetwork, test: FerPlus, command: str) -> Score:
     logits, truth = _face_logits(network, *test.plurality())
     protocol = "as above, but every face whose most-voted label is an emotion, majority or not"
-    headline = _headline("accuracy", accuracy, truth, logits.argmax(axis=1), "FER+ test", protocol, command)
-    return headline.model_copy(update={"metric": "accuracy (plurality)"})
+    guess = logits.argmax(axis=1)
+    return _headline("accuracy (plurality)", accuracy, truth, guess, "FER+ test", protocol, command)
 
 
 def _headline(
