@@ -12,14 +12,15 @@ probabilities and the quality of each input decide.
 from __future__ import annotations
 
 import argparse
-import json
+import shutil
 from pathlib import Path
 
 from emofuse import __version__
 from emofuse.card import ModelCard
 from emofuse.emotions import BASE
-from emofuse.evaluation.protocol import read_scores
+from emofuse.evaluation.result import EvaluationReport, card_scores, read_report
 from emofuse.inference.bundle import BUNDLES, MANIFEST, BundleManifest, ModalitySettings
+from emofuse.inference.network import OnnxNetwork
 from emofuse.training.export import export
 
 WEIGHT = 1.0
@@ -29,22 +30,37 @@ def main() -> None:
     """Export both networks with their scores, and write fusion.json and card.md beside them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for modality in ("face", "voice"):
-        parser.add_argument(f"--{modality}", type=Path, required=True, help="model.safetensors")
-        parser.add_argument(f"--{modality}-report", type=Path, required=True, help="report.json of emofuse evaluate")
+        parser.add_argument(f"--{modality}", type=Path, required=True, help="model.safetensors, or an ONNX file as it is")
+        parser.add_argument(
+            f"--{modality}-report",
+            type=Path,
+            nargs="+",
+            required=True,
+            help="reports of emofuse evaluate: all go onto the card, the first gives the temperature",
+        )
     parser.add_argument("-o", "--out", type=Path, default=BUNDLES / "base")
     arguments = vars(parser.parse_args())
     out: Path = arguments["out"]
     cards: dict[str, ModelCard] = {}
     modalities: dict[str, ModalitySettings] = {}
     for modality in ("face", "voice"):
-        report: Path = arguments[f"{modality}_report"]
+        reports = [read_report(path) for path in arguments[f"{modality}_report"]]
         file = f"{modality}.onnx"
-        cards[modality] = export(arguments[modality], out / file, read_scores(report))
-        temperature = round(json.loads(report.read_text(encoding="utf-8"))["temperature"], 3)
+        cards[modality] = _network(arguments[modality], out / file, reports)
+        temperature = round(reports[0].temperature, 3)
         modalities[modality] = ModalitySettings(file=file, temperature=temperature, weight=WEIGHT)
     manifest = BundleManifest(name="base", version=__version__, labels=BASE, modalities=modalities)
     (out / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (out / "card.md").write_text(_card_page(manifest, cards), encoding="utf-8")
+
+
+def _network(source: Path, target: Path, reports: list[EvaluationReport]) -> ModelCard:
+    """Export a checkpoint with its scores; a network that is ONNX already is taken with the card it has."""
+    if source.suffix != ".onnx":
+        return export(source, target, [score for report in reports for score in card_scores(report)])
+    if source.resolve() != target.resolve():
+        shutil.copyfile(source, target)
+    return OnnxNetwork(target).card
 
 
 def _card_page(manifest: BundleManifest, cards: dict[str, ModelCard]) -> str:

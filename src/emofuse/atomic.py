@@ -56,6 +56,17 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink()
 
 
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder and those above it, where they are not there yet. Raises OutputError when that cannot be."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason, hint = error.strerror or type(error).__name__, _HINTS.get(error.errno or 0, "choose another folder")
+        raise OutputError(f"cannot make the folder {folder}: {reason}", hint) from error
+    return folder
+
+
 def _check_replaceable(target: Path) -> None:
     """Raise OSError for what a rename would refuse at the end of the work, or silently override."""
     if target.is_dir():

@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -66,6 +66,66 @@ class VoiceNetSettings(Settings):
     dropout: float = Field(0.5, ge=0, lt=1)
 
 
+class MfccCnnSettings(Settings):
+    """2D convolutions over a square of cepstra, then dense layers: the first reference system's network.
+
+    n_fft and hop are in samples at 16 kHz: 44 frames of 1024 are 2.8 s, which holds an utterance. A longer window
+    is cut, a shorter one padded. widths: channels of each block, every one of which halves the square.
+    """
+
+    name: Literal["mfcc-cnn"] = "mfcc-cnn"
+    n_mfcc: int = Field(40, ge=16, le=128)
+    n_frames: int = Field(44, ge=16)
+    n_fft: int = Field(2048, ge=256, multiple_of=2)
+    hop: int = Field(1024, ge=32)
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((32, 64, 128), min_length=1, max_length=4)
+    hidden: int = Field(128, ge=8)
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+
+class WaveCnnSettings(Settings):
+    """1D convolutions over samples: the third reference system's network. widths: channels of the stem and of each stage.
+
+    The stem takes every `stride`th of the samples, and each stage a quarter of what comes into it.
+    """
+
+    name: Literal["wave-cnn"] = "wave-cnn"
+    kernel: int = Field(80, ge=3, description="of the stem, in samples")
+    stride: int = Field(4, ge=1, le=16, description="of the stem, in samples")
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((32, 64, 128, 192), min_length=2, max_length=5)
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+
+class MelCnnSettings(Settings):
+    """A residual network over log-mels, without pretraining. widths: channels of the stem and of each stage.
+
+    level: as in VoiceNetSettings.
+    """
+
+    name: Literal["mel-cnn"] = "mel-cnn"
+    level: Literal["kept", "relative"] = "relative"
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((16, 32, 64, 96), min_length=2, max_length=5)
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+
+class SvmSettings(Settings):
+    """A support vector machine over one vector of features an utterance: the classical baseline.
+
+    features: openSMILE's eGeMAPS (88) or ComParE 2016 (6,373), or "audioset": what `voice-mobilenet` pools from
+    EfficientAT's network before any training. c: the values of which the validation speakers choose one. normalise
+    "speaker" standardises by the speaker's own clips, test speakers too, without their labels: transductive.
+    """
+
+    name: Literal["svm"] = "svm"
+    features: Literal["egemaps", "compare", "audioset"] = "egemaps"
+    kernel: Literal["rbf", "linear"] = "rbf"
+    c: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.3, 1.0, 3.0, 10.0), min_length=1)
+    normalise: Literal["train", "speaker"] = "train"
+
+
+SpeechNetSettings: TypeAlias = MfccCnnSettings | WaveCnnSettings | MelCnnSettings | VoiceNetSettings
+
+
 class FaceDataSettings(Settings):
     """FER+ and its augmentation. Angles in degrees; the others are fractions of the picture or of full scale."""
 
@@ -81,17 +141,25 @@ class FaceDataSettings(Settings):
 
 
 class VoiceDataSettings(Settings):
-    """Speech corpora, the window the network hears, and augmentation."""
+    """Speech corpora, the window the network hears, and augmentation.
+
+    train_on: names of corpora (`corpora.readers`), read from the folder of that name in the data folder, or paths
+    of manifests (.csv). Folds are made of the first one; the others are added to every fold's training part.
+    """
 
     corpus: Literal["speech"] = "speech"
-    train_on: tuple[Literal["ravdess", "emodb"], ...] = ("ravdess",)
+    train_on: tuple[str, ...] = Field(("ravdess",), min_length=1)
+    labels: str = Field("ravdess-8", description="one of emotions.LABEL_SETS")
+    valid_speakers: int = Field(2, ge=1, description="held out of training in each fold, to select by")
     balance: bool = Field(True, description="repeat the clips of rare emotions in training")
     window_s: float = Field(3.0, gt=0.5)
     eval_windows: int = Field(3, ge=1)
     gain_db: float = Field(9.0, ge=0)
     snr_db: tuple[float, float] = (8.0, 40.0)
     noise: float = Field(0.5, ge=0, le=1, description="probability of added noise")
-    stretch: float = Field(0.15, ge=0, lt=1, description="time stretch, as a fraction")
+    pitch_semitones: float = Field(0.0, ge=0, le=12, description="pitch shift that keeps the duration")
+    stretch: float = Field(0.15, ge=0, lt=1, description="time stretch that keeps the pitch, as a fraction")
+    vocode: float = Field(0.5, ge=0, le=1, description="probability of a shift or stretch that is done on samples")
     warp: float = Field(0.2, ge=0, lt=1, description="scaling of all frequencies, as a fraction: another speaker")
     equalise_db: float = Field(6.0, ge=0, description="random smooth filter")
     time_masks: int = Field(2, ge=0)
@@ -110,9 +178,12 @@ class TrainSettings(Settings):
     backbone_lr_scale: float = Field(1.0, ge=0, description="of the pretrained part")
     weight_decay: float = Field(5e-4, ge=0)
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    plateau_patience: int = Field(4, ge=0, description="epochs without gain before the rate falls")
+    plateau_factor: float = Field(0.5, gt=0, lt=1, description="what the rate is then multiplied by")
     warmup_epochs: float = Field(2.0, ge=0)
     mixup: float = Field(0.2, ge=0, description="alpha of the Beta distribution; 0 is off")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
     gradient_clip: float = Field(5.0, ge=0)
     ema_decay: Annotated[float | None, _NoneIsAWord] = Field(0.999, gt=0, lt=1, description="or none")
     patience: int = Field(0, ge=0, description="epochs without gain before stopping; 0 is never")
@@ -126,7 +197,7 @@ class Recipe(Settings):
     name: str
     seed: int = 0
     data: Annotated[FaceDataSettings | VoiceDataSettings, Field(discriminator="corpus")]
-    model: Annotated[FaceNetSettings | VoiceNetSettings, Field(discriminator="name")]
+    model: Annotated[FaceNetSettings | SpeechNetSettings | SvmSettings, Field(discriminator="name")]
     train: TrainSettings = TrainSettings()
 
 
@@ -184,18 +255,16 @@ def _as_recipe_error(file: Path, error: ValidationError) -> RecipeError:
     return RecipeError(f"{file}: {key}: {first['msg']}, not {first.get('input')!r}")
 
 
-def _sections() -> tuple[type[Settings], ...]:
-    return (Recipe, TrainSettings, FaceDataSettings, VoiceDataSettings, FaceNetSettings, VoiceNetSettings)
+def _choices() -> dict[str, tuple[type[Settings], ...]]:
+    """Return, by the key that tells them apart, the settings that stand in one place of a recipe."""
+    unions = [field for field in Recipe.model_fields.values() if isinstance(field.discriminator, str)]
+    return {str(field.discriminator): get_args(field.annotation) for field in unions}
 
 
 def _members() -> set[str]:
-    return {
-        str(section.model_fields[k].default)
-        for section in _sections()[2:]
-        for k in ("corpus", "name")
-        if k in section.model_fields
-    }
+    return {str(one.model_fields[key].default) for key, union in _choices().items() for one in union}
 
 
 def _known_keys() -> list[str]:
-    return sorted({key for section in _sections() for key in section.model_fields})
+    sections = [Recipe, TrainSettings, *(one for union in _choices().values() for one in union)]
+    return sorted({key for section in sections for key in section.model_fields})

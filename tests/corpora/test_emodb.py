@@ -22,7 +22,7 @@ def test_a_name_becomes_a_clip(tmp_path: Path, write_sound: Write) -> None:
     assert (manifest.name, manifest.labels, manifest.licence, manifest.skipped) == ("EMO-DB", EMODB, LICENCE, ())
     glad, cross = manifest
     assert (glad.path, glad.emotion, glad.speaker, glad.sex) == (first, "happiness", "emodb-03", "male")
-    assert (glad.statement, glad.language, glad.intensity) == ("a01", "de", "normal")
+    assert (glad.statement, glad.language, glad.intensity) == ("a01", "de", "")
     assert (cross.path, cross.emotion, cross.speaker, cross.sex) == (second, "anger", "emodb-08", "female")
 
 
@@ -39,6 +39,12 @@ def test_five_speakers_are_men(tmp_path: Path, write_sound: Write, speaker: str)
     assert clip.sex == ("male" if speaker in {"03", "10", "11", "12", "15"} else "female")
 
 
+def test_nobody_else_is_a_speaker(tmp_path: Path, write_sound: Write) -> None:
+    write_sound("03a01Na.wav")
+    odd = write_sound("04a01Na.wav")
+    assert read_emodb(tmp_path).skipped == ((odd, "04 is not one of the ten speakers"),)
+
+
 def test_files_that_do_not_fit_are_listed_with_why(tmp_path: Path, write_sound: Write) -> None:
     write_sound("wav/03a01Fa.wav")
     odd = [write_sound(f"wav/{name}") for name in ("03a01Xa.wav", "3a01Fa.wav", "03a01Fa copy.wav", "03c01Fa.wav")]
@@ -52,10 +58,10 @@ def test_files_that_do_not_fit_are_listed_with_why(tmp_path: Path, write_sound: 
 
 def test_a_folder_without_any_is_refused(tmp_path: Path, write_sound: Write) -> None:
     write_sound("wav/other.wav")
-    with pytest.raises(CorpusError, match="no EMO-DB recording under") as caught:
+    with pytest.raises(CorpusError, match="no recording of EMO-DB under") as caught:
         read_emodb(tmp_path)
     assert "03a01Fa.wav" in caught.value.hint
-    with pytest.raises(CorpusError, match="no EMO-DB recording under"):
+    with pytest.raises(CorpusError, match="no recording of EMO-DB under"):
         read_emodb(tmp_path / "nowhere")
 
 

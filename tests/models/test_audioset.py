@@ -104,5 +104,5 @@ def test_pauses_do_not_dilute_the_voice() -> None:
     weights = _loudness(mel_padded)[0, 0]
     assert weights[:90].max() < 0.01 and weights[150:250].min() > 0.4
     assert _loudness(mel).shape == (1, 1, mel.shape[2])
-    moved = (network._pool(mel) - network._pool(mel_padded)).abs().mean() / network._pool(mel).abs().mean()
+    moved = (network.embed(mel) - network.embed(mel_padded)).abs().mean() / network.embed(mel).abs().mean()
     assert moved < 0.15

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -11,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emofuse.models.face import Standardise
-from emofuse.models.frontends import LOUDEST, AudioSetLogMel, PowerSpectrum, kaldi_mel_bank
+from emofuse.models.frontends import LOUDEST, AudioSetLogMel, Mfcc, PowerSpectrum, kaldi_mel_bank
 
 
 def noise(n_samples: int, below_hz: float, rate_hz: int, seed: int = 0) -> NDArray[np.float32]:
@@ -23,20 +24,35 @@ def noise(n_samples: int, below_hz: float, rate_hz: int, seed: int = 0) -> NDArr
     return (0.1 * samples / samples.std()).astype(np.float32)
 
 
+SIZES = [(400, 160, 512), (2048, 1024, 2048), (1024, 300, 1024)]  # window, hop, n_fft
+
+
+@pytest.mark.parametrize(("size", "hop", "n_fft"), SIZES)
 @pytest.mark.parametrize("n_samples", [8_000, 16_000, 16_159, 16_160])
-def test_the_spectrum_is_librosas(n_samples: int) -> None:
+def test_the_spectrum_is_librosas(size: int, hop: int, n_fft: int, n_samples: int) -> None:
     samples = noise(n_samples, 8_000, 16_000)
-    window = np.hanning(400)  # librosa puts it into the middle of n_fft, so its frames have the same centres
-    expected = np.abs(librosa.stft(samples, n_fft=512, hop_length=160, win_length=400, window=window, center=True)) ** 2
-    got = PowerSpectrum()(torch.from_numpy(samples)[None])[0].numpy()
-    assert got.shape == expected.shape == (257, 1 + n_samples // 160)
-    np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5 * expected.max())
+    window = np.hanning(size)  # librosa puts it into the middle of n_fft, so its frames have the same centres
+    expected = np.abs(librosa.stft(samples, n_fft=n_fft, hop_length=hop, win_length=size, window=window)) ** 2
+    got = PowerSpectrum(window, hop, n_fft)(torch.from_numpy(samples)[None])[0].numpy()
+    assert got.shape == expected.shape == (n_fft // 2 + 1, 1 + n_samples // hop)
+    np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-6 * expected.max())
+
+
+@pytest.mark.parametrize(("size", "hop", "n_fft"), SIZES)
+def test_the_spectrum_that_is_exported_is_the_one_that_was_trained_with(size: int, hop: int, n_fft: int) -> None:
+    spectrum = PowerSpectrum(np.hanning(size), hop, n_fft)
+    samples = torch.from_numpy(noise(32_000, 8_000, 16_000)).view(2, 16_000)
+    exported = torch.export.export(spectrum, (samples,))
+    called = {str(node.target) for node in exported.graph.nodes}
+    assert "aten.conv1d.default" in called and not [name for name in called if "fft" in name]
+    expected = spectrum(samples)
+    torch.testing.assert_close(exported.module()(samples), expected, rtol=0, atol=1e-5 * float(expected.max()))
 
 
 def test_a_tone_is_in_its_bin_and_its_frames() -> None:
     samples = torch.zeros(1, 16_000)
     samples[0, 8_000:] = torch.sin(2 * math.pi * 1000 * torch.arange(8_000) / 16_000)
-    power = PowerSpectrum()(samples)[0]
+    power = PowerSpectrum(np.hanning(400), 160, 512)(samples)[0]
     assert power[:, 75].argmax() == 1000 / 31.25
     assert power[:, :48].max() == 0  # a frame reaches 200 samples, so the tone is heard from frame 49 on
     assert power[32, 49] > 0
@@ -114,10 +130,54 @@ def test_a_relative_level_puts_the_loudest_frame_of_each_recording_where_it_belo
     assert (power.argmax(dim=1) > 70).all()
 
 
-def test_faces_are_standardised_each_by_itself() -> None:
-    faces = torch.rand(3, 1, 48, 48) * 100 + torch.tensor([0.0, 50.0, 150.0]).view(3, 1, 1, 1)
-    out = Standardise()(faces)
-    torch.testing.assert_close(out.mean(dim=(1, 2, 3)), torch.zeros(3), atol=1e-4, rtol=0)
-    expected = faces.std(dim=(1, 2, 3), correction=0)
-    torch.testing.assert_close(out.std(dim=(1, 2, 3), correction=0), expected / (expected + 1))
-    assert Standardise()(torch.full((1, 1, 48, 48), 77.0)).abs().max() == 0
+def librosas_mfcc(samples: NDArray[np.float32], hop: int = 1024) -> NDArray[np.float32]:
+    return librosa.feature.mfcc(y=samples, sr=16_000, n_mfcc=40, n_fft=2048, hop_length=hop)
+
+
+def harmonics(n_samples: int) -> NDArray[np.float32]:
+    """Make what is most like a voice: harmonics of a gliding pitch, in syllables, between silences."""
+    time = np.arange(n_samples) / 16_000
+    phase = 2 * math.pi * (150 * time + 20 * np.sin(2 * math.pi * time))
+    voice = sum(np.sin(k * phase) / k for k in range(1, 30)) * np.maximum(0, np.sin(9 * time))
+    voice[: n_samples // 3] = 0
+    return (0.1 * voice).astype(np.float32)
+
+
+SIGNALS = {
+    "noise": noise(44_032, 8_000, 16_000),
+    "no highs": noise(44_032, 3_000, 16_000),  # of which nothing but the floor is to be had
+    "faint noise": 1e-3 * noise(30_001, 8_000, 16_000),
+    "voice": harmonics(50_000),
+    "click": np.eye(1, 20_000, 9_000, dtype=np.float32)[0],
+    "silence": np.zeros(16_000, np.float32),
+    "short": noise(4_000, 8_000, 16_000),
+}
+
+
+@pytest.mark.parametrize("hop", [512, 1024])
+@pytest.mark.parametrize("name", SIGNALS)
+def test_cepstra_are_librosas(name: str, hop: int) -> None:
+    samples = SIGNALS[name]
+    expected = librosas_mfcc(samples, hop)
+    got = Mfcc(40, 2048, hop)(torch.from_numpy(samples)[None])[0].numpy()
+    assert got.shape == expected.shape == (40, 1 + len(samples) // hop)
+    np.testing.assert_allclose(got, expected, atol=1e-3, rtol=0)
+
+
+def test_each_clip_of_a_batch_has_its_own_floor() -> None:
+    loud, faint = SIGNALS["no highs"][:16_000], 1e-4 * SIGNALS["voice"][20_000:36_000]
+    got = Mfcc(40, 2048, 1024)(torch.from_numpy(np.stack([loud, faint]))).numpy()
+    np.testing.assert_allclose(got, np.stack([librosas_mfcc(loud), librosas_mfcc(faint)]), atol=1e-3, rtol=0)
+
+
+@pytest.mark.corpus
+def test_cepstra_of_real_voices_are_librosas() -> None:
+    folder = Path(os.environ.get("EMOFUSE_DATA", "")) / "ravdess" / "audios"
+    paths = sorted(folder.glob("Actor_*/*-01-01.*")) + sorted(folder.glob("Actor_*/*-02-24.*"))
+    if not paths:
+        pytest.skip("no RAVDESS: EMOFUSE_DATA names no folder that has it")
+    cepstra = Mfcc(40, 2048, 1024)
+    for path in paths[:12]:
+        samples = librosa.load(path, sr=16_000)[0]
+        got = cepstra(torch.from_numpy(samples)[None])[0].numpy()
+        np.testing.assert_allclose(got, librosas_mfcc(samples), atol=1e-3, rtol=0)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress, TaskID
 
 from emofuse.errors import EmofuseError
 
@@ -22,3 +25,17 @@ def complain(error: EmofuseError) -> None:
     """Print one line: what is wrong and what to do."""
     hint = f" [dim]({escape(error.hint)})[/dim]" if error.hint else ""
     ERR.print(f"[bold red]error:[/bold red] {escape(error.message)}{hint}")
+
+
+@contextmanager
+def progress_hook() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield hook(step, completed, total), which draws a bar for each step while a terminal is there to show it."""
+    with Progress(console=ERR, transient=True, disable=not ERR.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def hook(step: str, completed: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=completed)
+
+        yield hook

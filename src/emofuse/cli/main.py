@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emofuse import __version__
-from emofuse.cli import analyze, demo, info, train
+from emofuse.cli import analyze, corpus, demo, evaluate, info, train
 from emofuse.cli.console import ERR, complain
 from emofuse.errors import EmofuseError
 
@@ -42,7 +42,9 @@ app.command("demo")(demo.demo)
 app.command("info")(info.info)
 app.command("train")(train.train)
 app.command("export")(train.export)
-app.command("evaluate")(train.evaluate)
+app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(evaluate.compare)
+app.add_typer(corpus.app, name="corpus")
 
 
 def run(arguments: list[str] | None = None) -> None:

@@ -1,22 +1,17 @@
-"""`emofuse train`, `export` and `evaluate`: from a corpus to a network with its card. They need the extra [train]."""
+"""`emofuse train` and `export`: from a corpus to a network with its card. They need the extra [train]."""
 
 from __future__ import annotations
 
 import importlib.util
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from emofuse.cli.console import ERR, OUT
+from emofuse.cli.console import ERR, OUT, progress_hook
 from emofuse.config import FaceDataSettings, load_recipe
 from emofuse.errors import UsageError
-
-if TYPE_CHECKING:
-    from emofuse.evaluation.protocol import Report
 
 DataOption = Annotated[
     Path | None,
@@ -37,18 +32,19 @@ def train(
     device: DeviceOption = "cpu",
 ) -> None:
     """Train the network of a recipe on all of its training data. A run that was cut off goes on where it was."""
-    _need_torch()
+    need_torch()
     from emofuse.training.fit import fit, quiet
-    from emofuse.training.jobs import SpeechData, face_job, voice_job
+    from emofuse.training.jobs import face_job, load_speech, voice_job
 
     settings = load_recipe(recipe, overrides or ())
     folder = out or Path("runs") / settings.name
-    root = _data(data)
     quiet()
     if isinstance(settings.data, FaceDataSettings):
-        job = face_job(settings, root)
+        job = face_job(settings, data_folder(data))
     else:
-        job = voice_job(settings, SpeechData(settings.data, root), None)
+        with progress_hook() as hook:
+            speech = load_speech(settings.data, data, hook)
+        job = voice_job(settings, speech, None)
     result = fit(settings, job, folder, device=device, progress=ERR.is_terminal)
     chosen = f"{job.monitor} {result.score:.2%} on the validation part" if result.score else "nothing selected"
     OUT.print(f"{escape(str(result.weights))}: epoch {result.epoch + 1}, {chosen}")
@@ -60,68 +56,17 @@ def export(
     report: Annotated[Path | None, typer.Option(help="A report of `evaluate`, whose scores go onto the card.")] = None,
 ) -> None:
     """Write a checkpoint as ONNX with its card inside; fails where its outputs differ from torch's."""
-    _need_torch()
-    from emofuse.evaluation.protocol import read_scores
+    need_torch()
+    from emofuse.evaluation.result import card_scores, read_report
     from emofuse.training.export import export as write
 
-    card = write(checkpoint, out, read_scores(report) if report else ())
+    card = write(checkpoint, out, card_scores(read_report(report)) if report else ())
     size = out.stat().st_size / 1e6
     OUT.print(f"{escape(str(out))}: {card.n_parameters:,} parameters, {size:.2f} MB, same outputs as torch")
 
 
-def evaluate(
-    recipe: RecipeArgument,
-    overrides: OverridesArgument = None,
-    model: Annotated[Path | None, typer.Option(help="The face network to test, as ONNX.")] = None,
-    data: DataOption = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the runs and report.json.")] = None,
-    device: DeviceOption = "cpu",
-    jobs: Annotated[int, typer.Option(min=1, help="Folds to train at once; they share the cores.")] = 1,
-) -> None:
-    """Measure a recipe: a face network on the FER+ test part, a voice recipe in 6 folds over the RAVDESS actors."""
-    _need_torch()
-    from emofuse.evaluation.protocol import cross_validate_voice, evaluate_faces, write_report
-    from emofuse.training.fit import quiet
-    from emofuse.training.jobs import SpeechData
-
-    settings = load_recipe(recipe, overrides or ())
-    root = _data(data)
-    folder = out or Path("runs") / f"{settings.name}-evaluation"
-    command = " ".join(["emofuse evaluate", str(recipe), *(shlex.quote(o) for o in overrides or ())])
-    quiet()
-    if isinstance(settings.data, FaceDataSettings):
-        if model is None:
-            raise UsageError("a face recipe is tested through its network", "give it with --model face.onnx")
-        report = evaluate_faces(model, root, f"{command} --model {model}")
-    else:
-        if model is not None:
-            raise UsageError("--model goes with a face recipe", "a voice recipe is trained anew in every fold")
-        speech = SpeechData(settings.data, root)
-        report = cross_validate_voice(settings, speech, folder, command, device, ERR.print, jobs)
-    write_report(report, folder / "report.json")
-    _print_report(report)
-    OUT.print(f"\n{escape(str(folder / 'report.json'))}")
-
-
-def _print_report(report: Report) -> None:
-    OUT.print(f"[bold]{escape(report.title)}[/bold]")
-    for score in report.headline:
-        low, high = score.interval_95 or (float("nan"), float("nan"))
-        OUT.print(f"  {score.metric}: [bold]{score.value:.2%}[/bold] (95 % {low:.1%} to {high:.1%}), {score.on}")
-    OUT.print(f"  macro F1: {report.scored.macro_f1:.2%}")
-    if report.folds:
-        OUT.print("  UAR by fold: " + ", ".join(f"{value:.1%}" for value in report.folds))
-    before, after = report.calibration_error
-    OUT.print(f"  calibration error: {before:.3f}, with temperature {report.temperature:.2f}: {after:.3f}")
-    table = Table("true \\ said", *report.labels, "recall", title="confusion")
-    for label, row, recall in zip(report.labels, report.scored.confusion, report.scored.recalls, strict=True):
-        table.add_row(label, *(str(n) for n in row), f"{recall:.1%}")
-    OUT.print(table)
-    for key, value in report.stamp.items():
-        OUT.print(f"  {key}: {escape(value)}")
-
-
-def _data(folder: Path | None) -> Path:
+def data_folder(folder: Path | None) -> Path:
+    """Return the folder of the corpora. Raises UsageError when none was given or it does not exist."""
     if folder is None:
         raise UsageError("no data folder", "give one with --data or the environment variable EMOFUSE_DATA")
     if not folder.is_dir():
@@ -129,6 +74,7 @@ def _data(folder: Path | None) -> Path:
     return folder
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """Raise UsageError, with what to install, when torch is not there."""
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("lightning") is None:
         raise UsageError("training needs torch, which is not installed", "pip install 'emofuse[train]'")

@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 from typing import Final
 
-from emofuse.corpora.manifest import Clip, Manifest
+from emofuse.corpora.files import read_files
+from emofuse.corpora.manifest import Clip, Manifest, Sex
 from emofuse.emotions import EMODB
-from emofuse.errors import CorpusError
 
 LICENCE: Final = "free for research"
 SUFFIXES: Final = (".wav", ".flac")
@@ -24,38 +24,43 @@ LETTERS: Final = {
     "E": "disgust",
     "L": "boredom",
 }
-MALE: Final = {"03", "10", "11", "12", "15"}
-_NAME: Final = re.compile(r"(\d\d)([ab]\d\d)([NFTWAEL])[a-z]")
+SPEAKERS: Final[dict[str, Sex]] = {
+    **dict.fromkeys(("03", "10", "11", "12", "15"), "male"),
+    **dict.fromkeys(("08", "09", "13", "14", "16"), "female"),
+}
+_NAME: Final = re.compile(r"([0-9]{2})([ab][0-9]{2})([NFTWAEL])[a-z]")
 
 
 def read_emodb(folder: str | Path) -> Manifest:
-    """Read `folder` or its `wav` folder, wav or flac. Raises CorpusError when no file has an EMO-DB name.
+    """Read what is below `folder` or its `wav` folder, wav or flac.
 
-    A file that is no such recording is in `skipped`.
+    Raises CorpusError when no file has an EMO-DB name. A file that is no such recording is in `skipped`.
     """
     root = Path(folder)
-    root = root / "wav" if (root / "wav").is_dir() else root
-    clips: list[Clip] = []
-    skipped: list[tuple[Path, str]] = []
-    for path in sorted(p for p in root.glob("*") if p.is_file()):
-        if path.suffix.lower() not in SUFFIXES:
-            skipped.append((path, f"not one of {', '.join(SUFFIXES)}"))
-            continue
-        match = _NAME.fullmatch(path.stem)
-        if match is None:
-            skipped.append((path, "the name is not speaker, sentence, emotion letter, take"))
-            continue
-        speaker, sentence, letter = match.groups()
-        clips.append(
-            Clip(
-                path=path,
-                emotion=LETTERS[letter],
-                speaker=f"emodb-{speaker}",
-                sex="male" if speaker in MALE else "female",
-                statement=sentence,
-                language="de",
-            )
-        )
-    if not clips:
-        raise CorpusError(f"no EMO-DB recording under {root}", "expected wav/03a01Fa.wav and so on")
-    return Manifest("EMO-DB", EMODB, tuple(clips), LICENCE, tuple(skipped))
+    return read_files(
+        root / "wav" if (root / "wav").is_dir() else root,
+        name="EMO-DB",
+        labels=EMODB,
+        licence=LICENCE,
+        suffixes=SUFFIXES,
+        understand=_clip,
+        example="wav/03a01Fa.wav and so on",
+    )
+
+
+def _clip(path: Path) -> Clip | str:
+    match = _NAME.fullmatch(path.stem)
+    if match is None:
+        return "the name is not speaker, sentence, emotion letter, take"
+    speaker, sentence, letter = match.groups()
+    if speaker not in SPEAKERS:
+        return f"{speaker} is not one of the ten speakers"
+    return Clip(
+        path=path,
+        emotion=LETTERS[letter],
+        speaker=f"emodb-{speaker}",
+        sex=SPEAKERS[speaker],
+        statement=sentence,
+        language="de",
+        licence=LICENCE,
+    )

@@ -80,6 +80,12 @@ def read_ferplus(path: str | Path, part: Part) -> FerPlus:
     return FerPlus(images, votes)
 
 
+def count_ferplus(path: str | Path, part: Part) -> int:
+    """Count the pictures of one part without reading them."""
+    with zipfile.ZipFile(path) as archive:
+        return sum(name.startswith(f"FER2013{part}/") and name.endswith(".png") for name in archive.namelist())
+
+
 def _picture(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
     data = np.frombuffer(archive.read(name), dtype=np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None  # imdecode raises on nothing

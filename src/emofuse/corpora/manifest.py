@@ -1,32 +1,43 @@
-"""Clips of a corpus: what is said, how, by whom."""
+"""Clips of a corpus: what is said, how, by whom, and where; and the CSV that lists them."""
 
 from __future__ import annotations
 
+import csv
+import math
+import os
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
+from emofuse.atomic import atomic
+from emofuse.emotions import LABEL_SETS
+from emofuse.errors import CorpusError
 
-from emofuse.errors import CorpusError, MediaError
-from emofuse.media import open_media
-from emofuse.types import AudioBlock
+Sex = Literal["female", "male", "unknown"]
+Field = Literal["emotion", "speaker", "sex", "statement", "language", "intensity", "session", "licence"]
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One utterance. emotion is the corpus's own label; speaker is unique across corpora ("ravdess-05")."""
+    """One utterance. emotion is the corpus's own label; speaker is unique across corpora ("ravdess-05").
+
+    An empty text says that the corpus does not tell. start_s and end_s cut the utterance out of a longer
+    recording; end_s None: to its end.
+    """
 
     path: Path
     emotion: str
     speaker: str
-    sex: Literal["female", "male"]
-    statement: str
-    language: str
-    intensity: Literal["normal", "strong"] = "normal"
+    sex: Sex = "unknown"
+    statement: str = ""
+    language: str = ""
+    intensity: str = ""
+    session: str = ""
+    start_s: float = 0.0
+    end_s: float | None = None
+    licence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +67,163 @@ class Manifest:
 
     def counts(self) -> Counter[str]:
         """Count clips by emotion."""
-        return Counter(clip.emotion for clip in self.clips)
+        return self.counts_by("emotion")
+
+    def counts_by(self, field: Field) -> Counter[str]:
+        """Count clips by what one of their fields says."""
+        return Counter(getattr(clip, field) for clip in self.clips)
 
 
-def read_samples(clip: Clip, rate_hz: int) -> NDArray[np.int16]:
-    """Decode a clip's sound: (T,) int16 mono at `rate_hz`. Raises CorpusError when there is none."""
+COLUMNS: Final = tuple(field.name for field in fields(Clip))
+REQUIRED: Final = ("path", "emotion", "speaker")
+SEXES: Final[tuple[Sex, ...]] = get_args(Sex)
+
+
+def write_manifest(manifest: Manifest, path: str | Path) -> Path:
+    """Write the clips as CSV, a column for each field of Clip; return `path`.
+
+    A file below the folder of the CSV is written relative to it, so that both can be moved together; any other
+    absolute. Raises OutputError when it cannot be written, CorpusError for text that UTF-8 does not have.
+    """
+    target = Path(path)
+    folder = target.absolute().parent
+    with atomic(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for clip in manifest:
+            row = {column: getattr(clip, column) for column in COLUMNS}
+            absolute = clip.path.absolute()
+            inside = absolute.is_relative_to(folder)
+            row["path"] = (absolute.relative_to(folder) if inside else absolute).as_posix()
+            try:
+                writer.writerow(row)
+            except UnicodeEncodeError:
+                raise CorpusError(f"{str(clip.path)!a} is not valid text", "rename the file") from None
+    return target
+
+
+def read_manifest(path: str | Path, labels: Sequence[str] | None = None, name: str = "") -> Manifest:
+    """Read a CSV with the columns path, emotion and speaker, and any other of Clip's fields.
+
+    Relative paths count from the folder of the CSV. The manifest is called `name`, or else as the file is. Its
+    labels are `labels`; without them the emotions that occur, in the order of a known label set that has them all,
+    or of the alphabet. Columns that Clip does not have are said in `skipped`.
+    Raises CorpusError, with the line, for anything amiss, an emotion outside `labels` and a missing file included.
+    """
+    source = Path(path)
+    header, rows = _read_rows(source)
+    clips: list[Clip] = []
+    missing: list[str] = []
+    seen: dict[tuple[str, float, float | None], int] = {}
+    for line, row in rows:
+        where = f"{source}, line {line}"
+        clip = _clip(row, source.parent, where)
+        if labels is not None and clip.emotion not in labels:
+            raise CorpusError(f"{where}: the emotion {clip.emotion!r} is not one of {', '.join(labels)}")
+        first = seen.setdefault((os.path.normpath(clip.path), clip.start_s, clip.end_s), line)
+        if first != line:
+            raise CorpusError(f"{where}: the same clip as in line {first}, {row['path']}")
+        if not clip.path.is_file():
+            missing.append(f"{clip.path} (line {line})")
+        clips.append(clip)
+    if not clips:
+        raise CorpusError(f"{source} lists no clip")
+    if missing:
+        raise CorpusError(
+            f"{source}: {len(missing)} of {len(clips)} files are missing, the first is {missing[0]}",
+            "relative paths count from the folder of the CSV",
+        )
+    unused = [repr(column) for column in header if column not in COLUMNS]
+    return Manifest(
+        name=name or source.stem,
+        labels=tuple(labels) if labels is not None else _in_known_order({clip.emotion for clip in clips}),
+        clips=tuple(clips),
+        licence="; ".join(dict.fromkeys(clip.licence for clip in clips if clip.licence)),
+        skipped=((source, f"columns that are not used: {', '.join(unused)}"),) if unused else (),
+    )
+
+
+def _read_rows(source: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Return the header and, for each row, the line that it ends on and its cells by column."""
     try:
-        with open_media(clip.path, audio_rate_hz=rate_hz) as media:
-            blocks = [packet.samples for packet in media if isinstance(packet, AudioBlock)]
-    except MediaError as error:
-        raise CorpusError(f"{clip.path}: {error.message}") from None
-    if not blocks:
-        raise CorpusError(f"{clip.path} has no sound")
-    samples = np.concatenate(blocks)
-    return np.round(np.clip(samples, -1.0, 32767 / 32768) * 32768).astype(np.int16)
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = [cell.strip() for cell in next(reader, [])]
+            _check_header(source, header)
+            rows = []
+            for cells in reader:
+                if not any(cells):
+                    continue
+                if len(cells) != len(header):
+                    raise CorpusError(
+                        f"{source}, line {reader.line_num}: {len(cells)} cells under {len(header)} columns",
+                        "text with a comma in it needs quotes around it",
+                    )
+                rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
+    except FileNotFoundError:
+        raise CorpusError(f"no manifest at {source}", "`emofuse corpus prepare` writes one") from None
+    except IsADirectoryError:
+        raise CorpusError(f"{source} is a folder", "name the CSV file itself") from None
+    except UnicodeDecodeError:
+        raise CorpusError(f"{source} is not UTF-8", "save it as CSV UTF-8") from None
+    except csv.Error as error:
+        raise CorpusError(f"{source}, line {reader.line_num}: {error}") from None
+    except OSError as error:
+        raise CorpusError(f"cannot read {source}: {error.strerror or error}") from None
+    return header, rows
+
+
+def _check_header(source: Path, header: list[str]) -> None:
+    for column in REQUIRED:
+        if column not in header:
+            has = ", ".join(repr(cell) for cell in header) or "none"
+            raise CorpusError(f"{source}, line 1: no column {column!r}; the columns are {has}")
+    for column in COLUMNS:
+        if header.count(column) > 1:
+            raise CorpusError(f"{source}, line 1: two columns are called {column!r}")
+
+
+def _clip(row: dict[str, str], folder: Path, where: str) -> Clip:
+    for column in REQUIRED:
+        if not row[column].strip():
+            raise CorpusError(f"{where}: {column} is empty")
+    sex = row.get("sex", "").strip() or "unknown"
+    if sex not in SEXES:
+        raise CorpusError(f"{where}: sex {sex!r} is not one of {', '.join(SEXES)}")
+    start_s = _seconds(row, "start_s", where) or 0.0
+    end_s = _seconds(row, "end_s", where)
+    if end_s is not None and end_s <= start_s:
+        raise CorpusError(f"{where}: end_s {end_s:g} is not after start_s {start_s:g}")
+    return Clip(
+        path=folder / row["path"],
+        emotion=row["emotion"].strip(),
+        speaker=row["speaker"].strip(),
+        sex=sex,
+        statement=row.get("statement", ""),
+        language=row.get("language", ""),
+        intensity=row.get("intensity", ""),
+        session=row.get("session", ""),
+        start_s=start_s,
+        end_s=end_s,
+        licence=row.get("licence", ""),
+    )
+
+
+def _seconds(row: dict[str, str], column: str, where: str) -> float | None:
+    text = row.get(column, "").strip()
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0:
+        raise CorpusError(f"{where}: {column} {text!r} is not a number of seconds")
+    return value
+
+
+def _in_known_order(emotions: set[str]) -> tuple[str, ...]:
+    for labels in sorted(LABEL_SETS.values(), key=len):  # the closest one that has them all
+        if emotions <= set(labels):
+            return tuple(label for label in labels if label in emotions)
+    return tuple(sorted(emotions))

@@ -1,15 +1,85 @@
-"""Scores of a classifier, each with an interval where there is a unit to resample."""
+"""Scores of a classifier from its confusion counts, and intervals where there is a unit to resample.
+
+A confusion is (..., C, C): how often the class of the row was called the class of the column.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
 Metric = Callable[[NDArray[np.int64], NDArray[np.int64]], float]
+Counts = NDArray[Any]  # integers, or floats where they are means
+ConfusionMetric = Callable[[Counts], NDArray[np.float64]]
+_CHUNK: Final = 500  # draws at once, which bounds the memory
+
+
+def confusion_counts(truth: NDArray[np.int64], guess: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
+    """Count (N,) true and guessed class indices into a (C, C) confusion."""
+    counts = np.bincount(truth * n_classes + guess, minlength=n_classes**2)
+    return counts.astype(np.int64).reshape(n_classes, n_classes)
+
+
+def recalls_of(confusion: Counts) -> NDArray[np.float64]:
+    """Return (..., C): the share of each class that was called by its name; 0 for a class that does not occur."""
+    return _share(_right(confusion), confusion.sum(axis=-1))
+
+
+def precisions_of(confusion: Counts) -> NDArray[np.float64]:
+    """Return (..., C): the share of each name's uses that were right; 0 for a name that was not used."""
+    return _share(_right(confusion), confusion.sum(axis=-2))
+
+
+def f1s_of(confusion: Counts) -> NDArray[np.float64]:
+    """Return (..., C): the harmonic mean of precision and recall of each class."""
+    return _share(2 * _right(confusion), confusion.sum(axis=-1) + confusion.sum(axis=-2))
+
+
+def uar_of(confusion: Counts) -> NDArray[np.float64]:
+    """Return (...): the mean recall over the classes that occur."""
+    return _mean_of_present(recalls_of(confusion), confusion)
+
+
+def accuracy_of(confusion: Counts) -> NDArray[np.float64]:
+    """Return (...): the share that is right; also called weighted accuracy."""
+    return _share(_right(confusion).sum(axis=-1), confusion.sum(axis=(-2, -1)))
+
+
+def macro_f1_of(confusion: Counts) -> NDArray[np.float64]:
+    """Return (...): the mean F1 over the classes that occur."""
+    return _mean_of_present(f1s_of(confusion), confusion)
+
+
+def micro_f1_of(confusion: Counts) -> NDArray[np.float64]:
+    """Return (...): the F1 of all decisions together, which is the accuracy where every clip has one label."""
+    right = _right(confusion).sum(axis=-1)
+    missed, wrong = (confusion.sum(axis=axis).sum(axis=-1) - right for axis in (-1, -2))
+    return _share(2 * right, 2 * right + missed + wrong)
+
+
+METRICS: Final[Mapping[str, ConfusionMetric]] = {
+    "UAR": uar_of,
+    "accuracy": accuracy_of,
+    "macro F1": macro_f1_of,
+    "micro F1": micro_f1_of,
+}
+
+
+def _right(confusion: Counts) -> Counts:
+    return np.diagonal(confusion, axis1=-2, axis2=-1)
+
+
+def _share(part: Counts, whole: Counts) -> NDArray[np.float64]:
+    return np.asarray(part / np.where(whole == 0, 1, whole), dtype=np.float64)
+
+
+def _mean_of_present(values: NDArray[np.float64], confusion: Counts) -> NDArray[np.float64]:
+    present = confusion.sum(axis=-1) > 0
+    return _share((values * present).sum(axis=-1), present.sum(axis=-1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,16 +96,14 @@ class Scored:
 
 def score(truth: NDArray[np.int64], guess: NDArray[np.int64], n_classes: int) -> Scored:
     """Score (N,) predicted class indices against the truth. UAR is the mean recall over the classes that occur."""
-    classes = list(range(n_classes))
-    present = sorted(set(truth.tolist()))
-    recalls = recall_score(truth, guess, labels=classes, average=None, zero_division=0.0)
+    confusion = confusion_counts(truth, guess, n_classes)
     return Scored(
         n=len(truth),
-        accuracy=float(accuracy_score(truth, guess)),
-        uar=float(recalls[present].mean()),
-        macro_f1=float(f1_score(truth, guess, labels=present, average="macro", zero_division=0.0)),
-        recalls=tuple(float(r) for r in recalls),
-        confusion=np.asarray(confusion_matrix(truth, guess, labels=classes), dtype=np.int64),
+        accuracy=float(accuracy_of(confusion)),
+        uar=float(uar_of(confusion)),
+        macro_f1=float(macro_f1_of(confusion)),
+        recalls=tuple(recalls_of(confusion).tolist()),
+        confusion=confusion,
     )
 
 
@@ -46,7 +114,38 @@ def accuracy(truth: NDArray[np.int64], guess: NDArray[np.int64]) -> float:
 
 def unweighted_average_recall(truth: NDArray[np.int64], guess: NDArray[np.int64]) -> float:
     """Return the mean over the classes that occur of the share of each that is right."""
-    return float(np.mean([np.mean(guess[truth == c] == c) for c in np.unique(truth)]))
+    n_classes = 1 + int(max(truth.max(), guess.max()))
+    return float(uar_of(confusion_counts(truth, guess, n_classes)))
+
+
+def confusions_by_group(
+    truth: NDArray[np.int64], guesses: NDArray[np.int64], groups: Sequence[str], n_classes: int
+) -> NDArray[np.int64]:
+    """Count (N,) truths and (S, N) guesses, one row a seed, into (S, G, C, C) over the groups, sorted by name."""
+    names, group = np.unique(np.asarray(groups), return_inverse=True)
+    n_seeds, n_groups = len(guesses), len(names)
+    cell = (np.arange(n_seeds)[:, None] * n_groups + group) * n_classes + truth
+    counts = np.bincount((cell * n_classes + guesses).ravel(), minlength=n_seeds * n_groups * n_classes**2)
+    return counts.astype(np.int64).reshape(n_seeds, n_groups, n_classes, n_classes)
+
+
+def resampled(metric: ConfusionMetric, confusions: NDArray[np.int64], n_draws: int, seed: int) -> NDArray[np.float64]:
+    """Draw whole groups with replacement from (S, G, C, C) and return (n_draws,): the metric, mean over seeds.
+
+    The same seed and number of groups draw the same groups, so two models' draws are paired
+    (Bisani and Ney, 2004, https://doi.org/10.1109/ICASSP.2004.1326009).
+    """
+    n_seeds, n_groups, n_classes, _ = confusions.shape
+    by_group = confusions.swapaxes(0, 1).reshape(n_groups, -1).astype(np.float64)
+    random = np.random.default_rng(seed)
+    values = []
+    for first in range(0, n_draws, _CHUNK):
+        n = min(_CHUNK, n_draws - first)
+        drawn = random.integers(0, n_groups, (n, n_groups)) + np.arange(n)[:, None] * n_groups
+        times = np.bincount(drawn.ravel(), minlength=n * n_groups).reshape(n, n_groups)
+        summed = (times @ by_group).reshape(n, n_seeds, n_classes, n_classes)
+        values.append(metric(summed).mean(axis=1))
+    return np.concatenate(values)
 
 
 def bootstrap_interval(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from typing import Final, Literal
 
+import librosa
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+FeatureKind = Literal["samples", "log-mel", "cepstra", "face"]  # what comes out of a front end; decides augmentation
+
 RATE_HZ: Final = 16_000  # what every voice network here hears
+SHORTEST_S: Final = 0.25  # that a voice network can score
 WINDOW: Final = 400  # samples: 25 ms
 HOP: Final = 160  # samples: 10 ms, so 100 frames a second
 N_FFT: Final = 512  # bins 31.25 Hz apart
@@ -22,23 +26,38 @@ LOUDEST: Final = 3000.0  # power of a frame of speech in AudioSet at its usual l
 
 
 class PowerSpectrum(nn.Module):
-    """Short-time power spectrum as one convolution with a windowed Fourier basis: exports to any runtime."""
+    """Short-time power spectrum: windows of `len(window)` samples, `hop` apart, padded with zeros to `n_fft`.
 
-    def __init__(self) -> None:
+    It is an FFT while training, and in an exported file one convolution with a windowed Fourier basis, which every
+    runtime knows. The file holds one period of the basis; the runtime writes it out when it loads the file.
+    """
+
+    def __init__(self, window: NDArray[np.float64], hop: int, n_fft: int) -> None:
         super().__init__()
-        n = np.arange(WINDOW)
-        # symmetric Hann, as the AudioSet networks were trained with; phase does not matter for power
-        window = 0.5 - 0.5 * np.cos(2 * math.pi * n / (WINDOW - 1))
-        angle = 2 * math.pi * np.outer(np.arange(N_BINS), n) / N_FFT
-        basis = np.concatenate([window * np.cos(angle), window * np.sin(angle)])
-        self.register_buffer("basis", torch.from_numpy(basis[:, None].astype(np.float32)), persistent=False)
-        self.basis: Tensor
+        self.hop, self.n_fft, self.n_bins = hop, n_fft, n_fft // 2 + 1
+        angle = 2 * math.pi * np.arange(n_fft) / n_fft
+        period = np.stack([np.cos(angle), np.sin(angle)])
+        self.register_buffer("window", torch.from_numpy(window.astype(np.float32)), persistent=False)
+        self.register_buffer("period", torch.from_numpy(period.astype(np.float32)), persistent=False)
+        self.window: Tensor
+        self.period: Tensor
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Map (N, T) samples to (N, 257, 1 + T // 160) power; frames are centred, the edges padded with zeros."""
-        padded = F.pad(samples, (WINDOW // 2, WINDOW // 2))
-        parts = F.conv1d(padded.unsqueeze(1), self.basis, stride=HOP)
-        real, imaginary = parts[:, :N_BINS], parts[:, N_BINS:]
+        """Map (N, T) samples to (N, n_bins, 1 + T // hop) power; frames are centred, the edges padded with zeros."""
+        size = len(self.window)
+        padded = F.pad(samples, (size // 2, size // 2))
+        if torch.compiler.is_compiling():
+            return self._convolve(padded)
+        spectrum = torch.fft.rfft(padded.unfold(1, size, self.hop) * self.window, n=self.n_fft)
+        return spectrum.abs().square().transpose(1, 2)
+
+    def _convolve(self, padded: Tensor) -> Tensor:
+        size = len(self.window)
+        bins, times = torch.arange(self.n_bins, dtype=torch.int32), torch.arange(size, dtype=torch.int32)
+        places = bins[:, None] * times % self.n_fft
+        basis = self.period[:, places] * self.window
+        parts = F.conv1d(padded.unsqueeze(1), basis.reshape(2 * self.n_bins, 1, size), stride=self.hop)
+        real, imaginary = parts[:, : self.n_bins], parts[:, self.n_bins :]
         return real * real + imaginary * imaginary
 
 
@@ -53,7 +72,8 @@ class AudioSetLogMel(nn.Module):
     def __init__(self, level: Literal["kept", "relative"]) -> None:
         super().__init__()
         self.level = level
-        self.spectrum = PowerSpectrum()
+        # symmetric Hann, as the AudioSet networks were trained with
+        self.spectrum = PowerSpectrum(np.hanning(WINDOW), HOP, N_FFT)
         bank = kaldi_mel_bank(N_MELS, 2 * (N_BINS - 1), 2 * RATE_HZ, 0.0, HIGHEST_HZ)
         whole = bank[:, N_BINS - 1 :].sum(axis=1) == 0  # bands that end below 8 kHz
         bank = bank[whole, :N_BINS]
@@ -72,6 +92,38 @@ class AudioSetLogMel(nn.Module):
             loudest = mel.sum(dim=1, keepdim=True).amax(dim=2, keepdim=True)
             mel = mel * (LOUDEST / (loudest + 1e-4))
         return (torch.log(mel + 1e-5) + 4.5) / 5.0
+
+
+class Mfcc(nn.Module):
+    """The cepstra of `librosa.feature.mfcc` and its defaults: 128 Slaney mel bands of a periodic Hann window's power,
+    in decibels no lower than 80 below the clip's loudest, and an orthonormal DCT-II."""
+
+    def __init__(self, n_mfcc: int, n_fft: int, hop: int, n_mels: int = 128) -> None:
+        super().__init__()
+        self.spectrum = PowerSpectrum(np.hanning(n_fft + 1)[:-1], hop, n_fft)
+        bank = librosa.filters.mel(sr=RATE_HZ, n_fft=n_fft, n_mels=n_mels)
+        order, band = np.arange(n_mfcc)[:, None], np.arange(n_mels)[None]
+        cosines = np.cos(math.pi * order * (2 * band + 1) / (2 * n_mels)) * math.sqrt(2 / n_mels)
+        cosines[0] /= math.sqrt(2)
+        self.register_buffer("bank", torch.from_numpy(bank.astype(np.float32)), persistent=False)
+        self.register_buffer("cosines", torch.from_numpy(cosines.astype(np.float32)), persistent=False)
+        self.bank: Tensor
+        self.cosines: Tensor
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Map (N, T) samples in [-1, 1] at 16 kHz to (N, n_mfcc, 1 + T // hop)."""
+        mel = torch.matmul(self.bank, self.spectrum(samples))
+        decibel = 10 * torch.log10(mel.clamp(min=1e-10))
+        decibel = torch.maximum(decibel, decibel.amax(dim=(1, 2), keepdim=True) - 80)
+        level = decibel.mean(dim=1, keepdim=True)  # apart, or single precision would round off what varies around it
+        return torch.matmul(self.cosines, decibel - level) + self.cosines.sum(dim=1, keepdim=True) * level
+
+
+def loudness(log_mel: Tensor) -> Tensor:
+    """Return (N, 1, T) weights of the frames of (N, F, T): 0 for the quietest of the window, 1 for the loudest."""
+    level = log_mel.mean(dim=1, keepdim=True)
+    low, high = level.amin(dim=2, keepdim=True), level.amax(dim=2, keepdim=True)
+    return (level - low) / (high - low + 1e-3) + 1e-3  # all frames alike where none is louder
 
 
 def kaldi_mel_bank(n_mels: int, n_bins: int, rate_hz: int, low_hz: float, high_hz: float) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,8 @@ from torchvision.models.mobilenetv3 import InvertedResidual, MobileNetV3, _mobil
 from torchvision.ops.misc import SqueezeExcitation
 
 from emofuse.config import VoiceNetSettings
-from emofuse.models.frontends import AudioSetLogMel
+from emofuse.models.frontends import AudioSetLogMel, FeatureKind, loudness
+from emofuse.models.layers import mean_and_deviation
 
 WIDTH = 0.4  # of MobileNetV3-Large, as in EfficientAT's mn04
 
@@ -53,6 +54,9 @@ class VoiceNet(nn.Module):
     pauses do not dilute the voice, and every frequency is kept apart.
     """
 
+    feature_kind: ClassVar[FeatureKind] = "log-mel"
+    description: ClassVar[str] = "Log-mel, MobileNetV3, statistics pooled from several blocks."
+
     def __init__(self, settings: VoiceNetSettings, n_classes: int, weights: Path | None = None) -> None:
         super().__init__()
         self.frontend = AudioSetLogMel(settings.level)
@@ -63,7 +67,7 @@ class VoiceNet(nn.Module):
         self.taps = frozenset(settings.taps)
         self.backbone.eval()  # or the silence below would go into the statistics of its norms
         with torch.no_grad():
-            n_features = self._pool(torch.zeros(1, self.frontend.n_mels, 64)).shape[1]
+            n_features = self.embed(torch.zeros(1, self.frontend.n_mels, 64)).shape[1]
         self.backbone.train()
         self.head = nn.Sequential(
             nn.BatchNorm1d(n_features),
@@ -75,16 +79,16 @@ class VoiceNet(nn.Module):
         )
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Score speech. samples: (N, T) float32 in [-1, 1] at 16 kHz, T of 0.5 s or more. Returns (N, C) logits."""
+        """Score speech. samples: (N, T) float32 in [-1, 1] at 16 kHz, T of 0.25 s or more. Returns (N, C) logits."""
         return self.classify(self.frontend(samples))
 
     def classify(self, log_mel: Tensor) -> Tensor:
         """Score log-mels (N, F, T) that the front end made. Returns (N, C) logits."""
-        return cast(Tensor, self.head(self._pool(log_mel)))
+        return cast(Tensor, self.head(self.embed(log_mel)))
 
-    def _pool(self, log_mel: Tensor) -> Tensor:
+    def embed(self, log_mel: Tensor) -> Tensor:
         """Map (N, F, T) to (N, D): for each tap, channel and frequency, weighted mean and deviation over time."""
-        weights = _loudness(log_mel)
+        weights = loudness(log_mel)
         x = log_mel.unsqueeze(1)
         pooled: list[Tensor] = []
         for index, block in enumerate(self.backbone):
@@ -92,19 +96,12 @@ class VoiceNet(nn.Module):
             if _halves_time(block):
                 weights = F.avg_pool1d(weights, 2, ceil_mode=True)  # ceil: as the convolution rounds
             if index in self.taps:
-                share = (weights / weights.sum(dim=2, keepdim=True)).unsqueeze(1)
-                mean = (x * share).sum(dim=3)
-                square = ((x - mean.unsqueeze(3)) ** 2 * share).sum(dim=3)
-                pooled += [mean.flatten(1), torch.sqrt(square + 1e-5).flatten(1)]
+                pooled.append(mean_and_deviation(x, weights.unsqueeze(1)))
         return torch.cat(pooled, dim=1)
-
-
-def _loudness(log_mel: Tensor) -> Tensor:
-    """Return (N, 1, T) weights of frames: 0 for the quietest of the window, 1 for the loudest, by mean log-mel."""
-    level = log_mel.mean(dim=1, keepdim=True)
-    low, high = level.amin(dim=2, keepdim=True), level.amax(dim=2, keepdim=True)
-    return (level - low) / (high - low + 1e-3) + 1e-3  # all frames alike where none is louder
 
 
 def _halves_time(block: nn.Module) -> bool:
     return any(isinstance(part, nn.Conv2d) and part.stride[1] == 2 for part in block.modules())
+
+
+_loudness = loudness  # experiments import it by this name

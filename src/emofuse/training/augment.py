@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 
+import librosa
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from emofuse.config import FaceDataSettings, VoiceDataSettings
-from emofuse.models.frontends import MEL_STEP
+from emofuse.models.frontends import MEL_STEP, RATE_HZ, FeatureKind
+from emofuse.training.module import Augment
 
 
 def uniform(shape: tuple[int, ...], low: float, high: float, generator: Generator) -> Tensor:
@@ -79,6 +83,59 @@ def _erase(faces: Tensor, probability: float, generator: Generator) -> Tensor:
     return torch.where(hole[:, None], filling, faces)
 
 
+def speech_augmentation(settings: VoiceDataSettings, kind: FeatureKind) -> tuple[Augment, Augment | None]:
+    """Choose what is done to the samples, and then to what the front end makes of them.
+
+    Log-mels are stretched, warped, filtered and masked as such. What is no picture of frequencies is stretched in
+    its samples and masked in time alone. A pitch shift is always done on samples.
+    """
+    is_mel = kind == "log-mel"
+    stretch = 0.0 if is_mel else settings.stretch
+
+    def augment_input(samples: Tensor, generator: Generator) -> Tensor:
+        if settings.vocode and (settings.pitch_semitones or stretch):
+            samples = shift_and_stretch(samples, settings.pitch_semitones, stretch, settings.vocode, generator)
+        return augment_speech(samples, settings, generator)
+
+    def augment_features(features: Tensor, generator: Generator) -> Tensor:
+        if is_mel:
+            return augment_log_mel(features, settings, generator)
+        widest = settings.time_mask_s / settings.window_s * features.shape[-1]
+        return mask_time(features, settings.time_masks, widest, generator)
+
+    return augment_input, augment_features
+
+
+def shift_and_stretch(
+    samples: Tensor, semitones: float, stretch: float, probability: float, generator: Generator
+) -> Tensor:
+    """Return the batch with some of its voices shifted in pitch, by up to `semitones` up or down, and slowed down or
+    sped up about their middle, by a factor of up to exp(stretch).
+
+    samples: (N, T) float32; the result has the same form: what no longer fits is cut, what is missing is silence.
+    """
+    n = len(samples)
+    chosen = torch.rand(n, generator=generator) < probability
+    shifts = uniform((n,), -semitones, semitones, generator)
+    rates = torch.exp(uniform((n,), -stretch, stretch, generator))
+    samples = samples.clone()
+    for i in chosen.nonzero()[:, 0].tolist():
+        samples[i] = torch.from_numpy(_vocode(samples[i].numpy(), float(shifts[i]), float(rates[i])))
+    return samples
+
+
+def _vocode(samples: NDArray[np.float32], semitones: float, rate: float) -> NDArray[np.float32]:
+    """Make (T,) samples `rate` times as fast and `semitones` higher. One phase vocoder for both: a voice that is
+    slowed down by what it is then resampled by keeps its duration and not its pitch (as `librosa.effects` has it)."""
+    factor = 2 ** (semitones / 12)
+    changed = librosa.effects.time_stretch(samples, rate=rate / factor)
+    changed = librosa.resample(changed, orig_sr=RATE_HZ * factor, target_sr=RATE_HZ)
+    spare = len(changed) - len(samples)
+    if spare >= 0:
+        return np.asarray(changed[spare // 2 :][: len(samples)], dtype=np.float32)
+    return np.pad(changed, (-spare // 2, -spare - -spare // 2)).astype(np.float32)
+
+
 def augment_speech(samples: Tensor, settings: VoiceDataSettings, generator: Generator) -> Tensor:
     """Return the batch at other levels, some of it in noise whose spectrum falls by 0 to 3 dB an octave.
 
@@ -116,13 +173,21 @@ def augment_log_mel(log_mel: Tensor, settings: VoiceDataSettings, generator: Gen
     curve = F.interpolate(bumps, size=n_mels, mode="linear", align_corners=True)
     log_mel = log_mel + curve.transpose(1, 2)
     silence = log_mel.mean(dim=(1, 2), keepdim=True)
-    for _ in range(settings.time_masks):
-        mask = _stripe(n, n_frames, round(settings.time_mask_s * 100), generator)
-        log_mel = torch.where(mask[:, None, :], silence, log_mel)
+    log_mel = mask_time(log_mel, settings.time_masks, round(settings.time_mask_s * 100), generator, silence)
     for _ in range(settings.mel_masks):
         mask = _stripe(n, n_mels, settings.mel_mask_bands, generator)
         log_mel = torch.where(mask[:, :, None], silence, log_mel)
     return log_mel
+
+
+def mask_time(x: Tensor, n_masks: int, widest: float, generator: Generator, filling: Tensor | None = None) -> Tensor:
+    """Return features (N, ..., T) with runs of at most `widest` frames replaced by `filling`, which broadcasts; by
+    their mean over time where it is not given."""
+    filling = x.mean(dim=-1, keepdim=True) if filling is None else filling
+    for _ in range(n_masks):
+        mask = _stripe(len(x), x.shape[-1], widest, generator)
+        x = torch.where(mask.view(len(x), *[1] * (x.ndim - 2), -1), filling, x)
+    return x
 
 
 def _warped_bands(n_mels: int, factor: Tensor) -> Tensor:
@@ -135,7 +200,7 @@ def _warped_bands(n_mels: int, factor: Tensor) -> Tensor:
     return (1127 * torch.log1p(hertz / 700) / MEL_STEP - 1) * (2 / (n_mels - 1)) - 1
 
 
-def _stripe(n: int, size: int, widest: int, generator: Generator) -> Tensor:
+def _stripe(n: int, size: int, widest: float, generator: Generator) -> Tensor:
     """Draw a (N, size) mask with one run of at most `widest` in each row."""
     width = uniform((n, 1), 0, widest, generator)
     start = torch.rand((n, 1), generator=generator) * (size - width)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
+import librosa
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 Batch = tuple[Tensor, Tensor]
 
@@ -48,13 +49,16 @@ class VoiceBatches(Dataset[Batch]):
         targets: NDArray[np.float32],
         window: int,
         n_windows: int = 0,
-        seed: int = 0,
     ) -> None:
         self.clips = list(clips)
         self.targets = torch.from_numpy(targets)
         self.window = window  # samples
         self.n_windows = n_windows  # 0: one at random
-        self.random = np.random.default_rng(seed)
+        self.random = np.random.default_rng(0)
+
+    def reseed(self, seed: int, epoch: int) -> None:
+        """Start the draws of windows of one epoch."""
+        self.random = np.random.default_rng((seed, epoch))
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -85,9 +89,48 @@ def _as_is(batch: Any) -> Any:
     return batch  # `__getitems__` has made it whole already
 
 
-def loader(data: Dataset[Batch], batch_size: int, shuffle: bool) -> DataLoader[Batch]:
-    """Make a loader that keeps the batches the data set made. A last batch of one would break batch norm: dropped."""
-    return DataLoader(data, batch_size, shuffle=shuffle, collate_fn=_as_is, drop_last=shuffle)
+class _Reseeded(Protocol):
+    def reseed(self, seed: int, epoch: int) -> None: ...
+
+
+class EpochSampler(Sampler[int]):
+    """Every index once, in an order that the seed and the epoch decide alone: a resumed training sees the same one."""
+
+    def __init__(self, data: Dataset[Batch], seed: int) -> None:
+        self.data = data
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning says which epoch begins."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.data)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[int]:
+        if hasattr(self.data, "reseed"):
+            reseeded: _Reseeded = self.data
+            reseeded.reseed(self.seed, self.epoch)
+        return iter(np.random.default_rng((self.seed, self.epoch)).permutation(len(self)).tolist())
+
+
+def train_loader(data: Dataset[Batch], batch_size: int, seed: int) -> DataLoader[Batch]:
+    """Make a shuffled loader of whole batches. The last, smaller one is dropped, for batch norm"""
+    return DataLoader(data, batch_size, sampler=EpochSampler(data, seed), collate_fn=_as_is, drop_last=True)
+
+
+def test_loader(data: Dataset[Batch], batch_size: int) -> DataLoader[Batch]:
+    """Make a loader that goes through the data once, in order."""
+    return DataLoader(data, batch_size, collate_fn=_as_is)
+
+
+def speech_part(clip: NDArray[np.int16], within_db: float) -> NDArray[np.int16]:
+    """Return a clip (T,) at 16 kHz from its first frame to its last within so many dB of the loudest (all, where 0)."""
+    if within_db == 0:
+        return clip
+    start, end = librosa.effects.trim(clip.astype(np.float32), top_db=within_db, frame_length=800, hop_length=160)[1]
+    return clip[start:end]
 
 
 def one_hot(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:

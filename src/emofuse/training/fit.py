@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import lightning as L
 import torch
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from emofuse.atomic import atomic
 from emofuse.config import Recipe
 from emofuse.errors import UsageError
-from emofuse.training.dataset import Batch, loader
+from emofuse.training.dataset import Batch, test_loader, train_loader
 from emofuse.training.module import Augment, Classifier
 
 Monitor = Literal["val_accuracy", "val_uar"]
@@ -29,7 +29,10 @@ Monitor = Literal["val_accuracy", "val_uar"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """What a recipe comes to: a network, its data and its labels. `valid` None: nothing is selected on."""
+    """What a recipe comes to: a network, its data and its labels. `valid` None: nothing is selected on.
+
+    fingerprint: a hash of the data, so that a run is never resumed with other data.
+    """
 
     network: nn.Module
     labels: tuple[str, ...]
@@ -38,6 +41,8 @@ class Job:
     augment_input: Augment
     augment_features: Augment | None
     monitor: Monitor
+    fingerprint: str
+    class_weights: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +58,15 @@ def fit(recipe: Recipe, job: Job, folder: str | Path, *, device: str = "cpu", pr
     """Train `job` as `recipe` says, into `folder`; a training that was cut off goes on from its last epoch.
 
     Writes model.safetensors (the chosen weights, with the recipe and labels in its header), metrics.csv and
-    Lightning's own checkpoints. Raises UsageError when the folder holds another recipe's run, or a batch
-    is larger than the data.
+    Lightning's own checkpoints. The same recipe, data and number of threads give the same weights, also when the
+    training was cut off in between. Raises UsageError when the folder holds the run of another recipe or of other
+    data, or a batch is larger than the data.
     """
     out = Path(folder)
-    train = loader(job.train, recipe.train.batch_size, shuffle=True)
+    train = train_loader(job.train, recipe.train.batch_size, recipe.seed)
     if not len(train):
         raise UsageError(f"train.batch_size: {recipe.train.batch_size} is more than there is to train on")
-    _claim(out, recipe)
-    torch.manual_seed(recipe.seed)
+    _claim(out, recipe, job.fingerprint)
     job.network.to(memory_format=torch.channels_last)  # convolutions run a third faster on a CPU
     module = Classifier(
         job.network, recipe.train, len(job.labels), job.augment_input, job.augment_features, recipe.seed
@@ -93,7 +98,7 @@ def fit(recipe: Recipe, job: Job, folder: str | Path, *, device: str = "cpu", pr
         trainer.fit(
             module,
             train,
-            loader(job.valid, 2 * recipe.train.batch_size, shuffle=False) if job.valid is not None else None,
+            test_loader(job.valid, 2 * recipe.train.batch_size) if job.valid is not None else None,
             ckpt_path=str(resumed) if resumed.exists() else None,
             weights_only=True,
         )
@@ -127,14 +132,29 @@ def load_weights(path: str | Path) -> tuple[dict[str, Tensor], Recipe, tuple[str
         raise UsageError(f"{path} is not a safetensors file: {error}") from None
 
 
-def _claim(out: Path, recipe: Recipe) -> None:
+def _claim(out: Path, recipe: Recipe, fingerprint: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    record = out / "recipe.json"
-    text = recipe.model_dump_json(indent=2)
+    record = out / "run.json"
+    text = json.dumps({"recipe": recipe.model_dump(mode="json"), "data": fingerprint}, indent=2)
     if record.exists() and record.read_text(encoding="utf-8") != text:
-        raise UsageError(f"{out} holds a run of another recipe", "choose another folder with -o, or remove it")
+        raise UsageError(
+            f"{out} holds a run of another recipe or of other data", "choose another folder with -o, or remove it"
+        )
     with atomic(record) as name:
         name.write_text(text, encoding="utf-8")
+
+
+class _Reseed(Callback):
+    """Starts every epoch from random generators that the seed and the epoch decide alone."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Seed dropout, which draws from torch's own generator, and the augmentation."""
+        mixed = (self.seed * 1_000_003 + trainer.current_epoch) % 2**31
+        torch.manual_seed(mixed)
+        cast(Classifier, pl_module).random.manual_seed(mixed)
 
 
 def _logger(out: Path) -> CSVLogger:
@@ -152,7 +172,7 @@ def _logger(out: Path) -> CSVLogger:
 
 
 def _callbacks(recipe: Recipe, job: Job, progress: bool) -> list[Callback]:
-    callbacks: list[Callback] = []
+    callbacks: list[Callback] = [_Reseed(recipe.seed)]
     if recipe.train.ema_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=recipe.train.ema_decay))
     if recipe.train.patience and job.valid is not None:

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from emofuse.assets import find
-from emofuse.config import FaceDataSettings, FaceNetSettings, Recipe, VoiceDataSettings, VoiceNetSettings
-from emofuse.corpora.emodb import read_emodb
+from emofuse.config import FaceDataSettings, FaceNetSettings, Recipe, SvmSettings, VoiceDataSettings, VoiceNetSettings
+from emofuse.corpora.cache import FeatureCache
 from emofuse.corpora.ferplus import read_ferplus
-from emofuse.corpora.manifest import Clip, Manifest, read_samples
-from emofuse.corpora.ravdess import read_ravdess_speech
+from emofuse.corpora.manifest import Clip, Manifest, read_manifest
+from emofuse.corpora.readers import READERS, read_corpus
+from emofuse.corpora.relabel import join, relabel
+from emofuse.corpora.samples import read_samples
 from emofuse.corpora.splits import Fold
-from emofuse.emotions import FERPLUS, RAVDESS
-from emofuse.errors import RecipeError
-from emofuse.models.face import FaceNet
+from emofuse.emotions import FERPLUS
+from emofuse.errors import CorpusError, RecipeError
+from emofuse.models.build import build
 from emofuse.models.frontends import RATE_HZ
-from emofuse.models.voice import VoiceNet
-from emofuse.training.augment import augment_faces, augment_log_mel, augment_speech
+from emofuse.training.augment import augment_faces, speech_augmentation
 from emofuse.training.dataset import FaceBatches, VoiceBatches, one_hot
 from emofuse.training.fit import Job
 
-EMODB_TO_RAVDESS = {
-    "neutral": "neutral",
-    "happiness": "happy",
-    "sadness": "sad",
-    "anger": "angry",
-    "fear": "fearful",
-    "disgust": "disgust",
-}
-"""EMO-DB's labels among RAVDESS's; boredom has no counterpart and is left out."""
+Hook = Callable[[str, int, int], None]
 
 
 def face_job(recipe: Recipe, data: str | Path) -> Job:
@@ -43,60 +42,130 @@ def face_job(recipe: Recipe, data: str | Path) -> Job:
     archive = Path(data) / "ferplus.zip"
     images, targets = read_ferplus(archive, "Train").distributions()
     valid_images, valid_labels = read_ferplus(archive, "Valid").majority()
+    torch.manual_seed(recipe.seed)
     return Job(
-        network=FaceNet(recipe.model, len(FERPLUS)),
+        network=build(recipe.model, len(FERPLUS)),
         labels=FERPLUS,
         train=FaceBatches(images, targets),
         valid=FaceBatches(valid_images, one_hot(valid_labels, len(FERPLUS))),
         augment_input=lambda faces, generator: augment_faces(faces, settings, generator),
         augment_features=None,
         monitor="val_accuracy",
+        fingerprint=hashlib.sha256(images.tobytes() + targets.tobytes()).hexdigest(),
     )
 
 
-class SpeechData:
-    """The corpora of a voice recipe, decoded once: RAVDESS, whose labels are the network's, and others to add."""
+def find_corpus(name: str, data: str | Path | None) -> Manifest:
+    """Read a corpus by its reader's name, from the folder of that name in `data`, or a manifest by its path (.csv).
 
-    def __init__(self, settings: VoiceDataSettings, data: str | Path) -> None:
-        root = Path(data)
-        self.settings = settings
-        self.ravdess = read_ravdess_speech(root / "ravdess")
-        self.labels = RAVDESS
-        self.samples = _decode(self.ravdess.clips)
-        self.extra: list[tuple[NDArray[np.int16], str]] = []
-        if "emodb" in settings.train_on:
-            kept = [clip for clip in read_emodb(root / "emodb") if clip.emotion in EMODB_TO_RAVDESS]
-            self.extra = [
-                (samples, EMODB_TO_RAVDESS[clip.emotion]) for clip, samples in zip(kept, _decode(kept), strict=True)
-            ]
+    Variants of a corpus share its folder: "ravdess-song" is read from `data/ravdess`. Raises CorpusError where
+    there is no data folder, UsageError for a name that no reader has.
+    """
+    if name.lower().endswith(".csv"):
+        return read_manifest(Path(name))
+    if name in READERS and data is None:
+        raise CorpusError(f"no data folder to find {name} in", "give one with --data or EMOFUSE_DATA")
+    root = Path(data or ".")
+    own = root / name
+    return read_corpus(name, own if own.is_dir() else root / name.partition("-")[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeechData:
+    """Utterances under one label set, decoded. samples: (T,) int16 at RATE_HZ for each clip of the manifest.
+
+    n_folded: the first so many clips are those that folds are made of; the others are only ever trained on.
+    left_out: clips whose emotion has no counterpart among the labels. digests: a hash of each clip's samples.
+    """
+
+    settings: VoiceDataSettings
+    manifest: Manifest
+    samples: tuple[NDArray[np.int16], ...]
+    digests: tuple[str, ...]
+    n_folded: int
+    label_map: dict[str, str | None]
+    left_out: Counter[str]
 
     @property
-    def manifest(self) -> Manifest:
-        """The clips that folds are made of."""
-        return self.ravdess
+    def labels(self) -> tuple[str, ...]:
+        """The network's classes."""
+        return self.manifest.labels
 
-    def of_speakers(self, speakers: Sequence[str]) -> tuple[list[NDArray[np.int16]], NDArray[np.int64]]:
-        """Return the decoded clips of these speakers and their (N,) label indices."""
-        chosen = [i for i, clip in enumerate(self.ravdess) if clip.speaker in set(speakers)]
-        labels = [self.labels.index(self.ravdess.clips[i].emotion) for i in chosen]
-        return [self.samples[i] for i in chosen], np.array(labels, dtype=np.int64)
+    @property
+    def folded(self) -> Manifest:
+        """The clips that folds are made of: their indices are those of `manifest` too."""
+        return replace(self.manifest, clips=self.manifest.clips[: self.n_folded])
 
-    def batches(self, speakers: Sequence[str]) -> VoiceBatches:
-        """Make the evaluation set of these speakers: several windows a clip."""
-        clips, labels = self.of_speakers(speakers)
+    def truth(self, indices: Sequence[int]) -> NDArray[np.int64]:
+        """Return (N,) label indices."""
+        return np.array([self.labels.index(self.manifest.clips[i].emotion) for i in indices], dtype=np.int64)
+
+    def batches(self, indices: Sequence[int]) -> VoiceBatches:
+        """Make an evaluation set: several windows a clip."""
+        targets = one_hot(self.truth(indices), len(self.labels))
         window = round(self.settings.window_s * RATE_HZ)
-        return VoiceBatches(clips, one_hot(labels, len(self.labels)), window, self.settings.eval_windows)
+        return VoiceBatches([self.samples[i] for i in indices], targets, window, self.settings.eval_windows)
 
-    def training(self, speakers: Sequence[str], seed: int) -> VoiceBatches:
-        """Make the training set of these speakers and of the added corpora: one random window a clip."""
-        clips, labels = self.of_speakers(speakers)
-        added = np.array([self.labels.index(label) for _, label in self.extra], dtype=np.int64)
-        clips = clips + [samples for samples, _ in self.extra]
-        labels = np.concatenate([labels, added])
+    def training(self, indices: Sequence[int]) -> VoiceBatches:
+        """Make a training set: one random window a clip, rare emotions repeated where the recipe balances."""
+        labels = self.truth(indices)
         chosen = repeat_rare(labels) if self.settings.balance else np.arange(len(labels))
-        targets = one_hot(labels[chosen], len(self.labels))
         window = round(self.settings.window_s * RATE_HZ)
-        return VoiceBatches([clips[i] for i in chosen], targets, window, seed=seed)
+        targets = one_hot(labels[chosen], len(self.labels))
+        return VoiceBatches([self.samples[indices[i]] for i in chosen], targets, window)
+
+    def fingerprint(self, *parts: Sequence[int]) -> str:
+        """Return a hash of the clips of these parts: their sound, labels and order."""
+        digest = hashlib.sha256()
+        for part in parts:
+            for i in part:
+                digest.update(f"{self.digests[i]} {self.manifest.clips[i].emotion}\n".encode())
+            digest.update(b"--\n")
+        return digest.hexdigest()
+
+
+def load_speech(settings: VoiceDataSettings, data: str | Path | None, hook: Hook | None = None) -> SpeechData:
+    """Read, relabel and decode the corpora of a recipe. hook(step, completed, total) hears of the decoding.
+
+    Raises CorpusError for the first clip that cannot be read, and for a corpus with no usable label: a data set
+    never becomes smaller silently.
+    """
+    relabelled = [relabel(find_corpus(name, data), settings.labels) for name in settings.train_on]
+    return decode(
+        settings,
+        join([part.manifest for part in relabelled]),
+        n_folded=len(relabelled[0].manifest),
+        label_map={old: new for part in relabelled for old, new in part.label_map.items()},
+        left_out=sum((part.left_out for part in relabelled), Counter()),
+        hook=hook,
+    )
+
+
+def decode(
+    settings: VoiceDataSettings,
+    manifest: Manifest,
+    n_folded: int,
+    label_map: dict[str, str | None],
+    left_out: Counter[str],
+    hook: Hook | None = None,
+) -> SpeechData:
+    """Decode a manifest's clips; decoded once, they come from the cache."""
+    cache = FeatureCache()
+    samples = []
+    for done, clip in enumerate(manifest, start=1):
+        samples.append(_samples(clip, cache))
+        if hook is not None:
+            hook("reading", done, len(manifest))
+    digests = tuple(hashlib.sha256(s.tobytes()).hexdigest() for s in samples)
+    return SpeechData(settings, manifest, tuple(samples), digests, n_folded, label_map, left_out)
+
+
+def _samples(clip: Clip, cache: FeatureCache) -> NDArray[np.int16]:
+    key: dict[str, Any] = {"what": "samples", "rate_hz": RATE_HZ, "start_s": clip.start_s, "end_s": clip.end_s}
+    key["decoder"] = av.__version__
+    if not clip.path.is_file():
+        raise CorpusError(f"{clip.path} is missing", "the manifest names it; prepare it again, or bring the file back")
+    return cache.get(clip.path, key, lambda: read_samples(clip, RATE_HZ)).astype(np.int16, copy=False)
 
 
 def repeat_rare(labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -108,22 +177,32 @@ def repeat_rare(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def voice_job(recipe: Recipe, speech: SpeechData, fold: Fold | None) -> Job:
-    """Prepare one fold's training, or, without a fold, the training on every speaker, with nothing selected."""
+    """Prepare one fold's training, or, without a fold, the training on every clip, with nothing selected."""
     settings = recipe.data
-    if not isinstance(settings, VoiceDataSettings) or not isinstance(recipe.model, VoiceNetSettings):
+    if not isinstance(settings, VoiceDataSettings) or isinstance(recipe.model, FaceNetSettings | SvmSettings):
         raise RecipeError(f"recipe {recipe.name!r} pairs {settings.corpus!r} with {recipe.model.name!r}")
-    train = fold.train if fold is not None else tuple(speech.manifest.speakers)
-    weights = find(recipe.model.pretrained) if recipe.model.pretrained else None
+    added = tuple(range(speech.n_folded, len(speech.manifest)))
+    train = (fold.train if fold is not None else tuple(range(speech.n_folded))) + added
+    valid = fold.valid if fold is not None else ()
+    name = recipe.model.pretrained if isinstance(recipe.model, VoiceNetSettings) else None
+    torch.manual_seed(recipe.seed)
+    network = build(recipe.model, len(speech.labels), find(name) if name else None)
+    augment_input, augment_features = speech_augmentation(settings, network.feature_kind)
+    data = speech.training(train)
     return Job(
-        network=VoiceNet(recipe.model, len(speech.labels), weights),
+        network=network,
         labels=speech.labels,
-        train=speech.training(train, recipe.seed),
-        valid=speech.batches(fold.valid) if fold is not None and fold.valid else None,
-        augment_input=lambda samples, generator: augment_speech(samples, settings, generator),
-        augment_features=lambda log_mel, generator: augment_log_mel(log_mel, settings, generator),
+        train=data,
+        valid=speech.batches(valid) if valid else None,
+        augment_input=augment_input,
+        augment_features=augment_features,
         monitor="val_uar",
+        fingerprint=speech.fingerprint(train, valid),
+        class_weights=balanced_weights(data) if recipe.train.class_weights == "balanced" else None,
     )
 
 
-def _decode(clips: Sequence[Clip]) -> list[NDArray[np.int16]]:
-    return [read_samples(clip, RATE_HZ) for clip in clips]
+def balanced_weights(data: VoiceBatches) -> torch.Tensor:
+    """Return (C,) weights that make every class count alike in the loss: N / (C n_c), as scikit-learn's "balanced"."""
+    counts = data.targets.sum(dim=0)
+    return len(data) / (len(counts) * counts.clamp(min=1))

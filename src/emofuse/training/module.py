@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 import lightning as L
 import torch
@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torchmetrics.classification import MulticlassAccuracy
 
 from emofuse.config import TrainSettings
+from emofuse.models.frontends import FeatureKind
 
 Augment = Callable[[Tensor, Generator], Tensor]
 
@@ -22,6 +23,7 @@ class Network(Protocol):
     """What is trained here: a front end, and a classifier of what it makes. forward is one after the other."""
 
     frontend: nn.Module
+    feature_kind: ClassVar[FeatureKind]
 
     def classify(self, features: Tensor) -> Tensor:
         """Map features (N, ...) to logits (N, C)."""
@@ -32,6 +34,7 @@ class Classifier(L.LightningModule):
     """Trains a network on targets that are distributions (N, C).
 
     augment_input works on what goes into the front end, augment_features on what comes out of it.
+    class_weights: (C,) what an example of each class counts for in the loss; None: all alike.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Classifier(L.LightningModule):
         augment_input: Augment,
         augment_features: Augment | None,
         seed: int,
+        class_weights: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -51,6 +55,8 @@ class Classifier(L.LightningModule):
         self.random = Generator().manual_seed(seed)
         self.accuracy = MulticlassAccuracy(n_classes, average="micro")
         self.recall = MulticlassAccuracy(n_classes, average="macro")
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.class_weights: Tensor | None
 
     def forward(self, x: Tensor) -> Tensor:
         """Score a batch (N, ...) or, where it holds K windows each (N, K, T), the mean log-probability over them."""
@@ -72,7 +78,7 @@ class Classifier(L.LightningModule):
             if self.settings.mixup > 0:
                 x, target = self._mixup(x, target)
         logits = network.classify(x).float()
-        loss = F.cross_entropy(logits, target, label_smoothing=self.settings.label_smoothing)
+        loss = F.cross_entropy(logits, target, self.class_weights, label_smoothing=self.settings.label_smoothing)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(target))
         return loss
 
@@ -98,8 +104,12 @@ class Classifier(L.LightningModule):
             kind = torch.optim.AdamW if s.optimizer == "adamw" else torch.optim.Adam
             optimizer = kind(groups, lr=s.lr)
         if s.schedule == "plateau":
-            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=4)
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "val_loss"}}
+            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                optimizer, factor=s.plateau_factor, patience=s.plateau_patience
+            )
+            # without validation speakers the training's own loss must do
+            monitor = "val_loss" if self.trainer.enable_validation else "train_loss"
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": monitor}}
         n_steps = int(self.trainer.estimated_stepping_batches)
         warmup = max(1, round(n_steps * s.warmup_epochs / s.epochs))
 

@@ -1,0 +1,65 @@
+"""Corpora under one set of labels, and several corpora as one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from emofuse.corpora.manifest import Manifest
+from emofuse.emotions import LABEL_SETS, Labels, map_label
+from emofuse.errors import CorpusError
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelled:
+    """A manifest whose emotions are of one label set; how each was mapped, and how many clips had no counterpart."""
+
+    manifest: Manifest
+    label_map: dict[str, str | None]
+    left_out: Counter[str]
+
+
+def relabel(manifest: Manifest, label_set: str, labels: Sequence[str] | None = None) -> Relabelled:
+    """Map a manifest's emotions onto a set of `emotions.LABEL_SETS`, or onto some `labels` of it.
+
+    Clips whose emotion has no counterpart are left out and counted. Raises CorpusError when none is left.
+    """
+    wanted: Labels = tuple(labels) if labels is not None else LABEL_SETS[label_set]
+    table: dict[str, str | None] = {}
+    for emotion in sorted({clip.emotion for clip in manifest}):
+        mapped = map_label(emotion, label_set)
+        table[emotion] = mapped if mapped in wanted else None
+    clips = []
+    left_out: Counter[str] = Counter()
+    for clip in manifest:
+        mapped = table[clip.emotion]
+        if mapped is None:
+            left_out[clip.emotion] += 1
+        else:
+            clips.append(replace(clip, emotion=mapped))
+    if not clips:
+        raise CorpusError(f"{manifest.name} has no clip with a label of {label_set!r}: {', '.join(wanted)}")
+    return Relabelled(replace(manifest, labels=wanted, clips=tuple(clips)), table, left_out)
+
+
+def shared_labels(manifests: Sequence[Manifest], label_set: str) -> Labels:
+    """Return the labels of a set that occur in every manifest. Raises CorpusError when these are fewer than two."""
+    found = [{map_label(clip.emotion, label_set) for clip in manifest} for manifest in manifests]
+    shared = tuple(label for label in LABEL_SETS[label_set] if all(label in there for there in found))
+    if len(shared) < 2:
+        names = " and ".join(manifest.name for manifest in manifests)
+        raise CorpusError(f"{names} share fewer than two labels of {label_set!r}")
+    return shared
+
+
+def join(manifests: Sequence[Manifest]) -> Manifest:
+    """Put manifests of the same labels one after the other."""
+    first = manifests[0]
+    return Manifest(
+        name=" + ".join(manifest.name for manifest in manifests),
+        labels=first.labels,
+        clips=tuple(clip for manifest in manifests for clip in manifest),
+        licence="; ".join(dict.fromkeys(manifest.licence for manifest in manifests)),
+        skipped=tuple(skipped for manifest in manifests for skipped in manifest.skipped),
+    )

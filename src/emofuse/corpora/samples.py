@@ -1,0 +1,88 @@
+"""From a clip to its samples, and whether there is anything in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emofuse.corpora.manifest import Clip
+from emofuse.errors import CorpusError, MediaError
+from emofuse.media import AUDIO_RATE_HZ, MediaReader, open_media
+from emofuse.types import AudioBlock, Frame
+
+ROUNDING_S: Final = 0.1  # by which an annotated end may be after that of the recording
+
+
+def read_samples(clip: Clip, rate_hz: int) -> NDArray[np.int16]:
+    """Decode a clip's sound from start_s to end_s: (T,) int16 mono at `rate_hz`.
+
+    Raises CorpusError when the file cannot be read, when there is no sound, when it ends before the clip does,
+    and when it is digital silence: all samples alike.
+    """
+    with _open(clip, rate_hz) as media:
+        return _sound(clip, [packet for packet in _packets(clip, media) if isinstance(packet, AudioBlock)])
+
+
+def check_clip(clip: Clip) -> float:
+    """Decode all of a clip, pictures too; return the duration of its sound, or else of its pictures, in seconds.
+
+    Raises CorpusError as `read_samples` does, and where a part of the file is damaged or missing. A film without
+    a sound track has nothing to be silent.
+    """
+    sounds: list[AudioBlock] = []
+    times: list[float] = []
+    with _open(clip, AUDIO_RATE_HZ) as media:
+        for packet in _packets(clip, media):
+            if isinstance(packet, AudioBlock):
+                sounds.append(packet)
+            else:
+                times.append(packet.time_s)
+        if media.warnings:
+            raise CorpusError(f"{clip.path}: {'; '.join(media.warnings)}")
+        is_film = times and not media.source.has_audio
+    return times[-1] - times[0] if is_film else len(_sound(clip, sounds)) / AUDIO_RATE_HZ
+
+
+@contextmanager
+def _open(clip: Clip, rate_hz: int) -> Iterator[MediaReader]:
+    try:
+        with open_media(clip.path, audio_rate_hz=rate_hz) as media:
+            yield media
+    except MediaError as error:
+        raise CorpusError(error.message, error.hint) from None
+
+
+def _packets(clip: Clip, media: MediaReader) -> Iterator[AudioBlock | Frame]:
+    """Yield what is of the clip, sound cut to the sample, and stop where it ends."""
+    for packet in media:
+        if clip.end_s is not None and packet.time_s >= clip.end_s:
+            return
+        if isinstance(packet, Frame):
+            if packet.time_s >= clip.start_s:
+                yield packet
+            continue
+        first = max(0, round((clip.start_s - packet.time_s) * packet.rate_hz)) if clip.start_s else 0
+        last = len(packet.samples)
+        if clip.end_s is not None:
+            last = min(last, round((clip.end_s - packet.time_s) * packet.rate_hz))
+        if first < last:
+            time_s = packet.time_s + first / packet.rate_hz
+            yield AudioBlock(packet.samples[first:last], packet.rate_hz, time_s)
+
+
+def _sound(clip: Clip, blocks: list[AudioBlock]) -> NDArray[np.int16]:
+    where = "" if clip.end_s is None and not clip.start_s else f" from {clip.start_s:g} s on"
+    if not blocks:
+        raise CorpusError(f"{clip.path} has no sound{where}")
+    end_s = blocks[-1].end_s
+    if clip.end_s is not None and clip.end_s - end_s > ROUNDING_S:
+        raise CorpusError(f"{clip.path}: its sound ends at {end_s:.2f} s, but the clip at {clip.end_s:g} s")
+    samples = np.concatenate([block.samples for block in blocks])
+    integers: NDArray[np.int16] = np.round(np.clip(samples, -1.0, 32767 / 32768) * 32768).astype(np.int16)
+    if integers.min() == integers.max():
+        raise CorpusError(f"{clip.path} is silent{where}")
+    return integers

@@ -1,0 +1,96 @@
+"""The published protocol for faces: the test part of FER+, each face alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emofuse import __version__
+from emofuse.corpora.ferplus import count_ferplus, read_ferplus
+from emofuse.emotions import FERPLUS
+from emofuse.evaluation.anchors import chance
+from emofuse.evaluation.metrics import expected_calibration_error, fit_temperature
+from emofuse.evaluation.predictions import Predictions
+from emofuse.evaluation.result import EvaluationReport, FoldRecord, Stamp
+from emofuse.evaluation.summary import summarise
+from emofuse.inference.network import OnnxNetwork, softmax
+
+FOLD = "FER2013Test"
+PROTOCOL = "FER+ test part, 8 classes, faces with a majority emotion"
+PLURALITY = "FER+ test part, 8 classes, every face whose most-voted label is an emotion, majority or not"
+
+
+def evaluate_faces(
+    model: str | Path, data: str | Path, command: str, plurality: bool = False
+) -> tuple[EvaluationReport, Predictions]:
+    """Score a face network on the FER+ test part; its temperature is fitted on the valid part's majority labels.
+
+    FER+ names no subjects, so the intervals resample faces. plurality: count the faces without a majority too.
+    """
+    network = OnnxNetwork(model)
+    archive = Path(data) / "ferplus.zip"
+    test = read_ferplus(archive, "Test")
+    valid_logits, valid_truth = _logits(network, *read_ferplus(archive, "Valid").majority())
+    temperature = fit_temperature(valid_logits, valid_truth)
+    logits, truth = _logits(network, *(test.plurality() if plurality else test.majority()))
+    probabilities = softmax(logits, temperature)
+    predictions = _predictions(probabilities, truth)
+    summary = summarise(predictions, [FOLD])
+    counts = np.bincount(truth, minlength=len(FERPLUS)).tolist()
+    report = EvaluationReport(
+        title=f"{network.card.name} on FER+",
+        model=network.card.name,
+        n_parameters=network.card.n_parameters,
+        stamp=_stamp(network, (count_ferplus(archive, "Train"), len(valid_truth), len(truth)), command, plurality),
+        metrics=summary.metrics,
+        per_class=summary.per_class,
+        confusion=summary.confusion,
+        anchors=tuple(a for a in (chance("UAR", counts), chance("accuracy", counts)) if a is not None),
+        temperature=temperature,
+        calibration_error=(
+            expected_calibration_error(softmax(logits), truth),
+            expected_calibration_error(probabilities, truth),
+        ),
+    )
+    return report, predictions
+
+
+def _logits(
+    network: OnnxNetwork, images: NDArray[np.uint8], truth: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    batches = np.array_split(images[:, None].astype(np.float32), max(1, len(images) // 64))
+    return np.concatenate([network.logits(batch) for batch in batches]), truth
+
+
+def _predictions(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> Predictions:
+    names = tuple(f"{FOLD}/{i:04d}" for i in range(len(truth)))
+    return Predictions(
+        clips=names,
+        speakers=names,  # each face is a unit of its own: nobody knows who is who
+        sexes=("unknown",) * len(truth),
+        folds=(FOLD,) * len(truth),
+        labels=FERPLUS,
+        seeds=(0,),
+        truth=truth,
+        log_probabilities=np.log(np.maximum(probabilities, 1e-12))[None].astype(np.float32),
+    )
+
+
+def _stamp(network: OnnxNetwork, counts: tuple[int, int, int], command: str, plurality: bool) -> Stamp:
+    n_train, n_valid, n_test = counts
+    return Stamp(
+        corpus="FER+ (web faces, no subject identities)",
+        licence="MIT (labels), over web images",
+        labels=FERPLUS,
+        label_map={},
+        protocol=PLURALITY if plurality else PROTOCOL,
+        folds=(FoldRecord(name=FOLD, train=(), valid=(), test=(), n_train=n_train, n_valid=n_valid, n_test=n_test),),
+        selection="weights chosen on the valid part, where the temperature is fitted too",
+        seeds=(network.card.seed,),
+        command=command,
+        versions=f"emofuse {__version__}",
+        transductive=False,
+        leaky=None,
+    )

@@ -1,0 +1,126 @@
+"""What a model said of every clip while it did not know it, and the CSV that other tools check it with."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emofuse.atomic import atomic
+from emofuse.errors import UsageError
+from emofuse.inference.network import softmax
+
+PREDICTIONS_NAME: Final = "predictions.csv"
+_COLUMNS: Final = ("clip", "speaker", "sex", "fold", "seed", "truth", "guess")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """Out-of-fold predictions of N clips by a model trained with S seeds.
+
+    truth: (N,) int64, an index into labels; log_probabilities: (S, N, C) float32, no NaN, which need not be
+    normalised. Every clip occurs once; folds names the fold in whose test part it is. Raises ValueError
+    where the shapes do not fit.
+    """
+
+    clips: tuple[str, ...]
+    speakers: tuple[str, ...]
+    sexes: tuple[str, ...]
+    folds: tuple[str, ...]
+    labels: tuple[str, ...]
+    seeds: tuple[int, ...]
+    truth: NDArray[np.int64]
+    log_probabilities: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        n, expected = len(self.clips), (len(self.seeds), len(self.clips), len(self.labels))
+        lengths = {len(self.speakers), len(self.sexes), len(self.folds), len(self.truth)}
+        if not n or lengths != {n} or self.log_probabilities.shape != expected or 0 in expected:
+            raise ValueError(
+                f"{n} clips, {len(self.seeds)} seeds and {len(self.labels)} labels need as many speakers, sexes, folds "
+                f"and truths as clips, and log-probabilities of shape {expected}, not {self.log_probabilities.shape}"
+            )
+        if len(set(self.clips)) != n or len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("a clip or a seed is there twice")
+        if np.isnan(self.log_probabilities).any():
+            raise ValueError("a log-probability is not a number")
+        if self.truth.min() < 0 or self.truth.max() >= len(self.labels):
+            raise ValueError(f"a truth is not an index into the {len(self.labels)} labels")
+
+    @property
+    def guesses(self) -> NDArray[np.int64]:
+        """(S, N): the most probable class of each clip, seed by seed."""
+        return np.asarray(self.log_probabilities.argmax(axis=-1), dtype=np.int64)
+
+    def vote(self) -> NDArray[np.int64]:
+        """Return (N,): the class with the highest probability, mean over the seeds (a soft vote)."""
+        probabilities = np.stack([softmax(seed) for seed in self.log_probabilities])
+        return np.asarray(probabilities.mean(axis=0).argmax(axis=-1), dtype=np.int64)
+
+    def ordered_as(self, clips: Sequence[str]) -> Predictions:
+        """Return the same predictions with the clips in this order. Raises KeyError for a clip that is not there."""
+        place = {clip: i for i, clip in enumerate(self.clips)}
+        order = [place[clip] for clip in clips]
+        return replace(
+            self,
+            clips=tuple(clips),
+            speakers=tuple(self.speakers[i] for i in order),
+            sexes=tuple(self.sexes[i] for i in order),
+            folds=tuple(self.folds[i] for i in order),
+            truth=self.truth[order],
+            log_probabilities=self.log_probabilities[:, order],
+        )
+
+
+def write_predictions(predictions: Predictions, path: str | Path) -> None:
+    """Write one row per seed and clip as UTF-8: who, which fold, truth, guess, and p_<label> for every label.
+
+    The probabilities are written with all their digits, so that `read_predictions` gives back the same ones.
+    Raises OutputError when `path` cannot be written.
+    """
+    p, labels = predictions, predictions.labels
+    with atomic(path) as name, name.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([*_COLUMNS, *(f"p_{label}" for label in labels)])
+        for seed, guesses, rows in zip(p.seeds, p.guesses, p.log_probabilities, strict=True):
+            probabilities = np.exp(rows.astype(np.float64)).tolist()
+            who = zip(p.clips, p.speakers, p.sexes, p.folds, strict=True)
+            for i, (clip, speaker, sex, fold) in enumerate(who):
+                said = [labels[p.truth[i]], labels[guesses[i]]]
+                writer.writerow([clip, speaker, sex, fold, seed, *said, *map(repr, probabilities[i])])
+
+
+def read_predictions(path: str | Path) -> Predictions:
+    """Read what `write_predictions` wrote. Raises UsageError when it is something else."""
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        return _parsed(header, rows)
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise UsageError(f"{path} does not hold predictions of `emofuse evaluate`: {error}") from None
+
+
+def _parsed(header: list[str], rows: list[list[str]]) -> Predictions:
+    labels = tuple(column.removeprefix("p_") for column in header[len(_COLUMNS) :])
+    if header != [*_COLUMNS, *(f"p_{label}" for label in labels)]:
+        raise ValueError(f"its columns are not {', '.join(_COLUMNS)}, p_<label>, ...")
+    by_seed: dict[int, list[list[str]]] = {}
+    for line, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise ValueError(f"line {line} has {len(row)} cells, not {len(header)}")
+        by_seed.setdefault(int(row[4]), []).append(row)
+    about = [[(*row[:4], row[5]) for row in part] for part in by_seed.values()]
+    if not about or any(other != about[0] for other in about):
+        raise ValueError("its seeds do not have the same clips in the same order")
+    clips, speakers, sexes, folds, truths = zip(*about[0], strict=True)
+    values = [[[float(cell) for cell in row[len(_COLUMNS) :]] for row in part] for part in by_seed.values()]
+    with np.errstate(divide="ignore"):  # a probability of 0 was written as such
+        logs = np.log(np.asarray(values, dtype=np.float64)).astype(np.float32)
+    index = {label: i for i, label in enumerate(labels)}
+    truth = np.array([index[label] for label in truths], dtype=np.int64)
+    return Predictions(clips, speakers, sexes, folds, labels, tuple(by_seed), truth, logs)

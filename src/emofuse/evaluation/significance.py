@@ -1,0 +1,69 @@
+"""Whether one model is better than another on the same clips, or was lucky."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from emofuse.evaluation.metrics import ConfusionMetric, confusions_by_group, resampled
+
+N_DRAWS: Final = 10_000
+
+
+def mcnemar(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> float:
+    """Return the exact two-sided p of McNemar's test on (N,) marks of what two models got right.
+
+    Only the clips that one of the two got right count (McNemar, 1947, https://doi.org/10.1007/BF02295996;
+    Dietterich, 1998, https://doi.org/10.1162/089976698300017197). It takes clips as independent, which those of
+    one speaker are not: where it disagrees with `paired_bootstrap`, believe that.
+    """
+    n_only_a = int(np.sum(right_a & ~right_b))
+    n_only_b = int(np.sum(right_b & ~right_a))
+    if n_only_a == n_only_b:
+        return 1.0
+    return float(binomtest(n_only_a, n_only_a + n_only_b, 0.5).pvalue)
+
+
+def paired_bootstrap(
+    metric: ConfusionMetric,
+    truth: NDArray[np.int64],
+    guess_a: NDArray[np.int64],
+    guess_b: NDArray[np.int64],
+    groups: Sequence[str],
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+) -> tuple[float, tuple[float, float], float]:
+    """Return a's metric minus b's, its 95 % interval, and the two-sided p of no difference.
+
+    guess_a and guess_b: (N,), or (S, N) for S seeds, whose metrics are averaged; S may differ. Each draw takes
+    whole groups (speakers) with replacement, the same for both models. The p is twice the share of draws on
+    the far side of no difference, counting one more draw, so it is never 0 (Efron and Tibshirani, An Introduction
+    to the Bootstrap, 1993, ch. 15-16; by speaker: Bisani and Ney, 2004, https://doi.org/10.1109/ICASSP.2004.1326009).
+    """
+    guesses = [np.atleast_2d(guess) for guess in (guess_a, guess_b)]
+    n_classes = 1 + int(max(truth.max(), *(guess.max() for guess in guesses)))
+    counts = [confusions_by_group(truth, guess, groups, n_classes) for guess in guesses]
+    a, b = (float(metric(count.sum(axis=1)).mean()) for count in counts)
+    drawn_a, drawn_b = (resampled(metric, count, n_draws, seed) for count in counts)
+    differences = drawn_a - drawn_b
+    low, high = np.percentile(differences, [2.5, 97.5])
+    n_far = min(int(np.sum(differences <= 0)), int(np.sum(differences >= 0)))
+    return a - b, (float(low), float(high)), min(1.0, 2 * (n_far + 1) / (n_draws + 1))
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Adjust the p of each of several tests so that all together err as rarely as one (Holm, 1979, Scand. J. Stat. 6).
+
+    The smallest is multiplied by their number, the next by one less, and so on; none ends under a smaller one's.
+    """
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted = [0.0] * len(p_values)
+    least = 0.0
+    for rank, i in enumerate(order):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = least
+    return tuple(adjusted)

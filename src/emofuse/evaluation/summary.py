@@ -1,0 +1,111 @@
+"""From the predictions of every clip to the numbers of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emofuse.evaluation.metrics import (
+    METRICS,
+    ConfusionMetric,
+    accuracy_of,
+    confusions_by_group,
+    f1s_of,
+    precisions_of,
+    recalls_of,
+    resampled,
+    uar_of,
+)
+from emofuse.evaluation.predictions import Predictions
+from emofuse.evaluation.result import ClassScore, GroupScore, Metric
+
+N_DRAWS: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The parts of an EvaluationReport that its predictions decide, under the names they have there."""
+
+    metrics: tuple[Metric, ...]
+    per_class: tuple[ClassScore, ...]
+    confusion: tuple[tuple[float, ...], ...]
+    by_sex: tuple[GroupScore, ...]
+    by_speaker: tuple[GroupScore, ...]
+
+
+def summarise(predictions: Predictions, fold_names: Sequence[str]) -> Summary:
+    """Score predictions: every metric of METRICS, by class, by sex (where known) and by speaker.
+
+    A metric is the mean over seeds of what the clips of all folds give together; its interval is the percentile
+    bootstrap over speakers, and [0, 1] where there is one speaker, who says nothing of others. `by_fold` is in
+    the order of `fold_names`. Raises ValueError when those are not the folds of the predictions.
+    """
+    p = predictions
+    if sorted(fold_names) != sorted(set(p.folds)):
+        raise ValueError(f"the predictions are of folds {sorted(set(p.folds))}, not {sorted(fold_names)}")
+    by_fold = _confusions(p, p.folds)[:, [sorted(fold_names).index(name) for name in fold_names]]
+    by_speaker = _confusions(p, p.speakers)
+    total = by_speaker.sum(axis=1)
+    return Summary(
+        metrics=tuple(_metric(name, METRICS[name], total, by_fold, by_speaker) for name in METRICS),
+        per_class=_per_class(p.labels, total),
+        confusion=tuple(tuple(row) for row in total.mean(axis=0).tolist()),
+        by_sex=_groups(p, p.sexes) if set(p.sexes) != {"unknown"} else (),
+        by_speaker=_groups(p, p.speakers),
+    )
+
+
+def _confusions(p: Predictions, groups: Sequence[str]) -> NDArray[np.int64]:
+    """Return (S, G, C, C) over the groups, sorted by name."""
+    return confusions_by_group(p.truth, p.guesses, groups, len(p.labels))
+
+
+def _metric(
+    name: str,
+    metric: ConfusionMetric,
+    total: NDArray[np.int64],
+    by_fold: NDArray[np.int64],
+    by_speaker: NDArray[np.int64],
+) -> Metric:
+    seeds = metric(total)
+    folds = metric(by_fold).mean(axis=0)
+    low, high = 0.0, 1.0
+    if by_speaker.shape[1] > 1:
+        low, high = np.percentile(resampled(metric, by_speaker, N_DRAWS, seed=0), [2.5, 97.5])
+    return Metric(
+        name=name,
+        value=float(seeds.mean()),
+        interval_95=(float(low), float(high)),
+        by_seed=tuple(seeds.tolist()),
+        by_fold=tuple(folds.tolist()),
+        deviation_seeds=_deviation(seeds),
+        deviation_folds=_deviation(folds),
+    )
+
+
+def _deviation(values: NDArray[np.float64]) -> float:
+    """Return the sample standard deviation; 0 of a single value."""
+    return float(values.std(ddof=1)) if len(values) > 1 else 0.0
+
+
+def _per_class(labels: tuple[str, ...], total: NDArray[np.int64]) -> tuple[ClassScore, ...]:
+    recall, precision, f1 = (of(total).mean(axis=0).tolist() for of in (recalls_of, precisions_of, f1s_of))
+    n_clips = total[0].sum(axis=1).tolist()
+    return tuple(
+        ClassScore(label=label, n=n_clips[i], recall=recall[i], precision=precision[i], f1=f1[i])
+        for i, label in enumerate(labels)
+    )
+
+
+def _groups(p: Predictions, groups: Sequence[str]) -> tuple[GroupScore, ...]:
+    confusions = _confusions(p, groups)
+    accuracy, uar = (of(confusions).mean(axis=0).tolist() for of in (accuracy_of, uar_of))
+    n_clips = confusions[0].sum(axis=(1, 2)).tolist()
+    return tuple(
+        GroupScore(group=name, n=n_clips[i], accuracy=accuracy[i], uar=uar[i])
+        for i, name in enumerate(sorted(set(groups)))
+    )
