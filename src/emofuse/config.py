@@ -84,15 +84,18 @@ class MfccCnnSettings(Settings):
 
 
 class WaveCnnSettings(Settings):
-    """1D convolutions over samples: the third reference system's network. widths: channels of the stem and of each stage.
+    """1D convolutions over samples: the third reference system's network.
 
-    The stem takes every `stride`th of the samples, and each stage a quarter of what comes into it.
+    kernel and stride of the stem are in samples; what it makes is pooled by `pool`, and by 4 after each stage but
+    the last. widths: channels of the stem and of each stage.
     """
 
     name: Literal["wave-cnn"] = "wave-cnn"
-    kernel: int = Field(80, ge=3, description="of the stem, in samples")
-    stride: int = Field(4, ge=1, le=16, description="of the stem, in samples")
-    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((32, 64, 128, 192), min_length=2, max_length=5)
+    kernel: int = Field(80, ge=3)
+    stride: int = Field(16, ge=1, le=32)
+    pool: int = Field(2, ge=1, le=8)
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((48, 64, 128, 192), min_length=2, max_length=4)
+    block_dropout: float = Field(0.1, ge=0, lt=1)
     dropout: float = Field(0.3, ge=0, lt=1)
 
 

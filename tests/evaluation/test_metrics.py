@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, precision_score
 
 from emofuse.evaluation.metrics import (
+    METRICS,
     accuracy,
     bootstrap_interval,
+    confusion_counts,
+    confusions_by_group,
     expected_calibration_error,
+    f1s_of,
     fit_temperature,
+    precisions_of,
+    recalls_of,
+    resampled,
     score,
+    uar_of,
     unweighted_average_recall,
 )
 from emofuse.inference.network import softmax
@@ -44,6 +53,63 @@ def test_all_ways_to_a_score_agree() -> None:
     assert unweighted_average_recall(truth, guess) == pytest.approx(scored.uar)
     assert accuracy(TRUTH, GUESS) == pytest.approx(4 / 7)
     assert unweighted_average_recall(TRUTH, GUESS) == pytest.approx(5 / 12)
+
+
+def test_every_metric_is_that_of_scikit_learn() -> None:
+    random = np.random.default_rng(1)
+    truth, guess = random.integers(0, 5, 400), random.integers(0, 5, 400)
+    confusion = confusion_counts(truth, guess, 5)
+    assert confusion.tolist() == confusion_matrix(truth, guess).tolist()
+    assert {name: float(metric(confusion)) for name, metric in METRICS.items()} == pytest.approx(
+        {
+            "UAR": balanced_accuracy_score(truth, guess),
+            "accuracy": accuracy_score(truth, guess),
+            "macro F1": f1_score(truth, guess, average="macro"),
+            "micro F1": f1_score(truth, guess, average="micro"),
+        }
+    )
+    assert precisions_of(confusion) == pytest.approx(precision_score(truth, guess, average=None))
+    assert f1s_of(confusion) == pytest.approx(f1_score(truth, guess, average=None))
+
+
+def test_a_class_that_is_never_there_or_never_said_scores_nothing() -> None:
+    confusion = np.array([[3, 0, 1], [2, 0, 0], [0, 0, 0]])
+    assert recalls_of(confusion).tolist() == [3 / 4, 0, 0]
+    assert precisions_of(confusion).tolist() == [3 / 5, 0, 0]
+    assert f1s_of(confusion) == pytest.approx([6 / 9, 0, 0])
+    assert float(uar_of(confusion)) == pytest.approx(3 / 8)  # over the two classes that occur
+    assert [float(metric(np.zeros((3, 3)))) for metric in METRICS.values()] == [0.0] * 4
+
+
+def test_metrics_of_many_confusions_at_once_are_those_of_each() -> None:
+    many = np.random.default_rng(2).integers(0, 9, (4, 3, 5, 5))
+    for metric in METRICS.values():
+        expected = [[float(metric(many[i, j])) for j in range(3)] for i in range(4)]
+        assert metric(many) == pytest.approx(np.array(expected))
+
+
+def test_confusions_by_group_are_those_of_its_members() -> None:
+    random = np.random.default_rng(3)
+    truth, guesses = random.integers(0, 3, 60), random.integers(0, 3, (2, 60))
+    groups = random.choice(["b", "a", "c"], 60)
+    counts = confusions_by_group(truth, guesses, groups.tolist(), 3)
+    assert counts.shape == (2, 3, 3, 3)
+    for seed in range(2):
+        for i, name in enumerate("abc"):
+            inside = groups == name
+            expected = confusion_counts(truth[inside], guesses[seed, inside], 3)
+            assert counts[seed, i].tolist() == expected.tolist()
+
+
+def test_the_quick_draws_are_those_of_the_plain_interval() -> None:
+    random = np.random.default_rng(4)
+    truth = random.integers(0, 4, 500)
+    guess = np.where(random.random(500) < 0.5, truth, random.integers(0, 4, 500))
+    groups = random.choice([f"s{i}" for i in range(9)], 500).tolist()
+    drawn = resampled(uar_of, confusions_by_group(truth, guess[None], groups, 4), n_draws=1200, seed=7)
+    assert drawn.shape == (1200,)
+    expected = bootstrap_interval(unweighted_average_recall, truth, guess, groups, n_draws=1200, seed=7)
+    assert tuple(np.percentile(drawn, [2.5, 97.5])) == pytest.approx(expected)
 
 
 def test_unweighted_recall_does_not_reward_the_majority_class() -> None:

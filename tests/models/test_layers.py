@@ -13,16 +13,24 @@ from emofuse.models.layers import ResidualBlock, Standardise, mean_and_deviation
 
 @pytest.mark.parametrize("size", [16, 17, 18, 19])
 @pytest.mark.parametrize("stride", [1, 2, 4])
-@pytest.mark.parametrize("dimensions", [1, 2])
-def test_a_residual_block_divides_by_its_stride_and_rounds_up(dimensions: int, stride: int, size: int) -> None:
-    block = ResidualBlock(3, 5, stride, dimensions)
-    out = block(torch.rand(2, 3, *[size] * dimensions))
-    assert out.shape == (2, 5, *[math.ceil(size / stride)] * dimensions)
+def test_a_residual_block_divides_by_its_stride_and_rounds_up(stride: int, size: int) -> None:
+    out = ResidualBlock(3, 5, stride)(torch.rand(2, 3, size, size + 1))
+    assert out.shape == (2, 5, math.ceil(size / stride), math.ceil((size + 1) / stride))
 
 
 def test_a_residual_block_starts_as_its_shortcut() -> None:
-    x = torch.rand(2, 4, 20)
-    assert torch.equal(ResidualBlock(4, 4, 1, dimensions=1)(x), x)
+    x = torch.rand(2, 4, 6, 20)
+    assert torch.equal(ResidualBlock(4, 4, 1)(x), x)
+
+
+def test_a_flat_block_keeps_rows_apart() -> None:
+    block = ResidualBlock(1, 1, 1, (1, 3)).eval()
+    torch.nn.init.ones_(block.branch[2][1].weight)
+    x = torch.rand(1, 1, 4, 20)
+    changed = x.clone()
+    changed[:, :, 2] = 0
+    moved = (block(x) != block(changed)).any(dim=-1)[0, 0]
+    assert moved.tolist() == [False, False, True, False]
 
 
 def test_faces_are_standardised_each_by_itself() -> None:

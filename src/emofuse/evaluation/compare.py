@@ -2,78 +2,45 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
+from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from emofuse.atomic import atomic, make_folder
 from emofuse.errors import UsageError
-from emofuse.evaluation.contents import unit
+from emofuse.evaluation.canvas import save
+from emofuse.evaluation.comparison import ALPHA, COMPARISON_NAME, Compared, Comparison, Pair, written_p
+from emofuse.evaluation.comparison_figure import draw_comparison
+from emofuse.evaluation.contents import alarm, facts, percent, points, signed, unit
+from emofuse.evaluation.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.evaluation.metrics import METRICS
 from emofuse.evaluation.predictions import Predictions
-from emofuse.evaluation.result import EvaluationReport, Metric, Stamp, stamped
+from emofuse.evaluation.report import write_pages
+from emofuse.evaluation.result import EvaluationReport, Metric, stamped
 from emofuse.evaluation.significance import N_DRAWS, holm, mcnemar, paired_bootstrap
 
-FORMAT: Final = "emofuse-comparison/1"
 METRIC: Final = "UAR"
+_SHOWN: Final = ("UAR", "accuracy", "macro F1")
+_PICTURE: Final = "comparison.png"
+_OWN: Final = ("selection", "transductive", "seeds", "command", "versions")
+"""The lines of a stamp that are a model's own, even where all are the same."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Compared(_Part):
-    """One model: its scores, and the stamp of its own evaluation."""
-
-    name: str
-    n_parameters: int | None
-    stamp: Stamp
-    metrics: tuple[Metric, ...] = Field(min_length=1)
-
-
-class Pair(_Part):
-    """Two models. difference: a's metric minus b's; `_holm` is p adjusted for the number of pairs.
-
-    n_only_a: clips that a's seeds together got right and b's did not, which is what McNemar's test counts.
-    """
-
-    a: str
-    b: str
-    difference: float
-    interval_95: tuple[float, float]
-    p_bootstrap: float
-    p_bootstrap_holm: float
-    n_only_a: int
-    n_only_b: int
-    p_mcnemar: float
-    p_mcnemar_holm: float
-
-
-class Comparison(_Part):
-    """Models under one protocol, and every pair of them. method says what was tested, and how."""
-
-    format: str = FORMAT
-    metric: str
-    method: str
-    models: tuple[Compared, ...] = Field(min_length=2)
-    pairs: tuple[Pair, ...]
-
-    @property
-    def stamp(self) -> Stamp:
-        """The first model's stamp, whose corpus, labels, folds and leakiness are those of all."""
-        return self.models[0].stamp
-
-
-def compare(reports: Sequence[EvaluationReport], predictions: Sequence[Predictions]) -> Comparison:
+def compare(reports: Sequence[EvaluationReport], predictions: Sequence[Predictions], command: str) -> Comparison:
     """Compare two or more models by UAR, pair by pair, from their reports and the predictions these are of.
 
     Each pair has a paired bootstrap over speakers of the difference of UAR (mean over seeds) and McNemar's exact
-    test of what the seeds of each vote for together; either is Holm-corrected over the pairs. Raises UsageError
-    when the models were not tested on the same clips of the same corpus, under the same labels, in the same folds.
+    test of what the seeds of each vote for together; either is Holm-corrected over the pairs. command: what makes
+    the comparison again. Raises UsageError when the models were not tested on the same clips of the same corpus,
+    under the same labels, in the same folds.
     """
     if len(reports) < 2 or len(reports) != len(predictions):
         raise UsageError(f"a comparison takes two or more reports, each with its predictions, not {len(reports)}")
+    names = [report.model for report in reports]
+    if len(set(names)) < len(names):
+        raise UsageError(f"two of the models have the same name: {', '.join(names)}")
     for report, found in zip(reports, predictions, strict=True):
         _check_belongs(stamped(report), found)
     first = predictions[0]
@@ -81,10 +48,10 @@ def compare(reports: Sequence[EvaluationReport], predictions: Sequence[Predictio
     for report, found in zip(reports[1:], predictions[1:], strict=True):
         _check_same(reports[0], report, first, found)
         ordered.append(found.ordered_as(first.clips))
-    names = _distinct([report.model for report in reports])
     return Comparison(
         metric=METRIC,
         method=_method(len(reports), unit(reports[0].stamp)),
+        command=command,
         models=tuple(
             Compared(name=name, n_parameters=r.n_parameters, stamp=r.stamp, metrics=r.metrics)
             for name, r in zip(names, reports, strict=True)
@@ -121,7 +88,7 @@ def _pairs(names: Sequence[str], predictions: Sequence[Predictions]) -> tuple[Pa
 def _check_belongs(report: EvaluationReport, found: Predictions) -> None:
     s = report.stamp
     in_fold = {fold.name: fold.n_test for fold in s.folds}
-    if (s.labels, s.seeds) != (found.labels, found.seeds) or in_fold != {f: found.folds.count(f) for f in found.folds}:
+    if (s.labels, s.seeds, in_fold) != (found.labels, found.seeds, Counter(found.folds)):
         raise UsageError(f"the predictions given with the report of {report.model} are not those it was made from")
 
 
@@ -146,12 +113,6 @@ def _clips(found: Predictions) -> dict[str, tuple[str, str, int]]:
     return dict(zip(found.clips, about, strict=True))
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Number the later ones of equal names."""
-    seen = [names[: i + 1].count(name) for i, name in enumerate(names)]
-    return [name if n == 1 else f"{name} ({n})" for name, n in zip(names, seen, strict=True)]
-
-
 def _method(n_models: int, of: str) -> str:
     n_pairs = n_models * (n_models - 1) // 2
     corrected = f" Either p is Holm-corrected over the {n_pairs} pairs." if n_pairs > 1 else ""
@@ -162,3 +123,88 @@ def _method(n_models: int, of: str) -> str:
         f"right and the other did not; a model's answer is its seeds' vote, the mean of their probabilities.{caution}"
         f"{corrected}"
     )
+
+
+def write_comparison(comparison: Comparison, folder: str | Path) -> list[Path]:
+    """Write the comparison into `folder`, each file whole or not at all; return what was written, the JSON first.
+
+    Raises OutputError when `folder` cannot be written to.
+    """
+    place = make_folder(folder)
+    target = place / COMPARISON_NAME
+    with atomic(target) as name:
+        name.write_text(comparison.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    picture = save(draw_comparison(comparison), place / _PICTURE)
+    return [target, *write_pages(comparison_document(comparison), place, "comparison"), picture]
+
+
+def comparison_document(comparison: Comparison) -> Document:
+    """Return the comparison as a page: scores, what differs, and how it was made."""
+    blocks: list[Block] = [
+        _score_table(comparison),
+        Picture(_PICTURE, "Every model's scores with their 95 % intervals, and the differences of each pair"),
+        Heading("Do they differ?"),
+        *(Text(_verdict(comparison, pair)) for pair in comparison.pairs),
+        _pair_table(comparison),
+        Text(comparison.method),
+        Heading("How it was made: the same for all"),
+    ]
+    of_all = facts(comparison.stamp)
+    shared = tuple(line for line in of_all.pairs if line[0] not in _OWN and _is_shared(line, comparison))
+    blocks.append(Facts(shared, of_all.alarms))
+    for model in comparison.models:
+        size = (("parameters", f"{model.n_parameters:,}"),) if model.n_parameters else ()
+        own = tuple(line for line in model.stamp.lines() if line not in shared)
+        blocks += [Heading(f"How it was made: {model.name}"), Facts((*size, *own))]
+    blocks += [Heading("Make it again"), Code(comparison.command)]
+    *most, last = [model.name for model in comparison.models]
+    title = f"{', '.join(most)} and {last} on {comparison.stamp.corpus}"
+    return Document(title, alarm(comparison.stamp), tuple(blocks))
+
+
+def _score_table(comparison: Comparison) -> Table:
+    leaky = " (LEAKY)" if comparison.stamp.leaky else ""
+    names = [m.name for m in comparison.models[0].metrics if m.name in _SHOWN]
+    rows = tuple(
+        (model.name + leaky, *(_with_interval(m) for m in model.metrics if m.name in names))
+        for model in comparison.models
+    )
+    header = ("model", *(f"{name} (95 % interval)" for name in names))
+    return Table(header, rows, n_numbers=len(names), is_alarm=bool(leaky))
+
+
+def _pair_table(comparison: Comparison) -> Table:
+    rows = tuple(
+        (
+            f"{p.a} − {p.b}",
+            points(p.difference),
+            f"{signed(p.interval_95[0])} to {signed(p.interval_95[1])}",
+            written_p(p.p_bootstrap),
+            written_p(p.p_bootstrap_holm),
+            f"{p.n_only_a} : {p.n_only_b}",
+            written_p(p.p_mcnemar),
+            written_p(p.p_mcnemar_holm),
+        )
+        for p in comparison.pairs
+    )
+    header = ("pair", comparison.metric, "95 %", "p, bootstrap", "Holm", "only one right", "p, McNemar", "Holm")
+    return Table(header, rows, n_numbers=7, is_alarm=bool(comparison.stamp.leaky))
+
+
+def _verdict(comparison: Comparison, p: Pair) -> str:
+    if p.p_bootstrap_holm >= ALPHA:
+        return (
+            f"{p.a} and {p.b}: no difference of {comparison.metric} is shown ({written_p(p.p_bootstrap_holm)}, Holm)."
+        )
+    better, worse = (p.a, p.b) if p.difference > 0 else (p.b, p.a)
+    gain = f"{points(abs(p.difference))} of {comparison.metric}"
+    return f"{better} is better than {worse}: {gain} ({written_p(p.p_bootstrap_holm)}, Holm)."
+
+
+def _with_interval(metric: Metric) -> str:
+    low, high = metric.interval_95
+    return f"{percent(metric.value)} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _is_shared(line: tuple[str, str], comparison: Comparison) -> bool:
+    return all(line in model.stamp.lines() for model in comparison.models)

@@ -40,14 +40,17 @@ def paired_bootstrap(
     """Return a's metric minus b's, its 95 % interval, and the two-sided p of no difference.
 
     guess_a and guess_b: (N,), or (S, N) for S seeds, whose metrics are averaged; S may differ. Each draw takes
-    whole groups (speakers) with replacement, the same for both models. The p is twice the share of draws on
-    the far side of no difference, counting one more draw, so it is never 0 (Efron and Tibshirani, An Introduction
-    to the Bootstrap, 1993, ch. 15-16; by speaker: Bisani and Ney, 2004, https://doi.org/10.1109/ICASSP.2004.1326009).
+    whole groups (speakers) with replacement, the same for both models. The p is twice the share of draws on the
+    far side of no difference, counting one more draw, so that it is never 0. A single group says nothing of others:
+    p is 1 then, and the interval all there is. (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
+    ch. 15-16; by speaker: Bisani and Ney, 2004, https://doi.org/10.1109/ICASSP.2004.1326009.)
     """
     guesses = [np.atleast_2d(guess) for guess in (guess_a, guess_b)]
     n_classes = 1 + int(max(truth.max(), *(guess.max() for guess in guesses)))
     counts = [confusions_by_group(truth, guess, groups, n_classes) for guess in guesses]
     a, b = (float(metric(count.sum(axis=1)).mean()) for count in counts)
+    if counts[0].shape[1] == 1:
+        return a - b, (-1.0, 1.0), 1.0
     drawn_a, drawn_b = (resampled(metric, count, n_draws, seed) for count in counts)
     differences = drawn_a - drawn_b
     low, high = np.percentile(differences, [2.5, 97.5])

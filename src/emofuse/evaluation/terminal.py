@@ -11,8 +11,6 @@ from rich.table import Table as Grid
 from rich.text import Text as Line
 
 from emofuse.evaluation import contents
-from emofuse.evaluation.compare import Comparison
-from emofuse.evaluation.compare_report import comparison_document
 from emofuse.evaluation.document import (
     Alarm,
     Block,
@@ -46,11 +44,6 @@ def print_report(report: EvaluationReport, console: Console) -> None:
     )
     blocks = tuple(block for section in sections for block in section(checked))
     print_document(Document(checked.title, contents.alarm(checked.stamp), blocks), console)
-
-
-def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Print the models side by side, the tests of their differences, and the stamps."""
-    print_document(comparison_document(comparison), console)
 
 
 def print_document(document: Document, console: Console) -> None:

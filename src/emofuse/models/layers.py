@@ -1,48 +1,44 @@
-"""Parts that several networks are made of, over one dimension (time) or two (a picture, or frequency and time)."""
+"""Parts that several networks are made of. All is two-dimensional: samples are a picture of height 1, which convolves
+half as fast again as one dimension does on a CPU."""
 
 from __future__ import annotations
 
-from typing import Final, Literal, cast
+from typing import TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 
-Dimensions = Literal[1, 2]
-CONVOLUTIONS: Final = {1: nn.Conv1d, 2: nn.Conv2d}
-NORMS: Final = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d}
-POOLS: Final = {1: nn.AvgPool1d, 2: nn.AvgPool2d}
+Size: TypeAlias = int | tuple[int, int]  # of both dimensions, or of height and width
 
 
-def conv_norm(n_in: int, n_out: int, stride: int = 1, kernel: int = 3, dimensions: Dimensions = 2) -> nn.Sequential:
+def conv_norm(n_in: int, n_out: int, stride: Size = 1, kernel: Size = 3) -> nn.Sequential:
     """Make a convolution, padded by half its kernel, and its norm."""
-    convolution = CONVOLUTIONS[dimensions](n_in, n_out, kernel, stride, kernel // 2, bias=False)
-    return nn.Sequential(convolution, NORMS[dimensions](n_out))
+    height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+    convolution = nn.Conv2d(n_in, n_out, kernel, stride, (height // 2, width // 2), bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(n_out))
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions of 3 beside a shortcut that pools before it projects (ResNet-D, arXiv:1812.01187)."""
+    """Two convolutions beside a shortcut that pools before it projects (ResNet-D, arXiv:1812.01187)."""
 
-    def __init__(self, n_in: int, n_out: int, stride: int, dimensions: Dimensions = 2) -> None:
+    def __init__(self, n_in: int, n_out: int, stride: int, kernel: Size = 3) -> None:
         super().__init__()
-        self.branch = nn.Sequential(
-            conv_norm(n_in, n_out, stride, dimensions=dimensions),
-            nn.ReLU(inplace=True),
-            conv_norm(n_out, n_out, dimensions=dimensions),
-        )
+        first, second = conv_norm(n_in, n_out, stride, kernel), conv_norm(n_out, n_out, kernel=kernel)
+        self.branch = nn.Sequential(first, nn.ReLU(inplace=True), second)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or n_in != n_out:
             # ceil: as the convolution rounds
-            pool = POOLS[dimensions](stride, ceil_mode=True)
-            self.shortcut = nn.Sequential(pool, conv_norm(n_in, n_out, kernel=1, dimensions=dimensions))
-        nn.init.zeros_(cast(Tensor, cast(nn.Sequential, self.branch[2])[1].weight))
+            pool = nn.AvgPool2d(stride, ceil_mode=True) if stride != 1 else nn.Identity()
+            self.shortcut = nn.Sequential(pool, conv_norm(n_in, n_out, kernel=1))
+        nn.init.zeros_(cast(Tensor, second[1].weight))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, n_in, ...) to (N, n_out, ...), each dimension divided by the stride and rounded up."""
+        """Map (N, n_in, H, W) to (N, n_out, H / stride, W / stride), rounded up."""
         return torch.relu(self.branch(x) + self.shortcut(x))
 
 
 class Standardise(nn.Module):
-    """Centres and scales each row of a batch by its own mean and deviation, so that exposure or loudness do not matter.
+    """Centres and scales each row of a batch by its own mean and deviation: exposure and loudness do not matter then.
 
     quiet: a deviation so small that it means nothing, in the units of the input.
     """
@@ -60,7 +56,7 @@ class Standardise(nn.Module):
 
 
 def mean_and_deviation(x: Tensor, weights: Tensor) -> Tensor:
-    """Pool (N, ..., T) over time by (N, ..., T) weights, which broadcast. Returns (N, 2 D): all means, all deviations."""
+    """Pool (N, ..., T) over time by weights (N, ..., T), which broadcast. Returns (N, 2 D): means, then deviations."""
     share = weights / weights.sum(dim=-1, keepdim=True)
     mean = (x * share).sum(dim=-1)
     square = ((x - mean.unsqueeze(-1)) ** 2 * share).sum(dim=-1)

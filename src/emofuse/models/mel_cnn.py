@@ -43,6 +43,10 @@ class MelCnn(nn.Module):
 
     def classify(self, log_mel: Tensor) -> Tensor:
         """Score log-mels (N, F, T) that the front end made. Returns (N, C) logits."""
+        return cast(Tensor, self.head(self.embed(log_mel)))
+
+    def embed(self, log_mel: Tensor) -> Tensor:
+        """Map (N, F, T) to (N, D): weighted mean and deviation over time of each channel and frequency."""
         weights = F.avg_pool1d(loudness(log_mel), self.time_stride, ceil_mode=True)
         x = self.layers(log_mel.unsqueeze(1))
-        return cast(Tensor, self.head(mean_and_deviation(x, weights.unsqueeze(1))))
+        return mean_and_deviation(x, weights.unsqueeze(1))

@@ -43,7 +43,6 @@ class MfccCnn(nn.Module):
             n_in, height, width = n_out, height // 2, width // 2
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Sequential(
-            nn.Flatten(),
             nn.Linear(n_in * height * width, settings.hidden, bias=False),
             nn.BatchNorm1d(settings.hidden),
             nn.ReLU(),
@@ -57,4 +56,8 @@ class MfccCnn(nn.Module):
 
     def classify(self, cepstra: Tensor) -> Tensor:
         """Score (N, n_mfcc, n_frames) cepstra that the front end made. Returns (N, C) logits."""
-        return cast(Tensor, self.head(self.blocks(self.scale(cepstra).unsqueeze(1))))
+        return cast(Tensor, self.head(self.embed(cepstra)))
+
+    def embed(self, cepstra: Tensor) -> Tensor:
+        """Map (N, n_mfcc, n_frames) to (N, D): what the last block makes of each place."""
+        return cast(Tensor, self.blocks(self.scale(cepstra).unsqueeze(1)).flatten(1))

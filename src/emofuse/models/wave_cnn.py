@@ -13,7 +13,7 @@ from emofuse.models.layers import ResidualBlock, Standardise, conv_norm, mean_an
 
 
 class WaveCnn(nn.Module):
-    """A wide convolution that takes the part of a filter bank, residual blocks, and statistics over time
+    """A wide convolution in place of a filter bank, residual blocks, and the mean and deviation over time
     (after M11 of Dai et al., 2017, arXiv:1610.00087)."""
 
     feature_kind: ClassVar[FeatureKind] = "samples"
@@ -23,12 +23,13 @@ class WaveCnn(nn.Module):
         super().__init__()
         stem, *widths = settings.widths
         self.frontend = Standardise(quiet=1e-4)  # 80 dB below full scale
-        layers = [conv_norm(1, stem, settings.stride, settings.kernel, 1), nn.ReLU(inplace=True), nn.MaxPool1d(4)]
+        layers = [conv_norm(1, stem, (1, settings.stride), (1, settings.kernel)), nn.ReLU(inplace=True)]
+        layers.append(nn.MaxPool2d((1, settings.pool)))
         n_in = stem
         for n_out in widths:
-            layers += [ResidualBlock(n_in, n_out, 1, dimensions=1), nn.MaxPool1d(4)]
+            layers += [ResidualBlock(n_in, n_out, 1, (1, 3)), nn.MaxPool2d((1, 4)), nn.Dropout(settings.block_dropout)]
             n_in = n_out
-        self.layers = nn.Sequential(*layers[:-1])
+        self.layers = nn.Sequential(*layers[:-2])
         self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(2 * n_in, n_classes))
 
     def forward(self, samples: Tensor) -> Tensor:
@@ -37,5 +38,9 @@ class WaveCnn(nn.Module):
 
     def classify(self, samples: Tensor) -> Tensor:
         """Score (N, T) samples that the front end has standardised. Returns (N, C) logits."""
-        x = self.layers(samples.unsqueeze(1))
-        return cast(Tensor, self.head(mean_and_deviation(x, torch.ones_like(x[:1, :1]))))
+        return cast(Tensor, self.head(self.embed(samples)))
+
+    def embed(self, samples: Tensor) -> Tensor:
+        """Map (N, T) to (N, D): the mean and deviation over time of each channel."""
+        x = self.layers(samples[:, None, None])
+        return mean_and_deviation(x, torch.ones_like(x[:1, :1]))

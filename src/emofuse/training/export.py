@@ -71,7 +71,7 @@ def fold_and_round(network: nn.Module) -> None:
         if not isinstance(module, nn.Sequential):
             continue
         for i, (conv, norm) in enumerate(pairwise(list(module))):
-            if isinstance(conv, nn.Conv1d | nn.Conv2d) and isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 module[i], module[i + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
     with torch.no_grad():
         for value in filter(_is_large, network.parameters()):
