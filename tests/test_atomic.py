@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.atomic import atomic
+from emofuse.atomic import atomic, make_folder
 from emofuse.errors import OutputError
 
 
@@ -101,3 +101,18 @@ def test_a_long_name_is_still_possible(tmp_path):
     with atomic(target) as name:
         name.write_text("x")
     assert target.exists()
+
+
+def test_a_folder_is_made_with_those_above_it_and_may_be_there_already(tmp_path):
+    for _ in range(2):
+        assert make_folder(tmp_path / "a" / "b") == tmp_path / "a" / "b"
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize("path", ["file", "file/below"])
+def test_a_folder_that_cannot_be_made_is_named_with_a_next_step(tmp_path, path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError, match=r"cannot make the folder .*file") as caught:
+        make_folder(tmp_path / path)
+    assert caught.value.hint
+    assert (tmp_path / "file").read_text() == "mine"

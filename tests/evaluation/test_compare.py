@@ -31,7 +31,9 @@ Evaluated = tuple[EvaluationReport, Predictions]
 
 def evaluated(model: str, **changes: object) -> Evaluated:
     found = predictions(**changes)
-    return report(found, model=model, curves=(), stamp=stamp(seeds=found.seeds, command=f"emofuse evaluate {model}")), found
+    return report(
+        found, model=model, curves=(), stamp=stamp(seeds=found.seeds, command=f"emofuse evaluate {model}")
+    ), found
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +114,10 @@ def other_labels() -> Evaluated:
 def other_folds() -> Evaluated:
     """Swap the test speakers of two folds."""
     folds = list(stamp().folds)
-    swapped = [*(f.model_copy(update={"test": g.test}) for f, g in ((folds[0], folds[1]), (folds[1], folds[0]))), *folds[2:]]
+    swapped = [
+        *(f.model_copy(update={"test": g.test}) for f, g in ((folds[0], folds[1]), (folds[1], folds[0]))),
+        *folds[2:],
+    ]
     return under("b", predictions(), folds=tuple(swapped))
 
 
@@ -197,7 +202,7 @@ def test_the_page_says_what_differs_and_how_all_was_made(comparison: Comparison)
     text = to_markdown(comparison_document(comparison))
     pair = comparison.pairs[1]
     assert f"better is better than plain: +{-100 * pair.difference:.1f} points of UAR (p" in text
-    assert "plain and like it: no difference is shown (p = " in text
+    assert "plain and like it: no difference of UAR is shown (p = " in text
     low, high = (f"{100 * end:+.1f}".replace("-", "−") for end in pair.interval_95)
     row = next(line for line in text.splitlines() if line.startswith("| plain − better |"))
     assert f"| {low} to {high} |" in row

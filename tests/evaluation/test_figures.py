@@ -225,7 +225,15 @@ def large() -> tuple[Predictions, EvaluationReport]:
         log_probabilities=np.log(random.dirichlet(np.ones(12), (1, 3000))).astype(np.float32),
     )
     records = tuple(
-        FoldRecord(name=str(i), train=("x",), valid=(), test=speakers[100 * i : 100 * i + 100 : 10], n_train=9, n_valid=0, n_test=100)
+        FoldRecord(
+            name=str(i),
+            train=("x",),
+            valid=(),
+            test=speakers[100 * i : 100 * i + 100 : 10],
+            n_train=9,
+            n_valid=0,
+            n_test=100,
+        )
         for i in range(30)
     )
     one_epoch = [Curve(fold=str(i), seed=7, train_loss=(2.0,), valid_loss=(None,), valid_uar=(0.1,)) for i in range(30)]
@@ -244,7 +252,7 @@ def test_many_speakers_folds_and_classes_are_drawn_without_their_names() -> None
     assert speakers.get_figheight() < 8
     assert len(draw_confusion(made).axes[0].texts) == 144  # a share, and no count
     training = draw_curves(made)
-    assert [t.get_text() for t in training.legends[0].get_texts()][0] == "one of 30 trainings"
+    assert training.legends[0].get_texts()[0].get_text() == "one of 30 trainings"
     assert all(line.get_marker() == "o" for axes in training.axes for line in axes.lines)
 
 

@@ -84,7 +84,7 @@ def test_the_figures_can_be_opened_and_are_not_blank(folder: Path) -> None:
         picture = cv2.imread(str(folder / name))
         assert picture.shape[1] == 1200
         assert picture.shape[0] > 500
-        assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+        assert picture.std() > 10
 
 
 @pytest.mark.parametrize("kind", ["honest", "leaky"])
@@ -115,7 +115,10 @@ def test_every_part_of_the_report_is_there(folder: Path, honest: EvaluationRepor
     text = (folder / "report.md").read_text(encoding="utf-8")
     for c in honest.per_class:
         assert f"| {c.label} | {c.n} | {c.recall:.1%} | {c.precision:.1%} | {c.f1:.1%} |" in text
-        assert f"| {c.label} | {' | '.join(f'{n:.1f}' for n in honest.confusion[honest.stamp.labels.index(c.label)])} |" in text
+        assert (
+            f"| {c.label} | {' | '.join(f'{n:.1f}' for n in honest.confusion[honest.stamp.labels.index(c.label)])} |"
+            in text
+        )
     for g in (*honest.by_sex, *honest.by_speaker):
         assert f"| {g.group} | {g.n} | {g.uar:.1%} | {g.accuracy:.1%} |" in text
     assert f"| 3 | 240 | 4 | {honest.metrics[0].by_fold[2]:.1%} | {honest.metrics[1].by_fold[2]:.1%} |" in text
@@ -135,7 +138,9 @@ def test_the_leak_is_shown_on_purpose_and_in_red(folder: Path, honest: Evaluatio
     assert f"> [!CAUTION]\n> 🟥 **{said}" in text
     assert "never a result" in text
     assert "random-6fold" in text
-    page = ElementTree.fromstring((folder / "report.html").read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>\n"))
+    page = ElementTree.fromstring(
+        (folder / "report.html").read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>\n")
+    )
     red = ["".join(e.itertext()) for e in page.iter() if e.get("class") == "alarm"]
     assert any(part.startswith(said) for part in red)
     assert any("random-6fold" in part for part in red)
@@ -188,7 +193,9 @@ def test_what_has_no_data_is_not_spoken_of(honest: EvaluationReport, tmp_path: P
             assert word not in text
 
 
-@pytest.mark.parametrize("field", ["protocol", "command", "seeds", "folds", "corpus", "licence", "versions", "selection"])
+@pytest.mark.parametrize(
+    "field", ["protocol", "command", "seeds", "folds", "corpus", "licence", "versions", "selection"]
+)
 def test_a_stamp_with_nothing_in_a_field_cannot_be_made(field: str) -> None:
     with pytest.raises(ValueError, match=f"a score needs its stamp; empty: {field}"):
         stamp(**{field: () if field in ("seeds", "folds") else ""})

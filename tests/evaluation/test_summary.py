@@ -116,7 +116,11 @@ def test_by_hand_with_a_class_that_does_not_occur() -> None:
     assert uar.by_fold == (3 / 4,)
     assert uar.deviation_folds == 0.0
     assert summary.confusion == ((2, 0, 0), (1, 1, 0), (0, 0, 0))
-    assert [(c.n, c.recall, c.precision) for c in summary.per_class] == [(2, 1, pytest.approx(2 / 3)), (2, 0.5, 1), (0, 0, 0)]
+    assert [(c.n, c.recall, c.precision) for c in summary.per_class] == [
+        (2, 1, pytest.approx(2 / 3)),
+        (2, 0.5, 1),
+        (0, 0, 0),
+    ]
     assert [(g.group, g.n, g.accuracy) for g in summary.by_sex] == [("male", 2, 0.5), ("unknown", 2, 1.0)]
 
 

@@ -17,6 +17,7 @@ from emofuse.corpora.manifest import Manifest, write_manifest
 from emofuse.corpora.readers import READERS, read_corpus
 from emofuse.corpora.samples import check_clip
 from emofuse.errors import CorpusError
+from emofuse.wording import counted
 
 app = typer.Typer(
     name="corpus", help="Look at a corpus before anything is trained on it.", no_args_is_help=True, add_completion=False
@@ -43,7 +44,7 @@ def prepare(
     make_folder(out.parent)  # before a check that takes minutes
     duration = f", {_check(manifest) / 60:.1f} minutes" if check else ""
     write_manifest(manifest, out)
-    counts = f"{_n(len(manifest), 'clip')}, {_n(len(manifest.speakers), 'speaker')}{duration}"
+    counts = f"{counted(len(manifest), 'clip')}, {counted(len(manifest.speakers), 'speaker')}{duration}"
     OUT.print(escape(f"{out}: {counts}, licence: {manifest.licence or 'unknown'}"))
 
 
@@ -63,10 +64,6 @@ def _print_counts(manifest: Manifest) -> None:
     for table in (emotions, both, speakers):
         OUT.print(table)
         OUT.print()
-
-
-def _n(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _table(*columns: str) -> Table:

@@ -17,6 +17,7 @@ from emofuse.corpora.audit import audit as find_overlaps
 from emofuse.corpora.manifest import Manifest, read_manifest
 from emofuse.corpora.splits import Split, is_leaky, make_split, missing_emotions, names_a_file, read_split
 from emofuse.errors import UsageError
+from emofuse.wording import counted
 
 N_VALID: Final = 2  # speakers that validate where a protocol is audited
 _FIELDS: Final[dict[Kind, str]] = {"session": "session", "sentence": "statement"}  # which a manifest may leave empty
@@ -111,14 +112,14 @@ def _print_overlaps(overlaps: Sequence[Overlap], allowed: set[Kind]) -> None:
         of_kind = [o for o in overlaps if o.kind == kind]
         if kind in allowed:
             if of_kind:
-                OUT.print(f"{kind}: {_n(len(of_kind), 'overlap')}, allowed")
+                OUT.print(f"{kind}: {counted(len(of_kind), 'overlap')}, allowed")
             continue
         for o in of_kind:
             a, b = o.parts
             what = repr(o.value)
             if kind == "audio":
                 what = " and ".join(str(paths[0]) for paths in (o.clips_a, o.clips_b))
-            counts = f"{_n(len(o.clips_a), 'clip')} in {a}, {len(o.clips_b)} in {b}"
+            counts = f"{counted(len(o.clips_a), 'clip')} in {a}, {len(o.clips_b)} in {b}"
             OUT.print(f"[red]{kind}[/red]: fold {escape(o.fold)}, {a} and {b}: {escape(what)} ({counts})")
 
 
@@ -154,10 +155,6 @@ def _print_verdict(counted: Counter[Kind], compared: Sequence[Kind]) -> None:
         OUT.print(f"[bold green]clean[/bold green]: no two parts of a fold share {names}")
         return
     kinds = ", ".join(f"{kind} {n}" for kind, n in counted.items())
-    OUT.print(f"[bold red]{_n(counted.total(), 'overlap')}[/bold red]: {kinds}")
+    OUT.print(f"[bold red]{counted(counted.total(), 'overlap')}[/bold red]: {kinds}")
     if set(counted) == {"sentence"}:
         note("where everybody says the same sentences by design, add --allow sentence")
-
-
-def _n(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +38,54 @@ SeedsOption = Annotated[int, typer.Option(min=1, help="How often to train every 
 ALL_CORES = os.cpu_count() or 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What decides the numbers of an evaluation, and so what its command has to say."""
+
+    recipe: Path
+    overrides: tuple[str, ...] = ()
+    protocol: str = "actor-6fold"
+    n_seeds: int = 1
+    train_on: str | None = None
+    test_on: str | None = None
+    show_leak: bool = False
+    transductive: bool = False
+    model: Path | None = None
+
+    def load(self) -> Recipe:
+        """Read the recipe, with what the command line changes in it."""
+        changed = [] if self.train_on is None else [f"data.train_on=[{', '.join(map(repr, _names(self.train_on)))}]"]
+        return load_recipe(self.recipe, [*self.overrides, *changed])
+
+    def command(self) -> str:
+        """Write the command that makes the numbers again; where they are put does not matter."""
+        parts = ["emofuse", "evaluate", str(self.recipe), *self.overrides]
+        if self.model is not None:
+            return shlex.join([*parts, "--model", str(self.model)])
+        parts += ["--protocol", self.protocol] if self.test_on is None else []
+        parts += ["--seeds", str(self.n_seeds)] if self.n_seeds > 1 else []
+        parts += ["--train", self.train_on] if self.train_on is not None else []
+        parts += ["--test", self.test_on] if self.test_on is not None else []
+        parts += ["--show-leak"] if self.show_leak else []
+        parts += ["--transductive"] if self.transductive else []
+        return shlex.join(parts)
+
+    def folder(self, name: str) -> Path:
+        """Name the folder of the trainings, so that those of different protocols do not meet in one."""
+        if self.test_on is not None:
+            return Path("runs") / f"{name}-to-{'-'.join(Path(corpus).stem for corpus in _names(self.test_on))}"
+        return Path("runs") / f"{name}-{Path(self.protocol).stem}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    """Where the corpora are, and what computes."""
+
+    data: Path | None
+    device: str
+    jobs: int
+
+
 def evaluate(
     recipe: RecipeArgument,
     overrides: OverridesArgument = None,
@@ -53,6 +101,9 @@ def evaluate(
     show_leak: Annotated[
         bool, typer.Option("--show-leak", help="Also run a random split, to show what knowing the speaker adds.")
     ] = False,
+    transductive: Annotated[
+        bool, typer.Option("--transductive", help="Adapt the networks to each test speaker's clips, without labels.")
+    ] = False,
     model: Annotated[Path | None, typer.Option(help="The face network to test, as ONNX.")] = None,
     data: DataOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the trainings and the report.")] = None,
@@ -61,30 +112,26 @@ def evaluate(
 ) -> None:
     """Cross-validate a recipe, speakers apart, and write a report with figures. What was trained is not trained again."""
     need_torch()
-    from emofuse.evaluation.predictions import PREDICTIONS_NAME, write_predictions
-    from emofuse.evaluation.report import write_report
     from emofuse.evaluation.terminal import print_report
 
-    chosen = list(overrides or ())
-    if train_on is not None:
-        chosen.append(f"data.train_on={_toml_list(train_on)}")
-    settings = load_recipe(recipe, chosen)
-    command = _command("evaluate", [recipe], overrides, protocol, seeds, train_on, test_on, show_leak, model)
+    request = _Request(
+        recipe, tuple(overrides or ()), protocol, seeds, train_on, test_on, show_leak, transductive, model
+    )
+    settings = request.load()
     if isinstance(settings.data, FaceDataSettings):
         if model is None:
             raise UsageError("a face recipe is tested through its network", "give it with --model face.onnx")
         folder = out or Path("runs") / f"{settings.name}-evaluation"
-        report, predictions = _faces(model, data_folder(data), command, folder)
+        report, predictions = _faces(model, data_folder(data), request.command(), folder)
     else:
         if model is not None:
             raise UsageError("--model goes with a face recipe", "a speech recipe is trained anew in every fold")
-        folder = out or Path("runs") / _run_name(settings, protocol, test_on)
-        request = (settings, protocol, seeds, test_on, show_leak)
-        report, predictions = _speech(*request, data, folder, command, device, jobs)
-    write_report(report, folder)
-    write_predictions(predictions, folder / PREDICTIONS_NAME)
+        folder = out or request.folder(settings.name)
+        report, predictions = _speech(request, settings, folder, _Machine(data, device, jobs))
+    place = folder / "transductive" if transductive else folder
+    _write(report, predictions, place)
     print_report(report, OUT)
-    OUT.print(f"\n{escape(str(folder / 'report.html'))}")
+    OUT.print(f"\n{escape(str(place / 'report.html'))}")
 
 
 def compare(
@@ -100,13 +147,12 @@ def compare(
     need_torch()
     from emofuse.evaluation.compare import compare as paired
     from emofuse.evaluation.compare import comparison_document, write_comparison
-    from emofuse.evaluation.predictions import PREDICTIONS_NAME, write_predictions
-    from emofuse.evaluation.report import write_report
     from emofuse.evaluation.terminal import print_document
 
     if len(recipes) < 2:
         raise UsageError("there is nothing to compare a single recipe with", "give two or more")
-    loaded = [load_recipe(recipe) for recipe in recipes]
+    requests = [_Request(recipe, protocol=protocol, n_seeds=seeds) for recipe in recipes]
+    loaded = [request.load() for request in requests]
     faces = next((recipe.name for recipe in loaded if isinstance(recipe.data, FaceDataSettings)), None)
     if faces is not None:
         raise UsageError(f"recipe {faces!r} is of faces; compare takes recipes of speech")
@@ -114,104 +160,60 @@ def compare(
     if len(set(names)) < len(names):
         raise UsageError(f"two recipes have the same name: {', '.join(names)}")
     root = out or Path("runs")
-    reports, predictions = [], []
-    for file, recipe in zip(recipes, loaded, strict=True):
-        folder = root / _run_name(recipe, protocol, None)
-        command = _command("evaluate", [file], None, protocol, seeds, None, None, False, None)
-        report, predicted = _speech(recipe, protocol, seeds, None, False, data, folder, command, device, jobs)
-        write_report(report, folder)
-        write_predictions(predicted, folder / PREDICTIONS_NAME)
-        reports.append(report)
-        predictions.append(predicted)
-    command = _command("compare", recipes, None, protocol, seeds, None, None, False, None)
-    comparison = paired(reports, predictions, command)
+    results = []
+    for request, recipe in zip(requests, loaded, strict=True):
+        folder = root / request.folder(recipe.name).name
+        results.append(_speech(request, recipe, folder, _Machine(data, device, jobs)))
+        _write(*results[-1], folder)
+    options = ["--protocol", protocol, *(["--seeds", str(seeds)] if seeds > 1 else [])]
+    command = shlex.join(["emofuse", "compare", *map(str, recipes), *options])
+    comparison = paired([report for report, _ in results], [predicted for _, predicted in results], command)
     target = root / "comparison"
     write_comparison(comparison, target)
     print_document(comparison_document(comparison), OUT)
     OUT.print(f"\n{escape(str(target / 'comparison.html'))}")
 
 
-def _faces(model: Path, root: Path, command: str, folder: Path) -> tuple[EvaluationReport, Predictions]:
-    from emofuse.evaluation.faces import evaluate_faces
+def _write(report: EvaluationReport, predictions: Predictions, folder: Path) -> None:
+    from emofuse.evaluation.predictions import PREDICTIONS_NAME, write_predictions
     from emofuse.evaluation.report import write_report
 
-    write_report(evaluate_faces(model, root, command, plurality=True)[0], folder / "plurality")
+    write_report(report, folder)
+    write_predictions(predictions, folder / PREDICTIONS_NAME)
+
+
+def _faces(model: Path, root: Path, command: str, folder: Path) -> tuple[EvaluationReport, Predictions]:
+    from emofuse.evaluation.faces import evaluate_faces
+
+    _write(*evaluate_faces(model, root, command, plurality=True), folder / "plurality")
     return evaluate_faces(model, root, command)
 
 
-def _speech(
-    recipe: Recipe,
-    protocol: str,
-    n_seeds: int,
-    test_on: str | None,
-    show_leak: bool,
-    data: Path | None,
-    folder: Path,
-    command: str,
-    device: str,
-    jobs: int,
-) -> tuple[EvaluationReport, Predictions]:
+def _speech(request: _Request, recipe: Recipe, folder: Path, machine: _Machine) -> tuple[EvaluationReport, Predictions]:
     from emofuse.corpora.splits import make_split
     from emofuse.evaluation.protocol import Setting, across_corpora, cross_validate, speech_recipe, with_leak
     from emofuse.training.fit import quiet
     from emofuse.training.jobs import load_speech
 
+    if request.test_on is not None and request.show_leak:
+        raise UsageError("--show-leak and --test do not go together")
     quiet()
     settings = speech_recipe(recipe)
-    setting = Setting(folder, tuple(recipe.seed + i for i in range(n_seeds)), command, device, jobs)
+    seeds = tuple(recipe.seed + i for i in range(request.n_seeds))
+    setting = Setting(folder, seeds, request.command(), machine.device, machine.jobs, request.transductive)
     with progress_hook() as hook:
-        if test_on is not None:
-            if show_leak:
-                raise UsageError("--show-leak and --test do not go together")
-            speech, split = across_corpora(settings, settings.train_on, _names(test_on), data, hook)
+        if request.test_on is not None:
+            speech, split = across_corpora(settings, settings.train_on, _names(request.test_on), machine.data, hook)
         else:
-            speech = load_speech(settings, data, hook)
-            split = make_split(protocol, speech.folded, settings.valid_speakers, recipe.seed)
+            speech = load_speech(settings, machine.data, hook)
+            split = make_split(request.protocol, speech.folded, settings.valid_speakers, recipe.seed)
         report, predictions = cross_validate(recipe, speech, split, setting, note, hook)
-        if show_leak:
-            random = make_split(
-                f"random-{max(2, len(split.folds))}fold", speech.folded, settings.valid_speakers, recipe.seed
-            )
-            leaky_setting = Setting(folder / "leaky", setting.seeds, command, device, jobs)
-            leaky, _ = cross_validate(recipe, speech, random, leaky_setting, note, hook)
-            report = with_leak(report, leaky)
+        if request.show_leak:
+            name = f"random-{max(2, len(split.folds))}fold"
+            leaky = make_split(name, speech.folded, settings.valid_speakers, recipe.seed)
+            report = with_leak(report, cross_validate(recipe, speech, leaky, setting.within("leaky"), note, hook)[0])
     return report, predictions
 
 
 def _names(listed: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in listed.split(",") if name.strip())
-
-
-def _toml_list(listed: str) -> str:
-    quoted = ", ".join("'" + name + "'" for name in _names(listed))
-    return f"[{quoted}]"
-
-
-def _run_name(recipe: Recipe, protocol: str, test_on: str | None) -> str:
-    """Name the folder of an evaluation, so that those of different protocols do not meet in one."""
-    kind = f"to-{'-'.join(Path(name).stem for name in _names(test_on))}" if test_on else Path(protocol).stem
-    return f"{recipe.name}-{kind}"
-
-
-def _command(
-    verb: str,
-    recipes: Sequence[Path],
-    overrides: Sequence[str] | None,
-    protocol: str,
-    seeds: int,
-    train_on: str | None,
-    test_on: str | None,
-    show_leak: bool,
-    model: Path | None,
-) -> str:
-    """Write the command that makes the numbers again: what decides them, and not where they are put."""
-    parts = ["emofuse", verb, *map(str, recipes), *(overrides or ())]
-    if model is not None:
-        parts += ["--model", str(model)]
-    elif test_on is None:
-        parts += ["--protocol", protocol]
-    if seeds > 1:
-        parts += ["--seeds", str(seeds)]
-    for option, value in (("--train", train_on), ("--test", test_on)):
-        parts += [option, value] if value is not None else []
-    return shlex.join([*parts, *(["--show-leak"] if show_leak else [])])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from emofuse.atomic import make_folder
 from emofuse.cli.plan import Task
 from emofuse.errors import EmofuseError, OutputError
 from emofuse.inference.analyzer import AnalyzerSettings
@@ -58,7 +59,7 @@ def analyze_recording(
     """
     notes: list[str] = []
     try:
-        _make_folder(task.stem.parent)
+        make_folder(task.stem.parent)
         with ExitStack() as stack:
             media = stack.enter_context(open_media(task.source))
             files: list[Path] = []
@@ -114,11 +115,3 @@ def _painter(writer: VideoWriter, labels: tuple[str, ...], duration_s: float | N
         writer.write(draw(frame.image, moment, labels, strip=strip), frame.time_s)
 
     return paint
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(f"cannot write to {folder}: {reason}", "choose another folder with -o") from None

@@ -16,6 +16,7 @@ import numpy as np
 from emofuse.corpora.manifest import Manifest
 from emofuse.corpora.split_file import Parts, by_number, read_split_file
 from emofuse.errors import CorpusError, UsageError
+from emofuse.wording import counted
 
 PROTOCOLS: Final = ("actor-6fold", "actor-5fold", "loso", "session", "random-6fold")
 _K_FOLD: Final = re.compile(r"(actor|random)-(\d+)fold")
@@ -117,7 +118,7 @@ def read_split(path: str | Path, manifest: Manifest, n_valid: int) -> Split:
         folds = _test_in_turn(list(table.folds.items()), manifest, n_valid)
         how = _validation(n_valid)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    text = f"{_n(len(folds), 'fold')} of {file.name} (sha256 {digest}){how}"
+    text = f"{counted(len(folds), 'fold')} of {file.name} (sha256 {digest}){how}"
     return _described(str(path), text, folds, manifest)
 
 
@@ -156,10 +157,10 @@ def _protocol(name: str, manifest: Manifest, n_valid: int, seed: int) -> tuple[t
         groups, text = _speaker_groups(name, manifest, int(k_fold[2]))
     elif name == "loso":
         groups = _groups_by("speaker", manifest)
-        text = f"{_n(len(groups), 'fold')}, in each of which one speaker is tested (leave one speaker out)"
+        text = f"{counted(len(groups), 'fold')}, in each of which one speaker is tested (leave one speaker out)"
     elif name == "session":
         groups = _groups_by("session", manifest)
-        text = f"{_n(len(groups), 'fold')}, in each of which one session is tested (leave one session out)"
+        text = f"{counted(len(groups), 'fold')}, in each of which one session is tested (leave one session out)"
     else:
         near = get_close_matches(name, PROTOCOLS, n=1, cutoff=0.0)[0]
         raise UsageError(
@@ -250,8 +251,4 @@ def _at_random(manifest: Manifest, n_folds: int, n_valid: int, seed: int) -> tup
 def _validation(n_valid: int) -> str:
     if n_valid == 0:
         return "; nobody validates"
-    return f"; in each, {_n(n_valid, 'other speaker')} validate{'s' if n_valid == 1 else ''}"
-
-
-def _n(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
+    return f"; in each, {counted(n_valid, 'other speaker')} validate{'s' if n_valid == 1 else ''}"

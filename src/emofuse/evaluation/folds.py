@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from emofuse.atomic import atomic
 from emofuse.config import Recipe, SvmSettings
 from emofuse.corpora.splits import Fold
+from emofuse.evaluation.adapt import adapted_log_probabilities
 from emofuse.evaluation.curves import read_curve
 from emofuse.evaluation.metrics import fit_temperature
 from emofuse.evaluation.result import Curve
@@ -27,7 +28,7 @@ from emofuse.training.dataset import VoiceBatches
 from emofuse.training.fit import fit, load_weights, quiet
 from emofuse.training.jobs import SpeechData, voice_job
 
-STORED = "predictions.npz"
+STORED, ADAPTED = "predictions.npz", "predictions-transductive.npz"
 Notice = Callable[[str], None]
 
 
@@ -50,23 +51,27 @@ class FoldResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldTask:
-    """One fold with one seed, in a folder of its own. features: (N, D) where the recipe is of a classical model."""
+    """One fold with one seed, in a folder of its own. features: (N, D) where the recipe is of a classical model.
+
+    transductive: the trained network is adapted to every test speaker; the training is the same.
+    """
 
     recipe: Recipe
     fold: Fold
     folder: Path
     device: str
     features: NDArray[np.float32] | None = None
+    transductive: bool = False
+
+    @property
+    def stored(self) -> Path:
+        """Where the predictions are kept."""
+        return self.folder / (ADAPTED if self.transductive else STORED)
 
     def fingerprint(self, speech: SpeechData) -> str:
         """Return a hash of all that the result depends on: the recipe, and the sound and labels of every part."""
-        parts = speech.fingerprint(self.fold.train, self.fold.valid, self.fold.test, added(speech))
+        parts = speech.fingerprint(self.fold.train, self.fold.valid, self.fold.test, speech.added)
         return hashlib.sha256(f"{self.recipe.model_dump_json()} {parts}".encode()).hexdigest()
-
-
-def added(speech: SpeechData) -> tuple[int, ...]:
-    """Return the clips that every fold trains on and none tests."""
-    return tuple(range(speech.n_folded, len(speech.manifest)))
 
 
 def run_tasks(tasks: Sequence[FoldTask], speech: SpeechData, jobs: int, notice: Notice) -> list[FoldResult]:
@@ -125,21 +130,21 @@ def _run(task: FoldTask, speech: SpeechData) -> None:
     job.network.load_state_dict(load_weights(fitted.weights)[0])
     job.network.to("cpu").eval()
     arrays = {
-        "test": clip_log_probabilities(job.network, speech.batches(task.fold.test)),
-        "valid": clip_log_probabilities(job.network, speech.batches(task.fold.valid)),
+        "test": _predict(job.network, task, speech, task.fold.test),
+        "valid": _predict(job.network, task, speech, task.fold.valid),
     }
     _store(task, speech, arrays, sum(p.numel() for p in job.network.parameters()))
 
 
 def _store(task: FoldTask, speech: SpeechData, arrays: dict[str, NDArray[np.float32]], n_parameters: int) -> None:
     meta = json.dumps({"fingerprint": task.fingerprint(speech), "n_parameters": n_parameters})
-    with atomic(task.folder / STORED) as name:
+    with atomic(task.stored) as name:
         np.savez(name, meta=np.array(meta), **arrays)  # type: ignore[arg-type]
 
 
 def _stored(task: FoldTask, speech: SpeechData) -> FoldResult | None:
     """Read a stored result back; None where there is none, or it is of another recipe or other data."""
-    path = task.folder / STORED
+    path = task.stored
     if not path.exists():
         return None
     with np.load(path) as arrays:
@@ -149,6 +154,14 @@ def _stored(task: FoldTask, speech: SpeechData) -> FoldResult | None:
         test, valid = arrays["test"], arrays["valid"]
     curve = read_curve(task.folder, task.fold.name, task.recipe.seed)
     return FoldResult(test, valid, speech.truth(task.fold.valid), int(meta["n_parameters"]), curve)
+
+
+def _predict(network: torch.nn.Module, task: FoldTask, speech: SpeechData, part: Sequence[int]) -> NDArray[np.float32]:
+    if task.transductive:
+        return adapted_log_probabilities(
+            network, speech.batches(part), [speech.manifest.clips[i].speaker for i in part]
+        )
+    return clip_log_probabilities(network, speech.batches(part))
 
 
 def clip_log_probabilities(network: torch.nn.Module, clips: VoiceBatches) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from os.path import commonpath
 from pathlib import Path
@@ -15,12 +15,12 @@ import torch
 
 from emofuse import __version__
 from emofuse.config import Recipe, SvmSettings, VoiceDataSettings
-from emofuse.corpora.manifest import Manifest
+from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.corpora.relabel import join, relabel, shared_labels
 from emofuse.corpora.splits import Fold, Split, is_leaky
 from emofuse.errors import RecipeError, UsageError
 from emofuse.evaluation.anchors import anchors_for
-from emofuse.evaluation.folds import FoldResult, FoldTask, Notice, added, run_tasks
+from emofuse.evaluation.folds import FoldResult, FoldTask, Notice, run_tasks
 from emofuse.evaluation.metrics import expected_calibration_error, fit_temperature
 from emofuse.evaluation.predictions import Predictions
 from emofuse.evaluation.result import Anchor, Curve, EvaluationReport, FoldRecord, Leak, Stamp
@@ -34,13 +34,21 @@ CROSS_LABELS = "basic-7"  # on whose shared part corpora are compared
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Setting:
-    """How an evaluation is run: where it is stored, by which seeds, on what, and the command that asked for it."""
+    """How an evaluation is run: where it is stored, by which seeds, on what, and the command that asked for it.
+
+    transductive: the networks are adapted to each test speaker by all of the speaker's clips, without their labels.
+    """
 
     out: Path
     seeds: tuple[int, ...]
     command: str
     device: str = "cpu"
     jobs: int = 1
+    transductive: bool = False
+
+    def within(self, folder: str) -> Setting:
+        """Return the same setting, stored in a folder of this one's."""
+        return replace(self, out=self.out / folder)
 
 
 def cross_validate(
@@ -54,7 +62,9 @@ def cross_validate(
     features = None
     if isinstance(recipe.model, SvmSettings):
         features = utterance_features(speech, recipe.model.features, hook)
-        setting = Setting(setting.out, setting.seeds[:1], setting.command, jobs=setting.jobs)  # nothing is drawn
+        if setting.transductive:
+            raise UsageError("--transductive goes with a network", "for an SVM set model.normalise=speaker")
+        setting = replace(setting, seeds=setting.seeds[:1])  # nothing is drawn
     tasks = [
         FoldTask(
             recipe.model_copy(update={"seed": seed}),
@@ -62,6 +72,7 @@ def cross_validate(
             setting.out / f"seed{seed}" / f"fold{fold.name}",
             setting.device,
             features,
+            setting.transductive,
         )
         for seed in setting.seeds
         for fold in split.folds
@@ -124,7 +135,7 @@ def _gather(speech: SpeechData, split: Split, seeds: Sequence[int], results: Seq
     clips = [speech.manifest.clips[i] for fold in split.folds for i in fold.test]
     n = len(split.folds)
     by_seed = [np.concatenate([r.calibrated for r in results[s * n : (s + 1) * n]]) for s in range(len(seeds))]
-    names = clip_names(speech.manifest)
+    names = clip_names(speech.folded)
     return Predictions(
         clips=tuple(names[i] for fold in split.folds for i in fold.test),
         speakers=tuple(clip.speaker for clip in clips),
@@ -141,11 +152,13 @@ def clip_names(manifest: Manifest) -> tuple[str, ...]:
     """Name every clip by its path below the folder that all share, and by its times where it is cut out of a file."""
     paths = [clip.path.absolute() for clip in manifest]
     root = Path(commonpath([path.parent for path in paths]))
-    return tuple(
-        path.relative_to(root).as_posix()
-        + (f"#{clip.start_s:g}-{'' if clip.end_s is None else f'{clip.end_s:g}'}" if clip.start_s or clip.end_s else "")
-        for path, clip in zip(paths, manifest, strict=True)
-    )
+    return tuple(path.relative_to(root).as_posix() + _times(clip) for path, clip in zip(paths, manifest, strict=True))
+
+
+def _times(clip: Clip) -> str:
+    if not clip.start_s and clip.end_s is None:
+        return ""
+    return f"#{clip.start_s:g}-" + ("" if clip.end_s is None else f"{clip.end_s:g}")
 
 
 def _report(
@@ -161,7 +174,7 @@ def _report(
     truth = np.tile(predictions.truth, len(setting.seeds))
     raw = np.concatenate([r.test for r in results])
     return EvaluationReport(
-        title=f"{recipe.name} on {speech.folded.name}",
+        title=f"{recipe.name} on {speech.folded.name}" + (", transductive" if stamp.transductive else ""),
         model=recipe.name,
         n_parameters=results[0].n_parameters or None,
         stamp=stamp,
@@ -194,18 +207,19 @@ def _anchors(speech: SpeechData, split: Split, stamp: Stamp, predictions: Predic
 
 
 def _stamp(recipe: Recipe, speech: SpeechData, split: Split, setting: Setting) -> Stamp:
-    manifest, more = speech.manifest, added(speech)
+    manifest, more = speech.manifest, speech.added
 
     def people(indices: Sequence[int]) -> tuple[str, ...]:
         return tuple(sorted({manifest.clips[i].speaker for i in indices}))
 
     return Stamp(
-        corpus=manifest.name if not more else f"{speech.folded.name}, with {len(more)} further clips in training",
+        corpus=speech.folded.name,
         licence=manifest.licence,
         labels=speech.labels,
         label_map=speech.label_map,
         left_out=speech.left_out.total(),
-        protocol=split.description,
+        protocol=split.description
+        + (f"; every fold trains on all {len(more)} clips of {speech.added_name} too" if more else ""),
         folds=tuple(
             FoldRecord(
                 name=fold.name,
@@ -222,7 +236,7 @@ def _stamp(recipe: Recipe, speech: SpeechData, split: Split, setting: Setting) -
         seeds=setting.seeds,
         command=setting.command,
         versions=versions(recipe),
-        transductive=is_transductive(recipe),
+        transductive=setting.transductive or _uses_speakers(recipe),
         leaky=is_leaky(split, manifest),
     )
 
@@ -238,8 +252,7 @@ def selection(recipe: Recipe) -> str:
     return f"none: {recipe.train.epochs} epochs as the recipe says; the validation speakers fit the temperature alone"
 
 
-def is_transductive(recipe: Recipe) -> bool:
-    """Say whether the model looks at the test clips, without their labels."""
+def _uses_speakers(recipe: Recipe) -> bool:
     return isinstance(recipe.model, SvmSettings) and recipe.model.normalise == "speaker"
 
 

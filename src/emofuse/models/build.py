@@ -15,9 +15,7 @@ from emofuse.models.wave_cnn import WaveCnn
 BuiltNetwork: TypeAlias = FaceNet | MfccCnn | WaveCnn | MelCnn | VoiceNet
 
 
-def build(
-    settings: FaceNetSettings | SpeechNetSettings, n_classes: int, weights: Path | None = None
-) -> BuiltNetwork:
+def build(settings: FaceNetSettings | SpeechNetSettings, n_classes: int, weights: Path | None = None) -> BuiltNetwork:
     """Make the network that settings describe. weights: the file of the asset that `pretrained` names; without it
     the network starts from random weights, as do those that have no such setting."""
     if isinstance(settings, FaceNetSettings):

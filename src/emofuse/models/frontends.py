@@ -53,8 +53,7 @@ class PowerSpectrum(nn.Module):
 
     def _convolve(self, padded: Tensor) -> Tensor:
         size = len(self.window)
-        bins, times = torch.arange(self.n_bins, dtype=torch.int32), torch.arange(size, dtype=torch.int32)
-        places = bins[:, None] * times % self.n_fft
+        places = torch.arange(self.n_bins)[:, None] * torch.arange(size) % self.n_fft
         basis = self.period[:, places] * self.window
         parts = F.conv1d(padded.unsqueeze(1), basis.reshape(2 * self.n_bins, 1, size), stride=self.hop)
         real, imaginary = parts[:, : self.n_bins], parts[:, self.n_bins :]

@@ -94,8 +94,7 @@ def run_svm(settings: SvmSettings, speech: SpeechData, features: NDArray[np.floa
 
     features: (N, D) of every clip. Classes weigh alike. Deterministic.
     """
-    added = tuple(range(speech.n_folded, len(speech.manifest)))
-    train = fold.train + added
+    train = fold.train + speech.added
     if settings.normalise == "speaker":
         features = standardise_by_speaker(features, [clip.speaker for clip in speech.manifest])
     truth = speech.truth(fold.valid)

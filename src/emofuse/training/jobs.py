@@ -76,6 +76,7 @@ class SpeechData:
 
     n_folded: the first so many clips are those that folds are made of; the others are only ever trained on.
     left_out: clips whose emotion has no counterpart among the labels. digests: a hash of each clip's samples.
+    added_name: what the corpora are called that are only trained on, empty where there is none.
     """
 
     settings: VoiceDataSettings
@@ -85,6 +86,7 @@ class SpeechData:
     n_folded: int
     label_map: dict[str, str | None]
     left_out: Counter[str]
+    added_name: str = ""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -94,7 +96,13 @@ class SpeechData:
     @property
     def folded(self) -> Manifest:
         """The clips that folds are made of: their indices are those of `manifest` too."""
-        return replace(self.manifest, clips=self.manifest.clips[: self.n_folded])
+        name = self.manifest.name.removesuffix(f" + {self.added_name}") if self.added_name else self.manifest.name
+        return replace(self.manifest, name=name, clips=self.manifest.clips[: self.n_folded])
+
+    @property
+    def added(self) -> tuple[int, ...]:
+        """The clips that every fold trains on and none tests."""
+        return tuple(range(self.n_folded, len(self.manifest)))
 
     def truth(self, indices: Sequence[int]) -> NDArray[np.int64]:
         """Return (N,) label indices."""
@@ -137,6 +145,7 @@ def load_speech(settings: VoiceDataSettings, data: str | Path | None, hook: Hook
         n_folded=len(relabelled[0].manifest),
         label_map={old: new for part in relabelled for old, new in part.label_map.items()},
         left_out=sum((part.left_out for part in relabelled), Counter()),
+        added_name=" + ".join(part.manifest.name for part in relabelled[1:]),
         hook=hook,
     )
 
@@ -147,6 +156,7 @@ def decode(
     n_folded: int,
     label_map: dict[str, str | None],
     left_out: Counter[str],
+    added_name: str = "",
     hook: Hook | None = None,
 ) -> SpeechData:
     """Decode a manifest's clips; decoded once, they come from the cache."""
@@ -157,7 +167,7 @@ def decode(
         if hook is not None:
             hook("reading", done, len(manifest))
     digests = tuple(hashlib.sha256(s.tobytes()).hexdigest() for s in samples)
-    return SpeechData(settings, manifest, tuple(samples), digests, n_folded, label_map, left_out)
+    return SpeechData(settings, manifest, tuple(samples), digests, n_folded, label_map, left_out, added_name)
 
 
 def _samples(clip: Clip, cache: FeatureCache) -> NDArray[np.int16]:
@@ -181,8 +191,7 @@ def voice_job(recipe: Recipe, speech: SpeechData, fold: Fold | None) -> Job:
     settings = recipe.data
     if not isinstance(settings, VoiceDataSettings) or isinstance(recipe.model, FaceNetSettings | SvmSettings):
         raise RecipeError(f"recipe {recipe.name!r} pairs {settings.corpus!r} with {recipe.model.name!r}")
-    added = tuple(range(speech.n_folded, len(speech.manifest)))
-    train = (fold.train if fold is not None else tuple(range(speech.n_folded))) + added
+    train = (fold.train if fold is not None else tuple(range(speech.n_folded))) + speech.added
     valid = fold.valid if fold is not None else ()
     name = recipe.model.pretrained if isinstance(recipe.model, VoiceNetSettings) else None
     torch.manual_seed(recipe.seed)
