@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
@@ -10,10 +11,14 @@ from pydantic import ValidationError
 from emofuse.config import (
     FaceDataSettings,
     FaceNetSettings,
+    MelCnnSettings,
+    MfccCnnSettings,
     Recipe,
+    SpeechNetSettings,
     TrainSettings,
     VoiceDataSettings,
     VoiceNetSettings,
+    WaveCnnSettings,
     load_recipe,
 )
 from emofuse.errors import RecipeError, UsageError
@@ -95,6 +100,20 @@ def test_an_unknown_key_is_named_with_its_nearest_neighbour(
         load_recipe(face_toml, [override])
     assert str(face_toml) in caught.value.message
     assert caught.value.hint == f"did you mean {near!r}?"
+
+
+def test_the_keys_of_every_network_are_known(voice_toml: Path) -> None:
+    with pytest.raises(RecipeError, match=r"unknown key 'model\.n_mfc'") as caught:
+        load_recipe(voice_toml, ["model.name=mfcc-cnn", "model.n_mfc=13"])
+    assert caught.value.hint == "did you mean 'n_mfcc'?"
+    with pytest.raises(RecipeError, match=r"model\.stride: .*, not 0"):
+        load_recipe(voice_toml, ["model.name=wave-cnn", "model.stride=0"])
+
+
+@pytest.mark.parametrize("settings", get_args(SpeechNetSettings))
+def test_a_speech_network_is_named_in_a_recipe(voice_toml: Path, settings: type) -> None:
+    name = settings.model_fields["name"].default
+    assert load_recipe(voice_toml, [f"model.name={name}"]).model == settings()
 
 
 @pytest.mark.parametrize("key", ["speech", "face-resnet", "qqqqqqqq"])
@@ -194,17 +213,29 @@ def test_every_recipe_that_ships_loads(path: Path) -> None:
     recipe = load_recipe(path)
     assert recipe.name == path.stem
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
-    kinds = {"ferplus": "face-resnet", "speech": "voice-mobilenet"}
-    assert recipe.model.name == kinds[recipe.data.corpus]
+    assert (recipe.data.corpus == "ferplus") == (recipe.model.name == "face-resnet")
 
 
 def test_the_face_and_the_voice_recipe_ship() -> None:
     assert {path.stem for path in RECIPES.glob("*.toml")} >= {"face", "voice"}
 
 
+def test_every_speech_network_has_a_recipe() -> None:
+    names = {load_recipe(path).model.name for path in RECIPES.glob("*.toml")}
+    assert names >= {settings.model_fields["name"].default for settings in get_args(SpeechNetSettings)}
+
+
+def test_the_two_windows_of_the_third_reference_are_alike_but_for_their_length() -> None:
+    short, long = (load_recipe(RECIPES / f"wave-cnn-{n}.toml") for n in (16, 64))
+    assert isinstance(short.data, VoiceDataSettings) and isinstance(long.data, VoiceDataSettings)
+    assert (short.data.window_s, long.data.window_s) == pytest.approx((16 / 30, 64 / 30), abs=1e-3)
+    assert (short.model, short.train, short.seed) == (long.model, long.train, long.seed)
+
+
 def test_the_defaults_stand_in_one_place() -> None:
     """A recipe may not be the second home of a default: the sections alone must make it whole."""
-    for section in (TrainSettings, FaceDataSettings, VoiceDataSettings, FaceNetSettings, VoiceNetSettings):
+    networks = (FaceNetSettings, MfccCnnSettings, WaveCnnSettings, MelCnnSettings, VoiceNetSettings)
+    for section in (TrainSettings, FaceDataSettings, VoiceDataSettings, *networks):
         required = [name for name, field in section.model_fields.items() if field.is_required()]
         assert required == []
         assert section().model_dump() == {name: field.default for name, field in section.model_fields.items()}

@@ -154,6 +154,7 @@ class VoiceDataSettings(Settings):
     train_on: tuple[str, ...] = Field(("ravdess",), min_length=1)
     labels: str = Field("ravdess-8", description="one of emotions.LABEL_SETS")
     valid_speakers: int = Field(2, ge=1, description="held out of training in each fold, to select by")
+    trim_db: float = Field(0.0, ge=0, description="cut each clip to what is within so much of its loudest frame; 0: off")
     balance: bool = Field(True, description="repeat the clips of rare emotions in training")
     window_s: float = Field(3.0, gt=0.5)
     eval_windows: int = Field(3, ge=1)

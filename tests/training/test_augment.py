@@ -10,7 +10,15 @@ from torch import Generator, Tensor
 
 from emofuse.config import FaceDataSettings, VoiceDataSettings
 from emofuse.models.frontends import MEL_STEP
-from emofuse.training.augment import augment_faces, augment_log_mel, augment_speech, uniform
+from emofuse.training.augment import (
+    augment_faces,
+    augment_log_mel,
+    augment_speech,
+    mask_time,
+    shift_and_stretch,
+    speech_augmentation,
+    uniform,
+)
 
 STILL_FACE = FaceDataSettings(rotate_deg=0, scale=0, shift=0, shear=0, contrast=0, blur=0, noise=0, erase=0)
 STILL_VOICE = VoiceDataSettings(gain_db=0, noise=0, stretch=0, warp=0, equalise_db=0, time_masks=0, mel_masks=0)
@@ -257,3 +265,124 @@ def test_mel_masks_are_whole_bands_and_no_wider_than_asked() -> None:
 def test_a_mask_wider_than_the_picture_does_no_harm() -> None:
     out = augment_log_mel(log_mels(4)[:, :5, :8], voice_settings(time_masks=3, mel_masks=3), seeded())
     assert torch.isfinite(out).all()
+
+
+def tone_hz(samples: Tensor) -> Tensor:
+    """Return the (N,) strongest frequency of each row, between the bins by a parabola."""
+    power = torch.fft.rfft(samples * torch.hann_window(samples.shape[1]), n=4 * samples.shape[1]).abs().log()
+    peak = power.argmax(1)
+    low, mid, high = (power[torch.arange(len(power)), peak + i] for i in (-1, 0, 1))
+    return (peak + 0.5 * (low - high) / (low - 2 * mid + high)) * 16_000 / (4 * samples.shape[1])
+
+
+def tones(n: int, hertz: float = 400.0, n_samples: int = 16_000) -> Tensor:
+    """Make a tone that swells in the middle third and is silent in the others: (n, n_samples)."""
+    time = torch.arange(n_samples) / 16_000
+    swell = torch.sin(math.pi * (3 * time / time[-1] - 1)).clamp(min=0)
+    swell[(time < time[-1] / 3) | (time > 2 * time[-1] / 3)] = 0
+    return (0.3 * swell * torch.sin(2 * math.pi * hertz * time)).repeat(n, 1)
+
+
+def duration(samples: Tensor) -> Tensor:
+    """Return the (N,) deviation of the power in time, in samples."""
+    power = samples.square() / samples.square().sum(1, keepdim=True)
+    time = torch.arange(samples.shape[1], dtype=torch.float32)
+    mean = (power * time).sum(1, keepdim=True)
+    return ((time - mean).square() * power).sum(1).sqrt()
+
+
+def test_a_pitch_shift_moves_a_tone_by_its_semitones_and_keeps_its_duration() -> None:
+    before = tones(24)
+    out = shift_and_stretch(before, 3.0, 0.0, 1.0, seeded())
+    assert out.shape == before.shape and out.dtype == torch.float32
+    semitones = 12 * torch.log2(tone_hz(out) / tone_hz(before))
+    drawn = uniform((24,), -3.0, 3.0, after_choice(24))  # what was asked for, to a twentieth of a semitone
+    torch.testing.assert_close(semitones, drawn, atol=0.05, rtol=0)
+    assert semitones.max() > 2 and semitones.min() < -2
+    torch.testing.assert_close(duration(out), duration(before), rtol=0.06, atol=0)
+
+
+def after_choice(n: int) -> Generator:
+    """Return a generator that has drawn which of n clips are changed."""
+    generator = seeded()
+    torch.rand(n, generator=generator)
+    return generator
+
+
+def test_a_stretch_changes_the_duration_about_the_middle_and_keeps_the_pitch() -> None:
+    before = tones(24)
+    out = shift_and_stretch(before, 0.0, 0.2, 1.0, seeded())
+    ratio = duration(out) / duration(before)
+    assert math.exp(-0.2) * 0.95 < ratio.min() < 0.92 and 1.08 < ratio.max() < math.exp(0.2) * 1.05
+    torch.testing.assert_close(tone_hz(out), tone_hz(before), rtol=0.005, atol=0)
+    power = out.square() / out.square().sum(1, keepdim=True)
+    middle = (power * torch.arange(16_000)).sum(1)
+    torch.testing.assert_close(middle, torch.full((24,), 8_000.0), atol=500, rtol=0)  # 0.03 s
+
+
+def test_shift_and_stretch_come_as_often_as_asked_and_the_seed_decides() -> None:
+    before = speech(60, 4_000)
+    out = shift_and_stretch(before, 2.0, 0.1, 0.3, seeded())
+    assert (out != before).any(1).float().mean() == pytest.approx(0.3, abs=0.12)
+    assert torch.equal(shift_and_stretch(before, 2.0, 0.1, 0.3, seeded()), out)
+    assert torch.equal(before, speech(60, 4_000))  # left alone
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((50, 40, 44), 2), ((50, 8_000), 1)])
+def test_time_masks_are_of_any_features(shape: tuple[int, ...], axis: int) -> None:
+    before = torch.rand(*shape, generator=seeded(4))
+    size = shape[axis]
+    out = mask_time(before, 1, size / 4, seeded())
+    masked = out != before
+    masked = masked.all(dim=1) if masked.ndim == 3 else masked
+    assert 0.2 * size < masked.sum(1).max() <= size / 4 + 1
+    assert masked.int().diff(dim=1).abs().sum(1).max() <= 2  # one run
+    mean = before.mean(dim=-1, keepdim=True).expand_as(before)
+    torch.testing.assert_close(out[out != before], mean[out != before])
+
+
+FEATURES = {"log-mel": (4, 103, 60), "cepstra": (4, 40, 44), "samples": (4, 9_600)}
+
+
+@pytest.mark.parametrize("kind", FEATURES)
+def test_when_all_is_off_nothing_is_augmented(kind: str) -> None:
+    augment_input, augment_features = speech_augmentation(STILL_VOICE, kind)
+    assert torch.equal(augment_input(speech(), seeded()), speech())
+    features = torch.rand(FEATURES[kind], generator=seeded(3))
+    torch.testing.assert_close(augment_features(features, seeded()), features, atol=1e-4, rtol=0)
+
+
+IN_SAMPLES = {"gain_db": 6.0, "noise": 1.0, "pitch_semitones": 2.0}
+IN_FEATURES = {"stretch": 0.1, "warp": 0.2, "equalise_db": 6.0, "time_masks": 2, "mel_masks": 2}
+WHERE = {
+    "log-mel": (set(IN_SAMPLES), set(IN_FEATURES)),
+    "cepstra": ({*IN_SAMPLES, "stretch"}, {"time_masks"}),
+    "samples": ({*IN_SAMPLES, "stretch"}, {"time_masks"}),
+}
+
+
+@pytest.mark.parametrize("kind", FEATURES)
+@pytest.mark.parametrize("key", [*IN_SAMPLES, *IN_FEATURES])
+def test_each_setting_works_alone_and_where_it_belongs(kind: str, key: str) -> None:
+    settings = voice_settings(vocode=1.0, **{key: {**IN_SAMPLES, **IN_FEATURES}[key]})
+    augment_input, augment_features = speech_augmentation(settings, kind)
+    samples, features = speech(4), torch.rand(FEATURES[kind], generator=seeded(3))
+    changed_samples = not torch.equal(augment_input(samples, seeded()), samples)
+    changed_features = not torch.allclose(augment_features(features, seeded()), features, atol=1e-3)
+    in_samples, in_features = WHERE[kind]
+    assert (changed_samples, changed_features) == (key in in_samples, key in in_features)
+
+
+def test_a_mask_is_as_long_on_every_kind_of_features() -> None:
+    settings = voice_settings(time_masks=1, time_mask_s=0.5, window_s=2.0)
+    for kind, shape in (("cepstra", (200, 40, 44)), ("samples", (200, 8_000)), ("log-mel", (200, 103, 200))):
+        features = torch.rand(shape, generator=seeded(5))
+        out = speech_augmentation(settings, kind)[1](features, seeded())
+        masked = (out - features).abs() > 1e-3
+        masked = masked.float().mean(1) > 0.9 if masked.ndim == 3 else masked
+        assert masked.float().mean(1).max() == pytest.approx(0.25, abs=0.03)
+
+
+def test_without_a_chance_of_vocoding_samples_keep_pitch_and_pace() -> None:
+    settings = voice_settings(vocode=0.0, pitch_semitones=5.0, stretch=0.3)
+    assert torch.equal(speech_augmentation(settings, "cepstra")[0](speech(), seeded()), speech())

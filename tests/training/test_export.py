@@ -16,12 +16,19 @@ from tiny_problem import LABELS
 from torch import Tensor
 
 from emofuse.card import CARD_KEY, ModelCard, Score
-from emofuse.config import FaceDataSettings, FaceNetSettings, Recipe, VoiceDataSettings, VoiceNetSettings
+from emofuse.config import (
+    FaceDataSettings,
+    FaceNetSettings,
+    MfccCnnSettings,
+    Recipe,
+    SvmSettings,
+    VoiceDataSettings,
+    VoiceNetSettings,
+)
 from emofuse.errors import BundleError, UsageError
-from emofuse.models.face import FaceNet
-from emofuse.models.voice import VoiceNet
+from emofuse.models.build import build
 from emofuse.training import export as module
-from emofuse.training.export import SMALL, build, export, fold_and_round
+from emofuse.training.export import SMALL, export, fold_and_round
 
 RECIPE = Recipe(
     name="tiny", seed=6, data=FaceDataSettings(), model=FaceNetSettings(widths=(4, 16), blocks=(1,), dropout=0)
@@ -36,7 +43,7 @@ def save(tmp_path_factory: pytest.TempPathFactory) -> Save:
 
     def write(change: Callable[[dict[str, Tensor]], None] = lambda weights: None) -> Path:
         torch.manual_seed(0)
-        weights = build(RECIPE, 3).state_dict()
+        weights = build(RECIPE.model, 3).state_dict()
         change(weights)
         path = tmp_path_factory.mktemp("run") / "model.safetensors"
         save_file(weights, path, metadata={"recipe": RECIPE.model_dump_json(), "labels": json.dumps(LABELS)})
@@ -71,7 +78,7 @@ def test_large_weights_are_stored_in_half_precision_and_the_rest_is_not(exported
 
 def test_norms_are_folded_into_the_convolutions_before_anything_is_rounded(exported: Path, save: Save) -> None:
     torch.manual_seed(0)
-    network = build(RECIPE, 3).eval()
+    network = build(RECIPE.model, 3).eval()
     conv, norm = network.features[2].branch[0]
     scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
     expected = (conv.weight.detach() * scale[:, None, None, None]).half().numpy()
@@ -81,7 +88,7 @@ def test_norms_are_folded_into_the_convolutions_before_anything_is_rounded(expor
 
 def test_folding_and_rounding_changes_nothing_but_the_last_digits() -> None:
     torch.manual_seed(0)
-    network = build(RECIPE, 3)
+    network = build(RECIPE.model, 3)
     x = torch.rand(8, 1, 48, 48) * 255
     with torch.no_grad():
         network.train()(x)  # so that the norms have statistics to fold
@@ -100,18 +107,53 @@ def test_the_card_goes_into_the_file(exported: Path) -> None:
     assert (card.name, card.modality, card.labels, card.seed) == ("tiny", "face", LABELS, 6)
     assert card.scores == (SCORE,)
     assert [source.name for source in card.data] == ["FER+"]
-    assert card.n_parameters == sum(p.numel() for p in build(RECIPE, 3).parameters())
+    assert card.n_parameters == sum(p.numel() for p in build(RECIPE.model, 3).parameters())
     assert Recipe.model_validate_json(card.recipe) == RECIPE
 
 
-@pytest.mark.parametrize(
-    ("train_on", "names"), [(("ravdess",), ["RAVDESS speech"]), (("ravdess", "emodb"), ["RAVDESS speech", "EMO-DB"])]
-)
-def test_a_voice_card_names_what_was_trained_on_and_the_licences(train_on: tuple[str, ...], names: list[str]) -> None:
-    facts = module._voice_facts(VoiceDataSettings(train_on=train_on, window_s=2.0))
-    assert [source.name for source in facts["data"]] == [*names, "AudioSet, by EfficientAT mn04"]
-    assert facts["data"][0].licence == "CC BY-NC-SA 4.0"
-    assert (facts["input"].rate_hz, facts["input"].window_s) == (16_000, 2.0)
+def voice_card(model: MfccCnnSettings | VoiceNetSettings, **data: object) -> ModelCard:
+    recipe = Recipe(name="v", data=VoiceDataSettings.model_validate(data), model=model)
+    return module._card(build(model, 3), recipe, LABELS, ())
+
+
+def test_a_voice_card_names_what_was_trained_on_and_the_licences() -> None:
+    card = voice_card(MfccCnnSettings(), train_on=("ravdess-song", "emodb", "tables/own.csv"), window_s=2.0)
+    assert [(source.name, source.part, source.licence) for source in card.data] == [
+        ("RAVDESS", "song", "CC BY-NC-SA 4.0"),
+        ("EMO-DB", "", "free for research"),
+        ("own", "", "as its manifest says"),
+    ]
+    assert (card.modality, card.input.rate_hz, card.input.window_s) == ("voice", 16_000, 2.0)
+    assert card.description == "MFCC, 2D convolutions and dense layers. Trained from random weights."
+
+
+def test_a_card_names_the_weights_that_the_training_began_with() -> None:
+    begun = voice_card(VoiceNetSettings(pretrained="mn04_as", hidden=8))
+    assert [source.name for source in begun.data] == ["RAVDESS", "AudioSet, by EfficientAT mn04"]
+    assert "weights of AudioSet" in begun.description
+    fresh = voice_card(VoiceNetSettings(pretrained=None, hidden=8))
+    assert [source.name for source in fresh.data] == ["RAVDESS"]
+    assert "random weights" in fresh.description
+
+
+def test_what_is_no_network_is_not_exported(tmp_path: Path) -> None:
+    recipe = Recipe(name="s", data=VoiceDataSettings(), model=SvmSettings())
+    path = tmp_path / "model.safetensors"
+    header = {"recipe": recipe.model_dump_json(), "labels": json.dumps(LABELS)}
+    save_file({"x": torch.zeros(1)}, path, metadata=header)
+    with pytest.raises(UsageError, match="holds no network"):
+        export(path, tmp_path / "model.onnx")
+
+
+def test_what_checks_a_voice_network_is_like_a_voice() -> None:
+    """Pauses without sound, a pitch between 70 and 400 Hz, and what is quiet far below what is loud."""
+    samples = module._voiced(4, 2.5)
+    assert samples.shape == (4, 40_000) and samples.abs().max() < 1
+    assert ((samples == 0).float().mean(dim=1) > 0.2).all()
+    power = torch.fft.rfft(samples).abs().square()
+    hertz = power[:, : 2_500 // 2].argmax(dim=1) / 2.5
+    assert ((hertz > 70) & (hertz < 400)).all()
+    assert power[:, 1_000:3_000].sum() > 1e4 * power[:, 19_000:].sum()
 
 
 def test_a_file_that_differs_from_torch_is_not_written(
@@ -144,9 +186,3 @@ def test_a_missing_checkpoint_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no checkpoint at"):
         export(tmp_path / "model.safetensors", tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_recipe_builds_the_network_it_names() -> None:
-    voice = VoiceNetSettings(pretrained="mn04_as", hidden=8)  # whose weights come from the checkpoint
-    assert isinstance(build(RECIPE, 3), FaceNet)
-    assert isinstance(build(Recipe(name="v", data=VoiceDataSettings(), model=voice), 3), VoiceNet)

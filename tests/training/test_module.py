@@ -17,6 +17,8 @@ from emofuse.training.module import Augment, Classifier
 class Linear(nn.Module):
     """The smallest network: its front end doubles, its classifier is one matrix."""
 
+    feature_kind = "samples"
+
     def __init__(self) -> None:
         super().__init__()
         self.frontend = Double()
@@ -38,12 +40,14 @@ def classifier(
     network: nn.Module | None = None,
     augment: Augment = lambda x, _: x,
     features: Augment | None = None,
+    class_weights: Tensor | None = None,
     **train: object,
 ) -> Classifier:
     settings = TrainSettings.model_validate({"mixup": 0.0, **train})
     torch.manual_seed(0)
-    made = Classifier(network or Linear(), settings, 3, augment, features, seed=5)
+    made = Classifier(network or Linear(), settings, 3, augment, features, 5, class_weights)
     made.log = lambda *args, **kwargs: None  # there is no trainer to log to
+    made._trainer = SimpleNamespace(enable_validation=True)
     return made
 
 
@@ -75,6 +79,19 @@ def test_the_loss_is_the_cross_entropy_with_the_distribution(smoothing: float) -
     logits = module.network.layer(2 * x)
     expected = -(expected_target * torch.log_softmax(logits, 1)).sum(1).mean()
     torch.testing.assert_close(module.training_step((x, target), 0), expected)
+
+
+def test_an_example_counts_for_the_weight_of_its_class() -> None:
+    x, target = torch.rand(4, 3), torch.eye(3)[[0, 1, 2, 2]]
+    weights = torch.tensor([1.0, 0.25, 4.0])
+    module = classifier(class_weights=weights)
+    each = -(target * weights * torch.log_softmax(module.network.layer(2 * x), 1)).sum(1)
+    torch.testing.assert_close(module.training_step((x, target), 0), each.mean())
+    torch.testing.assert_close(
+        classifier(class_weights=torch.ones(3)).training_step((x, target), 0),
+        classifier().training_step((x, target), 0),
+    )
+    assert "class_weights" not in module.state_dict()  # they belong to the data
 
 
 def test_augmentation_works_before_and_after_the_front_end() -> None:
@@ -135,6 +152,19 @@ def test_biases_and_norms_do_not_decay_and_the_pretrained_part_has_its_own_rate(
 )
 def test_the_optimizer_is_the_one_named(name: str, kind: type) -> None:
     assert type(classifier(optimizer=name, schedule="plateau").configure_optimizers()["optimizer"]) is kind
+
+
+@pytest.mark.parametrize(("has_valid", "monitor"), [(True, "val_loss"), (False, "train_loss")])
+def test_the_rate_falls_when_the_loss_has_not_for_as_long_as_asked(has_valid: bool, monitor: str) -> None:
+    module = classifier(schedule="plateau", optimizer="adam", lr=0.1, plateau_patience=2, plateau_factor=0.25)
+    module._trainer = SimpleNamespace(enable_validation=has_valid)
+    made = module.configure_optimizers()
+    assert made["lr_scheduler"]["monitor"] == monitor
+    rates = []
+    for loss in (1.0, 0.9, 0.95, 0.95, 0.95, 0.8):
+        made["lr_scheduler"]["scheduler"].step(loss)
+        rates.append(made["optimizer"].param_groups[0]["lr"])
+    assert rates == pytest.approx([0.1, 0.1, 0.1, 0.1, 0.025, 0.025])
 
 
 def rates(n_steps: int, **train: object) -> list[float]:

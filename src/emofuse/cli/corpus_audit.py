@@ -68,11 +68,11 @@ def audit(
     _print_overlaps(overlaps, allowed)
     compared = [kind for kind in KINDS if kind not in allowed and _is_told(clips, kind)]
     _print_notes(clips, made, sounds, allowed)
-    counted = Counter(o.kind for o in overlaps if o.kind not in allowed)
+    found = Counter(o.kind for o in overlaps if o.kind not in allowed)
     if leaky:
         OUT.print("[bold red]LEAKY[/bold red]: speakers of a test part are known from training or validation")
-    _print_verdict(counted, compared)
-    if counted:
+    _print_verdict(found, compared)
+    if found:
         raise typer.Exit(1)
 
 
@@ -149,12 +149,12 @@ def _is_told(manifest: Manifest, kind: Kind) -> bool:
     return field is None or any(getattr(clip, field) for clip in manifest)
 
 
-def _print_verdict(counted: Counter[Kind], compared: Sequence[Kind]) -> None:
-    if not counted:
+def _print_verdict(found: Counter[Kind], compared: Sequence[Kind]) -> None:
+    if not found:
         names = " or ".join(_PLURAL[kind] for kind in compared) or "anything that is not allowed"
         OUT.print(f"[bold green]clean[/bold green]: no two parts of a fold share {names}")
         return
-    kinds = ", ".join(f"{kind} {n}" for kind, n in counted.items())
-    OUT.print(f"[bold red]{counted(counted.total(), 'overlap')}[/bold red]: {kinds}")
-    if set(counted) == {"sentence"}:
+    kinds = ", ".join(f"{kind} {n}" for kind, n in found.items())
+    OUT.print(f"[bold red]{counted(found.total(), 'overlap')}[/bold red]: {kinds}")
+    if set(found) == {"sentence"}:
         note("where everybody says the same sentences by design, add --allow sentence")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from emofuse.cli.console import ERR, OUT, note, progress_hook
+from emofuse.cli.console import OUT, note, progress_hook
 from emofuse.cli.train import (
     DataOption,
     DeviceOption,
@@ -110,7 +110,7 @@ def evaluate(
     device: DeviceOption = "cpu",
     jobs: JobsOption = ALL_CORES,
 ) -> None:
-    """Cross-validate a recipe, speakers apart, and write a report with figures. What was trained is not trained again."""
+    """Cross-validate a recipe, speakers apart, and write a report. What was trained is not trained again."""
     need_torch()
     from emofuse.evaluation.terminal import print_report
 

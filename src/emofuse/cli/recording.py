@@ -10,7 +10,7 @@ from pathlib import Path
 
 from emofuse.atomic import make_folder
 from emofuse.cli.plan import Task
-from emofuse.errors import EmofuseError, OutputError
+from emofuse.errors import EmofuseError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.detector import DetectorMaker, detector_maker

@@ -28,7 +28,7 @@ from emofuse.errors import CorpusError, RecipeError
 from emofuse.models.build import build
 from emofuse.models.frontends import RATE_HZ
 from emofuse.training.augment import augment_faces, speech_augmentation
-from emofuse.training.dataset import FaceBatches, VoiceBatches, one_hot
+from emofuse.training.dataset import FaceBatches, VoiceBatches, one_hot, speech_part
 from emofuse.training.fit import Job
 
 Hook = Callable[[str, int, int], None]
@@ -163,7 +163,7 @@ def decode(
     cache = FeatureCache()
     samples = []
     for done, clip in enumerate(manifest, start=1):
-        samples.append(_samples(clip, cache))
+        samples.append(speech_part(_samples(clip, cache), settings.trim_db))
         if hook is not None:
             hook("reading", done, len(manifest))
     digests = tuple(hashlib.sha256(s.tobytes()).hexdigest() for s in samples)
