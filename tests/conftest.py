@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from emofuse.assets import cache_folder
 from make_media import Sound, Video, record
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what is made in a cache of the run's own. Weights that the user's cache has are still found."""
+    folders = [os.environ.get("EMOFUSE_WEIGHTS", ""), str(cache_folder())]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMOFUSE_WEIGHTS", os.pathsep.join(filter(None, folders)))
+        patch.setenv("EMOFUSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,25 @@ import difflib
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
+from emofuse.emotions import LABEL_SETS
 from emofuse.errors import RecipeError, UsageError
 from emofuse.types import Json
+
+_UNKNOWN: Final = "unknown_name"
 
 
 class Settings(BaseModel):
@@ -32,6 +45,14 @@ class Settings(BaseModel):
 
 # TOML has no null, so the word stands for it
 _NoneIsAWord = BeforeValidator(lambda value: None if value == "none" else value)
+
+
+def _label_set(name: str) -> str:
+    if name in LABEL_SETS:
+        return name
+    near = difflib.get_close_matches(name, LABEL_SETS, n=1, cutoff=0.0)[0]
+    hint = f"did you mean {near!r}? there is {', '.join(LABEL_SETS)}"
+    raise PydanticCustomError(_UNKNOWN, "no label set is called {name}", {"name": repr(name), "hint": hint})
 
 
 class FaceNetSettings(Settings):
@@ -152,9 +173,9 @@ class VoiceDataSettings(Settings):
 
     corpus: Literal["speech"] = "speech"
     train_on: tuple[str, ...] = Field(("ravdess",), min_length=1)
-    labels: str = Field("ravdess-8", description="one of emotions.LABEL_SETS")
+    labels: Annotated[str, AfterValidator(_label_set)] = Field("ravdess-8", description="one of emotions.LABEL_SETS")
     valid_speakers: int = Field(2, ge=1, description="held out of training in each fold, to select by")
-    trim_db: float = Field(0.0, ge=0, description="cut each clip to what is within so much of its loudest frame; 0: off")
+    trim_db: float = Field(0.0, ge=0, description="cut clips to what is within so much of the loudest frame; 0: off")
     balance: bool = Field(True, description="repeat the clips of rare emotions in training")
     window_s: float = Field(3.0, gt=0.5)
     eval_windows: int = Field(3, ge=1)
@@ -256,6 +277,8 @@ def _as_recipe_error(file: Path, error: ValidationError) -> RecipeError:
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(path[-1], _known_keys(), n=1)
         return RecipeError(f"{file}: unknown key {key!r}", f"did you mean {near[0]!r}?" if near else "")
+    if first["type"] == _UNKNOWN:
+        return RecipeError(f"{file}: {key}: {first['msg']}", first["ctx"]["hint"])
     return RecipeError(f"{file}: {key}: {first['msg']}, not {first.get('input')!r}")
 
 
@@ -270,5 +293,5 @@ def _members() -> set[str]:
 
 
 def _known_keys() -> list[str]:
-    sections = [Recipe, TrainSettings, *(one for union in _choices().values() for one in union)]
+    sections: list[type[Settings]] = [Recipe, TrainSettings, *(one for union in _choices().values() for one in union)]
     return sorted({key for section in sections for key in section.model_fields})

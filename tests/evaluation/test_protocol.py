@@ -1,28 +1,37 @@
-"""The protocols: who is tested when, what is stored, and what a report says and keeps."""
+"""The protocols: who is tested when, what is reported, and what a stamp says of it."""
 
 from __future__ import annotations
 
-import json
-import zipfile
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
+import soundfile
+from numpy.typing import NDArray
 
-from emofuse.card import Score
-from emofuse.config import FaceDataSettings, FaceNetSettings, Recipe
-from emofuse.emotions import FERPLUS, RAVDESS
-from emofuse.errors import UsageError
-from emofuse.evaluation import protocol
-from emofuse.evaluation.metrics import bootstrap_interval, score, unweighted_average_recall
-from emofuse.evaluation.protocol import Report, cross_validate_voice, evaluate_faces, read_scores, write_report
-from emofuse.inference.network import OnnxNetwork
-from emofuse.training.export import build, export
-from emofuse.training.jobs import SpeechData
+from emofuse import __version__
+from emofuse.config import FaceDataSettings, FaceNetSettings, MelCnnSettings, Recipe, SvmSettings, VoiceNetSettings
+from emofuse.corpora.manifest import Clip, Manifest
+from emofuse.corpora.splits import Split, make_split
+from emofuse.emotions import RAVDESS
+from emofuse.errors import CorpusError, RecipeError, UsageError
+from emofuse.evaluation import folds, protocol
+from emofuse.evaluation.metrics import expected_calibration_error, fit_temperature, score, unweighted_average_recall
+from emofuse.evaluation.protocol import (
+    Setting,
+    across_corpora,
+    clip_names,
+    cross_validate,
+    selection,
+    speech_recipe,
+    with_leak,
+)
+from emofuse.inference.network import softmax
+from emofuse.training.jobs import SpeechData, load_speech
+from make_ravdess import tiny_recipe
 
 if TYPE_CHECKING:
     from conftest import CrossValidation
@@ -30,9 +39,13 @@ if TYPE_CHECKING:
 COMMAND = "emofuse evaluate tiny.toml"
 
 
-def stored(cross_validation: CrossValidation, fold: int) -> dict[str, np.ndarray]:
-    with np.load(cross_validation.folder / f"fold{fold}" / "predictions.npz") as arrays:
-        return {name: arrays[name] for name in arrays.files}
+def silent(text: str) -> None:
+    pass
+
+
+def stored(cross_validation: CrossValidation, fold: int) -> dict[str, NDArray[np.float32]]:
+    with np.load(cross_validation.folder / "seed3" / f"fold{fold}" / folds.STORED) as arrays:
+        return {name: arrays[name] for name in ("test", "valid")}
 
 
 def actors_of(speech: SpeechData, clips: set[int]) -> list[int]:
@@ -40,8 +53,8 @@ def actors_of(speech: SpeechData, clips: set[int]) -> list[int]:
 
 
 def test_test_speakers_are_neither_trained_nor_selected_on(cross_validation: CrossValidation) -> None:
-    assert len(cross_validation.trained_on) == 6
-    for fold, (train, valid) in enumerate(cross_validation.trained_on):
+    assert len(cross_validation.fitted_on) == 6
+    for fold, (train, valid) in enumerate(cross_validation.fitted_on):
         test = list(range(4 * fold + 1, 4 * fold + 5))
         trained, validated = (actors_of(cross_validation.speech, part) for part in (train, valid))
         assert len(validated) == 2
@@ -50,160 +63,341 @@ def test_test_speakers_are_neither_trained_nor_selected_on(cross_validation: Cro
 
 
 def test_every_clip_is_predicted_once_out_of_fold(cross_validation: CrossValidation) -> None:
-    speech, report = cross_validation.speech, cross_validation.report
-    expected = [RAVDESS.index(clip.emotion) for clip in speech.manifest]
-    truth = np.concatenate([stored(cross_validation, fold)["truth"] for fold in range(1, 7)])
-    assert truth.tolist() == expected  # sorted by actor, as the folds are
-    assert report.scored.n == len(speech.manifest) == 72
-    assert report.scored.confusion.sum(axis=1).tolist() == [24, 0, 24, 0, 24, 0, 0, 0]
+    speech, predictions = cross_validation.speech, cross_validation.predictions
+    assert predictions.truth.tolist() == [
+        RAVDESS.index(clip.emotion) for clip in speech.manifest
+    ]  # sorted as folds are
+    assert predictions.speakers == tuple(clip.speaker for clip in speech.manifest)
+    assert predictions.sexes[:6] == ("male",) * 3 + ("female",) * 3
+    assert predictions.folds == tuple(str(1 + i // 12) for i in range(72))
+    assert predictions.clips[0] == "Actor_01/03-01-01-01-01-01-01.flac"
+    assert predictions.seeds == (3,)
+    assert cross_validation.report.stamp.folds[0].n_test == 12
 
 
-def test_stored_predictions_are_log_probabilities_of_clips(cross_validation: CrossValidation) -> None:
-    parts = stored(cross_validation, 1)
-    assert parts["logits"].shape == (12, 8)
-    assert parts["valid_logits"].shape == (6, 8)
-    # the mean of log-probabilities over windows: at most that of one
-    assert (np.exp(parts["logits"]).sum(axis=1) <= 1 + 1e-5).all()
-    assert not list(cross_validation.folder.glob("fold*/.*partial*"))
+def test_predictions_are_calibrated_by_the_validation_speakers_of_their_fold(cross_validation: CrossValidation) -> None:
+    parts = [stored(cross_validation, fold) for fold in range(1, 7)]
+    for fold, part in enumerate(parts):
+        assert part["test"].shape == (12, 8) and part["valid"].shape == (6, 8)
+        # the mean of log-probabilities over windows: at most that of one
+        assert (np.exp(part["test"]).sum(axis=1) <= 1 + 1e-5).all()
+        truth = cross_validation.speech.truth(cross_validation.split.folds[fold].valid)
+        expected = softmax(part["test"], fit_temperature(part["valid"], truth))
+        found = np.exp(cross_validation.predictions.log_probabilities[0, 12 * fold : 12 * fold + 12])
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    report, predictions = cross_validation.report, cross_validation.predictions
+    valid_truth = np.concatenate([cross_validation.speech.truth(f.valid) for f in cross_validation.split.folds])
+    assert report.temperature == fit_temperature(np.concatenate([part["valid"] for part in parts]), valid_truth)
+    raw = softmax(np.concatenate([part["test"] for part in parts]))
+    assert report.calibration_error[0] == pytest.approx(expected_calibration_error(raw, predictions.truth))
+    calibrated = softmax(predictions.log_probabilities[0])
+    assert report.calibration_error[1] == pytest.approx(expected_calibration_error(calibrated, predictions.truth))
 
 
 def test_the_report_says_what_the_predictions_say(cross_validation: CrossValidation) -> None:
+    report, p = cross_validation.report, cross_validation.predictions
+    guess = p.guesses[0]
+    expected = score(p.truth, guess, 8)
+    assert report.metric("UAR").value == pytest.approx(expected.uar)
+    assert report.metric("accuracy").value == pytest.approx(expected.accuracy)
+    assert report.metric("macro F1").value == pytest.approx(expected.macro_f1)
+    assert np.array_equal(np.array(report.confusion), expected.confusion)
+    assert np.array(report.confusion).sum(axis=1).tolist() == [24, 0, 24, 0, 24, 0, 0, 0]
+    by_fold = [unweighted_average_recall(p.truth[i : i + 12], guess[i : i + 12]) for i in range(0, 72, 12)]
+    assert report.metric("UAR").by_fold == pytest.approx(by_fold)
+    assert [group.group for group in report.by_sex] == ["female", "male"]
+    assert len(report.by_speaker) == 24
+    network = sum(np.prod(shape) for shape in shapes_of(cross_validation.folder / "seed3" / "fold1"))
+    assert report.n_parameters == network
+
+
+def shapes_of(folder: Path) -> list[tuple[int, ...]]:
+    from emofuse.training.fit import load_weights
+
+    weights = load_weights(folder / "model.safetensors")[0]
+    return [tuple(value.shape) for name, value in weights.items() if "running_" not in name and "num_b" not in name]
+
+
+def test_the_stamp_says_how_it_was_made(cross_validation: CrossValidation) -> None:
+    report, stamp = cross_validation.report, cross_validation.report.stamp
+    assert report.title == "tiny on RAVDESS speech"
+    assert report.model == "tiny"
+    assert (stamp.corpus, stamp.licence) == ("RAVDESS speech", "CC BY-NC-SA 4.0")
+    assert stamp.labels == RAVDESS
+    assert stamp.label_map == {"angry": "angry", "happy": "happy", "neutral": "neutral"}
+    assert stamp.left_out == 0
+    assert stamp.protocol == cross_validation.split.description
+    assert "6 folds over speakers" in stamp.protocol and "2 other speakers validate" in stamp.protocol
+    assert (stamp.seeds, stamp.command) == ((3,), COMMAND)
+    assert (stamp.transductive, stamp.leaky) == (False, False)
+    assert stamp.selection.startswith("none: 1 epochs as the recipe says")  # for the recipe keeps the last
+    assert f"emofuse {__version__}" in stamp.versions and "torch" in stamp.versions
+    first = stamp.folds[0]
+    assert first.test == tuple(f"ravdess-{i:02}" for i in range(1, 5))
+    assert first.valid == ("ravdess-05", "ravdess-06")
+    assert (len(first.train), first.n_train, first.n_valid) == (18, 54, 6)
+    assert [fold.name for fold in stamp.folds] == list("123456")
+
+
+def test_the_report_has_a_curve_a_fold_and_what_to_compare_with(cross_validation: CrossValidation) -> None:
     report = cross_validation.report
-    parts = [stored(cross_validation, fold) for fold in range(1, 7)]
-    truth = np.concatenate([part["truth"] for part in parts])
-    guess = np.concatenate([part["logits"] for part in parts]).argmax(axis=1)
-    uar, accuracy = report.headline
-    assert (uar.metric, accuracy.metric) == ("UAR", "accuracy")
-    assert uar.value == pytest.approx(score(truth, guess, 8).uar)
-    assert accuracy.value == pytest.approx(np.mean(truth == guess))
-    speakers = [clip.speaker for clip in cross_validation.speech.manifest]
-    assert uar.interval_95 == bootstrap_interval(unweighted_average_recall, truth, guess, speakers)
-    assert report.folds == pytest.approx(
-        [unweighted_average_recall(part["truth"], part["logits"].argmax(axis=1)) for part in parts]
+    assert [(curve.fold, curve.seed, len(curve.train_loss)) for curve in report.curves] == [
+        (str(fold), 3, 1) for fold in range(1, 7)
+    ]
+    chance = {anchor.metric: anchor.value for anchor in report.anchors if anchor.name == "chance"}
+    assert chance == {"UAR": pytest.approx(1 / 3), "accuracy": pytest.approx(1 / 3)}  # three emotions occur
+    assert any(anchor.name == "eGeMAPS + SVM" for anchor in report.anchors)
+    assert not any("by actor" in anchor.name for anchor in report.anchors)  # those are transductive
+
+
+def test_every_fold_is_announced(cross_validation: CrossValidation) -> None:
+    assert [Path(notice.removesuffix(" is done")).name for notice in cross_validation.notices] == [
+        f"fold{i}" for i in range(1, 7)
+    ]
+
+
+def test_a_random_split_is_leaky_and_set_beside_the_honest_one(
+    cross_validation: CrossValidation, recipe: Recipe, tmp_path: Path
+) -> None:
+    speech, report = cross_validation.speech, cross_validation.report
+    split = make_split("random-2fold", speech.folded, 2, seed=3)
+    leaky, predictions = cross_validate(recipe, speech, split, Setting(tmp_path, (3,), COMMAND), silent)
+    assert leaky.stamp.leaky is True
+    assert "LEAKY" in leaky.stamp.protocol
+    assert sorted(predictions.clips) == sorted(cross_validation.predictions.clips)
+    assert set(leaky.stamp.folds[0].test) & set(leaky.stamp.folds[0].train)
+    both = with_leak(report, leaky)
+    assert both.leak is not None
+    assert both.leak.protocol == leaky.stamp.protocol
+    assert both.leak.metrics == leaky.metrics
+    gap = leaky.metric("UAR").value - report.metric("UAR").value
+    assert both.leak.gap["UAR"] == pytest.approx(gap)
+    assert both.metrics == report.metrics and both.stamp == report.stamp  # which it never becomes
+    assert report.leak is None
+
+
+def made_features(speech: SpeechData) -> NDArray[np.float32]:
+    """Return (N, 3): the emotion in the first, in noise."""
+    noise = np.random.default_rng(0).normal(0, 0.3, (len(speech.manifest), 3))
+    noise[:, 0] += speech.truth(range(len(speech.manifest)))
+    return noise.astype(np.float32)
+
+
+@pytest.mark.parametrize("normalise", ["train", "speaker"])
+def test_an_svm_is_tested_alike_and_is_transductive_where_it_looks_at_the_test_speakers(
+    speech: SpeechData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, normalise: str
+) -> None:
+    monkeypatch.setattr(protocol, "utterance_features", lambda speech, name, hook: made_features(speech))
+    monkeypatch.setattr(folds, "fit", lambda *arguments, **options: pytest.fail("a network was trained"))
+    svm = tiny_recipe(SvmSettings(normalise=normalise))
+    split = make_split("actor-6fold", speech.folded, 2)
+    report, predictions = cross_validate(svm, speech, split, Setting(tmp_path, (3, 4, 5), COMMAND), silent)
+    assert report.stamp.transductive is (normalise == "speaker")
+    assert report.title == "tiny on RAVDESS speech" + (", transductive" if normalise == "speaker" else "")
+    assert report.stamp.seeds == predictions.seeds == (3,)  # nothing is drawn, so once is enough
+    assert report.metric("UAR").value > 0.9
+    assert report.n_parameters is None
+    assert report.curves == ()
+    assert report.stamp.selection == "C of 0.3, 1, 3, 10 by the validation speakers, who are then trained on too"
+    assert "scikit-learn" in report.stamp.versions and "opensmile" in report.stamp.versions
+    assert any("by actor" in anchor.name for anchor in report.anchors) is (normalise == "speaker")
+
+
+def test_features_that_were_kept_need_no_opensmile(
+    speech: SpeechData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_installed(name: str) -> str:
+        if name == "opensmile":
+            raise PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(protocol, "version", not_installed)
+    assert "opensmile of an earlier run" in protocol.versions(tiny_recipe(SvmSettings()))
+    assert "torch" in protocol.versions(tiny_recipe(SvmSettings(features="audioset")))
+
+
+def test_adapted_to_the_test_speakers_a_network_is_transductive_and_its_training_is_the_same(
+    speech: SpeechData, tmp_path: Path
+) -> None:
+    small = tiny_recipe(VoiceNetSettings(pretrained=None, hidden=8, taps=(1,)))
+    split = make_split("actor-2fold", speech.folded, 2)
+    setting = Setting(tmp_path, (3,), COMMAND)
+    report, predictions = cross_validate(small, speech, split, setting, silent)
+    checkpoints = sorted(tmp_path.rglob("last.ckpt"))
+    before = [path.stat().st_mtime_ns for path in checkpoints]
+    adapted, other = cross_validate(small, speech, split, replace(setting, transductive=True), silent)
+    assert [path.stat().st_mtime_ns for path in checkpoints] == before and len(before) == 2
+    assert not report.stamp.transductive and adapted.stamp.transductive
+    assert adapted.title == "tiny on RAVDESS speech, transductive"
+    assert not np.array_equal(predictions.log_probabilities, other.log_probabilities)
+    again, same = cross_validate(small, speech, split, setting, silent)  # both are kept, apart
+    assert again == report
+    assert np.array_equal(same.log_probabilities, predictions.log_probabilities)
+
+
+@pytest.mark.parametrize("model", [SvmSettings(), MelCnnSettings(widths=(4, 4))])
+def test_what_cannot_be_adapted_is_said_before_anything_is_trained(
+    speech: SpeechData, tmp_path: Path, model: SvmSettings | MelCnnSettings
+) -> None:
+    split = make_split("actor-2fold", speech.folded, 2)
+    setting = Setting(tmp_path / "run", (3,), COMMAND, transductive=True)
+    with pytest.raises(UsageError, match=f"--transductive goes with voice-mobilenet, not with {model.name}"):
+        cross_validate(tiny_recipe(model), speech, split, setting, silent)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_fold_may_have_any_name(speech: SpeechData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "utterance_features", lambda speech, name, hook: made_features(speech))
+    one, two = make_split("actor-2fold", speech.folded, 2).folds
+    named = Split("mine", "by hand", (replace(one, name="../a/b"), replace(two, name="Ses 02")))
+    report, predictions = cross_validate(
+        tiny_recipe(SvmSettings()), speech, named, Setting(tmp_path / "run", (3,), COMMAND), silent
+    )
+    assert [fold.name for fold in report.stamp.folds] == ["../a/b", "Ses 02"]
+    assert set(predictions.folds) == {"../a/b", "Ses 02"}
+    assert sorted(path.parent.name for path in tmp_path.rglob(folds.STORED)) == ["fold..%2Fa%2Fb", "foldSes 02"]
+    assert {path.parent.parent for path in tmp_path.rglob(folds.STORED)} == {tmp_path / "run" / "seed3"}
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """Return the manifest of three speakers with a happy, an angry, a neutral and a bored clip each."""
+    random = np.random.default_rng(5)
+    rows = ["path,emotion,speaker"]
+    for speaker in "abc":
+        for emotion in ("happiness", "anger", "neutral", "boredom"):
+            soundfile.write(tmp_path / f"{speaker}-{emotion}.wav", random.normal(0, 0.1, 12_000), 16_000)
+            rows.append(f"{speaker}-{emotion}.wav,{emotion},other-{speaker}")
+    (tmp_path / "other.csv").write_text("\n".join(rows), encoding="utf-8")
+    return tmp_path / "other.csv"
+
+
+def test_one_corpus_is_trained_on_and_another_tested_on_the_labels_that_they_share(
+    recipe: Recipe, ravdess: Path, other: Path, tmp_path: Path
+) -> None:
+    speech, split = across_corpora(recipe.data, ("ravdess",), (str(other),), ravdess)
+    (fold,) = split.folds
+    speakers = [{speech.manifest.clips[i].speaker for i in part} for part in (fold.train, fold.valid, fold.test)]
+    assert speakers[0] == {f"ravdess-{i:02}" for i in range(3, 25)}
+    assert speakers[1] == {"ravdess-01", "ravdess-02"}
+    assert speakers[2] == {"other-a", "other-b", "other-c"}
+    assert speech.labels == ("neutral", "happy", "angry")
+    assert speech.left_out == {"boredom": 3}
+    assert len(fold.test) == 9
+    report, predictions = cross_validate(recipe, speech, split, Setting(tmp_path / "run", (3,), COMMAND), silent)
+    assert report.stamp.protocol == (
+        "cross-corpus: trained on RAVDESS speech, tested on all of other, on the labels that they share"
+    )
+    assert report.stamp.leaky is False
+    assert report.stamp.labels == ("neutral", "happy", "angry")
+    assert report.stamp.left_out == 3
+    assert set(predictions.speakers) == speakers[2]
+    assert [(f.n_train, f.n_valid, f.n_test) for f in report.stamp.folds] == [(66, 6, 9)]
+    assert {anchor.name for anchor in report.anchors} == {"chance"}  # nobody has published this
+
+
+def test_every_training_corpus_has_speakers_who_validate(recipe: Recipe, ravdess: Path, other: Path) -> None:
+    speech, split = across_corpora(
+        recipe.data.model_copy(update={"valid_speakers": 1}), ("ravdess", str(other)), ("ravdess-song",), ravdess
+    )
+    valid = {speech.manifest.clips[i].speaker for i in split.folds[0].valid}
+    assert valid == {"ravdess-01", "other-a"}
+
+
+def test_across_corpora_of_the_same_speakers_is_said_to_be_leaky(recipe: Recipe, ravdess: Path, tmp_path: Path) -> None:
+    speech, split = across_corpora(recipe.data, ("ravdess",), ("ravdess-song",), ravdess)
+    assert split.description.endswith("; LEAKY: speakers of the test part are in training too")
+    report, _ = cross_validate(recipe, speech, split, Setting(tmp_path, (3,), COMMAND), silent)
+    assert report.stamp.leaky is True
+
+
+def test_songs_of_the_test_speakers_are_not_trained_on(
+    recipe: Recipe, ravdess: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "utterance_features", lambda speech, name, hook: made_features(speech))
+    svm = tiny_recipe(SvmSettings(), {"train_on": ("ravdess", "ravdess-song")})
+    speech = load_speech(svm.data, ravdess)
+    split = make_split("actor-6fold", speech.folded, 2)
+    report, predictions = cross_validate(svm, speech, split, Setting(tmp_path, (3,), COMMAND), silent)
+    stamp = report.stamp
+    assert stamp.leaky is False
+    assert all(not set(fold.train) & set(fold.test + fold.valid) for fold in stamp.folds)
+    assert [fold.n_train for fold in stamp.folds] == [54, 60, 60, 60, 60, 54]  # who sing validate in the last
+    assert stamp.protocol.endswith(
+        "RAVDESS song too, of whose 6 clips those are left out whose speaker it validates or tests"
+    )
+    assert stamp.corpus == "RAVDESS speech"
+    assert not any("03-02-" in clip for clip in predictions.clips)
+
+
+def test_an_added_corpus_is_said_in_the_protocol(
+    recipe: Recipe, ravdess: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "utterance_features", lambda speech, name, hook: made_features(speech))
+    svm = tiny_recipe(SvmSettings(), {"train_on": ("ravdess", str(other))})
+    speech = load_speech(svm.data, ravdess)
+    split = make_split("actor-6fold", speech.folded, 2)
+    report, predictions = cross_validate(svm, speech, split, Setting(tmp_path / "run", (3,), COMMAND), silent)
+    assert report.stamp.protocol.endswith("; every fold trains on all 9 clips of other too")
+    assert report.stamp.folds[0].n_train == 54 + 9
+    assert {"other-a", "other-b", "other-c"} < set(report.stamp.folds[0].train)
+    assert report.title == "tiny on RAVDESS speech"
+    assert predictions.clips[0] == "Actor_01/03-01-01-01-01-01-01.flac"  # as without it, so that both can be compared
+    assert any(anchor.name == "eGeMAPS + SVM" for anchor in report.anchors)
+
+
+def test_what_would_be_trained_on_and_tested_on_is_refused(
+    recipe: Recipe, ravdess: Path, other: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="ravdess is to be trained on and tested on"):
+        across_corpora(recipe.data, ("ravdess", str(other)), ("ravdess",), ravdess)
+    copies = [f"{tmp_path / 'a-anger.wav'},anger,renamed", f"{tmp_path / 'b-neutral.wav'},neutral,renamed"]
+    (tmp_path / "copy.csv").write_text("\n".join(["path,emotion,speaker", *copies]))
+    with pytest.raises(UsageError, match=r"2 clips of copy would be trained on and tested on, .*a-anger\.wav"):
+        across_corpora(
+            recipe.data.model_copy(update={"valid_speakers": 1}), (str(other),), (str(tmp_path / "copy.csv"),), None
+        )
+
+
+def test_too_few_speakers_to_train_on_are_said(recipe: Recipe, ravdess: Path, other: Path) -> None:
+    many = recipe.data.model_copy(update={"valid_speakers": 3})
+    with pytest.raises(CorpusError, match="no speaker of other is left to train on"):
+        across_corpora(many, (str(other),), ("ravdess",), ravdess)
+
+
+def test_a_label_that_is_left_to_nobody_who_trains_is_said(recipe: Recipe, ravdess: Path, other: Path) -> None:
+    rows = other.read_text().splitlines()
+    other.write_text("\n".join(row for row in rows if "anger" not in row or "other-a" in row))
+    with pytest.raises(CorpusError, match="no clip of angry is left to train on in other"):
+        across_corpora(recipe.data.model_copy(update={"valid_speakers": 1}), (str(other),), ("ravdess",), ravdess)
+
+
+def named(*clips: Clip) -> tuple[str, ...]:
+    return clip_names(Manifest("made", ("sad",), clips, ""))
+
+
+def test_clips_are_named_below_the_folder_that_they_share_and_by_their_times(tmp_path: Path) -> None:
+    one, two = tmp_path / "x" / "one.wav", tmp_path / "y" / "two.wav"
+    assert named(Clip(one, "sad", "s"), Clip(two, "sad", "s")) == ("x/one.wav", "y/two.wav")
+    assert named(Clip(one, "sad", "s")) == ("one.wav",)
+    cut = (
+        Clip(one, "sad", "s", end_s=1.5),
+        Clip(one, "sad", "s", start_s=1.5),
+        Clip(one, "sad", "s", "male", start_s=2, end_s=3.25),
+    )
+    assert named(*cut) == ("one.wav#0-1.5", "one.wav#1.5-", "one.wav#2-3.25")
+    assert named(Clip(Path("x/one.wav"), "sad", "s"), Clip(Path("y/two.wav").absolute(), "sad", "s")) == (
+        "x/one.wav",
+        "y/two.wav",
     )
 
 
-def test_every_number_comes_with_how_it_was_made(cross_validation: CrossValidation) -> None:
-    report = cross_validation.report
-    assert report.title == "tiny-voice on RAVDESS speech"
-    assert report.labels == RAVDESS
-    for number in report.headline:
-        assert number.command == COMMAND
-        assert "6 folds over actors" in number.protocol
-        assert number.protocol.endswith("calibrate; the epochs are fixed")  # for the recipe keeps the last
-        assert number.weights == "same recipe"  # the bundle's own saw everybody
-        assert number.on.endswith("n = 72")
-    assert {"seed": "3", "command": COMMAND, "transductive": "no"}.items() <= report.stamp.items()
-    assert "torch" in report.stamp["versions"]
-    assert len(cross_validation.notices) == 6
-    assert cross_validation.notices[0].startswith("fold 1/6: UAR ")
-    assert cross_validation.notices[5].endswith("on ravdess-21, ravdess-22, ravdess-23, ravdess-24")
+def test_how_a_model_is_chosen_is_said() -> None:
+    assert selection(tiny_recipe(keep="best", epochs=7)).startswith("the best of at most 7 epochs by the validation")
+    assert selection(tiny_recipe(keep="last", epochs=7)).startswith("none: 7 epochs as the recipe says")
 
 
-def test_a_second_call_trains_nothing_and_reports_the_same(
-    cross_validation: CrossValidation, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_training(*args: object, **kwargs: object) -> None:
-        raise AssertionError("trained again")
-
-    monkeypatch.setattr(protocol, "fit", no_training)
-    again = cross_validate_voice(
-        recipe, cross_validation.speech, cross_validation.folder, COMMAND, "cpu", lambda text: None
-    )
-    assert again.to_json() == cross_validation.report.to_json()
-
-
-def test_folds_of_another_recipe_are_refused(cross_validation: CrossValidation, recipe: Recipe) -> None:
-    other = recipe.model_copy(update={"seed": 4})
-    with pytest.raises(UsageError, match="holds a run of another recipe"):
-        cross_validate_voice(other, cross_validation.speech, cross_validation.folder, COMMAND, "cpu", lambda text: None)
-
-
-def test_a_report_is_written_whole_and_its_scores_are_read_back(
-    cross_validation: CrossValidation, tmp_path: Path
-) -> None:
-    report, path = cross_validation.report, tmp_path / "new" / "report.json"
-    write_report(report, path)
-    assert [file.name for file in path.parent.iterdir()] == ["report.json"]
-    assert read_scores(path) == report.headline
-    document = json.loads(path.read_text(encoding="utf-8"))
-    assert document["n"] == 72
-    assert document["recalls"] == dict(zip(RAVDESS, report.scored.recalls, strict=True))
-    assert np.array(document["confusion"]).trace() == round(report.headline[1].value * 72)
-    assert document["uar_by_fold"] == list(report.folds)
-    assert document["stamp"] == report.stamp
-    assert document["calibration_error"] == dict(zip(("before", "after"), report.calibration_error, strict=True))
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", "3", '{"scores": 3}', '{"scores": [{"metric": "UAR"}]}', "\x00"])
-def test_a_file_that_is_no_report_is_refused(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "report.json"
-    path.write_text(content, encoding="utf-8")
-    with pytest.raises(UsageError, match="is not a report of `emofuse evaluate`"):
-        read_scores(path)
-
-
-def test_a_missing_report_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"gone\.json"):
-        read_scores(tmp_path / "gone.json")
-
-
-VOTES = {
-    "Valid": [[10, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0, 9, 0, 0, 0, 0, 0, 0, 1, 0], [0, 0, 0, 0, 10, 0, 0, 0, 0, 0]],
-    "Test": [
-        [10, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        [0, 8, 2, 0, 0, 0, 0, 0, 0, 0],
-        [0, 0, 0, 6, 4, 0, 0, 0, 0, 0],
-        [4, 0, 0, 3, 3, 0, 0, 0, 0, 0],  # no majority, but most votes
-        [0, 0, 0, 0, 0, 0, 0, 0, 10, 0],  # unknown
-    ],
-}
-
-
-@pytest.fixture(scope="module")
-def face_report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
-    """Test a face network with random weights on a made FER+; return the report and the folder of both."""
-    root = tmp_path_factory.mktemp("faces")
-    random = np.random.default_rng(0)
-    with zipfile.ZipFile(root / "ferplus.zip", "w") as archive:
-        for part, votes in VOTES.items():
-            rows = [",".join([f"{i}.png", "box", *map(str, row)]) for i, row in enumerate(votes)]
-            archive.writestr(f"FER2013{part}/label.csv", "\n".join(rows))
-            for i in range(len(votes)):
-                image = random.integers(0, 256, (48, 48), np.uint8)
-                archive.writestr(f"FER2013{part}/{i}.png", cv2.imencode(".png", image)[1].tobytes())
-    recipe = Recipe(name="tiny", seed=8, data=FaceDataSettings(), model=FaceNetSettings(widths=(4, 4), blocks=(1,)))
-    torch.manual_seed(0)
-    header = {"recipe": recipe.model_dump_json(), "labels": json.dumps(FERPLUS)}
-    save_file(build(recipe, 8).state_dict(), root / "model.safetensors", metadata=header)
-    export(root / "model.safetensors", root / "face.onnx")
-    return evaluate_faces(root / "face.onnx", root, COMMAND), root
-
-
-def test_a_face_network_is_tested_on_the_majorities_of_the_test_part(face_report: tuple[Report, Path]) -> None:
-    report, root = face_report
-    images = []
-    with zipfile.ZipFile(root / "ferplus.zip") as archive:
-        for i in range(4):
-            data = np.frombuffer(archive.read(f"FER2013Test/{i}.png"), np.uint8)
-            images.append(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)[None].astype(np.float32))
-    guess = OnnxNetwork(root / "face.onnx").logits(np.stack(images)).argmax(axis=1)
-    truth = np.array([0, 1, 3, 0])
-    accuracy, uar, plurality = report.headline
-    assert (accuracy.metric, uar.metric, plurality.metric) == ("accuracy", "UAR", "accuracy (plurality)")
-    assert accuracy.value == pytest.approx(np.mean((guess == truth)[:3]))
-    assert uar.value == pytest.approx(np.mean((guess == truth)[:3]))  # a face of each
-    assert plurality.value == pytest.approx(np.mean(guess == truth))
-    assert (accuracy.on, plurality.on) == ("FER+ test, n = 3", "FER+ test, n = 4")
-    assert all(number.weights == "these" for number in report.headline)
-    assert report.scored.confusion.sum(axis=1).tolist() == [1, 1, 0, 1, 0, 0, 0, 0]
-    assert report.labels == FERPLUS
-    assert report.stamp["seed"] == "8"
-    assert report.folds == ()
-
-
-def test_a_score_of_a_face_report_fits_a_card(face_report: tuple[Report, Path], tmp_path: Path) -> None:
-    write_report(face_report[0], tmp_path / "report.json")
-    scores = read_scores(tmp_path / "report.json")
-    assert scores == face_report[0].headline
-    assert all(isinstance(number, Score) and number.command == COMMAND for number in scores)
+def test_a_recipe_of_faces_is_none_of_speech(recipe: Recipe) -> None:
+    assert speech_recipe(recipe) is recipe.data
+    with pytest.raises(RecipeError, match="'f' is not of speech"):
+        speech_recipe(Recipe(name="f", data=FaceDataSettings(), model=FaceNetSettings()))

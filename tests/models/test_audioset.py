@@ -11,7 +11,8 @@ from torch import Tensor
 from emofuse.assets import find
 from emofuse.config import VoiceNetSettings
 from emofuse.errors import AssetError
-from emofuse.models.voice import VoiceNet, _loudness, audio_mobilenet, load_audioset
+from emofuse.models.frontends import loudness
+from emofuse.models.voice import VoiceNet, audio_mobilenet, load_audioset
 
 
 def as_efficient_at(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -101,8 +102,8 @@ def test_pauses_do_not_dilute_the_voice() -> None:
     voice = sum(torch.sin(2 * torch.pi * 140 * k * time) / k for k in range(1, 9))[None] * 0.05
     padded = torch.nn.functional.pad(voice, (16_000, 16_000))
     mel, mel_padded = network.frontend(voice), network.frontend(padded)
-    weights = _loudness(mel_padded)[0, 0]
+    weights = loudness(mel_padded)[0, 0]
     assert weights[:90].max() < 0.01 and weights[150:250].min() > 0.4
-    assert _loudness(mel).shape == (1, 1, mel.shape[2])
+    assert loudness(mel).shape == (1, 1, mel.shape[2])
     moved = (network.embed(mel) - network.embed(mel_padded)).abs().mean() / network.embed(mel).abs().mean()
     assert moved < 0.15

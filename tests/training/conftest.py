@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -31,11 +33,12 @@ def make_recipe() -> MakeRecipe:
 
 @pytest.fixture(scope="session")
 def make_job() -> MakeJob:
-    """Return a function that makes a job of 10 batches of 12 an epoch, of a network with random weights."""
+    """Return a function that makes a job of 10 batches of 12 an epoch, of a network with random weights; its
+    keywords are fields of the job."""
 
-    def make(augment_input: object = None, has_valid: bool = True, n_train: int = 120) -> Job:
+    def make(augment_input: object = None, has_valid: bool = True, n_train: int = 120, **changes: Any) -> Job:
         torch.manual_seed(1)
-        return Job(
+        job = Job(
             network=FaceNet(MODEL, 3),
             labels=LABELS,
             train=textures(n_train, 0),
@@ -43,6 +46,8 @@ def make_job() -> MakeJob:
             augment_input=augment_input or Identity(),
             augment_features=None,
             monitor="val_accuracy",
+            fingerprint=f"{n_train} textures",
         )
+        return replace(job, **changes)
 
     return make

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tiny_problem import LABELS, MODEL, Identity, textures
 from torch import Generator, Tensor
 
 from emofuse.config import Recipe
-from emofuse.errors import UsageError
+from emofuse.errors import OutputError, UsageError
 from emofuse.models.face import FaceNet
 from emofuse.training.fit import FitResult, Job, fit, load_weights
 
@@ -145,14 +146,66 @@ def test_a_run_may_be_moved(make_recipe: MakeRecipe, make_job: MakeJob, tmp_path
     assert (result.weights, result.epoch) == (moved / "model.safetensors", first.epoch)
 
 
-def test_a_folder_of_another_recipe_is_refused(make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path) -> None:
-    (tmp_path / "recipe.json").write_text(make_recipe(epochs=7).model_dump_json(indent=2), encoding="utf-8")
+@pytest.mark.parametrize("other", ["recipe", "data"])
+def test_a_folder_of_another_recipe_or_of_other_data_is_refused(
+    make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path, other: str
+) -> None:
+    with pytest.raises(InterruptedError):
+        quiet_fit(make_recipe(), make_job(Identity(cut_at=0)), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     untouched = Identity()
-    with pytest.raises(UsageError, match="holds a run of another recipe") as caught:
-        quiet_fit(make_recipe(), make_job(untouched), tmp_path)
+    recipe = make_recipe(epochs=7) if other == "recipe" else make_recipe()
+    job = make_job(untouched, fingerprint="other textures") if other == "data" else make_job(untouched)
+    with pytest.raises(UsageError, match="holds a run of another recipe or of other data") as caught:
+        quiet_fit(recipe, job, tmp_path)
     assert "-o" in caught.value.hint
     assert untouched.n_batches == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["recipe.json"]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert json.loads(before["run.json"])["data"] == "120 textures"
+
+
+def test_a_folder_that_cannot_be_made_is_said(make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot make the folder"):
+        quiet_fit(make_recipe(), make_job(), tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize(
+    ("device", "says"), [("abacus", "'abacus' is not one of cpu, cuda"), ("cuda", "no CUDA device")]
+)
+def test_a_device_that_is_not_there_is_said(
+    make_recipe: MakeRecipe,
+    make_job: MakeJob,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    says: str,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match=says):
+        fit(make_recipe(), make_job(), tmp_path / "run", device=device, progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_class_weights_count_in_the_loss(make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path) -> None:
+    without_checks = make_job(class_weights=torch.tensor([1.0, 1.0, 0.0]))
+    weights = load_weights(quiet_fit(make_recipe(keep="last"), without_checks, tmp_path).weights)[0]
+    assert share_right(weights) == pytest.approx(2 / 3, abs=0.1)  # two of three classes were learnt
+    assert "class_weights" not in weights
+
+
+def test_ctrl_c_is_passed_on_and_the_training_can_be_resumed(
+    make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path
+) -> None:
+    def stop(faces: Tensor, generator: Generator) -> Tensor:
+        raise KeyboardInterrupt
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        quiet_fit(make_recipe(), make_job(stop), tmp_path)
+    assert signal.getsignal(signal.SIGINT) is handler  # so that the next Ctrl-C is heard too
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".safetensors"]
+    assert quiet_fit(make_recipe(), make_job(), tmp_path).weights.exists()
 
 
 def test_a_batch_larger_than_the_data_is_refused(make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path) -> None:
@@ -167,6 +220,18 @@ def test_patience_ends_a_training_that_gains_nothing(
     counting = Identity()
     quiet_fit(make_recipe(epochs=20, lr=1e-9, patience=2), make_job(counting), tmp_path)
     assert counting.n_batches == 3 * BATCHES_PER_EPOCH
+
+
+def test_a_training_that_gained_nothing_is_not_gone_on_with(
+    make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path
+) -> None:
+    recipe = make_recipe(epochs=20, lr=1e-9, patience=1, keep="last")
+    first = quiet_fit(recipe, make_job(), tmp_path)
+    before = load_weights(first.weights)[0]
+    again = Identity()
+    assert quiet_fit(recipe, make_job(again), tmp_path) == first
+    assert again.n_batches == 0
+    assert all(torch.equal(value, before[name]) for name, value in load_weights(first.weights)[0].items())
 
 
 def test_averaged_weights_are_what_is_kept(make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path) -> None:

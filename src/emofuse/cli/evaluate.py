@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from emofuse.cli.train import (
     data_folder,
     need_torch,
 )
-from emofuse.config import FaceDataSettings, Recipe, load_recipe
+from emofuse.config import FaceDataSettings, Recipe, VoiceDataSettings, load_recipe
 from emofuse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ class _Request:
 
     def load(self) -> Recipe:
         """Read the recipe, with what the command line changes in it."""
-        changed = [] if self.train_on is None else [f"data.train_on=[{', '.join(map(repr, _names(self.train_on)))}]"]
+        # a list of JSON is one of TOML, where letters are left as they are
+        corpora = None if self.train_on is None else json.dumps(_names(self.train_on), ensure_ascii=False)
+        changed = [] if corpora is None else [f"data.train_on={corpora}"]
         return load_recipe(self.recipe, [*self.overrides, *changed])
 
     def command(self) -> str:
@@ -121,6 +124,8 @@ def evaluate(
     if isinstance(settings.data, FaceDataSettings):
         if model is None:
             raise UsageError("a face recipe is tested through its network", "give it with --model face.onnx")
+        if seeds > 1 or test_on is not None or show_leak or transductive:
+            raise UsageError("--seeds, --test, --show-leak and --transductive go with a speech recipe")
         folder = out or Path("runs") / f"{settings.name}-evaluation"
         report, predictions = _faces(model, data_folder(data), request.command(), folder)
     else:
@@ -159,6 +164,9 @@ def compare(
     names = [recipe.name for recipe in loaded]
     if len(set(names)) < len(names):
         raise UsageError(f"two recipes have the same name: {', '.join(names)}")
+    tested = {(r.data.train_on[0], r.data.labels) for r in loaded if isinstance(r.data, VoiceDataSettings)}
+    if len(tested) > 1:
+        raise UsageError(f"{', '.join(names)} are not tested on the same corpus under the same labels")
     root = out or Path("runs")
     results = []
     for request, recipe in zip(requests, loaded, strict=True):
@@ -195,6 +203,8 @@ def _speech(request: _Request, recipe: Recipe, folder: Path, machine: _Machine) 
     from emofuse.training.fit import quiet
     from emofuse.training.jobs import load_speech
 
+    if request.test_on is not None and not _names(request.test_on):
+        raise UsageError("--test names no corpus")
     if request.test_on is not None and request.show_leak:
         raise UsageError("--show-leak and --test do not go together")
     quiet()

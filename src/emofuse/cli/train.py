@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from emofuse.cli.console import ERR, OUT, progress_hook
-from emofuse.config import FaceDataSettings, load_recipe
+from emofuse.config import FaceDataSettings, SvmSettings, load_recipe
 from emofuse.errors import UsageError
 
 DataOption = Annotated[
@@ -42,11 +42,13 @@ def train(
     if isinstance(settings.data, FaceDataSettings):
         job = face_job(settings, data_folder(data))
     else:
+        if isinstance(settings.model, SvmSettings):
+            raise UsageError("an SVM is trained where it is tested", "`emofuse evaluate` does both")
         with progress_hook() as hook:
             speech = load_speech(settings.data, data, hook)
         job = voice_job(settings, speech, None)
     result = fit(settings, job, folder, device=device, progress=ERR.is_terminal)
-    chosen = f"{job.monitor} {result.score:.2%} on the validation part" if result.score else "nothing selected"
+    chosen = f"{job.monitor} {result.score:.2%} on the validation part" if result.score is not None else "nothing selected"
     OUT.print(f"{escape(str(result.weights))}: epoch {result.epoch + 1}, {chosen}")
 
 

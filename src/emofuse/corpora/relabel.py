@@ -23,12 +23,13 @@ class Relabelled:
 def relabel(manifest: Manifest, label_set: str, labels: Sequence[str] | None = None) -> Relabelled:
     """Map a manifest's emotions onto a set of `emotions.LABEL_SETS`, or onto some `labels` of it.
 
-    Clips whose emotion has no counterpart are left out and counted. Raises CorpusError when none is left.
+    Clips whose emotion has no counterpart are left out and counted. Raises CorpusError when none is left, and for
+    an emotion that no table knows.
     """
     wanted: Labels = tuple(labels) if labels is not None else LABEL_SETS[label_set]
     table: dict[str, str | None] = {}
     for emotion in sorted({clip.emotion for clip in manifest}):
-        mapped = map_label(emotion, label_set)
+        mapped = _mapped(emotion, label_set, manifest)
         table[emotion] = mapped if mapped in wanted else None
     clips = []
     left_out: Counter[str] = Counter()
@@ -45,12 +46,19 @@ def relabel(manifest: Manifest, label_set: str, labels: Sequence[str] | None = N
 
 def shared_labels(manifests: Sequence[Manifest], label_set: str) -> Labels:
     """Return the labels of a set that occur in every manifest. Raises CorpusError when these are fewer than two."""
-    found = [{map_label(clip.emotion, label_set) for clip in manifest} for manifest in manifests]
+    found = [{_mapped(clip.emotion, label_set, manifest) for clip in manifest} for manifest in manifests]
     shared = tuple(label for label in LABEL_SETS[label_set] if all(label in there for there in found))
     if len(shared) < 2:
         names = " and ".join(manifest.name for manifest in manifests)
         raise CorpusError(f"{names} share fewer than two labels of {label_set!r}")
     return shared
+
+
+def _mapped(emotion: str, label_set: str, manifest: Manifest) -> str | None:
+    try:
+        return map_label(emotion, label_set)
+    except CorpusError as error:
+        raise CorpusError(f"{manifest.name}: {error.message}", error.hint) from None
 
 
 def join(manifests: Sequence[Manifest]) -> Manifest:

@@ -69,9 +69,15 @@ class FoldTask:
         return self.folder / (ADAPTED if self.transductive else STORED)
 
     def fingerprint(self, speech: SpeechData) -> str:
-        """Return a hash of all that the result depends on: the recipe, and the sound and labels of every part."""
-        parts = speech.fingerprint(self.fold.train, self.fold.valid, self.fold.test, speech.added)
-        return hashlib.sha256(f"{self.recipe.model_dump_json()} {parts}".encode()).hexdigest()
+        """Return a hash of all that the result depends on: the recipe, and the sound, labels and speakers of every
+        part."""
+        parts = (self.fold.train, self.fold.valid, self.fold.test, speech.added_to(self.fold))
+        speakers = [speech.manifest.clips[i].speaker for part in parts for i in part]
+        text = json.dumps([self.recipe.model_dump_json(), speech.fingerprint(*parts), speakers])
+        digest = hashlib.sha256(text.encode())
+        if self.features is not None:
+            digest.update(self.features.tobytes())
+        return digest.hexdigest()
 
 
 def run_tasks(tasks: Sequence[FoldTask], speech: SpeechData, jobs: int, notice: Notice) -> list[FoldResult]:
@@ -94,8 +100,7 @@ def run_tasks(tasks: Sequence[FoldTask], speech: SpeechData, jobs: int, notice: 
                 notice(f"{task.folder} is done")
         finally:
             torch.set_num_threads(threads)
-    results = [_stored(task, speech) for task in tasks]
-    return [result for result in results if result is not None]
+    return [_result(task, speech) for task in tasks]
 
 
 _speech: SpeechData | None = None  # of a worker process: sent once, not with every task
@@ -154,6 +159,12 @@ def _stored(task: FoldTask, speech: SpeechData) -> FoldResult | None:
         test, valid = arrays["test"], arrays["valid"]
     curve = read_curve(task.folder, task.fold.name, task.recipe.seed)
     return FoldResult(test, valid, speech.truth(task.fold.valid), int(meta["n_parameters"]), curve)
+
+
+def _result(task: FoldTask, speech: SpeechData) -> FoldResult:
+    result = _stored(task, speech)
+    assert result is not None, f"{task.stored} has just been written"
+    return result
 
 
 def _predict(network: torch.nn.Module, task: FoldTask, speech: SpeechData, part: Sequence[int]) -> NDArray[np.float32]:

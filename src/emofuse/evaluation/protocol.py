@@ -6,19 +6,20 @@ import platform
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from os.path import commonpath
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import torch
 
 from emofuse import __version__
-from emofuse.config import Recipe, SvmSettings, VoiceDataSettings
+from emofuse.config import Recipe, SvmSettings, VoiceDataSettings, VoiceNetSettings
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.corpora.relabel import join, relabel, shared_labels
-from emofuse.corpora.splits import Fold, Split, is_leaky
-from emofuse.errors import RecipeError, UsageError
+from emofuse.corpora.splits import Fold, Split, is_leaky, missing_emotions
+from emofuse.errors import CorpusError, RecipeError, UsageError
 from emofuse.evaluation.anchors import anchors_for
 from emofuse.evaluation.folds import FoldResult, FoldTask, Notice, run_tasks
 from emofuse.evaluation.metrics import expected_calibration_error, fit_temperature
@@ -28,6 +29,7 @@ from emofuse.evaluation.summary import summarise
 from emofuse.inference.network import softmax
 from emofuse.training.classical import utterance_features
 from emofuse.training.jobs import Hook, SpeechData, decode, find_corpus
+from emofuse.wording import counted
 
 CROSS_LABELS = "basic-7"  # on whose shared part corpora are compared
 
@@ -57,19 +59,21 @@ def cross_validate(
     """Train and test every fold with every seed, and report on all clips together.
 
     A fold's validation speakers choose what there is to choose and fit its temperature; its test clips are looked
-    at once, at the end. What `setting.out` already holds of this recipe and this data is not trained again.
+    at once, at the end. What `setting.out` already holds of this recipe and this data is not trained again. Raises
+    UsageError when it holds something else, and for a transductive setting of a model that cannot be adapted.
     """
+    if setting.transductive and not isinstance(recipe.model, VoiceNetSettings):
+        hint = "for an SVM set model.normalise=speaker" if isinstance(recipe.model, SvmSettings) else ""
+        raise UsageError(f"--transductive goes with voice-mobilenet, not with {recipe.model.name}", hint)
     features = None
     if isinstance(recipe.model, SvmSettings):
         features = utterance_features(speech, recipe.model.features, hook)
-        if setting.transductive:
-            raise UsageError("--transductive goes with a network", "for an SVM set model.normalise=speaker")
         setting = replace(setting, seeds=setting.seeds[:1])  # nothing is drawn
     tasks = [
         FoldTask(
             recipe.model_copy(update={"seed": seed}),
             fold,
-            setting.out / f"seed{seed}" / f"fold{fold.name}",
+            setting.out / f"seed{seed}" / f"fold{quote(fold.name, safe=' ')}",  # a name may have a / in it
             setting.device,
             features,
             setting.transductive,
@@ -97,8 +101,8 @@ def across_corpora(
 ) -> tuple[SpeechData, Split]:
     """Prepare one fold that trains on whole corpora and tests on others, under the labels that all of them have.
 
-    The first `valid_speakers` speakers of each training corpus validate. Raises UsageError when a corpus is on
-    both sides.
+    The first `valid_speakers` speakers of each training corpus validate. Raises UsageError when a corpus, or the
+    sound of a clip, is on both sides, and CorpusError when too few speakers are left to train on.
     """
     both = set(train_on) & set(test_on)
     if both:
@@ -125,9 +129,27 @@ def across_corpora(
         " and ".join(corpus.name for corpus in trained),
         " and ".join(part.manifest.name for part in mapped[len(train_on) :]),
     )
+    if not by_part[False]:
+        raise CorpusError(f"no speaker of {names[0]} is left to train on", "lower data.valid_speakers")
     fold = Fold("cross-corpus", tuple(by_part[False]), tuple(by_part[True]), tuple(range(n_trained, len(manifest))))
+    _check_apart(speech, fold, names)
     description = f"cross-corpus: trained on {names[0]}, tested on all of {names[1]}, on the labels that they share"
-    return speech, Split("cross-corpus", description, (fold,))
+    split = Split("cross-corpus", description, (fold,))
+    if is_leaky(split, manifest):
+        split = replace(split, description=f"{description}; LEAKY: speakers of the test part are in training too")
+    return speech, split
+
+
+def _check_apart(speech: SpeechData, fold: Fold, names: tuple[str, str]) -> None:
+    heard = {speech.digests[i] for i in (*fold.train, *fold.valid)}
+    twice = [speech.manifest.clips[i].path for i in fold.test if speech.digests[i] in heard]
+    if twice:
+        raise UsageError(
+            f"{counted(len(twice), 'clip')} of {names[1]} would be trained on and tested on, the first is {twice[0]}"
+        )
+    missing = missing_emotions(fold, speech.manifest)
+    if missing:
+        raise CorpusError(f"no clip of {', '.join(missing)} is left to train on in {names[0]}")
 
 
 def _gather(speech: SpeechData, split: Split, seeds: Sequence[int], results: Sequence[FoldResult]) -> Predictions:
@@ -207,7 +229,7 @@ def _anchors(speech: SpeechData, split: Split, stamp: Stamp, predictions: Predic
 
 
 def _stamp(recipe: Recipe, speech: SpeechData, split: Split, setting: Setting) -> Stamp:
-    manifest, more = speech.manifest, speech.added
+    manifest = speech.manifest
 
     def people(indices: Sequence[int]) -> tuple[str, ...]:
         return tuple(sorted({manifest.clips[i].speaker for i in indices}))
@@ -218,19 +240,18 @@ def _stamp(recipe: Recipe, speech: SpeechData, split: Split, setting: Setting) -
         labels=speech.labels,
         label_map=speech.label_map,
         left_out=speech.left_out.total(),
-        protocol=split.description
-        + (f"; every fold trains on all {len(more)} clips of {speech.added_name} too" if more else ""),
+        protocol=split.description + _beside(speech, split),
         folds=tuple(
             FoldRecord(
                 name=fold.name,
-                train=people(fold.train + more),
+                train=people(train),
                 valid=people(fold.valid),
                 test=people(fold.test),
-                n_train=len(fold.train) + len(more),
+                n_train=len(train),
                 n_valid=len(fold.valid),
                 n_test=len(fold.test),
             )
-            for fold in split.folds
+            for fold, train in ((fold, fold.train + speech.added_to(fold)) for fold in split.folds)
         ),
         selection=selection(recipe),
         seeds=setting.seeds,
@@ -238,6 +259,19 @@ def _stamp(recipe: Recipe, speech: SpeechData, split: Split, setting: Setting) -
         versions=versions(recipe),
         transductive=setting.transductive or _uses_speakers(recipe),
         leaky=is_leaky(split, manifest),
+    )
+
+
+def _beside(speech: SpeechData, split: Split) -> str:
+    """Say what folds train on that none of them tests."""
+    n = len(speech.added)
+    if n == 0:
+        return ""
+    if all(len(speech.added_to(fold)) == n for fold in split.folds):
+        return f"; every fold trains on all {counted(n, 'clip')} of {speech.added_name} too"
+    return (
+        f"; every fold trains on {speech.added_name} too, of whose {counted(n, 'clip')} those are left out whose "
+        "speaker it validates or tests"
     )
 
 
@@ -261,11 +295,20 @@ def versions(recipe: Recipe) -> str:
     parts = [f"emofuse {__version__}", f"Python {platform.python_version()}"]
     if isinstance(recipe.model, SvmSettings):
         parts.append(f"scikit-learn {version('scikit-learn')}")
-        if recipe.model.features != "audioset":
-            parts.append(f"opensmile {version('opensmile')}")
+        if recipe.model.features == "audioset":
+            parts.append(f"torch {torch.__version__}")
+        else:
+            parts.append(f"opensmile {_opensmile()}")
     else:
         parts += [f"torch {torch.__version__}", f"lightning {version('lightning')}"]
     return ", ".join(parts)
+
+
+def _opensmile() -> str:
+    try:
+        return version("opensmile")
+    except PackageNotFoundError:
+        return "of an earlier run, whose features were kept"
 
 
 def speech_recipe(recipe: Recipe) -> VoiceDataSettings:

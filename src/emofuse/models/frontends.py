@@ -48,7 +48,7 @@ class PowerSpectrum(nn.Module):
         padded = F.pad(samples, (size // 2, size // 2))
         if torch.compiler.is_compiling():
             return self._convolve(padded)
-        spectrum = torch.fft.rfft(padded.unfold(1, size, self.hop) * self.window, n=self.n_fft)
+        spectrum: Tensor = torch.fft.rfft(padded.unfold(1, size, self.hop) * self.window, n=self.n_fft)
         return spectrum.abs().square().transpose(1, 2)
 
     def _convolve(self, padded: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ def utterance_features(speech: SpeechData, name: str, hook: Hook | None = None) 
         )
         if hook is not None:
             hook(name, done, len(speech.samples))
-    return np.nan_to_num(np.stack(rows).astype(np.float32))
+    return np.nan_to_num(np.stack(rows).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _extractor(name: str) -> Extract:
@@ -94,14 +94,14 @@ def run_svm(settings: SvmSettings, speech: SpeechData, features: NDArray[np.floa
 
     features: (N, D) of every clip. Classes weigh alike. Deterministic.
     """
-    train = fold.train + speech.added
+    train = fold.train + speech.added_to(fold)
     if settings.normalise == "speaker":
         features = standardise_by_speaker(features, [clip.speaker for clip in speech.manifest])
     truth = speech.truth(fold.valid)
     best: tuple[float, float, NDArray[np.float32]] | None = None
     for c in settings.c:
         values = _decide(settings, c, speech, features, train, fold.valid)
-        recall = float(recall_score(truth, values.argmax(axis=1), average="macro", zero_division=0.0))
+        recall = float(recall_score(truth, values.argmax(axis=1), labels=np.unique(truth), average="macro"))
         if best is None or recall > best[0]:
             best = recall, c, values
     assert best is not None  # the settings hold one C at least
@@ -135,7 +135,7 @@ def standardise_by_speaker(features: NDArray[np.float32], speakers: Sequence[str
     out = np.empty_like(features)
     names = np.asarray(speakers)
     for name in np.unique(names):
-        chosen = names == name
-        deviation = features[chosen].std(axis=0)
-        out[chosen] = (features[chosen] - features[chosen].mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+        own = features[names == name].astype(np.float64)  # in which the mean of a constant is that constant
+        deviation = own.std(axis=0)
+        out[names == name] = (own - own.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
     return out

@@ -117,12 +117,18 @@ class EpochSampler(Sampler[int]):
 
 def train_loader(data: Dataset[Batch], batch_size: int, seed: int) -> DataLoader[Batch]:
     """Make a shuffled loader of whole batches. The last, smaller one is dropped, for batch norm"""
-    return DataLoader(data, batch_size, sampler=EpochSampler(data, seed), collate_fn=_as_is, drop_last=True)
+    sampler = EpochSampler(data, seed)
+    return DataLoader(data, batch_size, sampler=sampler, collate_fn=_as_is, drop_last=True, generator=_apart())
 
 
 def test_loader(data: Dataset[Batch], batch_size: int) -> DataLoader[Batch]:
     """Make a loader that goes through the data once, in order."""
-    return DataLoader(data, batch_size, collate_fn=_as_is)
+    return DataLoader(data, batch_size, collate_fn=_as_is, generator=_apart())
+
+
+def _apart() -> torch.Generator:
+    """Make a generator for the seed that a loader draws for its workers, or it would draw from dropout's."""
+    return torch.Generator().manual_seed(0)
 
 
 def speech_part(clip: NDArray[np.int16], within_db: float) -> NDArray[np.int16]:

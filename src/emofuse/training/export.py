@@ -12,7 +12,7 @@ import onnx
 import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from emofuse import __version__
 from emofuse.atomic import atomic
@@ -62,7 +62,7 @@ def export(checkpoint: str | Path, target: str | Path, scores: Sequence[Score] =
 
 
 def fold_and_round(network: nn.Module) -> None:
-    """Fold norms into the convolutions before them, then round large weights to half precision; in place.
+    """Fold norms into the layers before them, then round large weights to half precision; in place.
 
     The exporter folds them too. Were they not folded first, it would round products of rounded weights.
     """
@@ -70,9 +70,11 @@ def fold_and_round(network: nn.Module) -> None:
     for module in network.modules():
         if not isinstance(module, nn.Sequential):
             continue
-        for i, (conv, norm) in enumerate(pairwise(list(module))):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                module[i], module[i + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+        for i, (layer, norm) in enumerate(pairwise(list(module))):
+            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                module[i], module[i + 1] = fuse_conv_bn_eval(layer, norm), nn.Identity()
+            elif isinstance(layer, nn.Linear) and isinstance(norm, nn.BatchNorm1d):
+                module[i], module[i + 1] = fuse_linear_bn_eval(layer, norm), nn.Identity()
     with torch.no_grad():
         for value in filter(_is_large, network.parameters()):
             value.copy_(value.half())

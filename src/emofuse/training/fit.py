@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
+import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -17,8 +20,9 @@ from lightning.pytorch.loggers import CSVLogger
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from emofuse.atomic import atomic
+from emofuse.atomic import atomic, make_folder
 from emofuse.config import Recipe
 from emofuse.errors import UsageError
 from emofuse.training.dataset import Batch, test_loader, train_loader
@@ -60,16 +64,23 @@ def fit(recipe: Recipe, job: Job, folder: str | Path, *, device: str = "cpu", pr
     Writes model.safetensors (the chosen weights, with the recipe and labels in its header), metrics.csv and
     Lightning's own checkpoints. The same recipe, data and number of threads give the same weights, also when the
     training was cut off in between. Raises UsageError when the folder holds the run of another recipe or of other
-    data, or a batch is larger than the data.
+    data, a batch is larger than the data, or there is no such device; OutputError when the folder cannot be made.
     """
     out = Path(folder)
+    accelerator = _accelerator(device)
     train = train_loader(job.train, recipe.train.batch_size, recipe.seed)
     if not len(train):
         raise UsageError(f"train.batch_size: {recipe.train.batch_size} is more than there is to train on")
     _claim(out, recipe, job.fingerprint)
     job.network.to(memory_format=torch.channels_last)  # convolutions run a third faster on a CPU
     module = Classifier(
-        job.network, recipe.train, len(job.labels), job.augment_input, job.augment_features, recipe.seed
+        job.network,
+        recipe.train,
+        len(job.labels),
+        job.augment_input,
+        job.augment_features,
+        recipe.seed,
+        job.class_weights,
     )
     best = ModelCheckpoint(out, "best", monitor=job.monitor, mode="max", enable_version_counter=False)
     # of its own: `save_last` writes only in the epochs that are saved as the best
@@ -77,7 +88,7 @@ def fit(recipe: Recipe, job: Job, folder: str | Path, *, device: str = "cpu", pr
     checkpoints = [best, last] if job.valid is not None else [last]
     resumed = out / "last.ckpt"
     trainer = L.Trainer(
-        accelerator="gpu" if device.startswith("cuda") else "cpu",
+        accelerator=accelerator,
         devices=1,
         max_epochs=recipe.train.epochs,
         precision=recipe.train.precision,
@@ -88,7 +99,7 @@ def fit(recipe: Recipe, job: Job, folder: str | Path, *, device: str = "cpu", pr
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _interruptible():
         # Lightning advises worker processes; the data is in memory and already batched
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
@@ -133,7 +144,7 @@ def load_weights(path: str | Path) -> tuple[dict[str, Tensor], Recipe, tuple[str
 
 
 def _claim(out: Path, recipe: Recipe, fingerprint: str) -> None:
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     record = out / "run.json"
     text = json.dumps({"recipe": recipe.model_dump(mode="json"), "data": fingerprint}, indent=2)
     if record.exists() and record.read_text(encoding="utf-8") != text:
@@ -142,6 +153,28 @@ def _claim(out: Path, recipe: Recipe, fingerprint: str) -> None:
         )
     with atomic(record) as name:
         name.write_text(text, encoding="utf-8")
+
+
+def _accelerator(device: str) -> Literal["cpu", "gpu"]:
+    if device == "cpu":
+        return "cpu"
+    if device != "cuda":
+        raise UsageError(f"device {device!r} is not one of cpu, cuda")
+    if not torch.cuda.is_available():
+        raise UsageError("there is no CUDA device here that torch can use", "train with --device cpu")
+    return "gpu"
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C be a KeyboardInterrupt: Lightning exits with 1, and has the process ignore the next one."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
 
 
 class _Reseed(Callback):
@@ -154,29 +187,71 @@ class _Reseed(Callback):
         """Seed dropout, which draws from torch's own generator, and the augmentation."""
         mixed = (self.seed * 1_000_003 + trainer.current_epoch) % 2**31
         torch.manual_seed(mixed)
+        if trainer.current_epoch > 0:
+            # Loaders once drew from this generator in a training that was not cut off, as when those networks were
+            # trained whose scores are published; without this draw those scores could not be made again to the digit.
+            torch.empty((), dtype=torch.int64).random_()
         cast(Classifier, pl_module).random.manual_seed(mixed)
+
+
+class _Plateau(Callback):
+    """Takes the last step of a plateau's schedule again when a training goes on: Lightning saves before it takes it."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Keep what the schedules look at."""
+        self.values = {
+            str(config.monitor): float(trainer.callback_metrics[str(config.monitor)])
+            for config in trainer.lr_scheduler_configs
+            if config.reduce_on_plateau
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint holds."""
+        return dict(self.values)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it back."""
+        self.values = dict(state_dict)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take the step, where a checkpoint was read."""
+        for config in trainer.lr_scheduler_configs:
+            if config.reduce_on_plateau and str(config.monitor) in self.values:
+                cast(ReduceLROnPlateau, config.scheduler).step(self.values[str(config.monitor)])
+
+
+class _Patience(EarlyStopping):
+    """Stops a training for good: one that had stopped does not train another epoch when it is run again."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop at once where a checkpoint said so."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
 
 
 def _logger(out: Path) -> CSVLogger:
     """Make a logger that goes on with the metrics.csv of a training that was cut off: Lightning's deletes it."""
     record = out / "metrics.csv"
-    earlier = record.read_text(encoding="utf-8") if record.exists() else ""
+    earlier = record.read_bytes() if record.exists() else b""
     logger = CSVLogger(out, name="", version="", flush_logs_every_n_steps=1)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
         writer = logger.experiment
     if earlier:
-        record.write_text(earlier, encoding="utf-8")
-        writer.metrics_keys = earlier.splitlines()[0].split(",")
+        record.write_bytes(earlier)
+        writer.metrics_keys = earlier.decode().splitlines()[0].split(",")
     return logger
 
 
 def _callbacks(recipe: Recipe, job: Job, progress: bool) -> list[Callback]:
-    callbacks: list[Callback] = [_Reseed(recipe.seed)]
+    callbacks: list[Callback] = [_Reseed(recipe.seed), _Plateau()]
     if recipe.train.ema_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=recipe.train.ema_decay))
     if recipe.train.patience and job.valid is not None:
-        callbacks.append(EarlyStopping(job.monitor, patience=recipe.train.patience, mode="max"))
+        callbacks.append(_Patience(job.monitor, patience=recipe.train.patience, mode="max"))
     if progress:
         callbacks.append(RichProgressBar())
     return callbacks

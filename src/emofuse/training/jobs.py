@@ -42,6 +42,7 @@ def face_job(recipe: Recipe, data: str | Path) -> Job:
     archive = Path(data) / "ferplus.zip"
     images, targets = read_ferplus(archive, "Train").distributions()
     valid_images, valid_labels = read_ferplus(archive, "Valid").majority()
+    parts = (images, targets, valid_images, valid_labels)
     torch.manual_seed(recipe.seed)
     return Job(
         network=build(recipe.model, len(FERPLUS)),
@@ -51,7 +52,7 @@ def face_job(recipe: Recipe, data: str | Path) -> Job:
         augment_input=lambda faces, generator: augment_faces(faces, settings, generator),
         augment_features=None,
         monitor="val_accuracy",
-        fingerprint=hashlib.sha256(images.tobytes() + targets.tobytes()).hexdigest(),
+        fingerprint=hashlib.sha256(b"".join(a.tobytes() for a in parts)).hexdigest(),
     )
 
 
@@ -101,8 +102,18 @@ class SpeechData:
 
     @property
     def added(self) -> tuple[int, ...]:
-        """The clips that every fold trains on and none tests."""
+        """The clips that no fold tests."""
         return tuple(range(self.n_folded, len(self.manifest)))
+
+    def added_to(self, fold: Fold) -> tuple[int, ...]:
+        """Return the clips that a fold trains on beside its own: those added, but none whose speaker, or the very
+        sound of which, it validates or tests. RAVDESS's actors sing too."""
+        held_out = (*fold.valid, *fold.test)
+        speakers = {self.manifest.clips[i].speaker for i in held_out}
+        sounds = {self.digests[i] for i in held_out}
+        return tuple(
+            i for i in self.added if self.manifest.clips[i].speaker not in speakers and self.digests[i] not in sounds
+        )
 
     def truth(self, indices: Sequence[int]) -> NDArray[np.int64]:
         """Return (N,) label indices."""
@@ -191,7 +202,8 @@ def voice_job(recipe: Recipe, speech: SpeechData, fold: Fold | None) -> Job:
     settings = recipe.data
     if not isinstance(settings, VoiceDataSettings) or isinstance(recipe.model, FaceNetSettings | SvmSettings):
         raise RecipeError(f"recipe {recipe.name!r} pairs {settings.corpus!r} with {recipe.model.name!r}")
-    train = (fold.train if fold is not None else tuple(range(speech.n_folded))) + speech.added
+    everything = tuple(range(len(speech.manifest)))
+    train = fold.train + speech.added_to(fold) if fold is not None else everything
     valid = fold.valid if fold is not None else ()
     name = recipe.model.pretrained if isinstance(recipe.model, VoiceNetSettings) else None
     torch.manual_seed(recipe.seed)

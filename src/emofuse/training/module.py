@@ -72,9 +72,9 @@ class Classifier(L.LightningModule):
         x, target = batch
         network = cast(Network, self.network)
         with torch.no_grad():
-            x = network.frontend(self.augment_input(x, self.random))
+            x = network.frontend(self._augmented(self.augment_input, x))
             if self.augment_features is not None:
-                x = self.augment_features(x, self.random)
+                x = self._augmented(self.augment_features, x)
             if self.settings.mixup > 0:
                 x, target = self._mixup(x, target)
         logits = network.classify(x).float()
@@ -122,6 +122,10 @@ class Classifier(L.LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _augmented(self, augment: Augment, x: Tensor) -> Tensor:
+        """Augment on the CPU, where the random numbers are drawn: the same ones whatever the device."""
+        return augment(x.cpu(), self.random).to(x.device)
 
     def _mixup(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         alpha = torch.full((len(x),), self.settings.mixup)
