@@ -14,8 +14,10 @@ from __future__ import annotations
 import argparse
 import shutil
 from pathlib import Path
+from typing import Literal
 
 from emofuse import __version__
+from emofuse.atomic import make_folder
 from emofuse.card import ModelCard
 from emofuse.emotions import BASE
 from emofuse.evaluation.result import EvaluationReport, card_scores, read_report
@@ -30,7 +32,9 @@ def main() -> None:
     """Export both networks with their scores, and write fusion.json and card.md beside them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for modality in ("face", "voice"):
-        parser.add_argument(f"--{modality}", type=Path, required=True, help="model.safetensors, or an ONNX file as it is")
+        parser.add_argument(
+            f"--{modality}", type=Path, required=True, help="model.safetensors, or an ONNX file as it is"
+        )
         parser.add_argument(
             f"--{modality}-report",
             type=Path,
@@ -40,7 +44,7 @@ def main() -> None:
         )
     parser.add_argument("-o", "--out", type=Path, default=BUNDLES / "base")
     arguments = vars(parser.parse_args())
-    out: Path = arguments["out"]
+    out = make_folder(arguments["out"])
     cards: dict[str, ModelCard] = {}
     modalities: dict[str, ModalitySettings] = {}
     for modality in ("face", "voice"):
@@ -57,7 +61,9 @@ def main() -> None:
 def _network(source: Path, target: Path, reports: list[EvaluationReport]) -> ModelCard:
     """Export a checkpoint with its scores; a network that is ONNX already is taken with the card it has."""
     if source.suffix != ".onnx":
-        return export(source, target, [score for report in reports for score in card_scores(report)])
+        # a face network is measured itself, a voice network by others of its recipe, each without its test speakers
+        weights: Literal["these", "same recipe"] = "these" if target.stem == "face" else "same recipe"
+        return export(source, target, [score for report in reports for score in card_scores(report, weights)])
     if source.resolve() != target.resolve():
         shutil.copyfile(source, target)
     return OnnxNetwork(target).card
@@ -81,7 +87,7 @@ def _card_page(manifest: BundleManifest, cards: dict[str, ModelCard]) -> str:
             f"- parameters: {card.n_parameters:,}; temperature {settings.temperature}; weight {settings.weight}",
             f"- recipe: `recipes/{card.name}.toml`, seed {card.seed}",
         ]
-        lines += [f"- data: {d.name} ({d.part}), licence: {d.licence}" for d in card.data]
+        lines += [f"- data: {d.name}{f' ({d.part})' if d.part else ''}, licence: {d.licence}" for d in card.data]
         lines += [f"- caution: {caution}" for caution in card.cautions]
         lines += ["", "| score | value | 95 % interval | on | weights |", "|---|---|---|---|---|"]
         for s in card.scores:

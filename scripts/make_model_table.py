@@ -1,6 +1,6 @@
 """Print the table of docs/speech.md from reports of `emofuse evaluate`, so that no number is copied by hand.
 
-    python scripts/make_model_table.py runs/*-actor-6fold/report.json
+python scripts/make_model_table.py runs/*-actor-6fold/report.json
 """
 
 from __future__ import annotations

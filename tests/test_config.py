@@ -21,6 +21,7 @@ from emofuse.config import (
     WaveCnnSettings,
     load_recipe,
 )
+from emofuse.emotions import LABEL_SETS
 from emofuse.errors import RecipeError, UsageError
 
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -225,11 +226,13 @@ def test_every_speech_network_has_a_recipe() -> None:
     assert names >= {settings.model_fields["name"].default for settings in get_args(SpeechNetSettings)}
 
 
-def test_the_two_windows_of_the_third_reference_are_alike_but_for_their_length() -> None:
+def test_the_two_windows_of_the_third_reference_are_alike_but_for_their_length_and_patience() -> None:
     short, long = (load_recipe(RECIPES / f"wave-cnn-{n}.toml") for n in (16, 64))
     assert isinstance(short.data, VoiceDataSettings) and isinstance(long.data, VoiceDataSettings)
     assert (short.data.window_s, long.data.window_s) == pytest.approx((16 / 30, 64 / 30), abs=1e-3)
-    assert (short.model, short.train, short.seed) == (long.model, long.train, long.seed)
+    patience = {key: getattr(long.train, key) for key in ("epochs", "patience", "plateau_patience")}
+    assert short.train.model_copy(update=patience) == long.train
+    assert (short.model, short.seed) == (long.model, long.seed)
 
 
 def test_the_defaults_stand_in_one_place() -> None:
@@ -239,3 +242,14 @@ def test_the_defaults_stand_in_one_place() -> None:
         required = [name for name, field in section.model_fields.items() if field.is_required()]
         assert required == []
         assert section().model_dump() == {name: field.default for name, field in section.model_fields.items()}
+
+
+def test_a_label_set_that_there_is_none_of_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text('name = "r"\n[data]\ncorpus = "speech"\nlabels = "Basic7"\n[model]\nname = "mel-cnn"\n')
+    with pytest.raises(RecipeError, match=r"r\.toml: data\.labels: no label set is called 'Basic7'") as caught:
+        load_recipe(path)
+    assert caught.value.hint.startswith("did you mean 'basic-7'? there is ravdess-8, ")
+    for name in LABEL_SETS:
+        recipe = load_recipe(path, [f"data.labels={name}"])
+        assert isinstance(recipe.data, VoiceDataSettings) and recipe.data.labels == name

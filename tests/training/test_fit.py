@@ -6,6 +6,7 @@ import csv
 import json
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,8 +143,17 @@ def test_a_training_that_is_done_is_not_done_again(make_recipe: MakeRecipe, make
 def test_a_run_may_be_moved(make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path) -> None:
     first = quiet_fit(make_recipe(), make_job(), tmp_path / "here")
     moved = (tmp_path / "here").rename(tmp_path / "there")
-    result = quiet_fit(make_recipe(), make_job(), moved)
-    assert (result.weights, result.epoch) == (moved / "model.safetensors", first.epoch)
+    assert quiet_fit(make_recipe(), make_job(), moved) == replace(first, weights=moved / "model.safetensors")
+
+
+def test_a_run_that_was_cut_off_may_be_moved(make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path) -> None:
+    recipe = make_recipe(epochs=4, keep="best")
+    with pytest.raises(InterruptedError):
+        quiet_fit(recipe, make_job(Identity(cut_at=2 * BATCHES_PER_EPOCH)), tmp_path / "here")
+    moved = (tmp_path / "here").rename(tmp_path / "there")
+    result = quiet_fit(recipe, make_job(turned_from(0)), moved)  # from here on it only gets worse
+    assert result.epoch in (0, 1)
+    assert share_right(load_weights(result.weights)[0]) > 0.9
 
 
 @pytest.mark.parametrize("other", ["recipe", "data"])

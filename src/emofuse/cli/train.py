@@ -48,7 +48,9 @@ def train(
             speech = load_speech(settings.data, data, hook)
         job = voice_job(settings, speech, None)
     result = fit(settings, job, folder, device=device, progress=ERR.is_terminal)
-    chosen = f"{job.monitor} {result.score:.2%} on the validation part" if result.score is not None else "nothing selected"
+    chosen = (
+        f"{job.monitor} {result.score:.2%} on the validation part" if result.score is not None else "nothing selected"
+    )
     OUT.print(f"{escape(str(result.weights))}: epoch {result.epoch + 1}, {chosen}")
 
 
@@ -61,8 +63,12 @@ def export(
     need_torch()
     from emofuse.evaluation.result import card_scores, read_report
     from emofuse.training.export import export as write
+    from emofuse.training.fit import load_weights
 
-    card = write(checkpoint, out, card_scores(read_report(report)) if report else ())
+    # a face network is measured itself, a voice network by others of its recipe, each without its test speakers
+    is_face = isinstance(load_weights(checkpoint)[1].data, FaceDataSettings)
+    scores = card_scores(read_report(report), "these" if is_face else "same recipe") if report else ()
+    card = write(checkpoint, out, scores)
     size = out.stat().st_size / 1e6
     OUT.print(f"{escape(str(out))}: {card.n_parameters:,} parameters, {size:.2f} MB, same outputs as torch")
 

@@ -111,8 +111,17 @@ class YuNetDetector:
                 continue
             x, y, width, height = row[:4]
             box = np.array([x, y, x + width, y + height], np.float32)
-            faces.append(Face(box, float(np.clip(row[14], 0.0, 1.0)), row[4:14].reshape(5, 2).copy()))
+            landmarks = row[4:14].reshape(5, 2).copy()
+            if _belong(landmarks, box):
+                faces.append(Face(box, float(np.clip(row[14], 0.0, 1.0)), landmarks))
         return faces
+
+
+def _belong(landmarks: NDArray[np.float32], box: NDArray[np.float32]) -> bool:
+    """Say whether (5, 2) landmarks are in the box or within half its size of it, as those of every face are: in very
+    long strips OpenCV's network now and then makes up sure faces, whose landmarks are anywhere."""
+    margin = (box[2:] - box[:2]) / 2
+    return bool(((landmarks >= box[:2] - margin) & (landmarks <= box[2:] + margin)).all())
 
 
 class HaarDetector:

@@ -102,6 +102,3 @@ class VoiceNet(nn.Module):
 
 def _halves_time(block: nn.Module) -> bool:
     return any(isinstance(part, nn.Conv2d) and part.stride[1] == 2 for part in block.modules())
-
-
-_loudness = loudness  # experiments import it by this name

@@ -82,9 +82,9 @@ def fit(recipe: Recipe, job: Job, folder: str | Path, *, device: str = "cpu", pr
         recipe.seed,
         job.class_weights,
     )
-    best = ModelCheckpoint(out, "best", monitor=job.monitor, mode="max", enable_version_counter=False)
+    best = _Checkpoint(out, "best", monitor=job.monitor, mode="max", enable_version_counter=False)
     # of its own: `save_last` writes only in the epochs that are saved as the best
-    last = ModelCheckpoint(out, "last", enable_version_counter=False)
+    last = _Checkpoint(out, "last", enable_version_counter=False)
     checkpoints = [best, last] if job.valid is not None else [last]
     resumed = out / "last.ckpt"
     trainer = L.Trainer(
@@ -175,6 +175,21 @@ def _interruptible() -> Iterator[None]:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from None
+
+
+class _Checkpoint(ModelCheckpoint):
+    """Knows which epoch was the best also when the folder was moved since."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what a checkpoint holds, with the paths that the files have now."""
+
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath)) / Path(path).name) if path else ""
+
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        scores = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        moved = {"dirpath": self.dirpath, "best_k_models": scores, **{name: here(state_dict[name]) for name in paths}}
+        super().load_state_dict({**state_dict, **moved})
 
 
 class _Reseed(Callback):

@@ -1,0 +1,89 @@
+"""The script that puts a bundle together, on the networks that ship and on reports made here."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from emofuse.card import ModelCard, Score
+from emofuse.evaluation.result import write_json
+from emofuse.inference.bundle import BUNDLES, load_bundle
+from emofuse.inference.network import OnnxNetwork
+from make_reports import report
+
+SHIPPED = BUNDLES / "base"
+
+
+@pytest.fixture
+def script() -> ModuleType:
+    """Return scripts/make_base_bundle.py as a module."""
+    path = Path(__file__).parents[2] / "scripts" / "make_base_bundle.py"
+    spec = importlib.util.spec_from_file_location("make_base_bundle", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> dict[str, Path]:
+    """Return the folder of a report of each modality, and of a second one of faces."""
+    made = {"face": report(temperature=0.61234), "more": report(temperature=9.0), "voice": report(temperature=1.5)}
+    for name, found in made.items():
+        write_json(found, tmp_path / name)
+    return {name: tmp_path / name for name in made}
+
+
+def arguments(face: Path, voice: Path, reports: dict[str, Path], out: Path) -> list[str]:
+    given = ["--face", face, "--face-report", reports["face"], reports["more"]]
+    return list(map(str, ["make", *given, "--voice", voice, "--voice-report", reports["voice"], "-o", out]))
+
+
+def test_networks_that_are_onnx_already_are_taken_as_they_are(
+    script: ModuleType, reports: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "new" / "bundle"
+    call = arguments(SHIPPED / "face.onnx", SHIPPED / "voice.onnx", reports, out)
+    monkeypatch.setattr(sys, "argv", call)
+    script.main()
+    assert sorted(path.name for path in out.iterdir()) == ["card.md", "face.onnx", "fusion.json", "voice.onnx"]
+    bundle = load_bundle(out)
+    settings = bundle.manifest.modalities
+    assert (settings["face"].temperature, settings["voice"].temperature) == (0.612, 1.5)  # of the first report
+    assert settings["face"].weight == settings["voice"].weight
+    assert bundle.labels == load_bundle().labels
+    page = (out / "card.md").read_text(encoding="utf-8")
+    for network in bundle.networks.values():
+        assert f"{network.card.n_parameters:,}" in page
+        for source in network.card.data:
+            assert source.licence in page
+        for score in network.card.scores:
+            assert f"{score.value:.2%}" in page and score.command in page
+
+
+def test_checkpoints_are_exported_with_all_scores_and_whose_they_are(
+    script: ModuleType, reports: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, list[Score]] = {}
+
+    def export(source: Path, target: Path, scores: Sequence[Score]) -> ModelCard:
+        given[source.parent.name] = list(scores)
+        shutil.copyfile(SHIPPED / target.name, target)
+        return OnnxNetwork(target).card
+
+    monkeypatch.setattr(script, "export", export)
+    face, voice = (tmp_path / "run" / name / "model.safetensors" for name in ("face", "voice"))
+    monkeypatch.setattr(sys, "argv", arguments(face, voice, reports, tmp_path / "bundle"))
+    script.main()
+    assert [score.metric for score in given["face"]] == ["UAR", "accuracy"] * 2
+    assert [score.metric for score in given["voice"]] == ["UAR", "accuracy"]
+    assert {score.weights for score in given["face"]} == {"these"}  # they were measured themselves
+    assert {score.weights for score in given["voice"]} == {"same recipe"}
+    assert json.loads((tmp_path / "bundle" / "fusion.json").read_text())["name"] == "base"
