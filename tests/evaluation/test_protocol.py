@@ -19,10 +19,10 @@ from emofuse.corpora.splits import Split, make_split
 from emofuse.emotions import RAVDESS
 from emofuse.errors import CorpusError, RecipeError, UsageError
 from emofuse.evaluation import folds, protocol
+from emofuse.evaluation.across import across_corpora
 from emofuse.evaluation.metrics import expected_calibration_error, fit_temperature, score, unweighted_average_recall
 from emofuse.evaluation.protocol import (
     Setting,
-    across_corpora,
     clip_names,
     cross_validate,
     selection,

@@ -199,7 +199,8 @@ def _faces(model: Path, root: Path, command: str, folder: Path) -> tuple[Evaluat
 
 def _speech(request: _Request, recipe: Recipe, folder: Path, machine: _Machine) -> tuple[EvaluationReport, Predictions]:
     from emofuse.corpora.splits import make_split
-    from emofuse.evaluation.protocol import Setting, across_corpora, cross_validate, speech_recipe, with_leak
+    from emofuse.evaluation.across import across_corpora
+    from emofuse.evaluation.protocol import Setting, cross_validate, speech_recipe, with_leak
     from emofuse.training.fit import quiet
     from emofuse.training.jobs import load_speech
 

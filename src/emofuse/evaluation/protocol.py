@@ -1,9 +1,8 @@
-"""The protocols for speech: cross-validation over a split, its leaky twin, and one corpus against another."""
+"""The protocols for speech: cross-validation over a split, and its leaky twin."""
 
 from __future__ import annotations
 
 import platform
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -17,9 +16,8 @@ import torch
 from emofuse import __version__
 from emofuse.config import Recipe, SvmSettings, VoiceDataSettings, VoiceNetSettings
 from emofuse.corpora.manifest import Clip, Manifest
-from emofuse.corpora.relabel import join, relabel, shared_labels
-from emofuse.corpora.splits import Fold, Split, is_leaky, missing_emotions
-from emofuse.errors import CorpusError, RecipeError, UsageError
+from emofuse.corpora.splits import Split, is_leaky
+from emofuse.errors import RecipeError, UsageError
 from emofuse.evaluation.anchors import anchors_for
 from emofuse.evaluation.folds import FoldResult, FoldTask, Notice, run_tasks
 from emofuse.evaluation.metrics import expected_calibration_error, fit_temperature
@@ -28,10 +26,8 @@ from emofuse.evaluation.result import Anchor, Curve, EvaluationReport, FoldRecor
 from emofuse.evaluation.summary import summarise
 from emofuse.inference.network import softmax
 from emofuse.training.classical import utterance_features
-from emofuse.training.jobs import Hook, SpeechData, decode, find_corpus
+from emofuse.training.jobs import Hook, SpeechData
 from emofuse.wording import counted
-
-CROSS_LABELS = "basic-7"  # on whose shared part corpora are compared
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,66 +86,6 @@ def with_leak(report: EvaluationReport, leaky: EvaluationReport) -> EvaluationRe
     """Set the same recipe's scores under a random split beside the honest ones."""
     gap = {metric.name: metric.value - report.metric(metric.name).value for metric in leaky.metrics}
     return report.model_copy(update={"leak": Leak(protocol=leaky.stamp.protocol, metrics=leaky.metrics, gap=gap)})
-
-
-def across_corpora(
-    settings: VoiceDataSettings,
-    train_on: Sequence[str],
-    test_on: Sequence[str],
-    data: Path | None,
-    hook: Hook | None = None,
-) -> tuple[SpeechData, Split]:
-    """Prepare one fold that trains on whole corpora and tests on others, under the labels that all of them have.
-
-    The first `valid_speakers` speakers of each training corpus validate. Raises UsageError when a corpus, or the
-    sound of a clip, is on both sides, and CorpusError when too few speakers are left to train on.
-    """
-    both = set(train_on) & set(test_on)
-    if both:
-        raise UsageError(f"{', '.join(sorted(both))} is to be trained on and tested on")
-    corpora = [find_corpus(name, data) for name in (*train_on, *test_on)]
-    labels = shared_labels(corpora, CROSS_LABELS)
-    mapped = [relabel(corpus, CROSS_LABELS, labels) for corpus in corpora]
-    manifest = join([part.manifest for part in mapped])
-    speech = decode(
-        settings,
-        manifest,
-        n_folded=len(manifest),
-        label_map={old: new for part in mapped for old, new in part.label_map.items()},
-        left_out=sum((part.left_out for part in mapped), Counter()),
-        hook=hook,
-    )
-    trained = [part.manifest for part in mapped[: len(train_on)]]
-    validating = {name for corpus in trained for name in corpus.speakers[: settings.valid_speakers]}
-    n_trained = sum(len(corpus) for corpus in trained)
-    by_part: dict[bool, list[int]] = {True: [], False: []}
-    for i in range(n_trained):
-        by_part[manifest.clips[i].speaker in validating].append(i)
-    names = (
-        " and ".join(corpus.name for corpus in trained),
-        " and ".join(part.manifest.name for part in mapped[len(train_on) :]),
-    )
-    if not by_part[False]:
-        raise CorpusError(f"no speaker of {names[0]} is left to train on", "lower data.valid_speakers")
-    fold = Fold("cross-corpus", tuple(by_part[False]), tuple(by_part[True]), tuple(range(n_trained, len(manifest))))
-    _check_apart(speech, fold, names)
-    description = f"cross-corpus: trained on {names[0]}, tested on all of {names[1]}, on the labels that they share"
-    split = Split("cross-corpus", description, (fold,))
-    if is_leaky(split, manifest):
-        split = replace(split, description=f"{description}; LEAKY: speakers of the test part are in training too")
-    return speech, split
-
-
-def _check_apart(speech: SpeechData, fold: Fold, names: tuple[str, str]) -> None:
-    heard = {speech.digests[i] for i in (*fold.train, *fold.valid)}
-    twice = [speech.manifest.clips[i].path for i in fold.test if speech.digests[i] in heard]
-    if twice:
-        raise UsageError(
-            f"{counted(len(twice), 'clip')} of {names[1]} would be trained on and tested on, the first is {twice[0]}"
-        )
-    missing = missing_emotions(fold, speech.manifest)
-    if missing:
-        raise CorpusError(f"no clip of {', '.join(missing)} is left to train on in {names[0]}")
 
 
 def _gather(speech: SpeechData, split: Split, seeds: Sequence[int], results: Sequence[FoldResult]) -> Predictions:
