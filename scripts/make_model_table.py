@@ -12,11 +12,11 @@ from emofuse.evaluation.result import EvaluationReport, read_report
 
 
 def main() -> None:
-    """Read the reports that are named, and print a row for each, best first."""
+    """Read the reports that are named, and print a row for each, best first, transductive ones below."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("reports", type=Path, nargs="+", help="report.json of emofuse evaluate")
     reports = [read_report(path) for path in parser.parse_args().reports]
-    reports.sort(key=lambda report: report.metric("UAR").value, reverse=True)
+    reports.sort(key=lambda report: (report.stamp.transductive, -report.metric("UAR").value))
     print("| model | parameters | UAR (95 % interval) | by fold | accuracy | macro F1 | command |")
     print("|---|---|---|---|---|---|---|")
     for report in reports:

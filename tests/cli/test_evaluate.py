@@ -122,6 +122,24 @@ def test_a_second_time_nothing_is_trained(
     assert Path("runs/tiny-actor-2fold/report.json").read_bytes() == before
 
 
+def test_ctrl_c_is_one_line_and_what_was_done_is_kept(
+    emofuse: Emofuse, tiny: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert emofuse("evaluate", tiny, *QUICK, "--data", data, "-o", "whole").code == 0
+
+    def stop(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("emofuse.training.augment.augment_log_mel", stop)
+        result = emofuse("evaluate", tiny, *QUICK, "--data", data, "-o", "out")
+    assert (result.code, result.out) == (130, "")
+    assert result.err == "stopped; nothing was left half-written\n"
+    assert not list(Path("out").rglob(".*")) and not names(Path("out"))
+    assert emofuse("evaluate", tiny, *QUICK, "--data", data, "-o", "out").code == 0
+    assert Path("out/report.json").read_bytes() == Path("whole/report.json").read_bytes()
+
+
 def test_the_data_folder_may_be_named_in_the_environment(
     emofuse: Emofuse, tiny: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

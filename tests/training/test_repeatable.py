@@ -21,7 +21,7 @@ EPOCHS = 3
 EVERYTHING: dict[str, Any] = {"epochs": EPOCHS, "mixup": 0.3, "ema_decay": 0.9, "label_smoothing": 0.1}
 RECIPES = {
     "mixup, dropout, averaged weights, the best": tiny_recipe(**EVERYTHING, keep="best"),
-    "plateau": tiny_recipe(epochs=EPOCHS, schedule="plateau", plateau_patience=0, lr=0.05, class_weights="balanced"),
+    "plateau": tiny_recipe(epochs=EPOCHS, schedule="plateau", plateau_patience=0, lr=0.5, class_weights="balanced"),
     "vocoded samples, momentum": tiny_recipe(
         WaveCnnSettings(widths=(8, 8)), {"stretch": 0.1, "pitch_semitones": 1}, epochs=EPOCHS, optimizer="sgd"
     ),
@@ -80,6 +80,21 @@ def test_the_same_twice_and_when_it_was_cut_off(recipe: Recipe, speech: SpeechDa
     assert (resumed.epoch, resumed.score) == (whole.epoch, whole.score)
     written = [(tmp_path / name / "metrics.csv").read_bytes() for name in ("whole", "cut", "again")]
     assert written[0] == written[1] == written[2]
+    if recipe.train.schedule == "plateau":  # else it was of no matter here whether its last step was kept
+        checkpoint = torch.load(tmp_path / "whole" / "last.ckpt", weights_only=True)
+        assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] < recipe.train.lr
+
+
+def test_every_epoch_has_an_order_and_windows_of_its_own(speech: SpeechData, tmp_path: Path) -> None:
+    recipe = tiny_recipe(epochs=EPOCHS, batch_size=9)
+    heard: list[Tensor] = []
+    job = job_of(recipe, speech)
+    trained(recipe, replace(job, augment_input=lambda x, generator: heard.append(x) or x), tmp_path)
+    per_epoch = len(job.train) // 9
+    assert per_epoch > 1 and len(heard) == EPOCHS * per_epoch
+    assert len({x.numpy().tobytes() for x in heard}) == len(heard)
+    places = [torch.cat(heard[i : i + per_epoch]).sum(dim=1).sort().values for i in range(0, len(heard), per_epoch)]
+    assert not torch.equal(places[0], places[1]) and not torch.equal(places[1], places[2])
 
 
 def test_another_seed_gives_other_weights(speech: SpeechData, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -20,6 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+_INTERRUPTED: Final = 130
 
 
 def _version(wanted: bool) -> None:
@@ -54,9 +57,10 @@ def run(arguments: list[str] | None = None) -> None:
     except EmofuseError as error:
         complain(error)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        ERR.print("stopped; nothing was left half-written")
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == _INTERRUPTED:  # typer makes this of Ctrl-C
+            ERR.print("stopped; nothing was left half-written")
+        raise
 
 
 if __name__ == "__main__":
