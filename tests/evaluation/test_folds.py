@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 import shutil
 from dataclasses import replace
@@ -202,6 +203,21 @@ def test_two_at_once_in_another_folder_give_the_same_files_to_the_byte(
         write_predictions(p, tmp_path / name / "predictions.csv")
     for file in ("report.json", "predictions.csv"):
         assert (tmp_path / "alone" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_ctrl_c_stops_every_process_and_leaves_nothing_half_written(
+    cross_validation: CrossValidation, recipe: Recipe, tmp_path: Path
+) -> None:
+    def stop(text: str) -> None:
+        raise KeyboardInterrupt
+
+    quick, long = tasks_in(tmp_path, cross_validation, recipe)[:2]
+    long = replace(long, recipe=tiny_recipe(epochs=100_000))
+    with pytest.raises(KeyboardInterrupt):
+        run_tasks([quick, long], cross_validation.speech, 2, stop)
+    assert not multiprocessing.active_children()
+    assert quick.stored.exists() and not long.stored.exists()
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".") or path.suffix == ".part"]
 
 
 def test_what_goes_wrong_in_a_process_comes_back_with_its_hint() -> None:

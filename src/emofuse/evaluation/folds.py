@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import torch
@@ -87,10 +89,7 @@ def run_tasks(tasks: Sequence[FoldTask], speech: SpeechData, jobs: int, notice: 
     """
     waiting = [task for task in tasks if _stored(task, speech) is None]
     if jobs > 1 and len(waiting) > 1:
-        context = get_context("spawn")  # torch's threads do not survive a fork
-        with ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(speech,)) as pool:
-            for task, _ in zip(waiting, pool.map(_work, waiting), strict=True):
-                notice(f"{task.folder} is done")
+        _run_at_once(waiting, speech, jobs, notice)
     else:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -103,7 +102,24 @@ def run_tasks(tasks: Sequence[FoldTask], speech: SpeechData, jobs: int, notice: 
     return [_result(task, speech) for task in tasks]
 
 
+def _run_at_once(tasks: Sequence[FoldTask], speech: SpeechData, jobs: int, notice: Notice) -> None:
+    """Run tasks in processes of their own. When one fails, and at Ctrl-C, the others are stopped: they go on later."""
+    others = set(active_children())
+    context = get_context("spawn")  # torch's threads do not survive a fork
+    pool = ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(speech,))
+    try:
+        for task, _ in zip(tasks, pool.map(_work, tasks), strict=True):
+            notice(f"{task.folder} is done")
+    except BaseException:
+        for worker in set(active_children()) - others:
+            worker.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 _speech: SpeechData | None = None  # of a worker process: sent once, not with every task
+_is_stopped = False
 
 
 def _start_worker(speech: SpeechData) -> None:
@@ -112,11 +128,22 @@ def _start_worker(speech: SpeechData) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     quiet()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
+    signal.signal(signal.SIGTERM, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """End what is being done with its files put away, and begin nothing else that waits."""
+    global _is_stopped
+    if not _is_stopped:
+        _is_stopped = True
+        raise SystemExit
 
 
 def _work(task: FoldTask) -> None:
     assert _speech is not None
-    _run(task, _speech)
+    if not _is_stopped:
+        _run(task, _speech)
 
 
 def _run(task: FoldTask, speech: SpeechData) -> None:
