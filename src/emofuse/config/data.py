@@ -1,0 +1,97 @@
+"""Settings of the data: corpora, what of a clip a network gets, and augmentation."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from emofuse.config.base import UNKNOWN_NAME, Settings
+from emofuse.emotions import LABEL_SETS
+
+
+def _label_set(name: str) -> str:
+    if name in LABEL_SETS:
+        return name
+    near = difflib.get_close_matches(name, LABEL_SETS, n=1, cutoff=0.0)[0]
+    hint = f"did you mean {near!r}? there is {', '.join(LABEL_SETS)}"
+    raise PydanticCustomError(UNKNOWN_NAME, "no label set is called {name}", {"name": repr(name), "hint": hint})
+
+
+class FaceDataSettings(Settings):
+    """FER+ and its augmentation. Angles in degrees; the others are fractions of the picture or of full scale."""
+
+    corpus: Literal["ferplus"] = "ferplus"
+    rotate_deg: float = Field(15.0, ge=0)
+    scale: float = Field(0.15, ge=0, lt=1)
+    shift: float = Field(0.08, ge=0, lt=1)
+    shear: float = Field(0.08, ge=0, lt=1)
+    contrast: float = Field(0.3, ge=0, lt=1)
+    blur: float = Field(0.15, ge=0, le=1, description="probability of losing resolution")
+    noise: float = Field(0.03, ge=0, le=1)
+    erase: float = Field(0.5, ge=0, le=1, description="probability of one erased rectangle")
+
+
+class SoundSettings(Settings):
+    """The window a network hears, and augmentation of sound."""
+
+    window_s: float = Field(3.0, gt=0.5)
+    gain_db: float = Field(9.0, ge=0)
+    snr_db: tuple[float, float] = (8.0, 40.0)
+    noise: float = Field(0.5, ge=0, le=1, description="probability of added noise")
+    pitch_semitones: float = Field(0.0, ge=0, le=12, description="pitch shift that keeps the duration")
+    stretch: float = Field(0.15, ge=0, lt=1, description="time stretch that keeps the pitch, as a fraction")
+    vocode: float = Field(0.5, ge=0, le=1, description="probability of a shift or stretch that is done on samples")
+    warp: float = Field(0.2, ge=0, lt=1, description="scaling of all frequencies, as a fraction: another speaker")
+    equalise_db: float = Field(6.0, ge=0, description="random smooth filter")
+    time_masks: int = Field(2, ge=0)
+    time_mask_s: float = Field(0.3, ge=0)
+    mel_masks: int = Field(2, ge=0)
+    mel_mask_bands: int = Field(12, ge=0)
+
+
+class CorpusSettings(Settings):
+    """Which corpora, under which labels.
+
+    train_on: names of corpora (`corpora.readers`), read from the folder of that name in the data folder, or paths
+    of manifests (.csv). Folds are made of the first one; the others are added to every fold's training part.
+    """
+
+    train_on: tuple[str, ...] = Field(("ravdess",), min_length=1)
+    labels: Annotated[str, AfterValidator(_label_set)] = Field("ravdess-8", description="one of emotions.LABEL_SETS")
+    valid_speakers: int = Field(2, ge=1, description="held out of training in each fold, to select by")
+    balance: bool = Field(True, description="repeat the clips of rare emotions in training")
+
+
+class VoiceDataSettings(CorpusSettings, SoundSettings):
+    """Speech corpora, what of a clip is heard, and augmentation."""
+
+    corpus: Literal["speech"] = "speech"
+    trim_db: float = Field(0.0, ge=0, description="cut clips to what is within so much of the loudest frame; 0: off")
+    eval_windows: int = Field(3, ge=1)
+
+
+class VideoDataSettings(CorpusSettings):
+    """Corpora with pictures, which frames of a clip are seen, and augmentation that is the same over a clip.
+
+    sampling: "first" takes the first n_frames, and black ones where there are no more; "uniform" spreads them over
+    the clip; "strided" takes every stride-th from a random place on (in the middle, when testing) and repeats the
+    last one. Pictures are face crops of size_px, `margin` of the face wider on each side. sound: what goes with
+    them, where the network hears.
+    """
+
+    corpus: Literal["video"] = "video"
+    train_on: tuple[str, ...] = Field(("ravdess-av",), min_length=1)
+    sampling: Literal["first", "uniform", "strided"] = "uniform"
+    n_frames: int = Field(16, ge=1, le=256)
+    stride: int = Field(2, ge=1)
+    size_px: Literal[112, 224] = 112
+    margin: float = Field(0.2, ge=0, le=1)
+    flip: float = Field(0.5, ge=0, le=1, description="probability of a mirrored clip")
+    crop: float = Field(0.1, ge=0, lt=0.5, description="largest part of the width and height that is cut off")
+    colour: float = Field(0.2, ge=0, lt=1, description="change of brightness, contrast and saturation")
+    time_jitter: float = Field(0.5, ge=0, le=1, description="by which a frame is displaced, in steps of the sampling")
+    drop: float = Field(0.1, ge=0, lt=1, description="probability of a frame lost: the one before it stays")
+    sound: SoundSettings = SoundSettings()

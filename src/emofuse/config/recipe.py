@@ -1,0 +1,137 @@
+"""A recipe: one TOML file is the whole description of a training run."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import Field, ValidationError
+
+from emofuse.config.base import UNKNOWN_NAME, NoneIsAWord, Settings
+from emofuse.config.data import FaceDataSettings, SoundSettings, VideoDataSettings, VoiceDataSettings
+from emofuse.config.networks import ClipNetSettings, FaceNetSettings, SpeechNetSettings, SvmSettings
+from emofuse.errors import RecipeError
+from emofuse.types import Json
+
+_UNION_KEYS: Final = ("data", "model", "video", "audio")  # whose tables say by their name or corpus what they are
+
+
+class TrainSettings(Settings):
+    """How the weights are found."""
+
+    epochs: int = Field(60, ge=1)
+    batch_size: int = Field(128, ge=2)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: float = Field(0.1, gt=0)
+    backbone_lr_scale: float = Field(1.0, ge=0, description="of the pretrained part")
+    weight_decay: float = Field(5e-4, ge=0)
+    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    plateau_patience: int = Field(4, ge=0, description="epochs without gain before the rate falls")
+    plateau_factor: float = Field(0.5, gt=0, lt=1, description="what the rate is then multiplied by")
+    warmup_epochs: float = Field(2.0, ge=0)
+    frozen_epochs: int = Field(0, ge=0, description="at the start, in which the pretrained part stays as it is")
+    mixup: float = Field(0.2, ge=0, description="alpha of the Beta distribution; 0 is off")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
+    gradient_clip: float = Field(5.0, ge=0)
+    ema_decay: Annotated[float | None, NoneIsAWord] = Field(0.999, gt=0, lt=1, description="or none")
+    patience: int = Field(0, ge=0, description="epochs without gain before stopping; 0 is never")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    keep: Literal["best", "last"] = "best"
+
+
+class Recipe(Settings):
+    """One run: what it is called, the data, the network and the training."""
+
+    name: str
+    seed: int = 0
+    data: Annotated[FaceDataSettings | VoiceDataSettings | VideoDataSettings, Field(discriminator="corpus")]
+    model: Annotated[FaceNetSettings | SpeechNetSettings | ClipNetSettings | SvmSettings, Field(discriminator="name")]
+    train: TrainSettings = TrainSettings()
+
+
+def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe and apply `key=value` overrides such as `train.epochs=3`.
+
+    Raises RecipeError, naming the key and, for an unknown one, its nearest neighbour.
+    """
+    file = Path(path)
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"no recipe at {file}", "the recipes that ship are in the folder recipes/") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"cannot read the recipe {file}: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{file} is not TOML: {error}") from None
+    for override in overrides:
+        _apply(document, override)
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        raise _as_recipe_error(file, error) from None
+
+
+def _apply(document: Json, override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"override {override!r} is not of the form key=value", "for example train.epochs=3")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string
+    *parents, last = key.split(".")
+    table: Any = document
+    for parent in parents:
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise RecipeError(f"override {override!r}: {parent!r} is a value, not a table")
+    table[last] = value
+
+
+def _as_recipe_error(file: Path, error: ValidationError) -> RecipeError:
+    first = error.errors()[0]
+    path = _written(first["loc"])
+    key = ".".join(path)
+    if first["type"] == "missing":
+        return RecipeError(f"{file}: the key {key!r} is missing")
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(path[-1], _known_keys(first["loc"]), n=1)
+        return RecipeError(f"{file}: unknown key {key!r}", f"did you mean {near[0]!r}?" if near else "")
+    if first["type"] == UNKNOWN_NAME:
+        return RecipeError(f"{file}: {key}: {first['msg']}", first["ctx"]["hint"])
+    return RecipeError(f"{file}: {key}: {first['msg']}, not {first.get('input')!r}")
+
+
+def _written(place: tuple[int | str, ...]) -> list[str]:
+    """Return where a value stands as people write it: pydantic puts the chosen member of each union in between."""
+    choices, path = _choices(), list[str]()
+    is_choice = False
+    for part in map(str, place):
+        is_choice = bool(path) and not is_choice and path[-1] in _UNION_KEYS and part in choices
+        if not is_choice:
+            path.append(part)
+    return path
+
+
+def _choices() -> dict[str, type[Settings]]:
+    """Return every settings class that a recipe chooses by a name, by that name."""
+    unions = [field for field in Recipe.model_fields.values() if isinstance(field.discriminator, str)]
+    return {
+        str(one.model_fields[str(field.discriminator)].default): one
+        for field in unions
+        for one in get_args(field.annotation)
+    }
+
+
+def _known_keys(place: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that there are where an unknown one stands."""
+    choices = _choices()
+    chosen = [choices[part] for part in map(str, place[:-1]) if part in choices]
+    section: type[Settings] = chosen[-1] if chosen else TrainSettings if "train" in place else Recipe
+    if "sound" in place:
+        section = SoundSettings
+    return sorted(section.model_fields)
