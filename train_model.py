@@ -1,4 +1,8 @@
-"""`python train_model.py [RECIPE.toml] ...`: the same as `emofuse train`; without a recipe, the voice network's."""
+"""`python train_model.py`: train the first reference system's whole network on dataset/audios and dataset/videos.
+
+The same as `emofuse train recipes/mfcc-cnn3d.toml --data dataset --validate --bundle`: another recipe, another --data
+folder, and every other option of `emofuse train` may be given.
+"""
 
 import sys
 
@@ -6,5 +10,8 @@ from emofuse.cli.main import run
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
-    has_recipe = any(argument.endswith(".toml") for argument in arguments)
-    run(["train", *([] if has_recipe else ["recipes/voice.toml"]), *arguments])
+    if not any(argument.endswith(".toml") for argument in arguments):
+        arguments = ["recipes/mfcc-cnn3d.toml", *arguments]
+    if not any(argument.partition("=")[0] == "--data" for argument in arguments):
+        arguments += ["--data", "dataset"]
+    run(["train", *arguments, "--validate", "--bundle"])

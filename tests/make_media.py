@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 30), (30, 30, 220), (235, 235, 235)
 MILLISECOND = Fraction(1, 1000)
+Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,14 @@ def picture(size: tuple[int, int], index: int = 0) -> NDArray[np.uint8]:
     image[:top, :left], image[:top, left:] = RED, GREEN
     image[top:, :left], image[top:, left:] = BLUE, WHITE
     image[height // 3 : height - height // 3, width // 3 : width - width // 3] = index * 8 % 256
+    return image
+
+
+def crowd(size: tuple[int, int], people: Mapping[Colour, tuple[int, int, int]]) -> NDArray[np.uint8]:
+    """Return a picture (H, W, 3) in which each person is a square of their colour, at left, top, with that side."""
+    image = np.full((size[1], size[0], 3), 90, np.uint8)
+    for colour, (left, top, side) in people.items():
+        image[top : top + side, left : left + side] = colour
     return image
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ import numpy as np
 import soundfile
 
 from emofuse.config import MelCnnSettings, Recipe, SpeechNetSettings, SvmSettings, VoiceDataSettings
+from emofuse.corpora.manifest import Clip
+from emofuse.training.utterances import Utterances
 
 TONES_HZ: Final = {1: 0.0, 3: 300.0, 5: 3000.0}  # by the number of the emotion in a file's name: neutral, happy, angry
 LABELS_MADE: Final = ("neutral", "happy", "angry")
@@ -47,3 +50,17 @@ def tiny_recipe(
             "train": {**plain, "mixup": 0, "keep": "last", **train},
         }
     )
+
+
+def trained_on(recipe: Recipe, *train_on: str, **changes: Any) -> Recipe:
+    """Return a recipe of other corpora, with other changes of its data."""
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"train_on": train_on, **changes})})
+
+
+def with_clips(utterances: Utterances, clips: Sequence[Clip]) -> Utterances:
+    """Return the same content under other clips: of other people, or with other emotions."""
+    joined = utterances.corpora.joined
+    manifest = replace(joined.manifest, clips=tuple(clips))
+    folded = replace(utterances.folded, clips=tuple(clips[: len(utterances.folded)]))
+    corpora = replace(utterances.corpora, joined=replace(joined, manifest=manifest), folded=folded)
+    return replace(utterances, corpora=corpora)

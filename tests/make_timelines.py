@@ -6,7 +6,7 @@ import numpy as np
 
 from emofuse.emotions import BASE
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
-from emofuse.types import MODALITIES, Face, Moment, Scores
+from emofuse.types import ALWAYS_LISTED, MODALITIES, Face, Moment, Scores
 
 
 def scores(
@@ -40,7 +40,8 @@ def moment(
 
 def timeline(*moments: Moment, duration_s: float | None = None, labels: tuple[str, ...] = BASE) -> Timeline:
     """A timeline of these moments, summed up as an analysis does."""
-    by_modality = {m: mean_scores([x.by_modality[m] for x in moments if m in x.by_modality], m) for m in MODALITIES}
+    listed = [m for m in MODALITIES if m in ALWAYS_LISTED or any(m in x.by_modality for x in moments)]
+    by_modality = {m: mean_scores([x.by_modality[m] for x in moments if m in x.by_modality], m) for m in listed}
     fused = mean_scores([x.fused for x in moments if x.fused is not None], "fused")
     why = {m: f"no {m} was found" for m, found in by_modality.items() if found is None}
     source = SourceInfo("clip.mp4", duration_s, 640, 480, 25.0, True, True)
@@ -62,6 +63,7 @@ TIMELINES: dict[str, Timeline] = {
         *(moment(i / 25, "angry", ("face", "voice"), tuple(face(track_id=k) for k in range(20))) for i in range(30)),
         duration_s=1.2,
     ),
+    "with clips": timeline(moment(0.5, "sad", ("face", "clip"), (face(),)), moment(1.0, "sad", ("clip",))),
     "face not read": timeline(moment(0.0, None, faces=(face((-5.5, -3, 20, 20), None, None),))),
     "a gap": timeline(*course([("happy", 20), (None, 30), ("sad", 20)]), duration_s=7.0),
 }

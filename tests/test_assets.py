@@ -63,17 +63,19 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def offer(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    asset = Asset("tiny", "tiny.bin", url, SHA256, "MIT", "a test file")
+def offer(monkeypatch: pytest.MonkeyPatch, url: str, sha256: str = SHA256) -> None:
+    asset = Asset("tiny", "tiny.bin", url, sha256, "MIT", "a test file")
     monkeypatch.setattr(assets, "ASSETS", {"tiny": asset})
 
 
 def test_the_table_is_whole() -> None:
-    assert set(assets.ASSETS) == {"yunet", "mn04_as"}
+    assert set(assets.ASSETS) == {"yunet", "mn04_as", "resnet18", "resnet50", "r3d_18", "mvit_v2_s"}
     for name, asset in assets.ASSETS.items():
         assert asset.name == name and asset.licence and asset.about
         assert asset.url.startswith("https://") and asset.url.endswith("/" + asset.file)
-        assert len(bytes.fromhex(asset.sha256)) == 32
+        whole = "torchvision" not in asset.licence
+        assert len(bytes.fromhex(asset.sha256)) == (32 if whole else 4)
+        assert whole or asset.file.endswith(f"-{asset.sha256}.pth")
 
 
 def test_downloads_once_and_leaves_nothing_else(
@@ -129,6 +131,22 @@ def test_a_wrong_download_is_refused_and_not_kept(server: Server, cache: Path, m
     assert list(cache.iterdir()) == []
 
 
+def test_the_beginning_of_a_hash_does_where_no_more_is_known(
+    server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(monkeypatch, server.address + "/tiny.bin", SHA256[:8])
+    (tmp_path / "tiny.bin").write_bytes(b"another release")
+    monkeypatch.setenv("EMOFUSE_WEIGHTS", str(tmp_path))
+    assert assets.find("tiny") == cache / "tiny.bin"
+    (tmp_path / "tiny.bin").write_bytes(CONTENT)
+    assert assets.find("tiny") == tmp_path / "tiny.bin"
+    assert server.n_requests == 1
+    offer(monkeypatch, server.address + "/tiny.bin", "0" * 8)
+    with pytest.raises(AssetError, match="sent has another SHA-256"):
+        assets.find("tiny")
+    assert (cache / "tiny.bin").read_bytes() == CONTENT
+
+
 def test_errors_say_what_why_and_what_to_do(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, server.address + "/missing")
     with pytest.raises(AssetError, match="answered 404") as caught:
@@ -178,5 +196,5 @@ def test_a_cache_that_cannot_be_made_is_named(server: Server, tmp_path: Path, mo
 
 
 def test_an_unknown_name_lists_the_known() -> None:
-    with pytest.raises(AssetError, match="mn04_as, yunet"):
+    with pytest.raises(AssetError, match="mn04_as, mvit_v2_s, r3d_18, resnet18, resnet50, yunet"):
         assets.find("yolo")

@@ -64,3 +64,41 @@ def test_a_card_with_a_wrong_or_unknown_part_is_refused(change: dict[str, object
 def test_a_card_is_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         CARD.name = "other"
+
+
+CLIP = {"kind": "clip", "size_px": 112, "n_frames": 20, "sampling": "uniform", "margin": 0.2, "window_s": 3.0}
+
+
+def test_the_input_of_a_clip_network() -> None:
+    silent, hearing = InputSpec.model_validate(CLIP), InputSpec.model_validate({**CLIP, "rate_hz": 16_000})
+    assert silent.names == ("frames",) and hearing.names == ("frames", "samples", "present")
+    assert silent.step_s == pytest.approx(0.15) and silent.span_s == pytest.approx(3.0)
+    strided = InputSpec.model_validate({**CLIP, "sampling": "strided", "stride": 6})
+    assert strided.step_s == pytest.approx(0.2) and strided.span_s == pytest.approx(4.0)
+    first = InputSpec.model_validate({**CLIP, "sampling": "first", "stride": 6})
+    assert first.step_s == pytest.approx(1 / 30)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"sampling": None}, "must say its sampling"),
+        ({"margin": None, "n_frames": None}, "must say its n_frames, margin"),
+        ({"sampling": "strided"}, "must say its stride"),
+        ({"rate_hz": 8000}, "16000"),
+        ({"window_s": 0.0}, "window_s"),
+        ({"window_s": 100.0}, "at most 60 s"),
+        ({"sampling": "strided", "stride": 30, "n_frames": 200}, "at most 60 s"),
+        ({"n_frames": 0}, "n_frames"),
+    ],
+)
+def test_the_input_of_a_clip_network_that_is_not_whole(change: dict[str, object], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        InputSpec.model_validate(CLIP | change)
+
+
+def test_a_modality_has_its_kind_of_input() -> None:
+    with pytest.raises(ValidationError, match="a clip network is given clip, not samples"):
+        ModelCard.model_validate(CARD.model_dump() | {"modality": "clip"})
+    made = ModelCard.model_validate(CARD.model_dump() | {"modality": "clip", "input": CLIP})
+    assert ModelCard.model_validate_json(made.model_dump_json()) == made

@@ -7,11 +7,9 @@ EMOFUSE_OFFLINE   1: never download
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -30,7 +28,12 @@ _CHUNK_BYTES: Final = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One third-party file; one of the same name with another SHA-256 is never taken for it."""
+    """One third-party file; one of the same name with another SHA-256 is never taken for it.
+
+    sha256: all 64 hex digits, or the first 8 where a publisher names no more (torchvision writes them into the names
+    of its files). Eight tell a broken or another file from the right one, but not a forged one: that such a file
+    comes from its publisher rests on HTTPS, and it is only ever read in a way that runs no code.
+    """
 
     name: str
     file: str
@@ -59,7 +62,21 @@ _ASSETS = (
         about="EfficientAT mn04 (MobileNetV3, width 0.4) trained on AudioSet: 32 kHz, 128 mel bands",
     ),
 )
-ASSETS: Final = MappingProxyType({asset.name: asset for asset in _ASSETS})
+
+
+def _torchvision(name: str, file: str, about: str, data: str) -> Asset:
+    sha256 = file.removesuffix(".pth").rpartition("-")[2]
+    licence = f"BSD-3-Clause (torchvision); the terms of {data} may apply to what was trained on it"
+    return Asset(name, file, f"https://download.pytorch.org/models/{file}", sha256, licence, about)
+
+
+_TORCHVISION = (
+    _torchvision("resnet18", "resnet18-f37072fd.pth", "ResNet-18 trained on ImageNet (IMAGENET1K_V1)", "ImageNet"),
+    _torchvision("resnet50", "resnet50-11ad3fa6.pth", "ResNet-50 trained on ImageNet (IMAGENET1K_V2)", "ImageNet"),
+    _torchvision("r3d_18", "r3d_18-b3b3357e.pth", "R3D-18 trained on Kinetics-400 (KINETICS400_V1)", "Kinetics"),
+    _torchvision("mvit_v2_s", "mvit_v2_s-ae3be167.pth", "MViTv2-S trained on Kinetics-400, 16 x 224", "Kinetics"),
+)
+ASSETS: Final = MappingProxyType({asset.name: asset for asset in (*_ASSETS, *_TORCHVISION)})
 
 
 def find(name: str) -> Path:
@@ -77,7 +94,7 @@ def find(name: str) -> Path:
         try:
             if not path.is_file():
                 continue
-            if pooch.file_hash(str(path), alg="sha256") == asset.sha256:
+            if _is_it(asset, path):
                 return path
             passed_over.append(f"{path} has another SHA-256")
         except OSError as error:
@@ -87,7 +104,7 @@ def find(name: str) -> Path:
     try:
         return _download(asset)
     except (OSError, ValueError) as error:
-        # requests' exceptions are OSErrors; pooch says with a ValueError that the hash differs.
+        # requests' exceptions are OSErrors; that the hash differs is a ValueError.
         raise _cannot(asset, _reason(asset, error), passed_over) from error
 
 
@@ -106,34 +123,27 @@ def _offline() -> bool:
     return os.environ.get("EMOFUSE_OFFLINE", "").strip().lower() not in {"", "0", "no", "false"}
 
 
+def _is_it(asset: Asset, path: str | Path) -> bool:
+    return str(pooch.file_hash(str(path), alg="sha256")).startswith(asset.sha256)
+
+
 def _download(asset: Asset) -> Path:
-    """Fetch into the cache under a temporary name and rename once the hash is right (pooch does both)."""
+    """Fetch into the cache under a temporary name and rename once the hash is right. Raises ValueError for another."""
     fetch = pooch.HTTPDownloader(
         progressbar=sys.stderr is not None and sys.stderr.isatty(),
         chunk_size=_CHUNK_BYTES,
         timeout=(_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S),
     )
-    with _quiet_pooch():
-        path = pooch.retrieve(
-            asset.url,
-            known_hash=f"sha256:{asset.sha256}",
-            fname=asset.file,
-            path=cache_folder(),
-            downloader=fetch,
-        )
-    return Path(path)
-
-
-@contextmanager
-def _quiet_pooch() -> Iterator[None]:
-    """Keep pooch's own log lines off the terminal: the progress bar and our errors say what a user needs."""
-    logger = pooch.get_logger()
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
+    target = cache_folder() / asset.file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # pooch's own `retrieve` compares whole hashes only
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as folder:
+        temporary = Path(folder) / asset.file
+        fetch(asset.url, str(temporary), None)
+        if not _is_it(asset, temporary):
+            raise ValueError("another SHA-256")
+        temporary.replace(target)
+    return target
 
 
 def _reason(asset: Asset, error: OSError | ValueError) -> str:

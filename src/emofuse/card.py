@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 CARD_KEY: Final = "emofuse.card"  # in the metadata of an ONNX file
+CLIP_RATE_HZ: Final = 30  # pictures a second that the stride of a clip network counts in
+LONGEST_CLIP_S: Final = 60.0  # that an answer may be about: a live stream keeps that much
+
+InputKind = Literal["face", "samples", "clip"]
+
+_KINDS: Final[dict[str, InputKind]] = {"face": "face", "voice": "samples", "clip": "clip"}
+_CLIP_NEEDS: Final = ("size_px", "n_frames", "sampling", "margin", "window_s")
 
 
 class _Part(BaseModel):
@@ -14,12 +21,59 @@ class _Part(BaseModel):
 
 
 class InputSpec(_Part):
-    """What goes in. A face is a grey square of `size_px`; sound is mono at `rate_hz`, best in windows of `window_s`."""
+    """What goes in: a face, sound, or a clip of pictures over time, with or without its sound.
 
-    kind: Literal["face", "samples"]
-    size_px: int | None = None
-    rate_hz: int | None = None
-    window_s: float | None = None
+    A face is a grey square of `size_px`; sound is mono at `rate_hz`, best in windows of `window_s`. A clip is
+    n_frames colour squares of `size_px`, a face with `margin` of it more on each side (`features.clip`). sampling
+    "uniform" spreads them over window_s; "first" takes n_frames at CLIP_RATE_HZ, black ones where there are fewer;
+    "strided" every stride-th at that rate. A network with a rate_hz also hears window_s of sound. per_frame: it
+    answers for every frame, not once for all.
+    """
+
+    kind: InputKind
+    size_px: int | None = Field(None, gt=0, le=512)
+    rate_hz: int | None = Field(None, gt=0)
+    window_s: float | None = Field(None, gt=0)
+    n_frames: int | None = Field(None, ge=1, le=256)
+    sampling: Literal["first", "uniform", "strided"] | None = None
+    stride: int | None = Field(None, ge=1)
+    margin: float | None = Field(None, ge=0, le=1)
+    per_frame: bool = False
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.kind != "clip":
+            return self
+        needs = (*_CLIP_NEEDS, *(("stride",) if self.sampling == "strided" else ()))
+        missing = [name for name in needs if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"the input of a clip network must say its {', '.join(missing)}")
+        if self.rate_hz not in (None, 16_000):
+            raise ValueError(f"rate_hz of a clip network must be 16000, or none where it does not hear: {self.rate_hz}")
+        if self.span_s > LONGEST_CLIP_S:
+            raise ValueError(f"a clip may be at most {LONGEST_CLIP_S:.0f} s long, not {self.span_s:.1f}")
+        return self
+
+    @property
+    def step_s(self) -> float:
+        """Seconds from one frame of a clip to the next."""
+        assert self.kind == "clip" and self.n_frames is not None and self.window_s is not None
+        if self.sampling == "uniform":
+            return self.window_s / self.n_frames
+        return (self.stride or 1) / CLIP_RATE_HZ if self.sampling == "strided" else 1 / CLIP_RATE_HZ
+
+    @property
+    def span_s(self) -> float:
+        """Seconds of a stream that a clip network has to be given."""
+        assert self.kind == "clip" and self.n_frames is not None and self.window_s is not None
+        return max(self.window_s, self.n_frames * self.step_s)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs of the network by name, in their order."""
+        if self.kind == "clip":
+            return ("frames",) if self.rate_hz is None else ("frames", "samples", "present")
+        return ("faces",) if self.kind == "face" else ("samples",)
 
 
 class DataSource(_Part):
@@ -47,7 +101,7 @@ class ModelCard(_Part):
 
     name: str
     version: str
-    modality: Literal["face", "voice", "text"]
+    modality: Literal["face", "voice", "text", "clip"]
     description: str
     labels: tuple[str, ...]
     input: InputSpec
@@ -57,3 +111,10 @@ class ModelCard(_Part):
     seed: int
     scores: tuple[Score, ...] = ()
     cautions: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        kind = _KINDS.get(self.modality)
+        if kind is not None and self.input.kind != kind:
+            raise ValueError(f"a {self.modality} network is given {kind}, not {self.input.kind}")
+        return self

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emofuse.errors import UsageError
 from emofuse.timeline_json import TIME_DECIMALS, label_json, moment_json, read_moment, read_scores, scores_json
-from emofuse.types import MODALITIES, Json, Moment, Scores
+from emofuse.types import ALWAYS_LISTED, MODALITIES, Json, Moment, Scores
 
 SCHEMA: Final = "emofuse/1"
 SMOOTHING_S: Final = 1.0  # segments come from probabilities averaged over this long, so labels do not flicker
@@ -47,11 +47,16 @@ class Segment:
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The answer for the whole recording. by_modality has a key per modality: its mean scores, or None;
-    `why` says for each None why."""
+    `why` says for each None why. ALWAYS_LISTED are always there, "clip" where the bundle has such a network."""
 
     fused: Scores | None
     by_modality: Mapping[str, Scores | None]
     why: Mapping[str, str]
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The modalities that the result speaks of, in their fixed order."""
+        return tuple(m for m in MODALITIES if m in ALWAYS_LISTED or m in self.by_modality)
 
     @property
     def used(self) -> list[str]:
@@ -111,11 +116,11 @@ class Timeline:
             "summary": {
                 "label": label_json(fused),
                 "probabilities": scores_json(fused),
-                "by_modality": {m: scores_json(self.summary.by_modality.get(m)) for m in MODALITIES},
+                "by_modality": {m: scores_json(self.summary.by_modality.get(m)) for m in self.summary.listed},
                 "used": self.summary.used,
                 "why": dict(self.summary.why),
             },
-            "moments": [moment_json(m) for m in self.moments],
+            "moments": [moment_json(m, self.summary.listed) for m in self.moments],
             "segments": [
                 {
                     "start_s": round(s.start_s, 3),
@@ -241,7 +246,9 @@ def _source_json(source: SourceInfo) -> Json:
 
 
 def _summary(document: Mapping[str, Any], labels: tuple[str, ...]) -> Summary:
-    by_modality: dict[str, Scores | None] = {m: read_scores(m, labels, document["by_modality"][m]) for m in MODALITIES}
+    said = document["by_modality"]
+    listed = [m for m in MODALITIES if m in ALWAYS_LISTED or m in said]
+    by_modality: dict[str, Scores | None] = {m: read_scores(m, labels, said[m]) for m in listed}
     return Summary(read_scores("fused", labels, document["probabilities"]), by_modality, dict(document["why"]))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from emofuse.types import MODALITIES, Face, Json, Moment, Scores
+from emofuse.types import Face, Json, Moment, Scores
 
 TIME_DECIMALS: Final = 4  # of a moment's time: a tenth of a millisecond
 
@@ -25,13 +25,13 @@ def scores_json(scores: Scores | None) -> dict[str, float] | None:
     return scores.as_dict() if scores else None
 
 
-def moment_json(moment: Moment) -> Json:
-    """Return a moment with its faces; its `why`, landmarks and qualities are left out."""
+def moment_json(moment: Moment, modalities: Sequence[str]) -> Json:
+    """Return a moment with its faces and these modalities; its `why`, landmarks and qualities are left out."""
     return {
         "time_s": round(moment.time_s, TIME_DECIMALS),
         "label": label_json(moment.fused),
         "probabilities": scores_json(moment.fused),
-        "by_modality": {m: scores_json(moment.by_modality.get(m)) for m in MODALITIES},
+        "by_modality": {m: scores_json(moment.by_modality.get(m)) for m in modalities},
         "faces": [_face_json(face) for face in moment.faces],
     }
 

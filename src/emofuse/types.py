@@ -10,8 +10,9 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Modality = Literal["face", "voice", "text"]
-MODALITIES: Final[tuple[Modality, ...]] = ("face", "voice", "text")
+Modality = Literal["face", "voice", "text", "clip"]
+MODALITIES: Final[tuple[Modality, ...]] = ("face", "voice", "text", "clip")
+ALWAYS_LISTED: Final[tuple[Modality, ...]] = ("face", "voice", "text")  # clip only where a bundle has such a network
 
 
 def _check(condition: bool, message: str) -> None:

@@ -3,36 +3,16 @@
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from emofuse.cli.main import run
 from emofuse.corpora.manifest import read_manifest
 from emofuse.emotions import TESS
-
-
-class Result:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def emofuse(capsys: pytest.CaptureFixture[str]):
-    def call(*arguments: object) -> Result:
-        capsys.readouterr()
-        try:
-            run([str(a) for a in arguments])
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err + printed.out
-        return Result(code, printed.out, printed.err)
-
-    return call
+from make_media import Video, record
 
 
 @pytest.fixture
@@ -126,6 +106,30 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert says in result.err
     assert len(result.err.splitlines()) == 1
     assert not (tmp_path / "m.csv").exists()
+
+
+def test_films_are_paired_with_the_sound_of_another_folder(emofuse, tmp_path: Path) -> None:
+    films, sounds = tmp_path / "crops" / "Actor_05", tmp_path / "audios" / "Actor_05"
+    for folder in (films, sounds):
+        folder.mkdir(parents=True)
+    record(films / "01-01-03-01-01-01-05_facecroppad.avi", Video(codec="mpeg4", time_base=Fraction(1, 25)))
+    record(films / "01-01-04-01-01-01-05_facecroppad.avi", Video(codec="mpeg4", time_base=Fraction(1, 25)))
+    soundfile.write(sounds / "03-01-03-01-01-01-05.flac", 0.5 * np.sin(np.arange(48_000) / 10), 16_000)
+    prepare = ("corpus", "prepare", "ravdess-av", films.parent, "-o", tmp_path / "m.csv", "--check")
+    result = emofuse(*prepare, "--sound", tmp_path)
+    assert result.code == 0, result.err
+    assert "01-01-04-01-01-01-05_facecroppad.avi: unpaired: no sound, and there is no recording of it" in result.out
+    assert "1 clip, 1 speaker, 0.1 minutes" in result.out  # 3 s: of the sound
+    (clip,) = read_manifest(tmp_path / "m.csv")
+    assert clip.sound_path == sounds / "03-01-03-01-01-01-05.flac"
+    alone = emofuse(*prepare)
+    assert alone.code == 1
+    assert "has films of RAVDESS speech and the sound of none" in alone.err
+    assert "--sound" in alone.err
+    assert len(alone.err.splitlines()) == 1
+    other = emofuse("corpus", "prepare", "tess", films, "-o", tmp_path / "m.csv", "--sound", tmp_path)
+    assert other.code == 2
+    assert "tess takes no sound from another folder" in other.err
 
 
 def test_a_manifest_that_cannot_be_written_is_said(emofuse, tmp_path: Path, tess: Path) -> None:

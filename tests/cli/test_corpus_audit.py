@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ import soundfile
 from rich.console import Console
 
 from emofuse.cli import corpus_audit
-from emofuse.cli.main import run
 from emofuse.corpora.manifest import write_manifest
 from emofuse.corpora.ravdess import read_ravdess
 
@@ -23,21 +23,9 @@ FOLDS = "speaker,fold\ns0,1\ns1,1\ns2,2\ns3,2\n"
 
 
 @pytest.fixture
-def audit(capsys: pytest.CaptureFixture[str]) -> Audit:
+def audit(emofuse: Callable[..., Any]) -> Audit:
     """Return a function that runs the command and returns its exit code, what it printed, and its errors."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        try:
-            run(["corpus", "audit", *map(str, arguments)])
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.out + printed.err
-        return code, printed.out, printed.err
-
-    return call
+    return lambda *arguments: tuple(emofuse("corpus", "audit", *arguments))
 
 
 @pytest.fixture

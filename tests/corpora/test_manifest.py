@@ -14,7 +14,7 @@ from emofuse.corpora.manifest import Clip, Manifest, read_manifest, write_manife
 from emofuse.emotions import BASE, RAVDESS
 from emofuse.errors import CorpusError, OutputError
 
-HEADER = "path,emotion,speaker,sex,statement,language,intensity,session,start_s,end_s,licence"
+HEADER = "path,emotion,speaker,sex,statement,language,intensity,session,start_s,end_s,licence,sound_path"
 Table = Callable[..., Path]
 
 
@@ -77,7 +77,7 @@ def test_what_is_written_is_read_again_exactly(tmp_path: Path, manifest: Manifes
     assert alone.clips == manifest.clips
     lines = path.read_text(encoding="utf-8").splitlines()
     assert lines[0] == HEADER
-    assert lines[-1] == "long.flac,calm,x-3,female,,,,,0.3333333333333333,,mine"
+    assert lines[-1] == "long.flac,calm,x-3,female,,,,,0.3333333333333333,,mine,"
     assert [p.name for p in path.parent.iterdir() if p.name.startswith(".")] == []
 
 
@@ -175,6 +175,26 @@ def test_a_row_that_does_not_fit_is_named(table: Table, row: str, says: str) -> 
 def test_the_same_file_at_other_times_is_another_clip(table: Table) -> None:
     manifest = read_manifest(table("path,emotion,speaker,start_s", "a.wav,sad,s1,", "a.wav,sad,s1,2.5"))
     assert [(c.start_s, c.end_s) for c in manifest] == [(0.0, None), (2.5, None)]
+
+
+def test_the_recording_of_the_sound_goes_with_the_film(table: Table, tmp_path: Path) -> None:
+    film, far = touch(tmp_path / "corpus" / "a.mp4"), touch(tmp_path / "elsewhere" / "c.wav")
+    near = touch(tmp_path / "corpus" / "sounds" / "a, 1.wav")
+    clips = (
+        Clip(film, "sad", "s1", end_s=1.0, sound_path=near),
+        Clip(film, "sad", "s1", start_s=1.0, sound_path=far),
+        Clip(film, "sad", "s1", start_s=2.0),
+    )
+    assert [clip.sound_file for clip in clips] == [near, far, film]
+    path = write_manifest(Manifest("made", ("sad",), clips, ""), tmp_path / "corpus" / "list.csv")
+    assert read_manifest(path).clips == clips
+    rows = path.read_text(encoding="utf-8").splitlines()[1:]
+    assert [row.rpartition(",,")[2] for row in rows] == ['"sounds/a, 1.wav"', far.as_posix(), ""]
+    near.unlink()
+    with pytest.raises(CorpusError, match=r"1 of 5 files are missing, the first is .*a, 1\.wav \(line 2\)"):
+        read_manifest(path)
+    (clip,) = read_manifest(table("path,emotion,speaker,sound_path", "a.wav,sad,s1,b.wav"))
+    assert clip.sound_file == tmp_path / "b.wav"
 
 
 def test_missing_files_are_counted_and_the_first_is_named(table: Table, tmp_path: Path) -> None:

@@ -124,6 +124,19 @@ def test_of_the_films_those_with_sound_are_read(tmp_path: Path, folder: str) -> 
     assert manifest.name == "RAVDESS speech film"
 
 
+def test_crops_of_films_are_films_whatever_was_added_to_their_names(tmp_path: Path) -> None:
+    crop = touch(tmp_path / "Actor_05" / "01-01-08-01-02-01-05_facecroppad.avi")
+    whole = touch(tmp_path / "Actor_05" / "01-01-03-01-02-01-05.mp4")
+    again = touch(tmp_path / "Actor_05" / "01-01-03-01-02-01-05_facecroppad.avi")
+    odd = touch(tmp_path / "Actor_05" / "01-01-08-01-02-01_facecroppad.avi")
+    manifest = read_ravdess(tmp_path, media="video")
+    assert [(clip.path, clip.emotion) for clip in manifest] == [(whole, "happy"), (crop, "surprised")]
+    assert dict(manifest.skipped) == {
+        again: f"the same utterance as {whole}",
+        odd: "the name is not seven two-digit numbers",
+    }
+
+
 def test_without_neutral_there_are_seven_labels_and_what_is_left_out_is_said(
     tmp_path: Path, write_sound: Write
 ) -> None:

@@ -16,6 +16,7 @@ RECORDINGS = {
     "ravdess": ["Actor_01/03-01-01-01-01-01-01.wav", "Actor_02/03-01-08-02-02-02-02.flac"],
     "ravdess-song": ["Actor_01/03-02-01-01-01-01-01.wav", "Actor_02/03-02-06-02-02-02-02.wav"],
     "ravdess-video": ["Actor_01/01-01-01-01-01-01-01.mp4", "Actor_02/01-01-08-02-02-02-02.mp4"],
+    "ravdess-av": ["Actor_01/01-01-01-01-01-01-01.mp4", "Actor_02/01-01-08-02-02-02-02.mp4"],
     "ravdess-7": ["Actor_01/03-01-02-01-01-01-01.wav", "Actor_02/03-01-08-02-02-02-02.flac"],
     "cremad": ["AudioWAV/1001_IEO_ANG_HI.wav", "AudioWAV/1002_DFA_NEU_XX.wav"],
     "emodb": ["wav/03a01Fa.wav", "wav/08a01Nb.wav"],
@@ -153,6 +154,19 @@ def test_a_name_that_no_reader_has_gets_the_nearest(name: str, meant: str) -> No
         read_corpus(name, ".")
     assert f"did you mean {meant}?" in caught.value.hint
     assert all(each in caught.value.hint for each in READERS)
+
+
+def test_only_some_readers_take_the_sound_from_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "films" / "Actor_01").mkdir(parents=True)
+    (tmp_path / "sounds" / "Actor_01").mkdir(parents=True)
+    film = tmp_path / "films" / "Actor_01" / "02-01-01-01-01-01-01.mp4"
+    sound = tmp_path / "sounds" / "Actor_01" / "03-01-01-01-01-01-01.wav"
+    film.touch(), sound.touch()
+    (clip,) = read_corpus("ravdess-av", tmp_path / "films", tmp_path / "sounds")
+    assert (clip.path, clip.sound_path) == (film, sound)
+    with pytest.raises(UsageError, match="tess takes no sound from another folder") as caught:
+        read_corpus("tess", tmp_path, tmp_path)
+    assert caught.value.hint == "those that do: ravdess-av"
 
 
 def test_a_name_like_no_other_gets_the_list_alone() -> None:

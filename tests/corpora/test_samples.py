@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from emofuse.corpora.manifest import Clip
 from emofuse.corpora.samples import check_clip, read_samples
 from emofuse.errors import CorpusError
-from make_media import Sound, Video, cut, record
+from make_media import Sound, Video, cut, record, spoil
 
 Write = Callable[..., Path]
 
 
-def clip(path: Path, start_s: float = 0.0, end_s: float | None = None) -> Clip:
-    return Clip(path, "sad", "s1", start_s=start_s, end_s=end_s)
+def clip(path: Path, start_s: float = 0.0, end_s: float | None = None, sound: Path | None = None) -> Clip:
+    return Clip(path, "sad", "s1", start_s=start_s, end_s=end_s, sound_path=sound)
 
 
 def sine(rate_hz: int, duration_s: float, amplitude: float = 0.5, tone_hz: float = 440.0) -> NDArray[np.float64]:
@@ -146,6 +146,32 @@ def test_a_check_returns_the_duration(write_sound: Write, talk_mp4: Path, silent
     assert check_clip(clip(path, 0.25, 1.0)) == 0.75
     assert check_clip(clip(talk_mp4)) == pytest.approx(2.0, abs=0.05)
     assert check_clip(clip(silent_film_mp4)) == pytest.approx(0.96)  # from the first of 25 pictures to the last
+
+
+def test_the_sound_of_a_paired_film_is_the_recordings(
+    write_sound: Write, talk_mp4: Path, silent_film_mp4: Path
+) -> None:
+    path = steps(write_sound)
+    for film in (talk_mp4, silent_film_mp4):
+        levels = np.abs(read_samples(clip(film, 0.2, 0.9, path), 16_000)) / 327.68
+        assert np.round(levels).astype(int).tolist() == np.repeat(np.arange(2, 9), 1_600).tolist()
+        assert check_clip(clip(film, sound=path)) == 3.0
+
+
+def test_a_check_of_a_pair_looks_at_both_files(
+    tmp_path: Path, write_sound: Write, talk_mp4: Path, silent_film_mp4: Path
+) -> None:
+    good, silent = write_sound("a.wav", sine(16_000, 1.0)), write_sound("silent.wav", np.zeros(16_000))
+    spoiled = spoil(talk_mp4, tmp_path / "spoiled.mp4", 0.2, 0.4)
+    with pytest.raises(CorpusError, match=r"spoiled\.mp4: "):
+        check_clip(clip(spoiled, sound=good))
+    with pytest.raises(CorpusError, match=r"silent\.wav is silent$"):
+        check_clip(clip(talk_mp4, sound=silent))
+    with pytest.raises(CorpusError, match=r"film\.mp4 has no sound"):
+        check_clip(clip(talk_mp4, sound=silent_film_mp4))
+    with pytest.raises(CorpusError, match=r"a\.wav has no picture") as caught:
+        check_clip(clip(good, sound=good))
+    assert caught.value.hint == f"its sound is in {good}"
 
 
 def test_a_check_finds_what_is_cut_off(tmp_path: Path) -> None:

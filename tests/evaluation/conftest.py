@@ -17,7 +17,8 @@ from emofuse.evaluation.predictions import Predictions
 from emofuse.evaluation.protocol import Setting, cross_validate
 from emofuse.evaluation.result import EvaluationReport
 from emofuse.training.fit import FitResult, Job
-from emofuse.training.jobs import SpeechData, load_speech
+from emofuse.training.jobs import load_utterances
+from emofuse.training.speech import SpeechData
 from make_ravdess import tiny_recipe, write_ravdess
 
 COMMAND = "emofuse evaluate tiny.toml"
@@ -55,7 +56,7 @@ def ravdess(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def speech(recipe: Recipe, ravdess: Path) -> SpeechData:
     """Return that corpus, decoded."""
-    return load_speech(recipe.data, ravdess)
+    return load_utterances(recipe, ravdess)
 
 
 @pytest.fixture(scope="session")

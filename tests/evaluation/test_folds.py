@@ -22,8 +22,8 @@ from emofuse.evaluation.predictions import write_predictions
 from emofuse.evaluation.protocol import Setting, cross_validate
 from emofuse.evaluation.result import write_json
 from emofuse.training.dataset import VoiceBatches, one_hot
-from emofuse.training.jobs import SpeechData
-from make_ravdess import tiny_recipe
+from emofuse.training.speech import SpeechData
+from make_ravdess import tiny_recipe, with_clips
 
 if TYPE_CHECKING:
     from conftest import CrossValidation
@@ -56,7 +56,7 @@ def relabelled(speech: SpeechData, number: int, **changes: str) -> SpeechData:
     """Return the same clips, one of which has another emotion or speaker."""
     clips = list(speech.manifest.clips)
     clips[number] = replace(clips[number], **changes)
-    return replace(speech, manifest=replace(speech.manifest, clips=tuple(clips)))
+    return with_clips(speech, clips)
 
 
 def test_a_second_call_trains_nothing_and_reports_the_same(
@@ -247,6 +247,8 @@ def test_seeds_are_averaged_and_one_that_is_stored_is_not_trained_again(
 
 class Loudest(torch.nn.Module):
     """Scores two classes by a window's mean, and its opposite."""
+
+    inputs = ("samples",)
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
         level = samples.mean(dim=1) * 10

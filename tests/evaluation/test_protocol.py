@@ -26,12 +26,12 @@ from emofuse.evaluation.protocol import (
     clip_names,
     cross_validate,
     selection,
-    speech_recipe,
     with_leak,
 )
 from emofuse.inference.network import softmax
-from emofuse.training.jobs import SpeechData, load_speech
-from make_ravdess import tiny_recipe
+from emofuse.training.jobs import load_utterances, utterance_settings
+from emofuse.training.speech import SpeechData
+from make_ravdess import tiny_recipe, trained_on
 
 if TYPE_CHECKING:
     from conftest import CrossValidation
@@ -275,14 +275,14 @@ def other(tmp_path: Path) -> Path:
 def test_one_corpus_is_trained_on_and_another_tested_on_the_labels_that_they_share(
     recipe: Recipe, ravdess: Path, other: Path, tmp_path: Path
 ) -> None:
-    speech, split = across_corpora(recipe.data, ("ravdess",), (str(other),), ravdess)
+    speech, split = across_corpora(trained_on(recipe, "ravdess"), (str(other),), ravdess)
     (fold,) = split.folds
     speakers = [{speech.manifest.clips[i].speaker for i in part} for part in (fold.train, fold.valid, fold.test)]
     assert speakers[0] == {f"ravdess-{i:02}" for i in range(3, 25)}
     assert speakers[1] == {"ravdess-01", "ravdess-02"}
     assert speakers[2] == {"other-a", "other-b", "other-c"}
     assert speech.labels == ("neutral", "happy", "angry")
-    assert speech.left_out == {"boredom": 3}
+    assert speech.corpora.joined.left_out == {"boredom": 3}
     assert len(fold.test) == 9
     report, predictions = cross_validate(recipe, speech, split, Setting(tmp_path / "run", (3,), COMMAND), silent)
     assert report.stamp.protocol == (
@@ -298,14 +298,14 @@ def test_one_corpus_is_trained_on_and_another_tested_on_the_labels_that_they_sha
 
 def test_every_training_corpus_has_speakers_who_validate(recipe: Recipe, ravdess: Path, other: Path) -> None:
     speech, split = across_corpora(
-        recipe.data.model_copy(update={"valid_speakers": 1}), ("ravdess", str(other)), ("ravdess-song",), ravdess
+        trained_on(recipe, "ravdess", str(other), valid_speakers=1), ("ravdess-song",), ravdess
     )
     valid = {speech.manifest.clips[i].speaker for i in split.folds[0].valid}
     assert valid == {"ravdess-01", "other-a"}
 
 
 def test_across_corpora_of_the_same_speakers_is_said_to_be_leaky(recipe: Recipe, ravdess: Path, tmp_path: Path) -> None:
-    speech, split = across_corpora(recipe.data, ("ravdess",), ("ravdess-song",), ravdess)
+    speech, split = across_corpora(trained_on(recipe, "ravdess"), ("ravdess-song",), ravdess)
     assert split.description.endswith("; LEAKY: speakers of the test part are in training too")
     report, _ = cross_validate(recipe, speech, split, Setting(tmp_path, (3,), COMMAND), silent)
     assert report.stamp.leaky is True
@@ -316,7 +316,7 @@ def test_songs_of_the_test_speakers_are_not_trained_on(
 ) -> None:
     monkeypatch.setattr(protocol, "utterance_features", lambda speech, name, hook: made_features(speech))
     svm = tiny_recipe(SvmSettings(), {"train_on": ("ravdess", "ravdess-song")})
-    speech = load_speech(svm.data, ravdess)
+    speech = load_utterances(svm, ravdess)
     split = make_split("actor-6fold", speech.folded, 2)
     report, predictions = cross_validate(svm, speech, split, Setting(tmp_path, (3,), COMMAND), silent)
     stamp = report.stamp
@@ -335,7 +335,7 @@ def test_an_added_corpus_is_said_in_the_protocol(
 ) -> None:
     monkeypatch.setattr(protocol, "utterance_features", lambda speech, name, hook: made_features(speech))
     svm = tiny_recipe(SvmSettings(), {"train_on": ("ravdess", str(other))})
-    speech = load_speech(svm.data, ravdess)
+    speech = load_utterances(svm, ravdess)
     split = make_split("actor-6fold", speech.folded, 2)
     report, predictions = cross_validate(svm, speech, split, Setting(tmp_path / "run", (3,), COMMAND), silent)
     assert report.stamp.protocol.endswith("; every fold trains on all 9 clips of other too")
@@ -350,26 +350,23 @@ def test_what_would_be_trained_on_and_tested_on_is_refused(
     recipe: Recipe, ravdess: Path, other: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match="ravdess is to be trained on and tested on"):
-        across_corpora(recipe.data, ("ravdess", str(other)), ("ravdess",), ravdess)
+        across_corpora(trained_on(recipe, "ravdess", str(other)), ("ravdess",), ravdess)
     copies = [f"{tmp_path / 'a-anger.wav'},anger,renamed", f"{tmp_path / 'b-neutral.wav'},neutral,renamed"]
     (tmp_path / "copy.csv").write_text("\n".join(["path,emotion,speaker", *copies]))
     with pytest.raises(UsageError, match=r"2 clips of copy would be trained on and tested on, .*a-anger\.wav"):
-        across_corpora(
-            recipe.data.model_copy(update={"valid_speakers": 1}), (str(other),), (str(tmp_path / "copy.csv"),), None
-        )
+        across_corpora(trained_on(recipe, str(other), valid_speakers=1), (str(tmp_path / "copy.csv"),), None)
 
 
 def test_too_few_speakers_to_train_on_are_said(recipe: Recipe, ravdess: Path, other: Path) -> None:
-    many = recipe.data.model_copy(update={"valid_speakers": 3})
     with pytest.raises(CorpusError, match="no speaker of other is left to train on"):
-        across_corpora(many, (str(other),), ("ravdess",), ravdess)
+        across_corpora(trained_on(recipe, str(other), valid_speakers=3), ("ravdess",), ravdess)
 
 
 def test_a_label_that_is_left_to_nobody_who_trains_is_said(recipe: Recipe, ravdess: Path, other: Path) -> None:
     rows = other.read_text().splitlines()
     other.write_text("\n".join(row for row in rows if "anger" not in row or "other-a" in row))
     with pytest.raises(CorpusError, match="no clip of angry is left to train on in other"):
-        across_corpora(recipe.data.model_copy(update={"valid_speakers": 1}), (str(other),), ("ravdess",), ravdess)
+        across_corpora(trained_on(recipe, str(other), valid_speakers=1), ("ravdess",), ravdess)
 
 
 def named(*clips: Clip) -> tuple[str, ...]:
@@ -398,6 +395,6 @@ def test_how_a_model_is_chosen_is_said() -> None:
 
 
 def test_a_recipe_of_faces_is_none_of_speech(recipe: Recipe) -> None:
-    assert speech_recipe(recipe) is recipe.data
-    with pytest.raises(RecipeError, match="'f' is not of speech"):
-        speech_recipe(Recipe(name="f", data=FaceDataSettings(), model=FaceNetSettings()))
+    assert utterance_settings(recipe) is recipe.data
+    with pytest.raises(RecipeError, match="'f' is not of utterances"):
+        utterance_settings(Recipe(name="f", data=FaceDataSettings(), model=FaceNetSettings()))

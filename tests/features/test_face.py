@@ -1,22 +1,10 @@
 import cv2
 import numpy as np
 import pytest
+from made_faces import make_face
 
-from emofuse.features.face import BOX, LANDMARKS, SIZE, crop_face, face_quality
+from emofuse.features.face import LANDMARKS, SIZE, crop_face, face_quality
 from emofuse.types import Face
-
-
-def place(points: np.ndarray, scale: float, angle_deg: float, shift: tuple[float, float]) -> np.ndarray:
-    """Carry points of the 48 x 48 crop to a picture."""
-    angle = np.deg2rad(angle_deg)
-    rotation = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return (points @ rotation.T + shift).astype(np.float32)
-
-
-def make_face(scale: float, angle_deg: float = 0.0, shift: tuple[float, float] = (200.0, 100.0)) -> Face:
-    corners = place(BOX.reshape(2, 2).astype(np.float64), scale, 0.0, shift)
-    points = place(LANDMARKS.astype(np.float64), scale, angle_deg, shift)
-    return Face(corners.reshape(4), 0.9, points)
 
 
 def with_dots(face: Face, size: tuple[int, int] = (720, 960), radius: float = 0.06) -> np.ndarray:

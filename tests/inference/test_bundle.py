@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emofuse.emotions import BASE
+from emofuse.emotions import BASE, RAVDESS
 from emofuse.errors import BundleError
 from emofuse.features.speech import RATE_HZ
-from emofuse.inference.bundle import BUNDLES, MANIFEST, load_bundle
+from emofuse.inference.bundle import BUNDLES, MANIFEST, labels_matrix, load_bundle
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
 from emofuse.types import Face
 
@@ -95,3 +95,22 @@ def test_a_short_voice_is_scored_with_less_trust() -> None:
     assert short is not None and long is not None
     assert short.quality < long.quality
     assert (long.start_s, long.end_s) == (0.0, 2.0)
+
+
+def test_labels_are_carried_by_the_table_of_a_set_or_by_their_names() -> None:
+    assert labels_matrix(("calm", "contempt"), BASE).tolist() == [[1, 0, 0, 0, 0, 0, 0], [0] * 7]
+    assert labels_matrix(("calm", "fear"), RAVDESS)[0, 1] == 1
+    own = labels_matrix(("up", "down"), ("down", "up", "still"))
+    assert own.tolist() == [[0, 1, 0], [1, 0, 0]]
+    with pytest.raises(BundleError, match="'bliss'"):
+        labels_matrix(("happy", "bliss"), BASE)
+    with pytest.raises(BundleError, match="'calm'"):
+        labels_matrix(("calm",), ("down", "up"))
+    with pytest.raises(BundleError, match="none of the labels boredom"):
+        labels_matrix(("boredom", "other"), BASE)
+
+
+def test_labels_that_cannot_be_mapped_are_found_when_the_bundle_is_loaded(copy: Path) -> None:
+    change(copy, labels=["up", "down"])
+    with pytest.raises(BundleError, match=r"face\.onnx: no mapping for the label 'neutral'"):
+        load_bundle(copy)

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from emofuse.errors import BundleError, UsageError
 from emofuse.inference.bundle import BUNDLES
 from emofuse.inference.network import OnnxNetwork, softmax
+from make_networks import clip_card, clip_spec, write_clip_network
 
 FACE = BUNDLES / "base" / "face.onnx"
 
@@ -54,3 +56,54 @@ def test_missing_file_and_wrong_input_and_device(tmp_path: Path) -> None:
         OnnxNetwork(FACE).logits(np.zeros((1, 3, 48, 48), np.float32))
     with pytest.raises(UsageError, match="tpu"):
         OnnxNetwork(FACE, device="tpu")
+
+
+@pytest.mark.parametrize(("rate_hz", "per_frame"), [(None, False), (None, True), (16_000, False)])
+def test_a_clip_network_takes_its_inputs_by_name(tmp_path: Path, rate_hz: int | None, per_frame: bool) -> None:
+    spec = clip_spec(rate_hz=rate_hz, per_frame=per_frame)
+    network = OnnxNetwork(write_clip_network(tmp_path / "clip.onnx", spec))
+    red = np.zeros((2, 4, 16, 16, 3), np.uint8)
+    red[1, ..., 0] = 50
+    sound = [np.full((2, 8000), 0.5, np.float32), np.array([[1, 1], [1, 0]], np.float32)] if rate_hz else []
+    expected = np.zeros((2, 7), np.float32)
+    expected[1, 3] = 10.0  # the red one is angry
+    if rate_hz:
+        expected[0, 6] = 10.0  # the one that is heard is surprised
+    logits = network.logits(red, *sound)
+    np.testing.assert_allclose(logits, np.repeat(expected[:, None], 4, axis=1) if per_frame else expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("graph", "says"),
+    [
+        ({"rate_hz": 16_000}, "takes frames, samples, present; by its card it would take frames"),
+        ({"n_frames": 8}, r"frames of .* \(\?, 8, 16, 16, 3\); by its card .* \(\?, 4, 16, 16, 3\)"),
+        ({"size_px": 32}, r"32, 32, 3\); by its card"),
+        ({"per_frame": True}, r"gives \(\?, 4, 7\); by its card it would be \(\?, 7\)"),
+    ],
+)
+def test_a_clip_network_that_does_not_fit_its_card(tmp_path: Path, graph: dict[str, object], says: str) -> None:
+    with pytest.raises(BundleError, match=says) as caught:
+        OnnxNetwork(write_clip_network(tmp_path / "clip.onnx", clip_spec(), **graph))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_card_with_other_labels_than_the_network_has(tmp_path: Path) -> None:
+    card = clip_card(clip_spec(), ("angry", "disgust", "sad"))
+    with pytest.raises(BundleError, match=r"gives \(\?, 7\); by its card it would be \(\?, 3\)"):
+        OnnxNetwork(write_clip_network(tmp_path / "clip.onnx", clip_spec(), card=card))
+
+
+def test_a_face_card_on_a_clip_network(tmp_path: Path) -> None:
+    card = OnnxNetwork(FACE).card
+    with pytest.raises(BundleError, match="takes frames; by its card it would take faces"):
+        OnnxNetwork(write_clip_network(tmp_path / "clip.onnx", clip_spec(), card=card))
+
+
+@pytest.mark.parametrize("change", [{"size_px": None}, {"window_s": 0.0}, {"rate_hz": 8000}])
+def test_a_card_that_is_not_whole_is_one_line(tmp_path: Path, change: dict[str, object]) -> None:
+    text = clip_card(clip_spec()).model_dump(mode="json")
+    text["input"] |= change
+    path = write_clip_network(tmp_path / "clip.onnx", clip_spec(), card=json.dumps(text))
+    with pytest.raises(BundleError, match=f"card in .*{next(iter(change))}"):
+        OnnxNetwork(path)

@@ -13,7 +13,7 @@ import pytest
 from emofuse.errors import OutputError
 from emofuse.outputs.tables import csv_header, write_csv, write_json
 from emofuse.timeline import SourceInfo, Timeline
-from emofuse.types import MODALITIES
+from emofuse.types import ALWAYS_LISTED
 from make_timelines import TIMELINES, course, face, moment, timeline
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "json.md"
@@ -114,13 +114,32 @@ def test_csv_is_read_back(tmp_path):
     write_csv(timeline(*moments), path)
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == csv_header(timeline().labels)
+    assert list(rows[0]) == csv_header(timeline().labels, ALWAYS_LISTED)
     assert [row["time_s"] for row in rows] == ["0.0", "0.04", "0.3333"]
     assert [(row["label"], row["confidence"]) for row in rows] == [("happy", "0.82"), ("", ""), ("sad", "0.7")]
     assert [(row["n_faces"], row["used"]) for row in rows] == [("2", "face+voice"), ("0", ""), ("0", "text")]
     assert (rows[0]["p_happy"], rows[0]["face_happy"], rows[0]["p_sad"]) == ("0.82", "0.82", "0.03")
     assert [row["text_sad"] for row in rows] == ["", "", "0.7"]
-    assert {rows[1][f"{m}_happy"] for m in ("p", *MODALITIES)} == {""}
+    assert {rows[1][f"{m}_happy"] for m in ("p", *ALWAYS_LISTED)} == {""}
+
+
+def test_clips_have_columns_only_where_they_were_looked_at(tmp_path):
+    write_csv(TIMELINES["with clips"], tmp_path / "with.csv")
+    write_csv(TIMELINES["silent film"], tmp_path / "without.csv")
+    with (tmp_path / "with.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["clip_sad"] for row in rows] == ["0.7", "0.7"]
+    assert [row["face_sad"] for row in rows] == ["0.7", ""]
+    assert [row["used"] for row in rows] == ["face+clip", "clip"]
+    assert "clip" not in (tmp_path / "without.csv").read_text()
+
+
+def test_json_has_clips_only_where_they_were_looked_at():
+    looked, not_looked = TIMELINES["with clips"].to_json(), TIMELINES["silent film"].to_json()
+    assert list(looked["moments"][1]["by_modality"]) == ["face", "voice", "text", "clip"]
+    assert looked["summary"]["used"] == ["face", "clip"]
+    for part in (not_looked["summary"], *not_looked["moments"]):
+        assert list(part["by_modality"]) == ["face", "voice", "text"]
 
 
 def test_csv_has_unix_lines_and_quotes_what_needs_it(tmp_path):

@@ -28,6 +28,12 @@ def test_it_says_what_was_read_from_what_and_why_not():
     assert "clip.mp4" in text
 
 
+def test_clips_are_named_only_where_they_were_looked_at():
+    text = printed(TIMELINES["with clips"])
+    assert "from face + clip" in text and "clip   sad 70%" in text
+    assert "clip " not in printed(SPOKEN)
+
+
 def test_without_colour_the_course_is_letters():
     text = printed(SPOKEN)
     assert "H" * 37 + "S" * 39 in text

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from emofuse.config import SvmSettings, VoiceDataSettings
 from emofuse.corpora.manifest import Clip, Manifest
+from emofuse.corpora.relabel import Relabelled
 from emofuse.corpora.splits import Fold
 from emofuse.emotions import RAVDESS
 from emofuse.errors import UsageError
 from emofuse.training import classical
 from emofuse.training.classical import run_svm, standardise_by_speaker, utterance_features
-from emofuse.training.jobs import SpeechData
+from emofuse.training.speech import SpeechData
+from emofuse.training.utterances import Corpora
+from make_ravdess import with_clips
 
 EMOTIONS = ("neutral", "happy", "angry")
 N_SPEAKERS, PER_SPEAKER = 8, 9
@@ -41,8 +44,8 @@ def made_speech(
     sounds = tuple(samples) or tuple(np.full(4, i, np.int16) for i in range(len(clips)))
     manifest = Manifest("made", RAVDESS, tuple(clips[: len(sounds)]), "")
     digests = tuple(f"{i:064x}" for i in range(len(sounds)))
-    n = len(sounds) if n_folded is None else n_folded
-    return SpeechData(VoiceDataSettings(), manifest, sounds, digests, n, {}, Counter())
+    corpora = Corpora(Relabelled(manifest, {}, Counter()), replace(manifest, clips=manifest.clips[:n_folded]))
+    return SpeechData(settings=VoiceDataSettings(), corpora=corpora, digests=digests, samples=sounds)
 
 
 @pytest.fixture
@@ -181,7 +184,7 @@ def test_added_clips_are_trained_on_but_for_those_of_the_speakers_held_out(
     fold = Fold("1", train=tuple(range(18)), valid=tuple(range(18, 36)), test=tuple(range(36, 45)))
     clips = list(speech.manifest.clips)
     clips[60] = replace(clips[60], speaker="s4")  # the one who is tested
-    speech = replace(speech, manifest=replace(speech.manifest, clips=tuple(clips)))
+    speech = with_clips(speech, clips)
     trained: list[tuple[int, ...]] = []
     real = classical._decide
     monkeypatch.setattr(

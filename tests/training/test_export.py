@@ -27,8 +27,9 @@ from emofuse.config import (
 )
 from emofuse.errors import BundleError, UsageError
 from emofuse.models.build import build
+from emofuse.models.folding import SMALL, fold_and_round
 from emofuse.training import export as module
-from emofuse.training.export import SMALL, export, fold_and_round
+from emofuse.training.export import export
 
 RECIPE = Recipe(
     name="tiny", seed=6, data=FaceDataSettings(), model=FaceNetSettings(widths=(4, 16), blocks=(1,), dropout=0)

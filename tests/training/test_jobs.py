@@ -15,20 +15,15 @@ import torch
 
 from emofuse.config import FaceDataSettings, FaceNetSettings, MelCnnSettings, Recipe, SvmSettings, VoiceNetSettings
 from emofuse.corpora.manifest import Clip, Manifest
+from emofuse.corpora.relabel import Relabelled
 from emofuse.corpora.splits import Fold
 from emofuse.emotions import BASE, FERPLUS, RAVDESS
 from emofuse.errors import AssetError, CorpusError, RecipeError, UsageError
-from emofuse.training import jobs
+from emofuse.training import speech as speech_module
 from emofuse.training.dataset import FaceBatches, VoiceBatches
-from emofuse.training.jobs import (
-    SpeechData,
-    balanced_weights,
-    face_job,
-    find_corpus,
-    load_speech,
-    repeat_rare,
-    voice_job,
-)
+from emofuse.training.jobs import balanced_weights, face_job, load_utterances, utterance_job
+from emofuse.training.speech import SpeechData, decode_speech
+from emofuse.training.utterances import Corpora, find_corpus, repeat_rare
 from make_ravdess import tiny_recipe
 
 NETWORK = MelCnnSettings(widths=(4, 4))
@@ -62,7 +57,7 @@ def recipe(train_on: tuple[str, ...] = ("ravdess",), **changes: object) -> Recip
 
 
 def load(data: Path, *train_on: str, **changes: object) -> SpeechData:
-    return load_speech(recipe(train_on or ("ravdess",), **changes).data, data)
+    return load_utterances(recipe(train_on or ("ravdess",), **changes), data)
 
 
 def who(batches: object) -> list[tuple[int, str]]:
@@ -73,7 +68,7 @@ def who(batches: object) -> list[tuple[int, str]]:
 
 
 def test_a_fold_trains_and_validates_on_its_own_speakers(data: Path) -> None:
-    job = voice_job(recipe(), load(data), FOLD)
+    job = utterance_job(recipe(), load(data), FOLD)
     assert job.labels == RAVDESS
     assert job.monitor == "val_uar"
     assert who(job.train) == [(32, "calm"), (35, "angry"), (42, "calm"), (45, "angry")]
@@ -83,32 +78,34 @@ def test_a_fold_trains_and_validates_on_its_own_speakers(data: Path) -> None:
 
 
 def test_without_a_fold_everybody_trains_and_nothing_is_selected(data: Path) -> None:
-    job = voice_job(recipe(), load(data), None)
+    job = utterance_job(recipe(), load(data), None)
     assert [level // 10 for level, _ in who(job.train)] == [1, 1, 2, 2, 3, 3, 4, 4]
     assert job.valid is None
 
 
 def test_an_added_corpus_is_trained_on_only_and_under_the_same_labels(data: Path) -> None:
     speech = load(data, "ravdess", "emodb", balance=False)
-    job = voice_job(recipe(), speech, FOLD)
+    job = utterance_job(recipe(), speech, FOLD)
     assert who(job.train)[-1] == (90, "happy")
     assert len(job.train) == 5  # boredom is left out
-    assert speech.left_out == {"boredom": 1}
-    assert speech.label_map["boredom"] is None and speech.label_map["happiness"] == "happy"
+    assert speech.corpora.joined.left_out == {"boredom": 1}
+    assert (
+        speech.corpora.joined.label_map["boredom"] is None and speech.corpora.joined.label_map["happiness"] == "happy"
+    )
     assert who(job.valid) == [(22, "calm"), (25, "angry")]
     assert (speech.folded.name, len(speech.folded)) == ("RAVDESS speech", 8)
-    assert (speech.added, speech.added_name) == ((8,), "EMO-DB")
-    assert (90, "happy") in who(voice_job(recipe(), speech, None).train)
+    assert (speech.added, speech.corpora.added_name) == ((8,), "EMO-DB")
+    assert (90, "happy") in who(utterance_job(recipe(), speech, None).train)
 
 
 def test_added_clips_of_those_who_are_tested_or_validate_are_not_trained_on(data: Path) -> None:
     speech = load(data, "ravdess", "ravdess-song", balance=False)
     assert speech.added == (8, 9)  # of actors 2, who validates, and 3
     assert speech.added_to(FOLD) == (9,)
-    assert who(voice_job(recipe(), speech, FOLD).train)[4:] == [(63, "calm")]
+    assert who(utterance_job(recipe(), speech, FOLD).train)[4:] == [(63, "calm")]
     tested = Fold("2", train=(0, 1, 6, 7), valid=(2, 3), test=(4, 5))
     assert speech.added_to(tested) == ()
-    assert len(voice_job(recipe(), speech, None).train) == 10
+    assert len(utterance_job(recipe(), speech, None).train) == 10
 
 
 def test_an_added_clip_that_sounds_as_one_that_is_tested_is_not_trained_on(data: Path, tmp_path: Path) -> None:
@@ -123,17 +120,17 @@ def test_an_added_clip_that_sounds_as_one_that_is_tested_is_not_trained_on(data:
 def test_labels_are_of_the_set_that_the_recipe_names(data: Path) -> None:
     speech = load(data, labels="basic-7")
     assert speech.labels == BASE
-    assert speech.label_map == {"calm": "neutral", "angry": "angry"}
-    assert voice_job(recipe(labels="basic-7"), speech, FOLD).labels == BASE
+    assert speech.corpora.joined.label_map == {"calm": "neutral", "angry": "angry"}
+    assert utterance_job(recipe(labels="basic-7"), speech, FOLD).labels == BASE
     assert speech.truth((0, 1)).tolist() == [BASE.index("neutral"), BASE.index("angry")]
-    assert load(data, labels="ekman-6").left_out == {"calm": 4}
+    assert load(data, labels="ekman-6").corpora.joined.left_out == {"calm": 4}
 
 
 def test_clips_are_decoded_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[tuple[str, int, int]] = []
-    first = load_speech(recipe().data, data, lambda *said: heard.append(said))
+    first = load_utterances(recipe(), data, lambda *said: heard.append(said))
     assert heard == [("reading", i, 8) for i in range(1, 9)]
-    monkeypatch.setattr(jobs, "read_samples", lambda *arguments: pytest.fail("decoded again"))
+    monkeypatch.setattr(speech_module, "read_samples", lambda *arguments: pytest.fail("decoded again"))
     again = load(data)
     assert all(np.array_equal(a, b) for a, b in zip(first.samples, again.samples, strict=True))
     assert again.digests == first.digests
@@ -179,22 +176,22 @@ def test_a_fingerprint_is_of_sound_labels_and_order_and_not_of_places(data: Path
 
 def test_the_fingerprint_of_a_job_is_of_its_parts(data: Path) -> None:
     speech = load(data)
-    one = voice_job(recipe(), speech, FOLD).fingerprint
-    assert voice_job(recipe(), speech, replace(FOLD, name="other")).fingerprint == one
-    assert voice_job(recipe(), speech, replace(FOLD, train=(4, 5, 6))).fingerprint != one
-    assert voice_job(recipe(), speech, replace(FOLD, valid=(2,))).fingerprint != one
-    assert voice_job(recipe(), speech, None).fingerprint != one
+    one = utterance_job(recipe(), speech, FOLD).fingerprint
+    assert utterance_job(recipe(), speech, replace(FOLD, name="other")).fingerprint == one
+    assert utterance_job(recipe(), speech, replace(FOLD, train=(4, 5, 6))).fingerprint != one
+    assert utterance_job(recipe(), speech, replace(FOLD, valid=(2,))).fingerprint != one
+    assert utterance_job(recipe(), speech, None).fingerprint != one
 
 
 def test_the_augmentation_is_the_recipes(data: Path) -> None:
     still = {"gain_db": 0, "noise": 0, "stretch": 0, "warp": 0, "equalise_db": 0, "time_masks": 0, "mel_masks": 0}
     x, log_mel = torch.rand(3, 9_600), torch.rand(3, 103, 60)
     random = torch.Generator().manual_seed(0)
-    job = voice_job(recipe(**still), load(data), FOLD)
+    job = utterance_job(recipe(**still), load(data), FOLD)
     assert torch.equal(job.augment_input(x, random), x)
     assert job.augment_features is not None
     torch.testing.assert_close(job.augment_features(log_mel, random), log_mel, atol=1e-4, rtol=0)
-    job = voice_job(recipe(**still | {"gain_db": 9}), load(data), FOLD)
+    job = utterance_job(recipe(**still | {"gain_db": 9}), load(data), FOLD)
     assert not torch.equal(job.augment_input(x, random), x)
 
 
@@ -205,7 +202,7 @@ def test_the_seed_decides_the_weights_that_a_training_starts_from(data: Path, tm
             write_part(archive, part, [[10] + [0] * 9])
 
     def voice(seed: int) -> torch.Tensor:
-        job = voice_job(recipe().model_copy(update={"seed": seed}), speech, FOLD)
+        job = utterance_job(recipe().model_copy(update={"seed": seed}), speech, FOLD)
         return torch.cat([p.flatten() for p in job.network.parameters()])
 
     def face(seed: int) -> torch.Tensor:
@@ -222,9 +219,9 @@ def test_the_seed_decides_the_weights_that_a_training_starts_from(data: Path, tm
 
 def test_class_weights_are_those_of_the_clips_that_are_trained_on(data: Path) -> None:
     speech = load(data, "ravdess", "emodb", balance=False)
-    assert voice_job(recipe(), speech, FOLD).class_weights is None
+    assert utterance_job(recipe(), speech, FOLD).class_weights is None
     balanced = tiny_recipe(NETWORK, class_weights="balanced")
-    weights = voice_job(balanced, speech, FOLD).class_weights
+    weights = utterance_job(balanced, speech, FOLD).class_weights
     assert weights is not None
     known = [RAVDESS.index(label) for label in ("calm", "angry", "happy")]
     assert weights[known].tolist() == pytest.approx([5 / 8 / 2, 5 / 8 / 2, 5 / 8])
@@ -232,7 +229,7 @@ def test_class_weights_are_those_of_the_clips_that_are_trained_on(data: Path) ->
 
 def test_balanced_weights_make_every_class_count_alike() -> None:
     targets = np.eye(3, dtype=np.float32)[[0, 0, 0, 1]]
-    weights = balanced_weights(VoiceBatches([np.zeros(4, np.int16)] * 4, targets, 4))
+    weights = balanced_weights(targets)
     assert weights[:2].tolist() == pytest.approx([4 / 9, 4 / 3])
     assert 3 * weights[0] == pytest.approx(float(weights[1]))
     assert bool(torch.isfinite(weights).all())  # a class that does not occur weighs something, of no matter what
@@ -240,7 +237,7 @@ def test_balanced_weights_make_every_class_count_alike() -> None:
 
 def test_pretrained_weights_that_are_unknown_are_named(data: Path) -> None:
     with pytest.raises(AssetError, match="mn99"):
-        voice_job(tiny_recipe(VoiceNetSettings(pretrained="mn99")), load(data), FOLD)
+        utterance_job(tiny_recipe(VoiceNetSettings(pretrained="mn99")), load(data), FOLD)
 
 
 def test_a_corpus_is_found_by_its_name_or_as_a_manifest(data: Path, tmp_path: Path) -> None:
@@ -281,7 +278,7 @@ def test_a_clip_that_cannot_be_heard_is_named_and_nothing_goes_on_without_it(tmp
         bad.write_text("" if fault == "empty" else "version https://git-lfs.github.com/spec/v1\n")
     manifest = Manifest("made", RAVDESS, clips, "")
     with pytest.raises(CorpusError, match=r"bad\.wav") as caught:
-        jobs.decode(recipe().data, manifest, n_folded=2, label_map={}, left_out=Counter())
+        decode_speech(recipe().data, Corpora(Relabelled(manifest, {}, Counter()), manifest))
     assert {"missing": "is missing", "silent": "is silent"}.get(fault, "") in caught.value.message
 
 
@@ -327,7 +324,7 @@ def test_a_recipe_that_pairs_data_with_a_network_of_the_other_kind_is_refused(da
     for model in (FaceNetSettings(), SvmSettings()):
         crossed = recipe().model_copy(update={"name": "y", "model": model})
         with pytest.raises(RecipeError, match=f"'y' pairs 'speech' with '{model.name}'"):
-            voice_job(crossed, load(data), FOLD)
+            utterance_job(crossed, load(data), FOLD)
 
 
 def test_rare_emotions_are_repeated_a_whole_number_of_times() -> None:

@@ -17,6 +17,7 @@ from emofuse.training.module import Augment, Classifier
 class Linear(nn.Module):
     """The smallest network: its front end doubles, its classifier is one matrix."""
 
+    inputs = ("rows",)
     feature_kind = "samples"
 
     def __init__(self) -> None:
@@ -29,6 +30,10 @@ class Linear(nn.Module):
 
     def classify(self, features: Tensor) -> Tensor:
         return self.layer(features)
+
+
+class AsItIs(nn.Identity):
+    inputs = ("logits",)
 
 
 class Double(nn.Module):
@@ -108,6 +113,8 @@ def test_nothing_is_augmented_in_evaluation() -> None:
 
 def test_several_windows_of_a_clip_give_their_mean_log_probability() -> None:
     class Loudness(nn.Module):
+        inputs = ("samples",)
+
         def forward(self, samples: Tensor) -> Tensor:
             return torch.stack([samples.mean(1), samples.amax(1), -samples.amin(1)], dim=1)
 
@@ -119,7 +126,7 @@ def test_several_windows_of_a_clip_give_their_mean_log_probability() -> None:
 
 def test_validation_counts_accuracy_and_recall() -> None:
     module = classifier()
-    module.network = nn.Identity()
+    module.network = AsItIs()
     guess = torch.tensor([0, 0, 0, 1, 2, 2])
     truth = torch.tensor([0, 0, 0, 0, 1, 2])
     module.validation_step((torch.eye(3)[guess], torch.eye(3)[truth]), 0)

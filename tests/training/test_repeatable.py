@@ -14,7 +14,8 @@ from torch import Generator, Tensor
 from emofuse.config import Recipe, WaveCnnSettings
 from emofuse.corpora.splits import make_split
 from emofuse.training.fit import FitResult, Job, fit, load_weights
-from emofuse.training.jobs import SpeechData, load_speech, voice_job
+from emofuse.training.jobs import load_utterances, utterance_job
+from emofuse.training.speech import SpeechData
 from make_ravdess import tiny_recipe, write_ravdess
 
 EPOCHS = 3
@@ -31,7 +32,7 @@ RECIPES = {
 
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> SpeechData:
-    return load_speech(tiny_recipe().data, write_ravdess(tmp_path_factory.mktemp("data"), range(1, 13)))
+    return load_utterances(tiny_recipe(), write_ravdess(tmp_path_factory.mktemp("data"), range(1, 13)))
 
 
 @pytest.fixture(params=RECIPES)
@@ -41,7 +42,7 @@ def recipe(request: pytest.FixtureRequest) -> Recipe:
 
 def job_of(recipe: Recipe, speech: SpeechData) -> Job:
     own = replace(speech, settings=recipe.data)
-    return voice_job(recipe, own, make_split("actor-6fold", own.folded, 2).folds[0])
+    return utterance_job(recipe, own, make_split("actor-6fold", own.folded, 2).folds[0])
 
 
 def trained(recipe: Recipe, job: Job, folder: Path) -> FitResult:

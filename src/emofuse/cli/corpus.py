@@ -30,6 +30,9 @@ def prepare(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(READERS)}.")],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the corpus is; for csv, the file itself.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The manifest to write, as CSV.")],
+    sound: Annotated[
+        Path | None, typer.Option("--sound", help="Where the sound of the films is, if not in FOLDER (ravdess-av).")
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Decode every file; write nothing where one is unreadable, empty or silent.")
     ] = False,
@@ -38,7 +41,7 @@ def prepare(
 
     Exit code: 0 the manifest was written, 1 it was not, 2 wrong usage.
     """
-    manifest = read_corpus(name, folder)
+    manifest = read_corpus(name, folder, sound)
     _print_counts(manifest)
     _print_skipped(manifest)
     make_folder(out.parent)  # before a check that takes minutes

@@ -21,7 +21,7 @@ from emofuse.cli.train import (
     data_folder,
     need_torch,
 )
-from emofuse.config import FaceDataSettings, Recipe, VoiceDataSettings, load_recipe
+from emofuse.config import CorpusSettings, FaceDataSettings, Recipe, load_recipe
 from emofuse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ class _Request:
         """Write the command that makes the numbers again; where they are put does not matter."""
         parts = ["emofuse", "evaluate", str(self.recipe), *self.overrides]
         if self.model is not None:
-            return shlex.join([*parts, "--model", str(self.model)])
+            tested = ["--test", self.test_on] if self.test_on is not None else []
+            return shlex.join([*parts, "--model", str(self.model), *tested])
         parts += ["--protocol", self.protocol] if self.test_on is None else []
         parts += ["--seeds", str(self.n_seeds)] if self.n_seeds > 1 else []
         parts += ["--train", self.train_on] if self.train_on is not None else []
@@ -107,7 +108,7 @@ def evaluate(
     transductive: Annotated[
         bool, typer.Option("--transductive", help="Adapt the networks to each test speaker's clips, without labels.")
     ] = False,
-    model: Annotated[Path | None, typer.Option(help="The face network to test, as ONNX.")] = None,
+    model: Annotated[Path | None, typer.Option(help="An exported network to test as it is (ONNX).")] = None,
     data: DataOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the trainings and the report.")] = None,
     device: DeviceOption = "cpu",
@@ -115,13 +116,20 @@ def evaluate(
 ) -> None:
     """Cross-validate a recipe, speakers apart, and write a report. What was trained is not trained again."""
     need_torch()
+    from emofuse.evaluation.as_is import evaluate_as_is
     from emofuse.evaluation.terminal import print_report
 
     request = _Request(
         recipe, tuple(overrides or ()), protocol, seeds, train_on, test_on, show_leak, transductive, model
     )
     settings = request.load()
-    if isinstance(settings.data, FaceDataSettings):
+    if model is not None and test_on is not None:
+        if seeds > 1 or show_leak or transductive or train_on is not None:
+            raise UsageError("--seeds, --train, --show-leak and --transductive do not go with --model and --test")
+        folder = out or request.folder(settings.name)
+        with progress_hook() as hook:
+            report, predictions = evaluate_as_is(model, _names(test_on), data, request.command(), hook)
+    elif isinstance(settings.data, FaceDataSettings):
         if model is None:
             raise UsageError("a face recipe is tested through its network", "give it with --model face.onnx")
         if seeds > 1 or test_on is not None or show_leak or transductive:
@@ -130,9 +138,9 @@ def evaluate(
         report, predictions = _faces(model, data_folder(data), request.command(), folder)
     else:
         if model is not None:
-            raise UsageError("--model goes with a face recipe", "a speech recipe is trained anew in every fold")
+            raise UsageError("--model goes with a face recipe, or with --test", "others are trained anew in every fold")
         folder = out or request.folder(settings.name)
-        report, predictions = _speech(request, settings, folder, _Machine(data, device, jobs))
+        report, predictions = _utterances(request, settings, folder, _Machine(data, device, jobs))
     place = folder / "transductive" if transductive else folder
     _write(report, predictions, place)
     print_report(report, OUT)
@@ -160,18 +168,18 @@ def compare(
     loaded = [request.load() for request in requests]
     faces = next((recipe.name for recipe in loaded if isinstance(recipe.data, FaceDataSettings)), None)
     if faces is not None:
-        raise UsageError(f"recipe {faces!r} is of faces; compare takes recipes of speech")
+        raise UsageError(f"recipe {faces!r} is of faces; compare takes recipes of utterances")
     names = [recipe.name for recipe in loaded]
     if len(set(names)) < len(names):
         raise UsageError(f"two recipes have the same name: {', '.join(names)}")
-    tested = {(r.data.train_on[0], r.data.labels) for r in loaded if isinstance(r.data, VoiceDataSettings)}
+    tested = {(r.data.train_on[0], r.data.labels) for r in loaded if isinstance(r.data, CorpusSettings)}
     if len(tested) > 1:
         raise UsageError(f"{', '.join(names)} are not tested on the same corpus under the same labels")
     root = out or Path("runs")
     results = []
     for request, recipe in zip(requests, loaded, strict=True):
         folder = root / request.folder(recipe.name).name
-        results.append(_speech(request, recipe, folder, _Machine(data, device, jobs)))
+        results.append(_utterances(request, recipe, folder, _Machine(data, device, jobs)))
         _write(*results[-1], folder)
     options = ["--protocol", protocol, *(["--seeds", str(seeds)] if seeds > 1 else [])]
     command = shlex.join(["emofuse", "compare", *map(str, recipes), *options])
@@ -197,32 +205,41 @@ def _faces(model: Path, root: Path, command: str, folder: Path) -> tuple[Evaluat
     return evaluate_faces(model, root, command)
 
 
-def _speech(request: _Request, recipe: Recipe, folder: Path, machine: _Machine) -> tuple[EvaluationReport, Predictions]:
+def _utterances(
+    request: _Request, recipe: Recipe, folder: Path, machine: _Machine
+) -> tuple[EvaluationReport, Predictions]:
     from emofuse.corpora.splits import make_split
     from emofuse.evaluation.across import across_corpora
-    from emofuse.evaluation.protocol import Setting, cross_validate, speech_recipe, with_leak
+    from emofuse.evaluation.protocol import Setting, cross_validate, with_leak
     from emofuse.training.fit import quiet
-    from emofuse.training.jobs import load_speech
+    from emofuse.training.jobs import load_utterances, utterance_settings
+    from emofuse.training.networks import with_weights_at_hand
+    from emofuse.training.video import VideoData
 
     if request.test_on is not None and not _names(request.test_on):
         raise UsageError("--test names no corpus")
     if request.test_on is not None and request.show_leak:
         raise UsageError("--show-leak and --test do not go together")
     quiet()
-    settings = speech_recipe(recipe)
+    recipe = with_weights_at_hand(recipe, note)
+    valid_speakers = utterance_settings(recipe).valid_speakers
     seeds = tuple(recipe.seed + i for i in range(request.n_seeds))
     setting = Setting(folder, seeds, request.command(), machine.device, machine.jobs, request.transductive)
     with progress_hook() as hook:
         if request.test_on is not None:
-            speech, split = across_corpora(settings, settings.train_on, _names(request.test_on), machine.data, hook)
+            utterances, split = across_corpora(recipe, _names(request.test_on), machine.data, hook)
         else:
-            speech = load_speech(settings, machine.data, hook)
-            split = make_split(request.protocol, speech.folded, settings.valid_speakers, recipe.seed)
-        report, predictions = cross_validate(recipe, speech, split, setting, note, hook)
+            utterances = load_utterances(recipe, machine.data, hook)
+            split = make_split(request.protocol, utterances.folded, valid_speakers, recipe.seed)
+        if isinstance(utterances, VideoData):
+            note(utterances.note())
+        report, predictions = cross_validate(recipe, utterances, split, setting, note, hook)
         if request.show_leak:
             name = f"random-{max(2, len(split.folds))}fold"
-            leaky = make_split(name, speech.folded, settings.valid_speakers, recipe.seed)
-            report = with_leak(report, cross_validate(recipe, speech, leaky, setting.within("leaky"), note, hook)[0])
+            leaky = make_split(name, utterances.folded, valid_speakers, recipe.seed)
+            report = with_leak(
+                report, cross_validate(recipe, utterances, leaky, setting.within("leaky"), note, hook)[0]
+            )
     return report, predictions
 
 

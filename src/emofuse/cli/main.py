@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from emofuse import __version__
-from emofuse.cli import analyze, corpus, demo, evaluate, info, train
+from emofuse.cli import analyze, bundle, corpus, demo, evaluate, info, train
 from emofuse.cli.console import ERR, complain
 from emofuse.errors import EmofuseError
 
@@ -47,6 +47,7 @@ app.command("train")(train.train)
 app.command("export")(train.export)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(evaluate.compare)
+app.add_typer(bundle.app, name="bundle")
 app.add_typer(corpus.app, name="corpus")
 
 

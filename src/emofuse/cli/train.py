@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from emofuse.cli.console import ERR, OUT, progress_hook
-from emofuse.config import FaceDataSettings, SvmSettings, load_recipe
+from emofuse.cli.console import ERR, OUT, note, progress_hook
+from emofuse.config import FaceDataSettings, LateFusionSettings, Recipe, SvmSettings, load_recipe
 from emofuse.errors import UsageError
+
+if TYPE_CHECKING:
+    from emofuse.training.fit import Job
 
 DataOption = Annotated[
     Path | None,
@@ -30,11 +33,18 @@ def train(
     data: DataOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run; default runs/NAME.")] = None,
     device: DeviceOption = "cpu",
+    devices: Annotated[int, typer.Option(min=1, help="Processes or GPUs that train together (DDP).")] = 1,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Hold speakers out, to stop early and choose the epoch by.")
+    ] = False,
+    bundle: Annotated[
+        bool, typer.Option("--bundle", help="Also export the network, and make a bundle of it, in the run's folder.")
+    ] = False,
 ) -> None:
     """Train the network of a recipe on all of its training data. A run that was cut off goes on where it was."""
     need_torch()
     from emofuse.training.fit import fit, quiet
-    from emofuse.training.jobs import face_job, load_speech, voice_job
+    from emofuse.training.jobs import face_job
 
     settings = load_recipe(recipe, overrides or ())
     folder = out or Path("runs") / settings.name
@@ -42,16 +52,49 @@ def train(
     if isinstance(settings.data, FaceDataSettings):
         job = face_job(settings, data_folder(data))
     else:
-        if isinstance(settings.model, SvmSettings):
-            raise UsageError("an SVM is trained where it is tested", "`emofuse evaluate` does both")
-        with progress_hook() as hook:
-            speech = load_speech(settings.data, data, hook)
-        job = voice_job(settings, speech, None)
-    result = fit(settings, job, folder, device=device, progress=ERR.is_terminal)
+        settings, job = _job(settings, data, validate)
+    result = fit(settings, job, folder, device=device, n_devices=devices, progress=ERR.is_terminal)
     chosen = (
         f"{job.monitor} {result.score:.2%} on the validation part" if result.score is not None else "nothing selected"
     )
     OUT.print(f"{escape(str(result.weights))}: epoch {result.epoch + 1}, {chosen}")
+    if bundle:
+        _make_bundle(result.weights, folder / "bundle")
+
+
+def _job(recipe: Recipe, data: Path | None, validate: bool) -> tuple[Recipe, Job]:
+    """Prepare a training on all utterances, but for those that validate; the recipe is what comes of it here."""
+    from lightning.pytorch.utilities import rank_zero_only
+
+    from emofuse.training.jobs import load_utterances, utterance_job
+    from emofuse.training.networks import with_weights_at_hand
+    from emofuse.training.video import VideoData
+
+    if isinstance(recipe.model, SvmSettings | LateFusionSettings):
+        raise UsageError(f"{recipe.model.name} is trained where it is tested", "`emofuse evaluate` does both")
+    say = rank_zero_only(note)  # DDP runs the whole command in each of its processes
+    recipe = with_weights_at_hand(recipe, say)
+    with progress_hook() as hook:
+        utterances = load_utterances(recipe, data, rank_zero_only(hook))
+    if isinstance(utterances, VideoData):
+        say(utterances.note())
+    held_out = utterances.of_last_speakers(utterances.settings.valid_speakers) if validate else ()
+    if validate:
+        who = ", ".join(sorted({utterances.manifest.clips[i].speaker for i in held_out}))
+        say(f"{who} validate" if who else "there are too few speakers to hold any out: nothing is selected")
+    return recipe, utterance_job(recipe, utterances, None, held_out)
+
+
+def _make_bundle(checkpoint: Path, folder: Path) -> None:
+    from emofuse.emotions import BASE
+    from emofuse.inference.compose import Part, common_labels, compose
+    from emofuse.training.export import export as write
+
+    network = checkpoint.with_name("network.onnx")
+    card = write(checkpoint, network)
+    assert card.modality != "text"  # is not trained here
+    compose(folder, card.name, common_labels([card], BASE), {card.modality: Part(network)})
+    OUT.print(f"{escape(str(folder))}: `emofuse analyze --bundle` takes it")
 
 
 def export(

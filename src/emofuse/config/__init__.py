@@ -30,6 +30,7 @@ from emofuse.config.networks import (
     WaveCnnSettings,
 )
 from emofuse.config.recipe import (
+    LateFusionSettings,
     Recipe,
     TrainSettings,
     load_recipe,
@@ -44,6 +45,7 @@ __all__ = [
     "FaceNetSettings",
     "FaceSequenceSettings",
     "FrameLstmMelSettings",
+    "LateFusionSettings",
     "MelCnnSettings",
     "MfccCnnSettings",
     "MvitSettings",

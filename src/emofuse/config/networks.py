@@ -89,13 +89,14 @@ class MelCnnSettings(Settings):
 class SvmSettings(Settings):
     """A support vector machine over one vector of features an utterance: the classical baseline.
 
-    features: openSMILE's eGeMAPS (88) or ComParE 2016 (6,373), or "audioset": what `voice-mobilenet` pools from
-    EfficientAT's network before any training. c: the values of which the validation speakers choose one. normalise
-    "speaker" standardises by the speaker's own clips, test speakers too, without their labels: transductive.
+    features: openSMILE's eGeMAPS (88) or ComParE 2016 (6,373); "audioset": what `voice-mobilenet` pools from
+    EfficientAT's network before any training; "action-units": a corpus's own table of its faces.
+    c: the values of which the validation speakers choose one. normalise "speaker" standardises by the speaker's own
+    clips, test speakers too, without their labels: transductive.
     """
 
     name: Literal["svm"] = "svm"
-    features: Literal["egemaps", "compare", "audioset"] = "egemaps"
+    features: Literal["egemaps", "compare", "audioset", "action-units"] = "egemaps"
     kernel: Literal["rbf", "linear"] = "rbf"
     c: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.3, 1.0, 3.0, 10.0), min_length=1)
     normalise: Literal["train", "speaker"] = "train"

@@ -6,12 +6,12 @@ import difflib
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from emofuse.config.base import UNKNOWN_NAME, NoneIsAWord, Settings
-from emofuse.config.data import FaceDataSettings, SoundSettings, VideoDataSettings, VoiceDataSettings
+from emofuse.config.data import CorpusSettings, FaceDataSettings, SoundSettings, VideoDataSettings, VoiceDataSettings
 from emofuse.config.networks import ClipNetSettings, FaceNetSettings, SpeechNetSettings, SvmSettings
 from emofuse.errors import RecipeError
 from emofuse.types import Json
@@ -41,6 +41,22 @@ class TrainSettings(Settings):
     patience: int = Field(0, ge=0, description="epochs without gain before stopping; 0 is never")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     keep: Literal["best", "last"] = "best"
+    refit: bool = Field(
+        False, description="evaluate: train anew on the validation speakers too, for the epochs that they chose"
+    )
+
+
+class LateFusionSettings(Settings):
+    """Models of the same clips, each trained by its own recipe, whose answers become one.
+
+    members: their recipes, in a file the names of files beside it; the fusion's corpora and labels hold for all of
+    them. rule "product" weighs the log-probabilities as fits the validation speakers best; "mean" averages calibrated
+    probabilities.
+    """
+
+    name: Literal["late-fusion"] = "late-fusion"
+    members: tuple[Recipe, ...] = Field(min_length=2)
+    rule: Literal["product", "mean"] = "product"
 
 
 class Recipe(Settings):
@@ -49,8 +65,33 @@ class Recipe(Settings):
     name: str
     seed: int = 0
     data: Annotated[FaceDataSettings | VoiceDataSettings | VideoDataSettings, Field(discriminator="corpus")]
-    model: Annotated[FaceNetSettings | SpeechNetSettings | ClipNetSettings | SvmSettings, Field(discriminator="name")]
+    model: Annotated[
+        FaceNetSettings | SpeechNetSettings | ClipNetSettings | SvmSettings | LateFusionSettings,
+        Field(discriminator="name"),
+    ]
     train: TrainSettings = TrainSettings()
+
+    @property
+    def members(self) -> tuple[Recipe, ...]:
+        """The recipes of a late fusion's members, on its own corpora, labels and validation speakers."""
+        if not isinstance(self.model, LateFusionSettings):
+            return ()
+        own = {name: getattr(self.data, name) for name in CorpusSettings.model_fields if name != "balance"}
+        return tuple(
+            member.model_copy(update={"data": member.data.model_copy(update=own)}) for member in self.model.members
+        )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if isinstance(self.model, LateFusionSettings):
+            names = [member.name for member in self.model.members]
+            if len(set(names)) < len(names):
+                raise ValueError(f"two members have the same name: {', '.join(names)}")
+            if not all(
+                isinstance(data, CorpusSettings) for data in [self.data, *(one.data for one in self.model.members)]
+            ):
+                raise ValueError("a late fusion and its members are of utterances, not of single pictures")
+        return self
 
 
 def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
@@ -58,21 +99,42 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
 
     Raises RecipeError, naming the key and, for an unknown one, its nearest neighbour.
     """
-    file = Path(path)
+    return _load(Path(path), overrides, ())
+
+
+def _load(file: Path, overrides: Iterable[str], fusions: tuple[Path, ...]) -> Recipe:
+    """Read a recipe. fusions: the files whose member it is."""
+    document = _read(file)
+    for override in overrides:
+        _apply(document, override)
+    model = document.get("model")
+    if isinstance(model, dict) and isinstance(model.get("members"), list):
+        within = (*fusions, file.resolve())
+        model["members"] = [_member(file, each, within) for each in model["members"]]
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        raise _as_recipe_error(file, error) from None
+
+
+def _read(file: Path) -> Json:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecipeError(f"no recipe at {file}", "the recipes that ship are in the folder recipes/") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"cannot read the recipe {file}: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{file} is not TOML: {error}") from None
-    for override in overrides:
-        _apply(document, override)
-    try:
-        return Recipe.model_validate(document)
-    except ValidationError as error:
-        raise _as_recipe_error(file, error) from None
+
+
+def _member(file: Path, name: Any, fusions: tuple[Path, ...]) -> Recipe:
+    if not isinstance(name, str):
+        raise RecipeError(f"{file}: model.members: a member is the name of a recipe's file, not {name!r}")
+    path = file.parent / name
+    if path.resolve() in fusions:
+        raise RecipeError(f"{file}: model.members: {name} would be a member of itself")
+    return _load(path, (), fusions)
 
 
 def _apply(document: Json, override: str) -> None:
@@ -103,6 +165,10 @@ def _as_recipe_error(file: Path, error: ValidationError) -> RecipeError:
         return RecipeError(f"{file}: unknown key {key!r}", f"did you mean {near[0]!r}?" if near else "")
     if first["type"] == UNKNOWN_NAME:
         return RecipeError(f"{file}: {key}: {first['msg']}", first["ctx"]["hint"])
+    if not path:  # of the recipe as a whole
+        return RecipeError(f"{file}: {first['msg'].removeprefix('Value error, ')}")
+    if key == "model.members":  # whole recipes, which nobody wrote there
+        return RecipeError(f"{file}: {key}: {first['msg']}")
     return RecipeError(f"{file}: {key}: {first['msg']}, not {first.get('input')!r}")
 
 

@@ -81,7 +81,7 @@ def same_sounds(manifest: Manifest, hook: Hook | None = None) -> SameSounds:
     undecoded: list[tuple[Path, str]] = []
     by_bytes: dict[str, str] = {}  # files of the same bytes are decoded once
     for number, clip in enumerate(manifest, start=1):
-        stored = f"{content_hash(clip.path)} {clip.start_s} {clip.end_s}"
+        stored = f"{content_hash(clip.sound_file)} {clip.start_s} {clip.end_s}"
         if stored not in by_bytes:
             by_bytes[stored] = _sound_hash(clip, stored, undecoded)
         keys.append(by_bytes[stored])

@@ -24,7 +24,8 @@ class Clip:
     """One utterance. emotion is the corpus's own label; speaker is unique across corpora ("ravdess-05").
 
     An empty text says that the corpus does not tell. start_s and end_s cut the utterance out of a longer
-    recording; end_s None: to its end.
+    recording; end_s None: to its end. sound_path: the recording that holds its sound where `path` does not, begun
+    at the same time.
     """
 
     path: Path
@@ -38,6 +39,12 @@ class Clip:
     start_s: float = 0.0
     end_s: float | None = None
     licence: str = ""
+    sound_path: Path | None = None
+
+    @property
+    def sound_file(self) -> Path:
+        """The recording that holds its sound."""
+        return self.sound_path or self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,7 @@ class Manifest:
 
 COLUMNS: Final = tuple(field.name for field in fields(Clip))
 REQUIRED: Final = ("path", "emotion", "speaker")
+PATHS: Final = ("path", "sound_path")
 SEXES: Final[tuple[Sex, ...]] = get_args(Sex)
 
 
@@ -92,14 +100,19 @@ def write_manifest(manifest: Manifest, path: str | Path) -> Path:
         writer.writeheader()
         for clip in manifest:
             row = {column: getattr(clip, column) for column in COLUMNS}
-            absolute = clip.path.absolute()
-            inside = absolute.is_relative_to(folder)
-            row["path"] = (absolute.relative_to(folder) if inside else absolute).as_posix()
+            for column in PATHS:
+                row[column] = _from(folder, row[column]) if row[column] else ""
             try:
                 writer.writerow(row)
             except UnicodeEncodeError:
-                raise CorpusError(f"{str(clip.path)!a} is not valid text", "rename the file") from None
+                files = " or ".join(f"{str(file)!a}" for file in dict.fromkeys((clip.path, clip.sound_file)))
+                raise CorpusError(f"{files} is not valid text", "rename the file") from None
     return target
+
+
+def _from(folder: Path, path: Path) -> str:
+    absolute = path.absolute()
+    return (absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute).as_posix()
 
 
 def read_manifest(path: str | Path, labels: Sequence[str] | None = None, name: str = "") -> Manifest:
@@ -114,6 +127,7 @@ def read_manifest(path: str | Path, labels: Sequence[str] | None = None, name: s
     header, rows = _read_rows(source)
     clips: list[Clip] = []
     missing: list[str] = []
+    n_files = 0
     seen: dict[tuple[str, float, float | None], int] = {}
     for line, row in rows:
         where = f"{source}, line {line}"
@@ -123,14 +137,15 @@ def read_manifest(path: str | Path, labels: Sequence[str] | None = None, name: s
         first = seen.setdefault((os.path.normpath(clip.path), clip.start_s, clip.end_s), line)
         if first != line:
             raise CorpusError(f"{where}: the same clip as in line {first}, {row['path']}")
-        if not clip.path.is_file():
-            missing.append(f"{clip.path} (line {line})")
+        files = (clip.path, clip.sound_path) if clip.sound_path else (clip.path,)
+        missing += [f"{file} (line {line})" for file in files if not file.is_file()]
+        n_files += len(files)
         clips.append(clip)
     if not clips:
         raise CorpusError(f"{source} lists no clip")
     if missing:
         raise CorpusError(
-            f"{source}: {len(missing)} of {len(clips)} files are missing, the first is {missing[0]}",
+            f"{source}: {len(missing)} of {n_files} files are missing, the first is {missing[0]}",
             "relative paths count from the folder of the CSV",
         )
     unused = [repr(column) for column in header if column not in COLUMNS]
@@ -194,6 +209,7 @@ def _clip(row: dict[str, str], folder: Path, where: str) -> Clip:
     end_s = _seconds(row, "end_s", where)
     if end_s is not None and end_s <= start_s:
         raise CorpusError(f"{where}: end_s {end_s:g} is not after start_s {start_s:g}")
+    sound = row.get("sound_path", "")
     return Clip(
         path=folder / row["path"],
         emotion=row["emotion"].strip(),
@@ -206,6 +222,7 @@ def _clip(row: dict[str, str], folder: Path, where: str) -> Clip:
         start_s=start_s,
         end_s=end_s,
         licence=row.get("licence", ""),
+        sound_path=folder / sound if sound.strip() else None,
     )
 
 

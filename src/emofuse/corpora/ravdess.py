@@ -1,24 +1,29 @@
 """RAVDESS (Livingstone and Russo, 2018, https://doi.org/10.1371/journal.pone.0196391).
 
 A file's name says all of it: modality-channel-emotion-intensity-statement-repetition-actor, as
-`03-01-05-02-01-01-12.wav`; odd actors are male, even ones female. Nobody sings disgust or surprise.
+`03-01-05-02-01-01-12.wav`; odd actors are male, even ones female. Nobody sings disgust or surprise. What people
+make of a file often adds a word: `01-01-05-02-01-01-12_facecroppad.avi`.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
-from emofuse.corpora.files import read_files
+from emofuse.corpora.files import Skipped, read_files
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.emotions import RAVDESS
+from emofuse.errors import CorpusError, MediaError
+from emofuse.media import probe
 
 Kind = Literal["speech", "song", "speech+song"]
 Media = Literal["audio", "video"]
 
 LICENCE: Final = "CC BY-NC-SA 4.0"
-SUFFIXES: Final = {"audio": (".wav", ".flac"), "video": (".mp4",)}
+SUFFIXES: Final = {"audio": (".wav", ".flac"), "video": (".mp4", ".avi")}
 MODALITIES: Final = {"01": "picture and sound", "02": "picture alone", "03": "sound alone"}
 WANTED: Final = {"audio": "03", "video": "01"}
 CHANNELS: Final = {"01": "speech", "02": "song"}
@@ -36,12 +41,11 @@ def read_ravdess(folder: str | Path, kind: Kind = "speech", media: Media = "audi
     Of the films, those with sound are read, not their silent doubles. neutral False: without the neutral clips.
     Raises CorpusError when there is nothing to read; a file that is left out is in `skipped`.
     """
-    root = Path(folder)
-    root = root / f"{media}s" if (root / f"{media}s").is_dir() else root
+    root = _inside(Path(folder), media)
     labels = RAVDESS[:N_SUNG] if kind == "song" else RAVDESS
 
     def understand(path: Path) -> Clip | str:
-        clip = _clip(path, media)
+        clip = _clip(path, (WANTED[media],))
         if isinstance(clip, str):
             return clip
         if CHANNELS[path.stem[3:5]] not in kind.split("+"):
@@ -58,6 +62,7 @@ def read_ravdess(folder: str | Path, kind: Kind = "speech", media: Media = "audi
         suffixes=SUFFIXES[media],
         understand=understand,
         example=f"Actor_01/{example} and so on",
+        identify=_id,
     )
 
 
@@ -66,8 +71,107 @@ def read_ravdess_speech(folder: str | Path) -> Manifest:
     return read_ravdess(folder)
 
 
-def _clip(path: Path, media: Media) -> Clip | str:
-    parts = path.stem.split("-")
+def read_ravdess_av(folder: str | Path, sound: str | Path | None = None) -> Manifest:
+    """Read what is spoken in films, each with its sound: the recording of the same utterance, or else its own.
+
+    The films are below `folder` or its `videos`, the recordings below `sound`, or else `folder`, or its `audios`.
+    They belong together where the last six parts of their names agree. A film without a sound and a recording
+    without a film are in `skipped`, as unpaired; of an actor in no film, the recordings are counted.
+    Raises CorpusError when nothing is paired, and says which side is missing.
+    """
+    films, sounds, skipped = _films_and_sounds(Path(folder), Path(sound) if sound is not None else None)
+    heard = {_utterance(clip): clip.path for clip in sounds}
+    clips: list[Clip] = []
+    silent: list[Skipped] = []
+    for film in films:
+        recording = heard.pop(_utterance(film), None)
+        reason = "" if recording is not None else _why_silent(film.path)
+        if reason:
+            silent.append((film.path, f"unpaired: {reason}, and there is no recording of it"))
+        else:
+            clips.append(replace(film, sound_path=recording))
+    if not clips:
+        raise CorpusError(
+            f"{folder} has films of RAVDESS speech and the sound of none: {silent[0][0].name}: {silent[0][1]}",
+            "recordings, 03-01-01-01-01-01-01.wav and so on, belong in its folder audios, or name theirs with --sound",
+        )
+    skipped += silent
+    skipped += _unseen([clip for clip in sounds if _utterance(clip) in heard], {film.speaker for film in films})
+    return Manifest("RAVDESS speech film with sound", RAVDESS, tuple(clips), LICENCE, tuple(sorted(skipped)))
+
+
+def _films_and_sounds(folder: Path, sound: Path | None) -> tuple[list[Clip], list[Clip], list[Skipped]]:
+    """Return the films, the recordings, and what is neither or was not understood."""
+    videos, audios = _inside(folder, "video"), _inside(sound or folder, "audio")
+    if sound is None and folder in (videos, audios):  # side by side, or there is one kind alone
+        found = _spoken(folder, ("video", "audio"))
+        films = [clip for clip in found if clip.path.suffix.lower() in SUFFIXES["video"]]
+        sounds = [clip for clip in found if clip.path.suffix.lower() in SUFFIXES["audio"]]
+        if not films:
+            raise CorpusError(
+                f"{folder} has the sound of RAVDESS speech and no film",
+                "films, 01-01-01-01-01-01-01.mp4 and so on, belong in its folder videos; `ravdess` reads sound alone",
+            )
+        return films, sounds, list(found.skipped)
+    seen, heard = _spoken(videos, ("video",)), _spoken(audios, ("audio",))
+    return list(seen), list(heard), [*seen.skipped, *heard.skipped]
+
+
+def _spoken(root: Path, media: tuple[Media, ...]) -> Manifest:
+    def understand(path: Path) -> Clip | str:
+        is_film = path.suffix.lower() in SUFFIXES["video"]
+        clip = _clip(path, ("01", "02") if is_film else ("03",))
+        return clip if isinstance(clip, str) or CHANNELS[path.stem[3:5]] == "speech" else "not speech"
+
+    return read_files(
+        root,
+        name=f"RAVDESS speech {' or '.join('film' if each == 'video' else 'sound' for each in media)}",
+        labels=RAVDESS,
+        licence=LICENCE,
+        suffixes=tuple(suffix for each in media for suffix in SUFFIXES[each]),
+        understand=understand,
+        example=" and ".join(f"{each}s/Actor_01/{WANTED[each]}-01-03-01-01-01-01{SUFFIXES[each][0]}" for each in media),
+        identify=lambda clip: f"{clip.path.suffix.lower() in SUFFIXES['video']} {_utterance(clip)}",
+    )
+
+
+def _why_silent(film: Path) -> str:
+    """Say why a film has no sound of its own, or nothing where it has. RAVDESS's own files are believed by their
+    names; what others made of them, which says 01 where the sound is gone, is looked into."""
+    if film.name.startswith("02"):
+        return MODALITIES["02"]
+    if film.name == f"{film.stem[:20]}.mp4":
+        return ""
+    try:
+        return "" if probe(film).has_audio else "no sound"
+    except MediaError as error:
+        return error.message
+
+
+def _unseen(sounds: list[Clip], filmed: set[str]) -> list[Skipped]:
+    alone = [(clip.path, "unpaired: there is no film of it") for clip in sounds if clip.speaker in filmed]
+    others = Counter((clip.path.parent, clip.speaker) for clip in sounds if clip.speaker not in filmed)
+    return alone + [
+        (place, f"unpaired: {n} recordings of {speaker}, of whom there is no film")
+        for (place, speaker), n in others.items()
+    ]
+
+
+def _inside(folder: Path, media: Media) -> Path:
+    own = folder / f"{media}s"
+    return own if own.is_dir() else folder
+
+
+def _id(clip: Clip) -> str:
+    return clip.path.stem.partition("_")[0]
+
+
+def _utterance(clip: Clip) -> str:
+    return _id(clip)[3:]
+
+
+def _clip(path: Path, modalities: tuple[str, ...]) -> Clip | str:
+    parts = path.stem.partition("_")[0].split("-")
     if len(parts) != 7 or not all(part.isdecimal() and part.isascii() and len(part) == 2 for part in parts):
         return "the name is not seven two-digit numbers"
     modality, channel, emotion, intensity, statement, repetition, actor = parts
@@ -82,8 +186,8 @@ def _clip(path: Path, media: Media) -> Clip | str:
     }
     if not all(in_range.values()):
         return f"out of range: {', '.join(part for part, fits in in_range.items() if not fits)}"
-    if modality != WANTED[media]:
-        return f"{MODALITIES[modality]}, not {MODALITIES[WANTED[media]]}"
+    if modality not in modalities:
+        return f"{MODALITIES[modality]}, not {' or '.join(MODALITIES[each] for each in modalities)}"
     within = _FOLDER.fullmatch(path.parent.name)
     if within and within[1] != actor:
         return f"the name says actor {actor}, its folder {path.parent.name}"

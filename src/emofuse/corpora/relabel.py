@@ -61,13 +61,17 @@ def _mapped(emotion: str, label_set: str, manifest: Manifest) -> str | None:
         raise CorpusError(f"{manifest.name}: {error.message}", error.hint) from None
 
 
-def join(manifests: Sequence[Manifest]) -> Manifest:
-    """Put manifests of the same labels one after the other."""
-    first = manifests[0]
-    return Manifest(
-        name=" + ".join(manifest.name for manifest in manifests),
-        labels=first.labels,
-        clips=tuple(clip for manifest in manifests for clip in manifest),
-        licence="; ".join(dict.fromkeys(manifest.licence for manifest in manifests)),
-        skipped=tuple(skipped for manifest in manifests for skipped in manifest.skipped),
+def join(parts: Sequence[Relabelled]) -> Relabelled:
+    """Put manifests of the same labels one after the other, with their maps and what they left out."""
+    manifests = [part.manifest for part in parts]
+    return Relabelled(
+        Manifest(
+            name=" + ".join(manifest.name for manifest in manifests),
+            labels=manifests[0].labels,
+            clips=tuple(clip for manifest in manifests for clip in manifest),
+            licence="; ".join(dict.fromkeys(manifest.licence for manifest in manifests)),
+            skipped=tuple(skipped for manifest in manifests for skipped in manifest.skipped),
+        ),
+        {old: new for part in parts for old, new in part.label_map.items()},
+        sum((part.left_out for part in parts), Counter()),
     )

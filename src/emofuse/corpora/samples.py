@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -23,40 +24,54 @@ def read_samples(clip: Clip, rate_hz: int) -> NDArray[np.int16]:
     Raises CorpusError when the file cannot be read, when there is no sound, when it ends before the clip does,
     and when it is digital silence: all samples alike.
     """
-    with _open(clip, rate_hz) as media:
-        return _sound(clip, [packet for packet in _packets(clip, media) if isinstance(packet, AudioBlock)])
+    with open_recording(clip.sound_file, rate_hz) as media:
+        return _sound(clip, [packet for packet in clip_packets(clip, media) if isinstance(packet, AudioBlock)])
 
 
 def check_clip(clip: Clip) -> float:
     """Decode all of a clip, pictures too; return the duration of its sound, or else of its pictures, in seconds.
 
-    Raises CorpusError as `read_samples` does, and where a part of the file is damaged or missing. A film without
-    a sound track has nothing to be silent.
+    Raises CorpusError as `read_samples` does, where a part of a file is damaged or missing, and where the sound is
+    in a recording of its own and there is no picture to go with it. A film without a sound track that is paired
+    with no other has nothing to be silent.
     """
+    sounds, times, has_audio = _decoded(clip, clip.path)
+    if clip.sound_path is not None:
+        if not times:
+            raise CorpusError(f"{clip.path} has no picture{stretch_of(clip)}", f"its sound is in {clip.sound_path}")
+        sounds = _decoded(clip, clip.sound_path)[0]
+    elif times and not has_audio:
+        return times[-1] - times[0]
+    return len(_sound(clip, sounds)) / AUDIO_RATE_HZ
+
+
+def _decoded(clip: Clip, path: Path) -> tuple[list[AudioBlock], list[float], bool]:
+    """Return the sound of a clip in one of its files, the times of its pictures there, and whether the file has a
+    sound track. Raises CorpusError where it is damaged."""
     sounds: list[AudioBlock] = []
     times: list[float] = []
-    with _open(clip, AUDIO_RATE_HZ) as media:
-        for packet in _packets(clip, media):
+    with open_recording(path) as media:
+        for packet in clip_packets(clip, media):
             if isinstance(packet, AudioBlock):
                 sounds.append(packet)
             else:
                 times.append(packet.time_s)
         if media.warnings:
-            raise CorpusError(f"{clip.path}: {'; '.join(media.warnings)}")
-        is_film = times and not media.source.has_audio
-    return times[-1] - times[0] if is_film else len(_sound(clip, sounds)) / AUDIO_RATE_HZ
+            raise CorpusError(f"{path}: {'; '.join(media.warnings)}")
+        return sounds, times, media.source.has_audio
 
 
 @contextmanager
-def _open(clip: Clip, rate_hz: int) -> Iterator[MediaReader]:
+def open_recording(path: Path, rate_hz: int = AUDIO_RATE_HZ) -> Iterator[MediaReader]:
+    """Open a file of a corpus; raises CorpusError where it cannot be read."""
     try:
-        with open_media(clip.path, audio_rate_hz=rate_hz) as media:
+        with open_media(path, audio_rate_hz=rate_hz) as media:
             yield media
     except MediaError as error:
         raise CorpusError(error.message, error.hint) from None
 
 
-def _packets(clip: Clip, media: MediaReader) -> Iterator[AudioBlock | Frame]:
+def clip_packets(clip: Clip, media: MediaReader) -> Iterator[AudioBlock | Frame]:
     """Yield what is of the clip, sound cut to the sample, and stop where it ends."""
     for packet in media:
         if clip.end_s is not None and packet.time_s >= clip.end_s:
@@ -75,14 +90,18 @@ def _packets(clip: Clip, media: MediaReader) -> Iterator[AudioBlock | Frame]:
 
 
 def _sound(clip: Clip, blocks: list[AudioBlock]) -> NDArray[np.int16]:
-    where = "" if clip.end_s is None and not clip.start_s else f" from {clip.start_s:g} s on"
     if not blocks:
-        raise CorpusError(f"{clip.path} has no sound{where}")
+        raise CorpusError(f"{clip.sound_file} has no sound{stretch_of(clip)}")
     end_s = blocks[-1].end_s
     if clip.end_s is not None and clip.end_s - end_s > ROUNDING_S:
-        raise CorpusError(f"{clip.path}: its sound ends at {end_s:.2f} s, but the clip at {clip.end_s:g} s")
+        raise CorpusError(f"{clip.sound_file}: its sound ends at {end_s:.2f} s, but the clip at {clip.end_s:g} s")
     samples = np.concatenate([block.samples for block in blocks])
     integers: NDArray[np.int16] = np.round(np.clip(samples, -1.0, 32767 / 32768) * 32768).astype(np.int16)
     if integers.min() == integers.max():
-        raise CorpusError(f"{clip.path} is silent{where}")
+        raise CorpusError(f"{clip.sound_file} is silent{stretch_of(clip)}")
     return integers
+
+
+def stretch_of(clip: Clip) -> str:
+    """Return what an error adds to the file's name for a clip that is not the whole file."""
+    return "" if clip.end_s is None and not clip.start_s else f" from {clip.start_s:g} s on"

@@ -14,18 +14,21 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from emofuse.errors import UsageError
 from emofuse.models.voice import VoiceNet
-from emofuse.training.dataset import VoiceBatches
+from emofuse.training.dataset import Batch, VoiceBatches
 
 
-def adapted_log_probabilities(network: nn.Module, clips: VoiceBatches, speakers: Sequence[str]) -> NDArray[np.float32]:
+def adapted_log_probabilities(
+    network: nn.Module, clips: Dataset[Batch], speakers: Sequence[str]
+) -> NDArray[np.float32]:
     """Return (N, C): the mean log-probability over each clip's windows, the network adapted to each speaker in turn.
 
     Raises UsageError for a network whose classifier does not begin with a norm.
     """
-    if not isinstance(network, VoiceNet):
+    if not isinstance(network, VoiceNet) or not isinstance(clips, VoiceBatches):
         raise UsageError(f"--transductive goes with voice-mobilenet, not with {type(network).__name__}")
     norm = cast(nn.BatchNorm1d, network.head[0])
     names = np.asarray(speakers)

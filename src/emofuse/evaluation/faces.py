@@ -15,7 +15,7 @@ from emofuse.evaluation.metrics import expected_calibration_error, fit_temperatu
 from emofuse.evaluation.predictions import Predictions
 from emofuse.evaluation.result import EvaluationReport, FoldRecord, Stamp
 from emofuse.evaluation.summary import summarise
-from emofuse.inference.network import OnnxNetwork, softmax
+from emofuse.inference.network import OnnxNetwork, log_probabilities, softmax
 
 FOLD = "FER2013Test"
 PROTOCOL = "FER+ test part, 8 classes, faces with a majority emotion"
@@ -35,8 +35,7 @@ def evaluate_faces(
     valid_logits, valid_truth = _logits(network, *read_ferplus(archive, "Valid").majority())
     temperature = fit_temperature(valid_logits, valid_truth)
     logits, truth = _logits(network, *(test.plurality() if plurality else test.majority()))
-    probabilities = softmax(logits, temperature)
-    predictions = _predictions(probabilities, truth)
+    predictions = _predictions(log_probabilities(logits, temperature), truth)
     summary = summarise(predictions, [FOLD])
     counts = np.bincount(truth, minlength=len(FERPLUS)).tolist()
     report = EvaluationReport(
@@ -51,7 +50,7 @@ def evaluate_faces(
         temperature=temperature,
         calibration_error=(
             expected_calibration_error(softmax(logits), truth),
-            expected_calibration_error(probabilities, truth),
+            expected_calibration_error(softmax(logits, temperature), truth),
         ),
     )
     return report, predictions
@@ -64,7 +63,7 @@ def _logits(
     return np.concatenate([network.logits(batch) for batch in batches]), truth
 
 
-def _predictions(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> Predictions:
+def _predictions(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> Predictions:
     names = tuple(f"{FOLD}/{i:04d}" for i in range(len(truth)))
     return Predictions(
         clips=names,
@@ -74,7 +73,7 @@ def _predictions(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -
         labels=FERPLUS,
         seeds=(0,),
         truth=truth,
-        log_probabilities=np.log(np.maximum(probabilities, 1e-12))[None].astype(np.float32),
+        log_probabilities=scores[None],
     )
 
 

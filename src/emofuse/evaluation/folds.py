@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from types import FrameType
@@ -16,19 +16,22 @@ from types import FrameType
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils.data import Dataset
 
-from emofuse.atomic import atomic
+from emofuse.atomic import atomic, make_folder
 from emofuse.config import Recipe, SvmSettings
 from emofuse.corpora.splits import Fold
 from emofuse.evaluation.adapt import adapted_log_probabilities
 from emofuse.evaluation.curves import read_curve
 from emofuse.evaluation.metrics import fit_temperature
 from emofuse.evaluation.result import Curve
-from emofuse.inference.network import softmax
-from emofuse.training.classical import run_svm, utterance_features
-from emofuse.training.dataset import VoiceBatches
-from emofuse.training.fit import fit, load_weights, quiet
-from emofuse.training.jobs import SpeechData, voice_job
+from emofuse.inference.network import log_probabilities
+from emofuse.training.classical import run_svm
+from emofuse.training.dataset import Batch, test_loader
+from emofuse.training.fit import fill, fit, load_weights, quiet
+from emofuse.training.jobs import utterance_job
+from emofuse.training.module import score_clips
+from emofuse.training.utterances import Utterances
 
 STORED, ADAPTED = "predictions.npz", "predictions-transductive.npz"
 Notice = Callable[[str], None]
@@ -47,15 +50,15 @@ class FoldResult:
     @property
     def calibrated(self) -> NDArray[np.float32]:
         """Log-probabilities of the test clips, at the temperature that fits the validation clips best."""
-        probabilities = softmax(self.test, fit_temperature(self.valid, self.valid_truth))
-        return np.log(np.maximum(probabilities, 1e-12)).astype(np.float32)
+        return log_probabilities(self.test, fit_temperature(self.valid, self.valid_truth))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldTask:
     """One fold with one seed, in a folder of its own. features: (N, D) where the recipe is of a classical model.
 
-    transductive: the trained network is adapted to every test speaker; the training is the same.
+    transductive: the trained network is adapted to every test speaker; the training is the same. A classical model's
+    recipe says itself that it is adapted.
     """
 
     recipe: Recipe
@@ -70,43 +73,44 @@ class FoldTask:
         """Where the predictions are kept."""
         return self.folder / (ADAPTED if self.transductive else STORED)
 
-    def fingerprint(self, speech: SpeechData) -> str:
+    def fingerprint(self, data: Utterances) -> str:
         """Return a hash of all that the result depends on: the recipe, and the sound, labels and speakers of every
         part."""
-        parts = (self.fold.train, self.fold.valid, self.fold.test, speech.added_to(self.fold))
-        speakers = [speech.manifest.clips[i].speaker for part in parts for i in part]
-        text = json.dumps([self.recipe.model_dump_json(), speech.fingerprint(*parts), speakers])
+        parts = (self.fold.train, self.fold.valid, self.fold.test, data.added_to(self.fold))
+        speakers = [data.manifest.clips[i].speaker for part in parts for i in part]
+        text = json.dumps([self.recipe.model_dump_json(), data.fingerprint(*parts), speakers])
         digest = hashlib.sha256(text.encode())
         if self.features is not None:
             digest.update(self.features.tobytes())
         return digest.hexdigest()
 
 
-def run_tasks(tasks: Sequence[FoldTask], speech: SpeechData, jobs: int, notice: Notice) -> list[FoldResult]:
+def run_tasks(tasks: Sequence[FoldTask], data: Utterances, jobs: int, notice: Notice) -> list[FoldResult]:
     """Run every task that has not been stored yet, `jobs` at once, and return all results in order.
 
     Each task has one thread, so that the results do not depend on how many run at once.
     """
-    waiting = [task for task in tasks if _stored(task, speech) is None]
+    results = [_stored(task, data) for task in tasks]
+    waiting = [task for task, result in zip(tasks, results, strict=True) if result is None]
     if jobs > 1 and len(waiting) > 1:
-        _run_at_once(waiting, speech, jobs, notice)
+        _run_at_once(waiting, data, jobs, notice)
     else:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
             for task in waiting:
-                _run(task, speech)
+                _run(task, data)
                 notice(f"{task.folder} is done")
         finally:
             torch.set_num_threads(threads)
-    return [_result(task, speech) for task in tasks]
+    return [result or _result(task, data) for task, result in zip(tasks, results, strict=True)]
 
 
-def _run_at_once(tasks: Sequence[FoldTask], speech: SpeechData, jobs: int, notice: Notice) -> None:
+def _run_at_once(tasks: Sequence[FoldTask], data: Utterances, jobs: int, notice: Notice) -> None:
     """Run tasks in processes of their own. When one fails, and at Ctrl-C, the others are stopped: they go on later."""
     others = set(active_children())
     context = get_context("spawn")  # torch's threads do not survive a fork
-    pool = ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(speech,))
+    pool = ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(data,))
     try:
         for task, _ in zip(tasks, pool.map(_work, tasks), strict=True):
             notice(f"{task.folder} is done")
@@ -118,13 +122,13 @@ def _run_at_once(tasks: Sequence[FoldTask], speech: SpeechData, jobs: int, notic
         pool.shutdown(cancel_futures=True)
 
 
-_speech: SpeechData | None = None  # of a worker process: sent once, not with every task
+_data: Utterances | None = None  # of a worker process: sent once, not with every task
 _is_stopped = False
 
 
-def _start_worker(speech: SpeechData) -> None:
-    global _speech
-    _speech = speech
+def _start_worker(data: Utterances) -> None:
+    global _data
+    _data = data
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     quiet()
@@ -141,76 +145,78 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _work(task: FoldTask) -> None:
-    assert _speech is not None
+    assert _data is not None
     if not _is_stopped:
-        _run(task, _speech)
+        _run(task, _data)
 
 
-def _run(task: FoldTask, speech: SpeechData) -> None:
+def _run(task: FoldTask, data: Utterances) -> None:
     """Train, predict, and store. A training that was cut off goes on."""
     if isinstance(task.recipe.model, SvmSettings):
-        features = (
-            task.features if task.features is not None else utterance_features(speech, task.recipe.model.features)
-        )
-        task.folder.mkdir(parents=True, exist_ok=True)
-        result = run_svm(task.recipe.model, speech, features, task.fold)
-        arrays = {"test": _log_softmax(result.test), "valid": _log_softmax(result.valid)}
-        _store(task, speech, arrays, 0)
+        assert task.features is not None  # they are computed once, for all folds
+        make_folder(task.folder)
+        result = run_svm(task.recipe.model, data, task.features, task.fold)
+        arrays = {"test": log_probabilities(result.test), "valid": log_probabilities(result.valid)}
+        _store(task, data, arrays, 0)
         return
-    job = voice_job(task.recipe, speech, task.fold)
-    fitted = fit(task.recipe, job, task.folder, device=task.device, progress=False)
-    job.network.load_state_dict(load_weights(fitted.weights)[0])
-    job.network.to("cpu").eval()
-    arrays = {
-        "test": _predict(job.network, task, speech, task.fold.test),
-        "valid": _predict(job.network, task, speech, task.fold.valid),
-    }
-    _store(task, speech, arrays, sum(p.numel() for p in job.network.parameters()))
+    network, n_epochs = _train(task, task.recipe, data, task.fold, task.folder)
+    valid = _predict(network, task, data, task.fold.valid)
+    if task.recipe.train.refit:
+        everybody = replace(task.fold, train=task.fold.train + task.fold.valid, valid=())
+        network, _ = _train(task, _for_epochs(task.recipe, n_epochs), data, everybody, task.folder / "refit")
+    arrays = {"test": _predict(network, task, data, task.fold.test), "valid": valid}
+    _store(task, data, arrays, sum(p.numel() for p in network.parameters()))
 
 
-def _store(task: FoldTask, speech: SpeechData, arrays: dict[str, NDArray[np.float32]], n_parameters: int) -> None:
-    meta = json.dumps({"fingerprint": task.fingerprint(speech), "n_parameters": n_parameters})
+def _train(task: FoldTask, recipe: Recipe, data: Utterances, fold: Fold, folder: Path) -> tuple[torch.nn.Module, int]:
+    """Train on a fold's training part; return the network and for how many epochs it was trained."""
+    job = utterance_job(recipe, data, fold)
+    fitted = fit(recipe, job, folder, device=task.device, progress=False)
+    fill(job.network, load_weights(fitted.weights)[0], fitted.weights)
+    return job.network.to("cpu").eval(), fitted.epoch + 1
+
+
+def _for_epochs(recipe: Recipe, n_epochs: int) -> Recipe:
+    settings = recipe.train.model_copy(update={"epochs": n_epochs, "keep": "last", "patience": 0})
+    return recipe.model_copy(update={"train": settings})
+
+
+def _store(task: FoldTask, data: Utterances, arrays: dict[str, NDArray[np.float32]], n_parameters: int) -> None:
+    meta = json.dumps({"fingerprint": task.fingerprint(data), "n_parameters": n_parameters})
     with atomic(task.stored) as name:
         np.savez(name, meta=np.array(meta), **arrays)  # type: ignore[arg-type]
 
 
-def _stored(task: FoldTask, speech: SpeechData) -> FoldResult | None:
+def _stored(task: FoldTask, data: Utterances) -> FoldResult | None:
     """Read a stored result back; None where there is none, or it is of another recipe or other data."""
     path = task.stored
     if not path.exists():
         return None
     with np.load(path) as arrays:
         meta = json.loads(str(arrays["meta"]))
-        if meta["fingerprint"] != task.fingerprint(speech):
+        if meta["fingerprint"] != task.fingerprint(data):
             return None
         test, valid = arrays["test"], arrays["valid"]
     curve = read_curve(task.folder, task.fold.name, task.recipe.seed)
-    return FoldResult(test, valid, speech.truth(task.fold.valid), int(meta["n_parameters"]), curve)
+    return FoldResult(test, valid, data.truth(task.fold.valid), int(meta["n_parameters"]), curve)
 
 
-def _result(task: FoldTask, speech: SpeechData) -> FoldResult:
-    result = _stored(task, speech)
+def _result(task: FoldTask, data: Utterances) -> FoldResult:
+    result = _stored(task, data)
     assert result is not None, f"{task.stored} has just been written"
     return result
 
 
-def _predict(network: torch.nn.Module, task: FoldTask, speech: SpeechData, part: Sequence[int]) -> NDArray[np.float32]:
+def _predict(network: torch.nn.Module, task: FoldTask, data: Utterances, part: Sequence[int]) -> NDArray[np.float32]:
     if task.transductive:
-        return adapted_log_probabilities(
-            network, speech.batches(part), [speech.manifest.clips[i].speaker for i in part]
-        )
-    return clip_log_probabilities(network, speech.batches(part))
+        return adapted_log_probabilities(network, data.batches(part), [data.manifest.clips[i].speaker for i in part])
+    return clip_log_probabilities(network, data.batches(part))
 
 
-def clip_log_probabilities(network: torch.nn.Module, clips: VoiceBatches) -> NDArray[np.float32]:
-    """Return (N, C): the mean log-probability over each clip's windows."""
+def clip_log_probabilities(network: torch.nn.Module, clips: Dataset[Batch]) -> NDArray[np.float32]:
+    """Return (N, C): the mean log-probability over each clip's windows or frames."""
     rows = []
     with torch.no_grad():
-        for i in range(len(clips)):
-            windows, _ = clips[i]
-            rows.append(torch.log_softmax(network(windows), dim=-1).mean(dim=0))
-    return np.asarray(torch.stack(rows).numpy(), dtype=np.float32)
-
-
-def _log_softmax(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.log(np.maximum(softmax(values), 1e-12)).astype(np.float32)
+        for x, _ in test_loader(clips, 1):  # one by one: what a clip is given does not depend on its neighbours
+            rows.append(score_clips(network, x))
+    return np.asarray(torch.cat(rows).numpy(), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The protocols for speech: cross-validation over a split, and its leaky twin."""
+"""The protocols for utterances: cross-validation over a split, and its leaky twin."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ import numpy as np
 import torch
 
 from emofuse import __version__
-from emofuse.config import Recipe, SvmSettings, VoiceDataSettings, VoiceNetSettings
+from emofuse.config import LateFusionSettings, Recipe, SvmSettings, VoiceNetSettings
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.corpora.splits import Split, is_leaky
-from emofuse.errors import RecipeError, UsageError
+from emofuse.errors import UsageError
 from emofuse.evaluation.anchors import anchors_for
 from emofuse.evaluation.folds import FoldResult, FoldTask, Notice, run_tasks
+from emofuse.evaluation.late_fusion import fuse_folds
 from emofuse.evaluation.metrics import expected_calibration_error, fit_temperature
 from emofuse.evaluation.predictions import Predictions
 from emofuse.evaluation.result import Anchor, Curve, EvaluationReport, FoldRecord, Leak, Stamp
 from emofuse.evaluation.summary import summarise
 from emofuse.inference.network import softmax
-from emofuse.training.classical import utterance_features
-from emofuse.training.jobs import Hook, SpeechData
+from emofuse.training.classical import OPENSMILE_SETS, utterance_features
+from emofuse.training.utterances import FusedUtterances, Hook, Utterances
 from emofuse.wording import counted
 
 
@@ -50,7 +51,7 @@ class Setting:
 
 
 def cross_validate(
-    recipe: Recipe, speech: SpeechData, split: Split, setting: Setting, notice: Notice, hook: Hook | None = None
+    recipe: Recipe, data: Utterances, split: Split, setting: Setting, notice: Notice, hook: Hook | None = None
 ) -> tuple[EvaluationReport, Predictions]:
     """Train and test every fold with every seed, and report on all clips together.
 
@@ -58,18 +59,36 @@ def cross_validate(
     at once, at the end. What `setting.out` already holds of this recipe and this data is not trained again. Raises
     UsageError when it holds something else, and for a transductive setting of a model that cannot be adapted.
     """
-    if setting.transductive and not isinstance(recipe.model, VoiceNetSettings):
-        hint = "for an SVM set model.normalise=speaker" if isinstance(recipe.model, SvmSettings) else ""
-        raise UsageError(f"--transductive goes with voice-mobilenet, not with {recipe.model.name}", hint)
+    if setting.transductive:
+        _check_adaptable(recipe)
+    if isinstance(recipe.model, SvmSettings):
+        setting = replace(setting, seeds=setting.seeds[:1])  # nothing is drawn
+    results = run_folds(recipe, data, split, setting, notice, hook)
+    predictions = _gather(data, split, setting.seeds, results)
+    return _report(recipe, data, split, setting, results, predictions), predictions
+
+
+def run_folds(
+    recipe: Recipe, data: Utterances, split: Split, setting: Setting, notice: Notice, hook: Hook | None = None
+) -> list[FoldResult]:
+    """Return what every fold gives, seed by seed; the members of a late fusion are trained in folders of their own."""
+    if isinstance(recipe.model, LateFusionSettings):
+        assert isinstance(data, FusedUtterances)  # as such a recipe's are decoded
+        members = [
+            run_folds(member, own, split, setting.within(_as_folder(member.name)), notice, hook)
+            for member, own in zip(recipe.members, data.members, strict=True)
+        ]
+        return fuse_folds(recipe.model, members)
     features = None
     if isinstance(recipe.model, SvmSettings):
-        features = utterance_features(speech, recipe.model.features, hook)
-        setting = replace(setting, seeds=setting.seeds[:1])  # nothing is drawn
+        features = utterance_features(data, recipe.model.features, hook)
+        if setting.transductive:
+            recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"normalise": "speaker"})})
     tasks = [
         FoldTask(
             recipe.model_copy(update={"seed": seed}),
             fold,
-            setting.out / f"seed{seed}" / f"fold{quote(fold.name, safe=' ')}",  # a name may have a / in it
+            setting.out / f"seed{seed}" / f"fold{_as_folder(fold.name)}",
             setting.device,
             features,
             setting.transductive,
@@ -77,9 +96,20 @@ def cross_validate(
         for seed in setting.seeds
         for fold in split.folds
     ]
-    results = run_tasks(tasks, speech, setting.jobs, notice)
-    predictions = _gather(speech, split, setting.seeds, results)
-    return _report(recipe, speech, split, setting, results, predictions), predictions
+    return run_tasks(tasks, data, setting.jobs, notice)
+
+
+def _check_adaptable(recipe: Recipe) -> None:
+    """Raise UsageError, before anything is trained, for a model that cannot be adapted to test speakers."""
+    if isinstance(recipe.model, LateFusionSettings):
+        for member in recipe.members:
+            _check_adaptable(member)
+    elif not isinstance(recipe.model, VoiceNetSettings | SvmSettings):
+        raise UsageError(f"--transductive goes with voice-mobilenet and svm, not with {recipe.model.name}")
+
+
+def _as_folder(name: str) -> str:
+    return quote(name, safe=" ")  # a name may have a / in it
 
 
 def with_leak(report: EvaluationReport, leaky: EvaluationReport) -> EvaluationReport:
@@ -88,20 +118,20 @@ def with_leak(report: EvaluationReport, leaky: EvaluationReport) -> EvaluationRe
     return report.model_copy(update={"leak": Leak(protocol=leaky.stamp.protocol, metrics=leaky.metrics, gap=gap)})
 
 
-def _gather(speech: SpeechData, split: Split, seeds: Sequence[int], results: Sequence[FoldResult]) -> Predictions:
+def _gather(data: Utterances, split: Split, seeds: Sequence[int], results: Sequence[FoldResult]) -> Predictions:
     """Put the folds' calibrated test predictions together: seeds are the outer order of `results`."""
-    clips = [speech.manifest.clips[i] for fold in split.folds for i in fold.test]
+    clips = [data.manifest.clips[i] for fold in split.folds for i in fold.test]
     n = len(split.folds)
     by_seed = [np.concatenate([r.calibrated for r in results[s * n : (s + 1) * n]]) for s in range(len(seeds))]
-    names = clip_names(speech.folded)
+    names = clip_names(data.folded)
     return Predictions(
         clips=tuple(names[i] for fold in split.folds for i in fold.test),
         speakers=tuple(clip.speaker for clip in clips),
         sexes=tuple(clip.sex for clip in clips),
         folds=tuple(fold.name for fold in split.folds for _ in fold.test),
-        labels=speech.labels,
+        labels=data.labels,
         seeds=tuple(seeds),
-        truth=np.concatenate([speech.truth(fold.test) for fold in split.folds]),
+        truth=np.concatenate([data.truth(fold.test) for fold in split.folds]),
         log_probabilities=np.stack(by_seed),
     )
 
@@ -121,18 +151,18 @@ def _times(clip: Clip) -> str:
 
 def _report(
     recipe: Recipe,
-    speech: SpeechData,
+    data: Utterances,
     split: Split,
     setting: Setting,
     results: Sequence[FoldResult],
     predictions: Predictions,
 ) -> EvaluationReport:
     summary = summarise(predictions, [fold.name for fold in split.folds])
-    stamp = _stamp(recipe, speech, split, setting)
+    stamp = _stamp(recipe, data, split, setting)
     truth = np.tile(predictions.truth, len(setting.seeds))
     raw = np.concatenate([r.test for r in results])
     return EvaluationReport(
-        title=f"{recipe.name} on {speech.folded.name}" + (", transductive" if stamp.transductive else ""),
+        title=f"{recipe.name} on {data.folded.name}" + (", transductive" if stamp.transductive else ""),
         model=recipe.name,
         n_parameters=results[0].n_parameters or None,
         stamp=stamp,
@@ -142,7 +172,7 @@ def _report(
         by_sex=summary.by_sex,
         by_speaker=summary.by_speaker,
         curves=tuple(r.curve for r in results if isinstance(r.curve, Curve)),
-        anchors=_anchors(speech, split, stamp, predictions),
+        anchors=_anchors(data, split, stamp, predictions),
         temperature=fit_temperature(
             np.concatenate([r.valid for r in results]), np.concatenate([r.valid_truth for r in results])
         ),
@@ -153,30 +183,30 @@ def _report(
     )
 
 
-def _anchors(speech: SpeechData, split: Split, stamp: Stamp, predictions: Predictions) -> tuple[Anchor, ...]:
-    counts = np.bincount(predictions.truth, minlength=len(speech.labels)).tolist()
+def _anchors(data: Utterances, split: Split, stamp: Stamp, predictions: Predictions) -> tuple[Anchor, ...]:
+    counts = np.bincount(predictions.truth, minlength=len(data.labels)).tolist()
     return tuple(
         anchor
         for metric in ("UAR", "accuracy")
         for anchor in anchors_for(
-            speech.folded.name, speech.labels, split.protocol, metric, counts, transductive=stamp.transductive
+            data.folded.name, data.labels, split.protocol, metric, counts, transductive=stamp.transductive
         )
     )
 
 
-def _stamp(recipe: Recipe, speech: SpeechData, split: Split, setting: Setting) -> Stamp:
-    manifest = speech.manifest
+def _stamp(recipe: Recipe, data: Utterances, split: Split, setting: Setting) -> Stamp:
+    manifest = data.manifest
 
     def people(indices: Sequence[int]) -> tuple[str, ...]:
         return tuple(sorted({manifest.clips[i].speaker for i in indices}))
 
     return Stamp(
-        corpus=speech.folded.name,
+        corpus=data.folded.name,
         licence=manifest.licence,
-        labels=speech.labels,
-        label_map=speech.label_map,
-        left_out=speech.left_out.total(),
-        protocol=split.description + _beside(speech, split),
+        labels=data.labels,
+        label_map=data.corpora.joined.label_map,
+        left_out=data.corpora.joined.left_out.total(),
+        protocol=split.description + _beside(data, split),
         folds=tuple(
             FoldRecord(
                 name=fold.name,
@@ -187,7 +217,7 @@ def _stamp(recipe: Recipe, speech: SpeechData, split: Split, setting: Setting) -
                 n_valid=len(fold.valid),
                 n_test=len(fold.test),
             )
-            for fold, train in ((fold, fold.train + speech.added_to(fold)) for fold in split.folds)
+            for fold, train in ((fold, fold.train + data.added_to(fold)) for fold in split.folds)
         ),
         selection=selection(recipe),
         seeds=setting.seeds,
@@ -198,46 +228,60 @@ def _stamp(recipe: Recipe, speech: SpeechData, split: Split, setting: Setting) -
     )
 
 
-def _beside(speech: SpeechData, split: Split) -> str:
+def _beside(data: Utterances, split: Split) -> str:
     """Say what folds train on that none of them tests."""
-    n = len(speech.added)
+    n = len(data.added)
     if n == 0:
         return ""
-    if all(len(speech.added_to(fold)) == n for fold in split.folds):
-        return f"; every fold trains on all {counted(n, 'clip')} of {speech.added_name} too"
+    if all(len(data.added_to(fold)) == n for fold in split.folds):
+        return f"; every fold trains on all {counted(n, 'clip')} of {data.corpora.added_name} too"
     return (
-        f"; every fold trains on {speech.added_name} too, of whose {counted(n, 'clip')} those are left out whose "
+        f"; every fold trains on {data.corpora.added_name} too, of whose {counted(n, 'clip')} those are left out whose "
         "speaker it validates or tests"
     )
 
 
 def selection(recipe: Recipe) -> str:
     """Say how a recipe's model is chosen within a fold, before its test part is looked at."""
+    if isinstance(recipe.model, LateFusionSettings):
+        own = "; ".join(f"{member.name}: {selection(member)}" for member in recipe.members)
+        how = "weights of the log-probabilities" if recipe.model.rule == "product" else "temperatures"
+        return f"{how} by the validation speakers; {own}"
     if isinstance(recipe.model, SvmSettings):
         values = ", ".join(f"{c:g}" for c in recipe.model.c)
         return f"C of {values} by the validation speakers, who are then trained on too"
-    end = "; the temperature is fitted on them too"
+    again = ""
+    if recipe.train.refit:
+        again = "; the network that is tested was trained anew, for as many epochs, on the validation speakers too"
     if recipe.train.keep == "best":
-        return f"the best of at most {recipe.train.epochs} epochs by the validation speakers' UAR{end}"
-    return f"none: {recipe.train.epochs} epochs as the recipe says; the validation speakers fit the temperature alone"
+        chosen = f"the best of at most {recipe.train.epochs} epochs by the validation speakers' UAR"
+        return f"{chosen}; the temperature is fitted on them too{again}"
+    chosen = f"none: {recipe.train.epochs} epochs as the recipe says"
+    return f"{chosen}; the validation speakers fit the temperature alone{again}"
 
 
 def _uses_speakers(recipe: Recipe) -> bool:
+    if isinstance(recipe.model, LateFusionSettings):
+        return any(map(_uses_speakers, recipe.members))
     return isinstance(recipe.model, SvmSettings) and recipe.model.normalise == "speaker"
 
 
 def versions(recipe: Recipe) -> str:
     """Name the versions of what computes a score."""
-    parts = [f"emofuse {__version__}", f"Python {platform.python_version()}"]
-    if isinstance(recipe.model, SvmSettings):
-        parts.append(f"scikit-learn {version('scikit-learn')}")
-        if recipe.model.features == "audioset":
-            parts.append(f"torch {torch.__version__}")
-        else:
-            parts.append(f"opensmile {_opensmile()}")
-    else:
-        parts += [f"torch {torch.__version__}", f"lightning {version('lightning')}"]
-    return ", ".join(parts)
+    return ", ".join([f"emofuse {__version__}", f"Python {platform.python_version()}", *_libraries(recipe)])
+
+
+def _libraries(recipe: Recipe) -> list[str]:
+    if isinstance(recipe.model, LateFusionSettings):
+        return list(dict.fromkeys(name for member in recipe.members for name in _libraries(member)))
+    if not isinstance(recipe.model, SvmSettings):
+        return [f"torch {torch.__version__}", f"lightning {version('lightning')}"]
+    names = [f"scikit-learn {version('scikit-learn')}"]
+    if recipe.model.features == "audioset":
+        names.append(f"torch {torch.__version__}")
+    elif recipe.model.features in OPENSMILE_SETS:
+        names.append(f"opensmile {_opensmile()}")
+    return names
 
 
 def _opensmile() -> str:
@@ -245,10 +289,3 @@ def _opensmile() -> str:
         return version("opensmile")
     except PackageNotFoundError:
         return "of an earlier run, whose features were kept"
-
-
-def speech_recipe(recipe: Recipe) -> VoiceDataSettings:
-    """Return a recipe's speech settings. Raises RecipeError when it is no recipe of speech."""
-    if not isinstance(recipe.data, VoiceDataSettings):
-        raise RecipeError(f"recipe {recipe.name!r} is not of speech")
-    return recipe.data

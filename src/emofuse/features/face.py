@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -23,21 +23,33 @@ def crop_face(image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
 
     image: (H, W, 3) uint8 RGB. Returns (48, 48) uint8 grey; what lies outside the picture repeats its edge.
     """
-    matrix = _matrix(face)
+    matrix = framing(face)
+    left, top, region = cut_region(image, matrix, SIZE)
+    return warp_region(cv2.cvtColor(region, cv2.COLOR_RGB2GRAY), (left, top), matrix, SIZE)
+
+
+def warp_region(
+    region: NDArray[Any], corner: tuple[int, int], matrix: NDArray[np.float64], size_px: int
+) -> NDArray[np.uint8]:
+    """Carry part of a picture to a crop, without aliasing: (size_px, size_px) or (size_px, size_px, channels) uint8.
+
+    region: (h, w) or (h, w, channels) uint8, whose top left pixel is `corner` (left, top) of the picture; what the
+    crop needs beyond it repeats its edge. matrix: (2, 3), from places in the picture to places in the crop.
+    """
+    left, top = corner
     # the similarity shrinks by this much; warping alone would then alias, so the region is averaged first
     shrink = 1.0 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-6)
-    left, top, region = _region(image, matrix)
-    grey = cv2.cvtColor(region, cv2.COLOR_RGB2GRAY)
     to_region = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], dtype=np.float64)
     total = np.vstack([matrix, [0, 0, 1]]) @ to_region
     if shrink > 1.5:
-        height, width = grey.shape
+        height, width = region.shape[:2]
         small = (max(1, round(width / shrink)), max(1, round(height / shrink)))
-        grey = cv2.resize(grey, small, interpolation=cv2.INTER_AREA)
+        region = cv2.resize(region, small, interpolation=cv2.INTER_AREA)
         sx, sy = width / small[0], height / small[1]
         # pixel centres: x_region = (x_small + 0.5) * s - 0.5
         total = total @ np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]], dtype=np.float64)
-    crop = cv2.warpAffine(grey, total[:2], (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    size = (size_px, size_px)
+    crop = cv2.warpAffine(region, total[:2], size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(crop, dtype=np.uint8)
 
 
@@ -61,8 +73,9 @@ def _frontality(face: Face) -> float:
     return 1.0 - min(0.5, abs(along - 0.5))
 
 
-def _matrix(face: Face) -> NDArray[np.float64]:
-    """Fit the similarity (2, 3) that carries the face's points to LANDMARKS, by least squares."""
+def framing(face: Face) -> NDArray[np.float64]:
+    """Fit the similarity (2, 3) that carries the face's points to LANDMARKS, by least squares; without points, its
+    box to BOX. Places are those of pixels' centres."""
     if face.landmarks is None:
         source = face.box_xyxy.astype(np.float64)
         scale = float(BOX[3] - BOX[1]) / max(float(source[3] - source[1]), 1e-3)
@@ -79,10 +92,12 @@ def _matrix(face: Face) -> NDArray[np.float64]:
     return np.hstack([rotation, shift[:, None]])
 
 
-def _region(image: NDArray[np.uint8], matrix: NDArray[np.float64]) -> tuple[int, int, NDArray[np.uint8]]:
-    """Return the part of the picture that the crop needs: its left, top and pixels (one at least)."""
+def cut_region(
+    image: NDArray[np.uint8], matrix: NDArray[np.float64], size_px: int
+) -> tuple[int, int, NDArray[np.uint8]]:
+    """Return the part of the picture that a crop of size_px needs: its left, top and pixels (one at least)."""
     inverse = np.asarray(cv2.invertAffineTransform(matrix))
-    corners = np.array([[0, 0], [SIZE, 0], [0, SIZE], [SIZE, SIZE]], dtype=np.float64)
+    corners = np.array([[0, 0], [size_px, 0], [0, size_px], [size_px, size_px]], dtype=np.float64)
     places = corners @ inverse[:, :2].T + inverse[:, 2]
     height, width = image.shape[:2]
     low = np.floor(places.min(axis=0)).astype(int) - 2

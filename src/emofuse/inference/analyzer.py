@@ -13,9 +13,11 @@ from pydantic import Field
 from emofuse.config import Settings
 from emofuse.features.speech import SoundBuffer
 from emofuse.inference.bundle import Bundle
+from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.detector import FaceDetector
 from emofuse.inference.fusion import fuse
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
+from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, no_face, no_speech
 from emofuse.inference.tracker import FaceTracker, face_appearance
 from emofuse.timeline import LEAST_WEIGHT, mean_scores, pool_scores
 from emofuse.types import AudioBlock, Face, Frame, Moment, Packet, Scores
@@ -23,12 +25,6 @@ from emofuse.types import AudioBlock, Face, Frame, Moment, Packet, Scores
 Mode = Literal["queue", "frame"]
 
 LONGEST_GAP_S: Final = 60.0  # a longer jump of the stream's clock is skipped, not filled with moments
-
-NO_AUDIO: Final = "no audio track"
-NO_PICTURE: Final = "no picture"
-NO_FACE: Final = "no face found"
-NO_SPEECH: Final = "no speech"
-NO_TRANSCRIPT: Final = "no transcript"
 
 
 class AnalyzerSettings(Settings):
@@ -44,10 +40,11 @@ class AnalyzerSettings(Settings):
 class _Track:
     face: Face  # where it was last
     scores: deque[Scores]  # of the last seconds
+    seen_s: float
 
 
 class Analyzer:
-    """Follows faces and voice through a stream of packets in presentation order.
+    """Follows faces, the person in front and the voice through a stream of packets in presentation order.
 
     `push` returns the moments that a packet completed, `flush` the last ones. Nothing that grows with the
     stream is kept. A moment at time t is made of what was heard and seen up to t, never after.
@@ -60,10 +57,14 @@ class Analyzer:
         self._tracker = FaceTracker()
         self._faces = FacePredictor(bundle) if "face" in bundle.networks else None
         self._voice = VoicePredictor(bundle) if "voice" in bundle.networks else None
-        self._sound = SoundBuffer(self._voice.window_s if self._voice else 1.0)
+        frame_answers: Literal["mean", "newest"] = "mean" if self.settings.mode == "queue" else "newest"
+        self._clip = ClipPredictor(bundle, frame_answers) if "clip" in bundle.networks else None
+        hearing = [self._voice, self._clip if self._clip is not None and self._clip.hears else None]
+        self._sound = SoundBuffer(max([one.window_s for one in hearing if one is not None], default=1.0))
         self._tracks: dict[int, _Track] = {}
         self._visible: tuple[int, ...] = ()  # track ids in the latest frame
         self._heard: Scores | None = None
+        self._watched: Scores | None = None  # what the clip network said last
         self._last: Moment | None = None
         self._now_s = -math.inf
         self._next_hop_s: float | None = None
@@ -89,7 +90,7 @@ class Analyzer:
         moments = self._advance(self._now_s)
         ended_s = self._last.time_s if self._last else -math.inf
         if self._hops_are_moments and self._now_s > ended_s + 1e-6:
-            self._listen(self._now_s)
+            self._read(self._now_s)
             moments.append(self._moment(self._now_s, self._buffered(self._now_s)))
         return moments
 
@@ -111,7 +112,7 @@ class Analyzer:
             self._next_hop_s = time_s
         moments = []
         while self._next_hop_s <= time_s + 1e-9:
-            self._listen(self._next_hop_s)
+            self._read(self._next_hop_s)
             if self._hops_are_moments:
                 moments.append(self._moment(self._next_hop_s, self._buffered(self._next_hop_s)))
             self._next_hop_s += self.settings.hop_s
@@ -120,20 +121,24 @@ class Analyzer:
 
     def _see(self, frame: Frame) -> None:
         """Follow the faces of a frame, and score those that are due."""
-        if self._faces is None:
+        if self._faces is None and self._clip is None:
             return
         time_s = frame.time_s
         found = self._detector.detect(frame.image)
         looks = [face_appearance(frame.image, face) for face in found]
         tracked = self._tracker.update(found, time_s, looks)
         for face in tracked:
-            track = self._tracks.setdefault(_id(face), _Track(face, deque()))
-            track.face = face
-        due = [face for face in tracked if self._is_due(self._tracks[_id(face)], time_s)]
-        for face, scores in zip(due, self._faces.score(frame.image, due, time_s), strict=True):
-            self._tracks[_id(face)].scores.append(scores)
+            track = self._tracks.setdefault(_id(face), _Track(face, deque(), time_s))
+            track.face, track.seen_s = face, time_s
+        if self._faces is not None:
+            due = [face for face in tracked if self._is_due(self._tracks[_id(face)], time_s)]
+            for face, scores in zip(due, self._faces.score(frame.image, due, time_s), strict=True):
+                self._tracks[_id(face)].scores.append(scores)
         self._visible = tuple(_id(face) for face in tracked)
         self._forget(time_s)
+        is_new = self._clip is not None and self._clip.see(frame.image, tracked, time_s)
+        if is_new and self.settings.mode == "frame":
+            self._watch(time_s)  # an answer at once, as every frame has one
 
     def _forget(self, time_s: float) -> None:
         """Drop scores that left the buffer, and tracks of which nothing is left."""
@@ -141,7 +146,8 @@ class Analyzer:
         for track_id, track in list(self._tracks.items()):
             while track.scores and track.scores[0].end_s < oldest_s:
                 track.scores.popleft()
-            if not track.scores:
+            # who is only watched is never scored alone
+            if not track.scores and (self._faces is not None or track.seen_s < oldest_s):
                 del self._tracks[track_id]
         self._visible = tuple(i for i in self._visible if i in self._tracks)
 
@@ -150,34 +156,48 @@ class Analyzer:
             return True
         return time_s - track.scores[-1].end_s >= self.settings.face_period_s - 1e-6
 
-    def _listen(self, time_s: float) -> None:
-        if self._voice is None or self._sound.is_empty:
-            return
-        samples = self._sound.window(time_s - self._voice.window_s, time_s)
-        self._heard = self._voice.score(samples, time_s)
+    def _read(self, time_s: float) -> None:
+        """Score what the voice and the clip network are given at a hop."""
+        if self._voice is not None and not self._sound.is_empty:
+            samples = self._sound.window(time_s - self._voice.window_s, time_s)
+            self._heard = self._voice.score(samples, time_s)
+        self._watch(time_s)
+
+    def _watch(self, time_s: float) -> None:
+        if self._clip is not None:
+            self._watched = self._clip.score(time_s, self._sound)
 
     def _moment(self, time_s: float, faces: list[Face]) -> Moment:
-        by_modality: dict[str, Scores] = {}
-        why = {"text": NO_TRANSCRIPT}
-        seen = _pooled(faces)
-        if seen is not None:
-            by_modality["face"] = seen
-        else:
-            why["face"] = NO_FACE if self._saw_frame else NO_PICTURE
-        if self._heard is not None:
-            by_modality["voice"] = self._heard
-        else:
-            why["voice"] = NO_AUDIO if self._sound.is_empty else NO_SPEECH
-        self._last = Moment(time_s, fuse(by_modality, self.bundle.weights), by_modality, tuple(faces), why)
+        found = {"face": _pooled(faces) if self._faces is not None else None, "voice": self._heard}
+        if self._clip is not None:
+            found["clip"] = self._watched
+        by_modality = {modality: scores for modality, scores in found.items() if scores is not None}
+        why = {modality: self._why_not(modality) for modality, scores in found.items() if scores is None}
+        fused = fuse(by_modality, self.bundle.weights)
+        self._last = Moment(time_s, fused, by_modality, tuple(faces), {**why, "text": NO_TRANSCRIPT})
         return self._last
 
+    def _why_not(self, modality: str) -> str:
+        """Say why a modality gave no answer."""
+        if modality not in self.bundle.networks:
+            return NO_NETWORK
+        seen, heard = no_face(self._saw_frame), no_speech(not self._sound.is_empty)
+        if modality == "clip" and self._clip is not None and self._clip.hears:
+            return f"{seen}, {heard}"
+        return heard if modality == "voice" else seen
+
     def _newest(self, track_id: int) -> Face:
-        track = self._tracks[track_id]
-        return replace(track.face, emotion=track.scores[-1])
+        scores = self._tracks[track_id].scores
+        return self._with_emotion(track_id, scores[-1] if scores else None)
 
     def _over_buffer(self, track_id: int) -> Face:
-        track = self._tracks[track_id]
-        return replace(track.face, emotion=mean_scores(track.scores, "face"))
+        return self._with_emotion(track_id, mean_scores(self._tracks[track_id].scores, "face"))
+
+    def _with_emotion(self, track_id: int, scores: Scores | None) -> Face:
+        """Return a face as it was last, with its scores; without a face network the clip's, if it is who is watched."""
+        if self._faces is None and self._clip is not None and track_id == self._clip.front_id:
+            scores = self._watched
+        return replace(self._tracks[track_id].face, emotion=scores)
 
     def _buffered(self, time_s: float) -> list[Face]:
         """Return every face of the buffer that ends at `time_s`, with its mean scores."""

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from emofuse.errors import BundleError
+from emofuse.emotions import LABEL_MAPS, LABEL_SETS, mapping_matrix
+from emofuse.errors import BundleError, UsageError
 from emofuse.inference.network import OnnxNetwork
 
 BUNDLES: Final = Path(__file__).parent.parent / "bundles"
 MANIFEST: Final = "fusion.json"
+MOST_THREADS: Final = 4  # of a clip network, the only kind that is large enough to gain from more than one
+
+BundleModality = Literal["face", "voice", "clip"]
 
 
 class ModalitySettings(BaseModel):
-    """One modality of a bundle. temperature calibrates its network; weight is its say in the fusion."""
+    """One modality of a bundle. temperature calibrates its network; weight is its say in the fusion.
+
+    sha256: of the file, as it was when the bundle was made; `emofuse bundle check` compares it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     file: str
-    temperature: float = Field(gt=0)
-    weight: float = Field(gt=0)
+    temperature: float = Field(gt=0, allow_inf_nan=False)
+    weight: float = Field(gt=0, allow_inf_nan=False)
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
 
 
 class BundleManifest(BaseModel):
@@ -32,7 +44,7 @@ class BundleManifest(BaseModel):
     name: str
     version: str
     labels: tuple[str, ...] = Field(min_length=2)
-    modalities: dict[Literal["face", "voice"], ModalitySettings] = Field(min_length=1)
+    modalities: dict[BundleModality, ModalitySettings] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +52,7 @@ class Bundle:
     """A loaded bundle: its manifest and a network for each of its modalities."""
 
     manifest: BundleManifest
-    networks: dict[str, OnnxNetwork]
+    networks: dict[BundleModality, OnnxNetwork]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -58,20 +70,58 @@ def load_bundle(name_or_path: str | Path = "base", device: str = "cpu") -> Bundl
     # a bundle that ships comes first: a folder that happens to be called "base" is not what people mean
     shipped = BUNDLES / name_or_path
     folder = shipped if (shipped / MANIFEST).is_file() else Path(name_or_path)
-    file = folder / MANIFEST
-    if not file.is_file():
+    if not (folder / MANIFEST).is_file():
         known = ", ".join(sorted(p.parent.name for p in BUNDLES.glob(f"*/{MANIFEST}")))
         raise BundleError(f"no bundle {str(name_or_path)!r}", f"give a folder with {MANIFEST}, or one of: {known}")
+    manifest = read_manifest(folder)
+    networks: dict[BundleModality, OnnxNetwork] = {}
+    for modality, settings in manifest.modalities.items():
+        network = load_network(folder / settings.file, modality, device)
+        try:
+            labels_matrix(network.card.labels, manifest.labels)
+        except BundleError as error:
+            raise BundleError(f"{settings.file}: {error.message}", error.hint) from None
+        networks[modality] = network
+    return Bundle(manifest, networks)
+
+
+def read_manifest(folder: Path) -> BundleManifest:
+    """Read the `fusion.json` of a folder. Raises BundleError where it is not whole."""
+    file = folder / MANIFEST
     try:
-        manifest = BundleManifest.model_validate_json(file.read_text(encoding="utf-8"))
+        return BundleManifest.model_validate_json(file.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError, json.JSONDecodeError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
         where = ".".join(str(part) for part in first["loc"])
         raise BundleError(f"{file} is not whole: {where}: {first['msg']}") from None
-    networks: dict[str, OnnxNetwork] = {}
-    for modality, settings in manifest.modalities.items():
-        network = OnnxNetwork(folder / settings.file, device)
-        if network.card.modality != modality:
-            raise BundleError(f"{settings.file} is a {network.card.modality} network, not a {modality} one")
-        networks[modality] = network
-    return Bundle(manifest, networks)
+
+
+def load_network(path: Path, modality: BundleModality, device: str = "cpu") -> OnnxNetwork:
+    """Load a network that is to be one modality of a bundle. Raises BundleError where it is of another."""
+    network = OnnxNetwork(path, device, _n_threads() if modality == "clip" else 1)
+    if network.card.modality != modality:
+        raise BundleError(f"{path.name} is a {network.card.modality} network, not a {modality} one")
+    return network
+
+
+def labels_matrix(source: Sequence[str], target: Sequence[str]) -> NDArray[np.float32]:
+    """Return the 0/1 matrix (len(source), len(target)) that carries a network's labels to those of a bundle.
+
+    Labels that are one of emotions.LABEL_SETS have its table; labels of one's own are the same by their names alone.
+    Raises BundleError where a label cannot be carried, or none of them is.
+    """
+    tables = (LABEL_MAPS[name] for name, labels in LABEL_SETS.items() if set(labels) == set(target))
+    try:
+        matrix = mapping_matrix(source, target, next(tables, {label: label for label in target}))
+    except UsageError as error:
+        raise BundleError(
+            error.message, "the labels of a bundle must be ones that its networks' can be mapped to"
+        ) from None
+    if not matrix.any():
+        raise BundleError(f"none of the labels {', '.join(source)} can be mapped to {', '.join(target)}")
+    return matrix
+
+
+def _n_threads() -> int:
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_THREADS, allowed)

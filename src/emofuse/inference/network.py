@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from emofuse.card import CARD_KEY, ModelCard
+from emofuse.card import CARD_KEY, InputSpec, ModelCard
 from emofuse.errors import BundleError, UsageError
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+OUTPUT = "logits"
+_UNNAMED = "x"  # the only input of networks that were exported before inputs had names
 
 
 class OnnxNetwork:
-    """A classifier with one input and one output, logits, and the card that was written into it."""
+    """A classifier with the card that was written into it. What it takes is what its card says, by name."""
 
     def __init__(self, path: str | Path, device: str = "cpu", n_threads: int = 1) -> None:
         """Load the file. Raises BundleError for a file that is no such network, UsageError for a missing device."""
@@ -32,7 +35,7 @@ class OnnxNetwork:
         if not self.path.is_file():
             raise BundleError(f"no model at {self.path}")
         options = ort.SessionOptions()
-        options.intra_op_num_threads = n_threads  # these networks are too small to gain from more
+        options.intra_op_num_threads = n_threads  # those of faces and voices are too small to gain from more
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
@@ -40,15 +43,27 @@ class OnnxNetwork:
         except Exception as error:  # noqa: BLE001 (ONNX Runtime's exceptions have no public base)
             raise BundleError(f"{self.path} is not a network that can be run: {_first_line(error)}") from None
         self.card = _card(self.path, self._session.get_modelmeta().custom_metadata_map)
-        self._input = self._session.get_inputs()[0].name
+        self._inputs = _inputs(self.path, self.card.input, self._session)
+        _check_output(self.path, self.card, self._session)
 
-    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run a batch (N, ...) and return (N, C) logits. Raises BundleError when the network refuses it."""
+    def logits(self, *batches: NDArray[Any]) -> NDArray[np.float32]:
+        """Run a batch of N of each input that the card names, in that order: faces, samples, frames or present.
+
+        Returns (N, C) logits, or (N, T, C) where the card says per_frame. Raises BundleError when the network
+        refuses the batches, or gives something else.
+        """
         try:
-            outputs: list[Any] = self._session.run(None, {self._input: batch})
+            outputs: list[Any] = self._session.run([OUTPUT], dict(zip(self._inputs, batches, strict=True)))
         except Exception as error:  # noqa: BLE001
-            raise BundleError(f"{self.path.name} could not score {batch.shape}: {_first_line(error)}") from None
-        return np.asarray(outputs[0], dtype=np.float32)
+            shapes = ", ".join(str(batch.shape) for batch in batches)
+            raise BundleError(f"{self.path.name} could not score {shapes}: {_first_line(error)}") from None
+        logits = np.asarray(outputs[0], dtype=np.float32)
+        wanted = (len(batches[0]), *_answers(self.card))
+        if logits.shape != wanted:
+            raise BundleError(
+                f"{self.path.name} gives {_written(logits.shape)}; by its card it would be {_written(wanted)}"
+            )
+        return logits
 
 
 def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
@@ -59,13 +74,71 @@ def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np
     return np.asarray(exponent / exponent.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
+def log_probabilities(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
+    """Turn (N, C) logits into log-probabilities, none below that of one in 10^12: so sure is nobody."""
+    return np.asarray(np.log(np.maximum(softmax(logits, temperature), 1e-12)), dtype=np.float32)
+
+
 def _card(path: Path, metadata: dict[str, str]) -> ModelCard:
     if CARD_KEY not in metadata:
         raise BundleError(f"{path} carries no card", "make it with `emofuse export`")
     try:
         return ModelCard.model_validate_json(metadata[CARD_KEY])
     except ValidationError as error:
-        raise BundleError(f"the card in {path} is not whole: {error.errors()[0]['msg']}") from None
+        first = error.errors()[0]
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise BundleError(f"the card in {path} is not whole: {where}{first['msg']}") from None
+
+
+def _inputs(path: Path, spec: InputSpec, session: ort.InferenceSession) -> tuple[str, ...]:
+    """Return what the file calls the inputs of its card, in their order. Raises BundleError where they do not fit."""
+    given = {one.name: one for one in session.get_inputs()}
+    names = spec.names
+    if list(given) == [_UNNAMED] and len(names) == 1:
+        return (_UNNAMED,)
+    if set(given) != set(names):
+        raise BundleError(f"{path} takes {', '.join(given)}; by its card it would take {', '.join(names)}")
+    square = (spec.size_px, spec.size_px)
+    wanted: dict[str, tuple[int | None, ...]] = {
+        "faces": (None, 1, *square),
+        "samples": (None, None),
+        "frames": (None, spec.n_frames, *square, 3),
+        "present": (None, 2),
+    }
+    for name in names:
+        kind = "tensor(uint8)" if name == "frames" else "tensor(float)"
+        found, needed = given[name], wanted[name]
+        if found.type != kind or not _fits(found.shape, needed):
+            what = f"{found.type} {_written(found.shape)}"
+            raise BundleError(f"the {name} of {path} are {what}; by its card they would be {kind} {_written(needed)}")
+    return names
+
+
+def _check_output(path: Path, card: ModelCard, session: ort.InferenceSession) -> None:
+    given = {one.name: one.shape for one in session.get_outputs()}
+    if OUTPUT not in given:
+        raise BundleError(f"{path} has no output called {OUTPUT!r}, only {', '.join(given)}")
+    wanted = (None, *_answers(card))
+    if not _fits(given[OUTPUT], wanted):
+        raise BundleError(f"{path} gives {_written(given[OUTPUT])}; by its card it would be {_written(wanted)}")
+
+
+def _answers(card: ModelCard) -> tuple[int | None, ...]:
+    """Return the shape of the logits of one input: (C,), or (T, C) for a network that answers for every frame."""
+    per_frame = (card.input.n_frames,) if card.input.per_frame else ()
+    return (*per_frame, len(card.labels))
+
+
+def _fits(found: Sequence[int | str | None] | None, wanted: tuple[int | None, ...]) -> bool:
+    """Compare shapes where both are known: a file may leave all or part of a shape open."""
+    if not found:
+        return True
+    pairs = zip(found, wanted, strict=False)
+    return len(found) == len(wanted) and all(not (isinstance(f, int) and w) or f == w for f, w in pairs)
+
+
+def _written(shape: Sequence[int | str | None]) -> str:
+    return f"({', '.join(str(size) if isinstance(size, int) else '?' for size in shape)})"
 
 
 def _first_line(error: Exception) -> str:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.emotions import mapping_matrix
 from emofuse.errors import BundleError
 from emofuse.features.face import SIZE, crop_face, face_quality
 from emofuse.features.speech import RATE_HZ, voiced_s
-from emofuse.inference.bundle import Bundle
+from emofuse.inference.bundle import Bundle, labels_matrix
 from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.types import Face, Scores
 
@@ -20,18 +19,22 @@ LEAST_VOICED_S = 0.2  # less is "no speech"
 FULL_VOICED_S = 1.0  # as much voice, and nothing is missing from the quality
 
 
-class _Calibrated:
+class Calibrated:
     """A network whose probabilities are calibrated and carried to the bundle's labels."""
 
     def __init__(self, network: OnnxNetwork, labels: tuple[str, ...], temperature: float) -> None:
         self.network = network
         self.labels = labels
         self.temperature = temperature
-        self.matrix = mapping_matrix(network.card.labels, labels)
+        self.matrix = labels_matrix(network.card.labels, labels)
 
     def score(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return (N, C) probabilities over the bundle's labels and the (N,) share that they covered."""
-        own = softmax(self.network.logits(batch), self.temperature)
+        """Run a batch of one input and calibrate what comes out."""
+        return self.calibrate(self.network.logits(batch))
+
+    def calibrate(self, logits: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Turn (N, C) logits into probabilities over the bundle's labels, and the (N,) share that they covered."""
+        own = softmax(logits, self.temperature)
         mapped = own @ self.matrix
         covered = mapped.sum(axis=1)
         floor = np.float32(1e-6)  # all the mass may lie on a label that the bundle leaves out
@@ -47,7 +50,7 @@ class FacePredictor:
         network = bundle.networks["face"]
         if network.card.input.size_px != SIZE:
             raise BundleError(f"{settings.file} wants faces of {network.card.input.size_px} pixels, not {SIZE}")
-        self._model = _Calibrated(network, bundle.labels, settings.temperature)
+        self._model = Calibrated(network, bundle.labels, settings.temperature)
 
     def score(self, image: NDArray[np.uint8], faces: Sequence[Face], time_s: float) -> list[Scores]:
         """Score every face of an (H, W, 3) uint8 RGB picture, in one batch, in their order."""
@@ -71,7 +74,7 @@ class VoicePredictor:
         if spec.rate_hz != RATE_HZ or spec.window_s is None:
             raise BundleError(f"{settings.file} wants {spec.rate_hz} Hz sound in a stated window, not {RATE_HZ}")
         self.window_s = spec.window_s
-        self._model = _Calibrated(network, bundle.labels, settings.temperature)
+        self._model = Calibrated(network, bundle.labels, settings.temperature)
 
     def score(self, samples: NDArray[np.float32], end_s: float) -> Scores | None:
         """Score (T,) samples at 16 kHz that end at `end_s`; None when nobody speaks in them."""

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from emofuse.inference.analyzer import (
-    NO_AUDIO,
-    NO_FACE,
-    NO_PICTURE,
-    NO_SPEECH,
-    NO_TRANSCRIPT,
-    Analyzer,
-    AnalyzerSettings,
-    Mode,
-)
+from emofuse.inference.analyzer import Analyzer, AnalyzerSettings, Mode
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.detector import FaceDetector, detector_maker
 from emofuse.inference.fusion import fuse
+from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, no_face, no_speech
 from emofuse.media import open_media
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
-from emofuse.types import MODALITIES, Frame, Moment, Packet, Scores
+from emofuse.types import ALWAYS_LISTED, MODALITIES, Frame, Moment, Packet, Scores
 
 OnFrame = Callable[[Frame, Moment], None]
 OnProgress = Callable[[float], None]  # takes the time reached, in seconds
@@ -74,17 +67,27 @@ def run(
 
 def summarise(moments: Sequence[Moment], source: SourceInfo, weights: Mapping[str, float]) -> Summary:
     """Average each modality over the moments, by quality, and fuse the averages."""
+    listed = [modality for modality in MODALITIES if modality in ALWAYS_LISTED or modality in weights]
     means: dict[str, Scores | None] = {
         modality: mean_scores((m.by_modality[modality] for m in moments if modality in m.by_modality), modality)
-        for modality in MODALITIES
+        for modality in listed
     }
-    absent = {
-        "face": NO_FACE if source.has_video else NO_PICTURE,
-        "voice": NO_SPEECH if source.has_audio else NO_AUDIO,
-        "text": NO_TRANSCRIPT,
-    }
-    why: dict[str, str] = {modality: absent[modality] for modality in MODALITIES if means[modality] is None}
+    silent: list[str] = [modality for modality in listed if means[modality] is None]
+    why = {modality: _why_not(modality, moments, source, weights) for modality in silent}
     return Summary(fuse({m: s for m, s in means.items() if s is not None}, weights), means, why)
+
+
+def _why_not(modality: str, moments: Sequence[Moment], source: SourceInfo, weights: Mapping[str, float]) -> str:
+    """Say why a modality gave no answer in the whole recording."""
+    if modality == "text":
+        return NO_TRANSCRIPT
+    if modality not in weights:
+        return NO_NETWORK
+    if modality == "voice":
+        return no_speech(source.has_audio)
+    reasons = Counter(m.why[modality] for m in moments if modality in m.why)
+    is_clip = modality == "clip" and reasons  # whether it hears is in the reasons of its moments
+    return reasons.most_common(1)[0][0] if is_clip else no_face(source.has_video)
 
 
 def _ignore(notice: str) -> None:

@@ -2,28 +2,130 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from emofuse.config import FaceNetSettings, MelCnnSettings, MfccCnnSettings, SpeechNetSettings, WaveCnnSettings
+from emofuse.config import (
+    AudioVideoSettings,
+    ClipNetSettings,
+    Cnn3dSettings,
+    FaceNetSettings,
+    FaceSequenceSettings,
+    FrameLstmMelSettings,
+    MelCnnSettings,
+    MfccCnnSettings,
+    MvitSettings,
+    R3dSettings,
+    ResnetLstmSettings,
+    ResnetTransformerSettings,
+    SpeechNetSettings,
+    VideoNetSettings,
+    VoiceNetSettings,
+    WaveCnnSettings,
+)
+from emofuse.models.audio_video import AudioVideoNet
+from emofuse.models.cnn3d import Cnn3d
 from emofuse.models.face import FaceNet
+from emofuse.models.face_sequence import MARGIN, FaceSequence
+from emofuse.models.frame_lstm_mel import FrameLstmMel
+from emofuse.models.frame_sequence import ResnetLstm, ResnetTransformer
 from emofuse.models.mel_cnn import MelCnn
 from emofuse.models.mfcc_cnn import MfccCnn
+from emofuse.models.torchvision_clips import Mvit, R3d
 from emofuse.models.voice import VoiceNet
 from emofuse.models.wave_cnn import WaveCnn
 
-BuiltNetwork: TypeAlias = FaceNet | MfccCnn | WaveCnn | MelCnn | VoiceNet
+SpeechNetwork: TypeAlias = MfccCnn | WaveCnn | MelCnn | VoiceNet
+VideoNetwork: TypeAlias = Cnn3d | ResnetLstm | ResnetTransformer | R3d | Mvit | FaceSequence
+BuiltNetwork: TypeAlias = FaceNet | SpeechNetwork | VideoNetwork | FrameLstmMel | AudioVideoNet
+Weights: TypeAlias = Mapping[str, Path]  # files of assets, by the assets' names
+_OnePart: TypeAlias = FaceNetSettings | SpeechNetSettings | VideoNetSettings | FrameLstmMelSettings
 
 
-def build(settings: FaceNetSettings | SpeechNetSettings, n_classes: int, weights: Path | None = None) -> BuiltNetwork:
-    """Make the network that settings describe. weights: the file of the asset that `pretrained` names; without it
-    the network starts from random weights, as do those that have no such setting."""
-    if isinstance(settings, FaceNetSettings):
-        return FaceNet(settings, n_classes)
-    if isinstance(settings, MfccCnnSettings):
-        return MfccCnn(settings, n_classes)
-    if isinstance(settings, WaveCnnSettings):
-        return WaveCnn(settings, n_classes)
-    if isinstance(settings, MelCnnSettings):
-        return MelCnn(settings, n_classes)
-    return VoiceNet(settings, n_classes, weights)
+def pretrained_assets(settings: FaceNetSettings | SpeechNetSettings | ClipNetSettings) -> tuple[str, ...]:
+    """Name the assets that a network starts from, for `assets.find`: none, one, or one of each encoder."""
+    if isinstance(settings, AudioVideoSettings):
+        return pretrained_assets(settings.video) + pretrained_assets(settings.audio)
+    name = pretrained_asset(settings)
+    return () if name is None else (name,)
+
+
+def pretrained_asset(settings: _OnePart) -> str | None:
+    """Name the asset that a network of one pretrained part starts from; None where it needs none."""
+    match settings:
+        case VoiceNetSettings():
+            return settings.pretrained
+        case ResnetLstmSettings(pretrained=True) | ResnetTransformerSettings(pretrained=True):
+            return settings.resnet
+        case FrameLstmMelSettings(pretrained=True):
+            return settings.resnet
+        case R3dSettings(pretrained=True):
+            return "r3d_18"
+        case MvitSettings(pretrained=True, size="small"):
+            return "mvit_v2_s"
+        case _:
+            return None
+
+
+def build(
+    settings: FaceNetSettings | SpeechNetSettings | ClipNetSettings,
+    n_classes: int,
+    weights: Path | Weights | None = None,
+    *,
+    margin: float = MARGIN,
+) -> BuiltNetwork:
+    """Make the network that settings describe.
+
+    weights: the file of the asset that `pretrained_asset` names, or files by the names that `pretrained_assets` gives
+    (an audio-video network may want two); what has no file starts from random weights. margin: by which the frames
+    are cropped wider than a face, as in VideoDataSettings. Raises RecipeError for settings that contradict each other.
+    """
+    match settings:
+        case FaceNetSettings():
+            return FaceNet(settings, n_classes)
+        case FrameLstmMelSettings():
+            return FrameLstmMel(settings, n_classes, _file(settings, weights))
+        case AudioVideoSettings():
+            video = _build_video(settings.video, n_classes, _file(settings.video, weights), margin)
+            audio = _build_speech(settings.audio, n_classes, _file(settings.audio, weights))
+            return AudioVideoNet(settings, {"video": video, "audio": audio}, n_classes)
+        case MfccCnnSettings() | WaveCnnSettings() | MelCnnSettings() | VoiceNetSettings():
+            return _build_speech(settings, n_classes, _file(settings, weights))
+        case _:
+            return _build_video(settings, n_classes, _file(settings, weights), margin)
+
+
+def _build_speech(settings: SpeechNetSettings, n_classes: int, weights: Path | None) -> SpeechNetwork:
+    match settings:
+        case MfccCnnSettings():
+            return MfccCnn(settings, n_classes)
+        case WaveCnnSettings():
+            return WaveCnn(settings, n_classes)
+        case MelCnnSettings():
+            return MelCnn(settings, n_classes)
+        case VoiceNetSettings():
+            return VoiceNet(settings, n_classes, weights)
+
+
+def _build_video(settings: VideoNetSettings, n_classes: int, weights: Path | None, margin: float) -> VideoNetwork:
+    match settings:
+        case Cnn3dSettings():
+            return Cnn3d(settings, n_classes)
+        case ResnetLstmSettings():
+            return ResnetLstm(settings, n_classes, weights)
+        case ResnetTransformerSettings():
+            return ResnetTransformer(settings, n_classes, weights)
+        case R3dSettings():
+            return R3d(settings, n_classes, weights)
+        case MvitSettings():
+            return Mvit(settings, n_classes, weights)
+        case FaceSequenceSettings():
+            return FaceSequence(settings, n_classes, weights, margin)
+
+
+def _file(settings: _OnePart, weights: Path | Weights | None) -> Path | None:
+    if weights is None or isinstance(weights, Path):
+        return weights
+    name = pretrained_asset(settings)
+    return None if name is None else weights.get(name)

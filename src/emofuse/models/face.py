@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import ClassVar, cast
 
+import onnx
+import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 
+from emofuse.card import CARD_KEY, ModelCard
 from emofuse.config import FaceNetSettings
+from emofuse.models.folding import fold_norms
 from emofuse.models.frontends import FeatureKind
 from emofuse.models.layers import ResidualBlock, Standardise, conv_norm
 
@@ -14,6 +21,7 @@ from emofuse.models.layers import ResidualBlock, Standardise, conv_norm
 class FaceNet(nn.Module):
     """Faces in, logits out. Pixels go in as they are: normalisation is the first layer."""
 
+    inputs: ClassVar[tuple[str, ...]] = ("faces",)
     feature_kind: ClassVar[FeatureKind] = "face"
     description: ClassVar[str] = "A residual network over grey 48 x 48 faces."
 
@@ -28,6 +36,7 @@ class FaceNet(nn.Module):
                 n_in = n_out
         self.frontend = Standardise(quiet=1.0)
         self.features = nn.Sequential(*layers)
+        self.n_features = n_in
         self.head = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(settings.dropout), nn.Linear(n_in, n_classes)
         )
@@ -39,3 +48,23 @@ class FaceNet(nn.Module):
     def classify(self, faces: Tensor) -> Tensor:
         """Score faces that the front end has standardised. Returns (N, C) logits."""
         return cast(Tensor, self.head(self.features(faces)))
+
+    def embed(self, faces: Tensor) -> Tensor:
+        """Map faces that the front end has standardised to (N, D): the mean of each channel of the last block."""
+        return cast(Tensor, self.features(faces)).mean(dim=(2, 3))
+
+
+def read_exported(path: Path) -> FaceNet:
+    """Rebuild a face network from the ONNX file that `emofuse export` wrote: its norms stay folded.
+
+    Raises RuntimeError where the file's weights are not those of the network that its card describes.
+    """
+    model = onnx.load(path)
+    card = ModelCard.model_validate_json({entry.key: entry.value for entry in model.metadata_props}[CARD_KEY])
+    settings = FaceNetSettings.model_validate(json.loads(card.recipe)["model"])
+    network = FaceNet(settings, len(card.labels))
+    fold_norms(network)
+    stored = {tensor.name.removesuffix(".half"): tensor for tensor in model.graph.initializer}
+    arrays = {name: numpy_helper.to_array(stored[name]) for name in network.state_dict() if name in stored}
+    network.load_state_dict({name: torch.tensor(array, dtype=torch.float32) for name, array in arrays.items()})
+    return network

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-FeatureKind = Literal["samples", "log-mel", "cepstra", "face"]  # what comes out of a front end; decides augmentation
+# what comes out of a front end; decides augmentation
+FeatureKind = Literal["samples", "log-mel", "cepstra", "face", "frames", "frames+samples"]
 
 RATE_HZ: Final = 16_000  # what every voice network here hears
 SHORTEST_S: Final = 0.25  # that a voice network can score

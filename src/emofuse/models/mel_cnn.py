@@ -18,6 +18,7 @@ class MelCnn(nn.Module):
     Loud frames weigh more, so that pauses do not dilute the voice.
     """
 
+    inputs: ClassVar[tuple[str, ...]] = ("samples",)
     feature_kind: ClassVar[FeatureKind] = "log-mel"
     description: ClassVar[str] = "Log-mel, a residual network, pooled statistics."
 
@@ -32,9 +33,9 @@ class MelCnn(nn.Module):
             n_in, height = n_out, (height + 1) // 2
         self.layers = nn.Sequential(*layers)
         self.time_stride = 2 ** len(settings.widths)
-        n_features = 2 * n_in * height
+        self.n_features = 2 * n_in * height
         self.head = nn.Sequential(
-            nn.BatchNorm1d(n_features), nn.Dropout(settings.dropout), nn.Linear(n_features, n_classes)
+            nn.BatchNorm1d(self.n_features), nn.Dropout(settings.dropout), nn.Linear(self.n_features, n_classes)
         )
 
     def forward(self, samples: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ class FixedLength(nn.Module):
 class MfccCnn(nn.Module):
     """Cepstra, blocks of convolution, norm and pooling, and two dense layers. Each cepstrum has its own scale."""
 
+    inputs: ClassVar[tuple[str, ...]] = ("samples",)
     feature_kind: ClassVar[FeatureKind] = "cepstra"
     description: ClassVar[str] = "MFCC, 2D convolutions and dense layers."
 
@@ -42,8 +43,9 @@ class MfccCnn(nn.Module):
             blocks += [conv_norm(n_in, n_out), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout2d(settings.dropout)]
             n_in, height, width = n_out, height // 2, width // 2
         self.blocks = nn.Sequential(*blocks)
+        self.n_features = n_in * height * width
         self.head = nn.Sequential(
-            nn.Linear(n_in * height * width, settings.hidden, bias=False),
+            nn.Linear(self.n_features, settings.hidden, bias=False),
             nn.BatchNorm1d(settings.hidden),
             nn.ReLU(),
             nn.Dropout(settings.dropout),

@@ -54,6 +54,7 @@ class VoiceNet(nn.Module):
     pauses do not dilute the voice, and every frequency is kept apart.
     """
 
+    inputs: ClassVar[tuple[str, ...]] = ("samples",)
     feature_kind: ClassVar[FeatureKind] = "log-mel"
     description: ClassVar[str] = "Log-mel, MobileNetV3, statistics pooled from several blocks."
 
@@ -67,12 +68,12 @@ class VoiceNet(nn.Module):
         self.taps = frozenset(settings.taps)
         self.backbone.eval()  # or the silence below would go into the statistics of its norms
         with torch.no_grad():
-            n_features = self.embed(torch.zeros(1, self.frontend.n_mels, 64)).shape[1]
+            self.n_features = self.embed(torch.zeros(1, self.frontend.n_mels, 64)).shape[1]
         self.backbone.train()
         self.head = nn.Sequential(
-            nn.BatchNorm1d(n_features),
+            nn.BatchNorm1d(self.n_features),
             nn.Dropout(settings.dropout),
-            nn.Linear(n_features, settings.hidden),
+            nn.Linear(self.n_features, settings.hidden),
             nn.Hardswish(),
             nn.Dropout(settings.dropout),
             nn.Linear(settings.hidden, n_classes),

@@ -16,6 +16,7 @@ class WaveCnn(nn.Module):
     """A wide convolution in place of a filter bank, residual blocks, and the mean and deviation over time
     (after M11 of Dai et al., 2017, arXiv:1610.00087)."""
 
+    inputs: ClassVar[tuple[str, ...]] = ("samples",)
     feature_kind: ClassVar[FeatureKind] = "samples"
     description: ClassVar[str] = "1D convolutions over samples, pooled statistics."
 
@@ -30,7 +31,8 @@ class WaveCnn(nn.Module):
             layers += [ResidualBlock(n_in, n_out, 1, (1, 3)), nn.MaxPool2d((1, 4)), nn.Dropout(settings.block_dropout)]
             n_in = n_out
         self.layers = nn.Sequential(*layers[:-2])
-        self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(2 * n_in, n_classes))
+        self.n_features = 2 * n_in
+        self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(self.n_features, n_classes))
 
     def forward(self, samples: Tensor) -> Tensor:
         """Score speech. samples: (N, T) float32 in [-1, 1] at 16 kHz, T of 0.25 s or more. Returns (N, C) logits."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections.abc import Sequence
 from typing import Any, Final, TextIO
 
 from emofuse.atomic import atomic
 from emofuse.timeline import Timeline
-from emofuse.types import MODALITIES, Json
+from emofuse.types import Json
 
 _ONE_PER_LINE: Final = ("moments", "segments")
 
@@ -35,17 +36,18 @@ def write_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     """
     with atomic(path) as name, name.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(csv_header(timeline.labels))
-        writer.writerows(_row(moment, timeline.labels) for moment in timeline.to_json()["moments"])
+        listed = timeline.summary.listed
+        writer.writerow(csv_header(timeline.labels, listed))
+        writer.writerows(_row(moment, timeline.labels, listed) for moment in timeline.to_json()["moments"])
 
 
-def csv_header(labels: tuple[str, ...]) -> list[str]:
+def csv_header(labels: tuple[str, ...], modalities: Sequence[str]) -> list[str]:
     """Return the names of the CSV's columns: p_<label> is fused, the rest are named by their modality."""
     return [
         "time_s",
         "label",
         "confidence",
-        *(f"{prefix}_{label}" for prefix in ("p", *MODALITIES) for label in labels),
+        *(f"{prefix}_{label}" for prefix in ("p", *modalities) for label in labels),
         "n_faces",
         "used",
     ]
@@ -66,14 +68,14 @@ def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _row(moment: Json, labels: tuple[str, ...]) -> list[str | float | int]:
+def _row(moment: Json, labels: tuple[str, ...], modalities: Sequence[str]) -> list[str | float | int]:
     fused = moment["probabilities"]
-    spoken = [m for m in MODALITIES if moment["by_modality"][m] is not None]
+    spoken = [m for m in modalities if moment["by_modality"][m] is not None]
     cells: list[str | float | int] = [
         moment["time_s"],
         moment["label"] if fused else "",
         fused[moment["label"]] if fused else "",
     ]
-    for scores in (fused, *(moment["by_modality"][m] for m in MODALITIES)):
+    for scores in (fused, *(moment["by_modality"][m] for m in modalities)):
         cells += [scores[label] if scores else "" for label in labels]
     return [*cells, len(moment["faces"]), "+".join(spoken)]

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from emofuse.emotions import COLOURS, rgb
 from emofuse.timeline import Timeline
-from emofuse.types import MODALITIES, Scores
+from emofuse.types import Scores
 
 _MAX_WIDTH: Final = 110  # wider than this, bars no longer read faster
 _NOTHING: Final = "."  # in the course over time, where nothing spoke
@@ -188,7 +188,7 @@ def _voices(timeline: Timeline, look: _Look) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column()
-    for modality in MODALITIES:
+    for modality in timeline.summary.listed:
         scores = timeline.summary.by_modality.get(modality)
         if scores is not None:
             said = f"{scores.label} {scores.confidence:.0%}"

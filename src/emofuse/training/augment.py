@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from emofuse.config import FaceDataSettings, VoiceDataSettings
+from emofuse.config import FaceDataSettings, SoundSettings
 from emofuse.models.frontends import MEL_STEP, RATE_HZ, FeatureKind
 from emofuse.training.module import Augment
 
@@ -83,7 +83,7 @@ def _erase(faces: Tensor, probability: float, generator: Generator) -> Tensor:
     return torch.where(hole[:, None], filling, faces)
 
 
-def speech_augmentation(settings: VoiceDataSettings, kind: FeatureKind) -> tuple[Augment, Augment | None]:
+def speech_augmentation(settings: SoundSettings, kind: FeatureKind) -> tuple[Augment, Augment]:
     """Choose what is done to the samples, and then to what the front end makes of them.
 
     Log-mels are stretched, warped, filtered and masked as such. What is no picture of frequencies is stretched in
@@ -136,7 +136,7 @@ def _vocode(samples: NDArray[np.float32], semitones: float, rate: float) -> NDAr
     return np.pad(changed, (-spare // 2, -spare - -spare // 2)).astype(np.float32)
 
 
-def augment_speech(samples: Tensor, settings: VoiceDataSettings, generator: Generator) -> Tensor:
+def augment_speech(samples: Tensor, settings: SoundSettings, generator: Generator) -> Tensor:
     """Return the batch at other levels, some of it in noise whose spectrum falls by 0 to 3 dB an octave.
 
     samples: (N, T) float32 in [-1, 1]; the result has the same form and is not clipped.
@@ -155,7 +155,7 @@ def augment_speech(samples: Tensor, settings: VoiceDataSettings, generator: Gene
     return samples + chosen * level * noise
 
 
-def augment_log_mel(log_mel: Tensor, settings: VoiceDataSettings, generator: Generator) -> Tensor:
+def augment_log_mel(log_mel: Tensor, settings: SoundSettings, generator: Generator) -> Tensor:
     """Return log-mels stretched in time, warped in frequency (as by another vocal tract: Jaitly and Hinton, 2013),
     filtered and masked (SpecAugment, arXiv:1904.08779).
 

@@ -16,24 +16,35 @@ from sklearn.svm import SVC
 
 from emofuse.assets import find
 from emofuse.config import SvmSettings, VoiceNetSettings
+from emofuse.corpora.action_units import read_action_units
 from emofuse.corpora.cache import FeatureCache
 from emofuse.corpora.splits import Fold
 from emofuse.errors import UsageError
 from emofuse.models.frontends import RATE_HZ
 from emofuse.models.voice import VoiceNet
-from emofuse.training.jobs import Hook, SpeechData
+from emofuse.training.speech import SpeechData
+from emofuse.training.utterances import Hook, Utterances
 
 FEATURES_VERSION: Final = 1  # to be raised when a change here changes what comes out
 OPENSMILE_SETS: Final = {"egemaps": "eGeMAPSv02", "compare": "ComParE_2016"}
 Extract = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
-def utterance_features(speech: SpeechData, name: str, hook: Hook | None = None) -> NDArray[np.float32]:
-    """Compute the (N, D) features of every clip, each over the whole clip; computed once, they come from the cache.
+def utterance_features(data: Utterances, name: str, hook: Hook | None = None) -> NDArray[np.float32]:
+    """Return the (N, D) features of every clip, each over the whole clip.
 
-    A feature that is undefined for a clip (pitch where nothing is voiced) is 0. Raises UsageError when openSMILE
-    is needed and not installed.
+    Those of sound are computed once, then they come from the cache; "action-units" are read from the corpus's table.
+    Raises UsageError when openSMILE is needed and not installed, or the sound was not decoded.
     """
+    if name == "action-units":
+        return read_action_units(data.manifest)
+    if not isinstance(data, SpeechData):
+        raise UsageError(f"model.features {name!r} are of sound", 'set data.corpus to "speech"')
+    return _of_sound(data, name, hook)
+
+
+def _of_sound(speech: SpeechData, name: str, hook: Hook | None) -> NDArray[np.float32]:
+    """Compute a set of features. One that is undefined for a clip (pitch where nothing is voiced) is 0."""
     cache = FeatureCache()
     extract: Extract | None = None
     rows = []
@@ -89,7 +100,7 @@ class SvmResult:
     c: float
 
 
-def run_svm(settings: SvmSettings, speech: SpeechData, features: NDArray[np.float32], fold: Fold) -> SvmResult:
+def run_svm(settings: SvmSettings, speech: Utterances, features: NDArray[np.float32], fold: Fold) -> SvmResult:
     """Choose C by the validation speakers' unweighted average recall, then train on them too.
 
     features: (N, D) of every clip. Classes weigh alike. Deterministic.
@@ -112,7 +123,7 @@ def run_svm(settings: SvmSettings, speech: SpeechData, features: NDArray[np.floa
 def _decide(
     settings: SvmSettings,
     c: float,
-    speech: SpeechData,
+    speech: Utterances,
     features: NDArray[np.float32],
     train: Sequence[int],
     test: Sequence[int],

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Any, Tensor]  # what a network gets, one tensor or several, and the targets (N, C)
 
 
 class FaceBatches(Dataset[Batch]):
@@ -94,7 +94,10 @@ class _Reseeded(Protocol):
 
 
 class EpochSampler(Sampler[int]):
-    """Every index once, in an order that the seed and the epoch decide alone: a resumed training sees the same one."""
+    """Every index once, in an order that the seed and the epoch decide alone: a resumed training sees the same one.
+
+    Of several processes that train together each takes its own share; all have as much of it.
+    """
 
     def __init__(self, data: Dataset[Batch], seed: int) -> None:
         self.data = data
@@ -106,13 +109,26 @@ class EpochSampler(Sampler[int]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.data)  # type: ignore[arg-type]
+        return self._n_all // _processes()[1]
 
     def __iter__(self) -> Iterator[int]:
+        rank, n_processes = _processes()
         if hasattr(self.data, "reseed"):
             reseeded: _Reseeded = self.data
-            reseeded.reseed(self.seed, self.epoch)
-        return iter(np.random.default_rng((self.seed, self.epoch)).permutation(len(self)).tolist())
+            reseeded.reseed(self.seed + 1_000_003 * rank, self.epoch)
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self._n_all)
+        return iter(order[rank::n_processes][: len(self)].tolist())
+
+    @property
+    def _n_all(self) -> int:
+        return len(self.data)  # type: ignore[arg-type]
+
+
+def _processes() -> tuple[int, int]:
+    """Return which of how many processes this is."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
 
 
 def train_loader(data: Dataset[Batch], batch_size: int, seed: int) -> DataLoader[Batch]:

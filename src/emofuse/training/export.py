@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,86 +11,69 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch import Tensor
 
-from emofuse import __version__
-from emofuse.atomic import atomic
-from emofuse.card import CARD_KEY, DataSource, InputSpec, ModelCard, Score
-from emofuse.config import Recipe, SvmSettings, VoiceDataSettings, VoiceNetSettings
-from emofuse.corpora import cremad, emodb, ravdess, savee, tess
+from emofuse.atomic import atomic, make_folder
+from emofuse.card import CARD_KEY, InputSpec, ModelCard, Score
+from emofuse.config import LateFusionSettings, SvmSettings
 from emofuse.errors import BundleError, UsageError
 from emofuse.inference.network import OnnxNetwork
-from emofuse.models.build import BuiltNetwork, build
+from emofuse.models.build import BuiltNetwork
+from emofuse.models.folding import fold_and_round, is_large
 from emofuse.models.frontends import RATE_HZ, SHORTEST_S
-from emofuse.training.fit import load_weights
+from emofuse.training.cards import model_card
+from emofuse.training.fit import fill, load_weights
+from emofuse.training.networks import make_network
 
 TOLERANCE: Final = 1e-3  # on logits, which are of the order of 1 to 10
-SMALL: Final = 256  # tensors with fewer values keep full precision: they cost nothing
 LONGEST_S: Final = 60  # of sound at once
-SOURCES: Final = {
-    "ravdess": DataSource(name="RAVDESS", licence=ravdess.LICENCE),
-    "cremad": DataSource(name="CREMA-D", licence=cremad.LICENCE),
-    "emodb": DataSource(name="EMO-DB", licence=emodb.LICENCE),
-    "tess": DataSource(name="TESS", licence=tess.LICENCE),
-    "savee": DataSource(name="SAVEE", licence=savee.LICENCE),
-}
-"""By the reader's name, before the first dash."""
-AUDIOSET: Final = DataSource(name="AudioSet, by EfficientAT mn04", licence="MIT (weights)", part="pretraining")
 
 
 def export(checkpoint: str | Path, target: str | Path, scores: Sequence[Score] = ()) -> ModelCard:
     """Write the network of `checkpoint` (model.safetensors) to `target` as ONNX, with its card in the metadata.
 
-    Large weights are stored in half precision and computed with in single. Raises BundleError when the outputs
-    of the file differ from torch's by more than TOLERANCE, OutputError when it cannot be written; what `target`
-    held before stays then.
+    Large weights are stored in half precision and computed with in single. Raises UsageError for what is no
+    network, or not the one that its recipe and labels describe, BundleError when the outputs of the file differ from
+    torch's by more than TOLERANCE, OutputError when it cannot be written; what `target` held before stays then.
     """
     weights, recipe, labels = load_weights(checkpoint)
-    if isinstance(recipe.model, SvmSettings):
+    if isinstance(recipe.model, SvmSettings | LateFusionSettings):
         raise UsageError(f"{checkpoint} holds no network", "only networks are exported")
-    network = build(recipe.model, len(labels))
-    network.load_state_dict(weights)
-    card = _card(network, recipe, labels, scores)
-    fold_and_round(network)
-    out = Path(target)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(out) as name:
-        _write(network, card, name)
-        _check(network, name)
+    network = make_network(recipe, len(labels))
+    fill(network, weights, Path(checkpoint))
+    card = model_card(network, recipe, labels, scores)
+    write_network(network, card, Path(target))
     return card
 
 
-def fold_and_round(network: nn.Module) -> None:
-    """Fold norms into the layers before them, then round large weights to half precision; in place.
-
-    The exporter folds them too. Were they not folded first, it would round products of rounded weights.
-    """
-    network.eval()
-    for module in network.modules():
-        if not isinstance(module, nn.Sequential):
-            continue
-        for i, (layer, norm) in enumerate(pairwise(list(module))):
-            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                module[i], module[i + 1] = fuse_conv_bn_eval(layer, norm), nn.Identity()
-            elif isinstance(layer, nn.Linear) and isinstance(norm, nn.BatchNorm1d):
-                module[i], module[i + 1] = fuse_linear_bn_eval(layer, norm), nn.Identity()
-    with torch.no_grad():
-        for value in filter(_is_large, network.parameters()):
-            value.copy_(value.half())
+def write_network(network: BuiltNetwork, card: ModelCard, out: Path) -> None:
+    """Write a network with its card, check it against torch, and only then put it in place. Its norms are folded and
+    its large weights rounded, in place. Raises as `export` does."""
+    fold_and_round(network)
+    make_folder(out.parent)
+    with atomic(out) as name:
+        _write(network, card, name)
+        _check(network, card.input, name)
 
 
-def _is_large(value: Tensor) -> bool:
-    return value.is_floating_point() and value.ndim > 1 and value.numel() >= SMALL
-
-
-def _examples(network: BuiltNetwork) -> list[Tensor]:
+def _examples(network: BuiltNetwork, spec: InputSpec) -> list[tuple[Tensor, ...]]:
     """Return inputs of several sizes: the first one traces, all of them check."""
     random = torch.Generator().manual_seed(0)
-    if network.feature_kind == "face":
-        return [torch.rand(n, 1, 48, 48, generator=random) * 255 for n in (2, 1, 7)]
-    noise = [torch.randn(n, round(s * RATE_HZ), generator=random) * 0.1 for n, s in ((2, 3.0), (1, 1.0), (3, 5.37))]
-    return [*noise, _voiced(4, 2.5), _voiced(1, SHORTEST_S)]
+    if spec.kind == "face":
+        return [(torch.rand(n, 1, 48, 48, generator=random) * 255,) for n in (2, 1, 7)]
+    if spec.kind == "samples":
+        noise = [torch.randn(n, round(s * RATE_HZ), generator=random) * 0.1 for n, s in ((2, 3.0), (1, 1.0), (3, 5.37))]
+        return [(x,) for x in (*noise, _voiced(4, 2.5), _voiced(1, SHORTEST_S))]
+    return [_clips(network, spec, n, random) for n in (2, 1)]
+
+
+def _clips(network: BuiltNetwork, spec: InputSpec, n: int, random: torch.Generator) -> tuple[Tensor, ...]:
+    assert spec.n_frames is not None and spec.size_px is not None and spec.window_s is not None
+    shape = (n, spec.n_frames, spec.size_px, spec.size_px, 3)
+    frames = torch.randint(0, 256, shape, generator=random, dtype=torch.uint8)
+    if network.inputs == ("frames",):
+        return (frames,)
+    return frames, _voiced(n, spec.window_s), torch.tensor([[1.0, 1.0], [1.0, 0.0]])[:n]
 
 
 def _voiced(n: int, duration_s: float) -> Tensor:
@@ -104,23 +87,24 @@ def _voiced(n: int, duration_s: float) -> Tensor:
 
 
 def _write(network: BuiltNetwork, card: ModelCard, path: Path) -> None:
-    example = _examples(network)[0]
     n = torch.export.Dim("N", min=1, max=4096)
-    shapes: dict[int, Any] = {0: n}
-    if network.feature_kind != "face":
-        shapes[1] = torch.export.Dim("T", min=round(SHORTEST_S * RATE_HZ), max=LONGEST_S * RATE_HZ)
-    program = torch.onnx.export(
-        network,
-        (example,),
-        dynamo=True,
-        dynamic_shapes=(shapes,),
-        input_names=["x"],
-        output_names=["logits"],
-        verbose=False,
-    )
+    shapes: tuple[dict[int, Any], ...] = tuple({0: n} for _ in network.inputs)
+    if card.input.kind == "samples":
+        shapes[0][1] = torch.export.Dim("T", min=round(SHORTEST_S * RATE_HZ), max=LONGEST_S * RATE_HZ)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*The axis name: N will not be used")  # all inputs share it
+        program = torch.onnx.export(
+            network,
+            _examples(network, card.input)[0],
+            dynamo=True,
+            dynamic_shapes=shapes,
+            input_names=list(network.inputs),
+            output_names=["logits"],
+            verbose=False,
+        )
     assert program is not None
     model = program.model_proto
-    large = {name for name, value in network.named_parameters() if _is_large(value)}
+    large = {name for name, value in network.named_parameters() if is_large(value)}
     _store_half(model, large)
     model.metadata_props.append(onnx.StringStringEntryProto(key=CARD_KEY, value=card.model_dump_json()))
     onnx.checker.check_model(model)
@@ -141,56 +125,12 @@ def _store_half(model: onnx.ModelProto, names: set[str]) -> None:
         graph.node.insert(0, cast)
 
 
-def _check(network: BuiltNetwork, path: Path) -> None:
+def _check(network: BuiltNetwork, spec: InputSpec, path: Path) -> None:
     loaded = OnnxNetwork(path)
-    for example in _examples(network):
+    for example in _examples(network, spec):
         with torch.no_grad():
-            expected = network(example).numpy()
-        worst = float(np.abs(loaded.logits(example.numpy()) - expected).max())
+            expected = network(*example).numpy()
+        worst = float(np.abs(loaded.logits(*(x.numpy() for x in example)) - expected).max())
         if not worst <= TOLERANCE:
-            raise BundleError(f"the exported network differs from torch by {worst:.2g} on {tuple(example.shape)}")
-
-
-def _card(network: BuiltNetwork, recipe: Recipe, labels: tuple[str, ...], scores: Sequence[Score]) -> ModelCard:
-    settings = recipe.data
-    is_pretrained = isinstance(recipe.model, VoiceNetSettings) and recipe.model.pretrained is not None
-    start = f"weights of {AUDIOSET.name}" if is_pretrained else "random weights"
-    facts = _voice_facts(settings) if isinstance(settings, VoiceDataSettings) else _face_facts()
-    data: tuple[DataSource, ...] = (*facts.pop("data"), *([AUDIOSET] if is_pretrained else []))
-    return ModelCard(
-        name=recipe.name,
-        version=__version__,
-        modality="voice" if isinstance(settings, VoiceDataSettings) else "face",
-        description=f"{network.description} Trained from {start}.",
-        labels=labels,
-        n_parameters=sum(p.numel() for p in network.parameters()),
-        recipe=recipe.model_dump_json(),
-        seed=recipe.seed,
-        scores=tuple(scores),
-        data=data,
-        **facts,
-    )
-
-
-def _voice_facts(settings: VoiceDataSettings) -> dict[str, Any]:
-    return {
-        "input": InputSpec(kind="samples", rate_hz=RATE_HZ, window_s=settings.window_s),
-        "data": tuple(_source(name) for name in settings.train_on),
-        "cautions": ("The voices are acted; spontaneous speech is subtler and scores on it will be lower.",),
-    }
-
-
-def _source(name: str) -> DataSource:
-    """Describe a corpus of a recipe: one that a reader knows, or a manifest's file."""
-    corpus, _, part = name.partition("-")
-    if corpus in SOURCES:
-        return SOURCES[corpus].model_copy(update={"part": part})
-    return DataSource(name=Path(name).stem, licence="as its manifest says")
-
-
-def _face_facts() -> dict[str, Any]:
-    return {
-        "input": InputSpec(kind="face", size_px=48),
-        "data": (DataSource(name="FER+", licence="MIT (labels), over web images", part="FER2013Train"),),
-        "cautions": ("The faces are web photos; FER+ names no subjects, so a person may be in two of its parts.",),
-    }
+            shapes = ", ".join(str(tuple(x.shape)) for x in example)
+            raise BundleError(f"the exported network differs from torch by {worst:.2g} on {shapes}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
 import signal
 import threading
 import warnings
@@ -11,20 +12,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from emofuse.atomic import atomic, make_folder
-from emofuse.config import Recipe
+from emofuse.config import Recipe, VideoDataSettings, VoiceDataSettings
 from emofuse.errors import UsageError
+from emofuse.training.callbacks import Checkpoint, FrozenStart, Patience, Plateau, Reseed
 from emofuse.training.dataset import Batch, test_loader, train_loader
 from emofuse.training.module import Augment, Classifier
 
@@ -58,21 +60,36 @@ class FitResult:
     epoch: int
 
 
-def fit(recipe: Recipe, job: Job, folder: str | Path, *, device: str = "cpu", progress: bool = True) -> FitResult:
+def fit(
+    recipe: Recipe,
+    job: Job,
+    folder: str | Path,
+    *,
+    device: str = "cpu",
+    n_devices: int = 1,
+    progress: bool = True,
+) -> FitResult:
     """Train `job` as `recipe` says, into `folder`; a training that was cut off goes on from its last epoch.
+
+    n_devices: processes of Lightning's DDP, each of which gets its share of every epoch in batches of batch_size.
 
     Writes model.safetensors (the chosen weights, with the recipe and labels in its header), metrics.csv and
     Lightning's own checkpoints. The same recipe, data and number of threads give the same weights, also when the
     training was cut off in between. Raises UsageError when the folder holds the run of another recipe or of other
-    data, a batch is larger than the data, or there is no such device; OutputError when the folder cannot be made.
+    data, a batch is larger than the data or than the memory, or there is no such device; OutputError when the folder
+    cannot be made. A process that DDP started beside the first one ends here.
     """
     out = Path(folder)
-    accelerator = _accelerator(device)
+    accelerator = _accelerator(device, n_devices)
     train = train_loader(job.train, recipe.train.batch_size, recipe.seed)
-    if not len(train):
-        raise UsageError(f"train.batch_size: {recipe.train.batch_size} is more than there is to train on")
+    if len(train) < n_devices:
+        share = f" in each of {n_devices} processes" if n_devices > 1 else ""
+        raise UsageError(f"train.batch_size: {recipe.train.batch_size} is more than there is to train on{share}")
     _claim(out, recipe, job.fingerprint)
-    job.network.to(memory_format=torch.channels_last)  # convolutions run a third faster on a CPU
+    resumed = _earlier(out / "last.ckpt", job.network)
+    for layer in job.network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.to(memory_format=torch.channels_last)  # runs a third faster on a CPU
     module = Classifier(
         job.network,
         recipe.train,
@@ -82,14 +99,16 @@ def fit(recipe: Recipe, job: Job, folder: str | Path, *, device: str = "cpu", pr
         recipe.seed,
         job.class_weights,
     )
-    best = _Checkpoint(out, "best", monitor=job.monitor, mode="max", enable_version_counter=False)
+    best = Checkpoint(out, "best", monitor=job.monitor, mode="max", enable_version_counter=False)
     # of its own: `save_last` writes only in the epochs that are saved as the best
-    last = _Checkpoint(out, "last", enable_version_counter=False)
+    last = Checkpoint(out, "last", enable_version_counter=False)
     checkpoints = [best, last] if job.valid is not None else [last]
-    resumed = out / "last.ckpt"
     trainer = L.Trainer(
         accelerator=accelerator,
-        devices=1,
+        devices=n_devices,
+        # a frozen part has no gradients to wait for
+        strategy="ddp_find_unused_parameters_true" if n_devices > 1 else "auto",
+        use_distributed_sampler=False,  # the order of an epoch is ours: see EpochSampler
         max_epochs=recipe.train.epochs,
         precision=recipe.train.precision,
         gradient_clip_val=recipe.train.gradient_clip or None,
@@ -99,20 +118,23 @@ def fit(recipe: Recipe, job: Job, folder: str | Path, *, device: str = "cpu", pr
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-    with warnings.catch_warnings(), _interruptible():
+    with warnings.catch_warnings(), _interruptible(), _within_memory(recipe):
         # Lightning advises worker processes; the data is in memory and already batched
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
         warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
         warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")
+        warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")  # a frozen part
         warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")  # Lightning 2.6 with torch 2.10 on
         trainer.fit(
             module,
             train,
             test_loader(job.valid, 2 * recipe.train.batch_size) if job.valid is not None else None,
-            ckpt_path=str(resumed) if resumed.exists() else None,
+            ckpt_path=resumed,
             weights_only=True,
         )
+    if not trainer.is_global_zero:
+        raise SystemExit(0)  # a process that only helped
     keep_best = recipe.train.keep == "best" and job.valid is not None
     chosen = out / ("best.ckpt" if keep_best else "last.ckpt")
     checkpoint: dict[str, Any] = torch.load(chosen, map_location="cpu", weights_only=True)
@@ -143,6 +165,27 @@ def load_weights(path: str | Path) -> tuple[dict[str, Tensor], Recipe, tuple[str
         raise UsageError(f"{path} is not a safetensors file: {error}") from None
 
 
+def fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Give a network the weights that `path` holds. Raises UsageError when they are of another one."""
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        first = " ".join(str(error).splitlines()[1:2]).strip()[:120]
+        raise UsageError(f"{path} holds the weights of another network, or for other labels: {first}") from None
+
+
+def _earlier(path: Path, network: nn.Module) -> str | None:
+    """Return the checkpoint that a training goes on from, or None where there is none."""
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    except (OSError, EOFError, KeyError, RuntimeError, pickle.UnpicklingError):
+        raise UsageError(f"{path} is not whole, so that the training cannot go on", "remove it to begin anew") from None
+    fill(network, _network_weights(state), path)  # for Lightning would say so in many lines
+    return str(path)
+
+
 def _claim(out: Path, recipe: Recipe, fingerprint: str) -> None:
     make_folder(out)
     record = out / "run.json"
@@ -155,13 +198,15 @@ def _claim(out: Path, recipe: Recipe, fingerprint: str) -> None:
         name.write_text(text, encoding="utf-8")
 
 
-def _accelerator(device: str) -> Literal["cpu", "gpu"]:
+def _accelerator(device: str, n_devices: int) -> Literal["cpu", "gpu"]:
     if device == "cpu":
         return "cpu"
     if device != "cuda":
         raise UsageError(f"device {device!r} is not one of cpu, cuda")
     if not torch.cuda.is_available():
         raise UsageError("there is no CUDA device here that torch can use", "train with --device cpu")
+    if torch.cuda.device_count() < n_devices:
+        raise UsageError(f"there are {torch.cuda.device_count()} CUDA devices here, not {n_devices}", "lower --devices")
     return "gpu"
 
 
@@ -177,74 +222,22 @@ def _interruptible() -> Iterator[None]:
         raise KeyboardInterrupt from None
 
 
-class _Checkpoint(ModelCheckpoint):
-    """Knows which epoch was the best also when the folder was moved since."""
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what a checkpoint holds, with the paths that the files have now."""
-
-        def here(path: str) -> str:
-            return str(Path(str(self.dirpath)) / Path(path).name) if path else ""
-
-        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
-        scores = {here(path): score for path, score in state_dict["best_k_models"].items()}
-        moved = {"dirpath": self.dirpath, "best_k_models": scores, **{name: here(state_dict[name]) for name in paths}}
-        super().load_state_dict({**state_dict, **moved})
-
-
-class _Reseed(Callback):
-    """Starts every epoch from random generators that the seed and the epoch decide alone."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Seed dropout, which draws from torch's own generator, and the augmentation."""
-        mixed = (self.seed * 1_000_003 + trainer.current_epoch) % 2**31
-        torch.manual_seed(mixed)
-        if trainer.current_epoch > 0:
-            # Loaders once drew from this generator in a training that was not cut off, as when those networks were
-            # trained whose scores are published; without this draw those scores could not be made again to the digit.
-            torch.empty((), dtype=torch.int64).random_()
-        cast(Classifier, pl_module).random.manual_seed(mixed)
-
-
-class _Plateau(Callback):
-    """Takes the last step of a plateau's schedule again when a training goes on: Lightning saves before it takes it."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, float] = {}
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Keep what the schedules look at."""
-        self.values = {
-            str(config.monitor): float(trainer.callback_metrics[str(config.monitor)])
-            for config in trainer.lr_scheduler_configs
-            if config.reduce_on_plateau
-        }
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint holds."""
-        return dict(self.values)
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take it back."""
-        self.values = dict(state_dict)
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take the step, where a checkpoint was read."""
-        for config in trainer.lr_scheduler_configs:
-            if config.reduce_on_plateau and str(config.monitor) in self.values:
-                cast(ReduceLROnPlateau, config.scheduler).step(self.values[str(config.monitor)])
-
-
-class _Patience(EarlyStopping):
-    """Stops a training for good: one that had stopped does not train another epoch when it is run again."""
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Stop at once where a checkpoint said so."""
-        if self.wait_count >= self.patience:
-            trainer.should_stop = True
+@contextmanager
+def _within_memory(recipe: Recipe) -> Iterator[None]:
+    """Say what to lower where the memory does not hold a batch."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        # torch has a class of its own for GPUs alone; its CPU allocator raises RuntimeError
+        if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error):
+            where = f"the memory does not hold a batch of {recipe.train.batch_size}"
+            lower = "lower train.batch_size"
+            if isinstance(recipe.data, VideoDataSettings):
+                lower += ", data.n_frames or data.size_px"
+            elif isinstance(recipe.data, VoiceDataSettings):
+                lower += " or data.window_s"
+            raise UsageError(where, lower) from None
+        raise
 
 
 def _logger(out: Path) -> CSVLogger:
@@ -256,17 +249,19 @@ def _logger(out: Path) -> CSVLogger:
         warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
         writer = logger.experiment
     if earlier:
-        record.write_bytes(earlier)
+        rank_zero_only(record.write_bytes)(earlier)
         writer.metrics_keys = earlier.decode().splitlines()[0].split(",")
     return logger
 
 
 def _callbacks(recipe: Recipe, job: Job, progress: bool) -> list[Callback]:
-    callbacks: list[Callback] = [_Reseed(recipe.seed), _Plateau()]
+    callbacks: list[Callback] = [Reseed(recipe.seed), Plateau()]
     if recipe.train.ema_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=recipe.train.ema_decay))
+    if recipe.train.frozen_epochs:
+        callbacks.append(FrozenStart(recipe.train.frozen_epochs))
     if recipe.train.patience and job.valid is not None:
-        callbacks.append(_Patience(job.monitor, patience=recipe.train.patience, mode="max"))
+        callbacks.append(Patience(job.monitor, patience=recipe.train.patience, mode="max"))
     if progress:
         callbacks.append(RichProgressBar())
     return callbacks

@@ -3,49 +3,53 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from emofuse.assets import find
-from emofuse.config import FaceDataSettings, FaceNetSettings, Recipe, SvmSettings, VoiceDataSettings, VoiceNetSettings
-from emofuse.corpora.cache import FeatureCache
+from emofuse.config import (
+    CorpusSettings,
+    FaceDataSettings,
+    LateFusionSettings,
+    Recipe,
+    VideoDataSettings,
+    VoiceDataSettings,
+)
 from emofuse.corpora.ferplus import read_ferplus
-from emofuse.corpora.manifest import Clip, Manifest, read_manifest
-from emofuse.corpora.readers import READERS, read_corpus
-from emofuse.corpora.relabel import join, relabel
-from emofuse.corpora.samples import read_samples
 from emofuse.corpora.splits import Fold
 from emofuse.emotions import FERPLUS
-from emofuse.errors import CorpusError, RecipeError
-from emofuse.models.build import build
-from emofuse.models.frontends import RATE_HZ
+from emofuse.errors import RecipeError
+from emofuse.models.audio_video import AudioVideoNet
+from emofuse.models.build import BuiltNetwork
+from emofuse.models.frame_lstm_mel import FrameLstmMel
 from emofuse.training.augment import augment_faces, speech_augmentation
-from emofuse.training.dataset import FaceBatches, VoiceBatches, one_hot, speech_part
+from emofuse.training.dataset import FaceBatches, one_hot
 from emofuse.training.fit import Job
-
-Hook = Callable[[str, int, int], None]
+from emofuse.training.module import Augment
+from emofuse.training.networks import assets_of, check_pairing, hears, make_network
+from emofuse.training.speech import decode_speech
+from emofuse.training.utterances import Corpora, FusedUtterances, Hook, Utterances, read_corpora
+from emofuse.training.video import decode_video
+from emofuse.training.video_augment import augment_frames, clip_augmentation
 
 
 def face_job(recipe: Recipe, data: str | Path) -> Job:
     """Prepare the FER+ training: label distributions of the train part, majority labels of the valid part."""
     settings = recipe.data
-    if not isinstance(settings, FaceDataSettings) or not isinstance(recipe.model, FaceNetSettings):
+    if not isinstance(settings, FaceDataSettings):
         raise RecipeError(f"recipe {recipe.name!r} pairs {settings.corpus!r} with {recipe.model.name!r}")
+    torch.manual_seed(recipe.seed)
+    network = make_network(recipe, len(FERPLUS))
     archive = Path(data) / "ferplus.zip"
     images, targets = read_ferplus(archive, "Train").distributions()
     valid_images, valid_labels = read_ferplus(archive, "Valid").majority()
     parts = (images, targets, valid_images, valid_labels)
-    torch.manual_seed(recipe.seed)
     return Job(
-        network=build(recipe.model, len(FERPLUS)),
+        network=network,
         labels=FERPLUS,
         train=FaceBatches(images, targets),
         valid=FaceBatches(valid_images, one_hot(valid_labels, len(FERPLUS))),
@@ -56,174 +60,83 @@ def face_job(recipe: Recipe, data: str | Path) -> Job:
     )
 
 
-def find_corpus(name: str, data: str | Path | None) -> Manifest:
-    """Read a corpus by its reader's name, from the folder of that name in `data`, or a manifest by its path (.csv).
-
-    Variants of a corpus share its folder: "ravdess-song" is read from `data/ravdess`. Raises CorpusError where
-    there is no data folder, UsageError for a name that no reader has.
-    """
-    if name.lower().endswith(".csv"):
-        return read_manifest(Path(name))
-    if name in READERS and data is None:
-        raise CorpusError(f"no data folder to find {name} in", "give one with --data or EMOFUSE_DATA")
-    root = Path(data or ".")
-    own = root / name
-    return read_corpus(name, own if own.is_dir() else root / name.partition("-")[0])
+def utterance_settings(recipe: Recipe) -> CorpusSettings:
+    """Return the settings of a recipe's corpora. Raises RecipeError when it is no recipe of utterances."""
+    if not isinstance(recipe.data, CorpusSettings):
+        raise RecipeError(f"recipe {recipe.name!r} is not of utterances")
+    return recipe.data
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SpeechData:
-    """Utterances under one label set, decoded. samples: (T,) int16 at RATE_HZ for each clip of the manifest.
+def load_utterances(recipe: Recipe, data: str | Path | None, hook: Hook | None = None) -> Utterances:
+    """Read and decode the corpora of a recipe. hook(step, completed, total) hears of the decoding.
 
-    n_folded: the first so many clips are those that folds are made of; the others are only ever trained on.
-    left_out: clips whose emotion has no counterpart among the labels. digests: a hash of each clip's samples.
-    added_name: what the corpora are called that are only trained on, empty where there is none.
-    """
-
-    settings: VoiceDataSettings
-    manifest: Manifest
-    samples: tuple[NDArray[np.int16], ...]
-    digests: tuple[str, ...]
-    n_folded: int
-    label_map: dict[str, str | None]
-    left_out: Counter[str]
-    added_name: str = ""
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The network's classes."""
-        return self.manifest.labels
-
-    @property
-    def folded(self) -> Manifest:
-        """The clips that folds are made of: their indices are those of `manifest` too."""
-        name = self.manifest.name.removesuffix(f" + {self.added_name}") if self.added_name else self.manifest.name
-        return replace(self.manifest, name=name, clips=self.manifest.clips[: self.n_folded])
-
-    @property
-    def added(self) -> tuple[int, ...]:
-        """The clips that no fold tests."""
-        return tuple(range(self.n_folded, len(self.manifest)))
-
-    def added_to(self, fold: Fold) -> tuple[int, ...]:
-        """Return the clips that a fold trains on beside its own: those added, but none whose speaker, or the very
-        sound of which, it validates or tests. RAVDESS's actors sing too."""
-        held_out = (*fold.valid, *fold.test)
-        speakers = {self.manifest.clips[i].speaker for i in held_out}
-        sounds = {self.digests[i] for i in held_out}
-        return tuple(
-            i for i in self.added if self.manifest.clips[i].speaker not in speakers and self.digests[i] not in sounds
-        )
-
-    def truth(self, indices: Sequence[int]) -> NDArray[np.int64]:
-        """Return (N,) label indices."""
-        return np.array([self.labels.index(self.manifest.clips[i].emotion) for i in indices], dtype=np.int64)
-
-    def batches(self, indices: Sequence[int]) -> VoiceBatches:
-        """Make an evaluation set: several windows a clip."""
-        targets = one_hot(self.truth(indices), len(self.labels))
-        window = round(self.settings.window_s * RATE_HZ)
-        return VoiceBatches([self.samples[i] for i in indices], targets, window, self.settings.eval_windows)
-
-    def training(self, indices: Sequence[int]) -> VoiceBatches:
-        """Make a training set: one random window a clip, rare emotions repeated where the recipe balances."""
-        labels = self.truth(indices)
-        chosen = repeat_rare(labels) if self.settings.balance else np.arange(len(labels))
-        window = round(self.settings.window_s * RATE_HZ)
-        targets = one_hot(labels[chosen], len(self.labels))
-        return VoiceBatches([self.samples[indices[i]] for i in chosen], targets, window)
-
-    def fingerprint(self, *parts: Sequence[int]) -> str:
-        """Return a hash of the clips of these parts: their sound, labels and order."""
-        digest = hashlib.sha256()
-        for part in parts:
-            for i in part:
-                digest.update(f"{self.digests[i]} {self.manifest.clips[i].emotion}\n".encode())
-            digest.update(b"--\n")
-        return digest.hexdigest()
-
-
-def load_speech(settings: VoiceDataSettings, data: str | Path | None, hook: Hook | None = None) -> SpeechData:
-    """Read, relabel and decode the corpora of a recipe. hook(step, completed, total) hears of the decoding.
-
-    Raises CorpusError for the first clip that cannot be read, and for a corpus with no usable label: a data set
+    Raises CorpusError for the first clip that cannot be used, and for a corpus with no usable label: a data set
     never becomes smaller silently.
     """
-    relabelled = [relabel(find_corpus(name, data), settings.labels) for name in settings.train_on]
-    return decode(
-        settings,
-        join([part.manifest for part in relabelled]),
-        n_folded=len(relabelled[0].manifest),
-        label_map={old: new for part in relabelled for old, new in part.label_map.items()},
-        left_out=sum((part.left_out for part in relabelled), Counter()),
-        added_name=" + ".join(part.manifest.name for part in relabelled[1:]),
-        hook=hook,
-    )
+    return decode_utterances(recipe, read_corpora(utterance_settings(recipe), data), hook)
 
 
-def decode(
-    settings: VoiceDataSettings,
-    manifest: Manifest,
-    n_folded: int,
-    label_map: dict[str, str | None],
-    left_out: Counter[str],
-    added_name: str = "",
-    hook: Hook | None = None,
-) -> SpeechData:
-    """Decode a manifest's clips; decoded once, they come from the cache."""
-    cache = FeatureCache()
-    samples = []
-    for done, clip in enumerate(manifest, start=1):
-        samples.append(speech_part(_samples(clip, cache), settings.trim_db))
-        if hook is not None:
-            hook("reading", done, len(manifest))
-    digests = tuple(hashlib.sha256(s.tobytes()).hexdigest() for s in samples)
-    return SpeechData(settings, manifest, tuple(samples), digests, n_folded, label_map, left_out, added_name)
+def decode_utterances(recipe: Recipe, corpora: Corpora, hook: Hook | None = None) -> Utterances:
+    """Decode every clip as the recipe's network, or each of its members, wants it.
+
+    Raises RecipeError, before anything is decoded, where a model does not go with its data.
+    """
+    check_pairing(recipe)
+    if isinstance(recipe.model, LateFusionSettings):
+        members = tuple(decode_utterances(member, corpora, hook) for member in recipe.members)
+        first = members[0]
+        return FusedUtterances(settings=first.settings, corpora=corpora, digests=first.digests, members=members)
+    if isinstance(recipe.data, VoiceDataSettings):
+        return decode_speech(recipe.data, corpora, hook)
+    if isinstance(recipe.data, VideoDataSettings):
+        return decode_video(recipe.data, corpora, hears(recipe), hook)
+    raise RecipeError(f"recipe {recipe.name!r} is not of utterances")
 
 
-def _samples(clip: Clip, cache: FeatureCache) -> NDArray[np.int16]:
-    key: dict[str, Any] = {"what": "samples", "rate_hz": RATE_HZ, "start_s": clip.start_s, "end_s": clip.end_s}
-    key["decoder"] = av.__version__
-    if not clip.path.is_file():
-        raise CorpusError(f"{clip.path} is missing", "the manifest names it; prepare it again, or bring the file back")
-    return cache.get(clip.path, key, lambda: read_samples(clip, RATE_HZ)).astype(np.int16, copy=False)
+def utterance_job(recipe: Recipe, data: Utterances, fold: Fold | None, held_out: Sequence[int] = ()) -> Job:
+    """Prepare one fold's training, or, without a fold, the training on every clip but those held out, which validate.
 
+    Where no clip validates nothing is selected.
 
-def repeat_rare(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return indices into (N,) labels in which each rare class comes a whole number of times, about as often as the
-    commonest: RAVDESS has half as many neutral clips as of any other emotion, and UAR counts classes alike."""
-    counts = np.bincount(labels)
-    times = np.maximum(1, np.round(counts.max() / np.maximum(counts, 1))).astype(np.int64)
-    return np.repeat(np.arange(len(labels)), times[labels])
-
-
-def voice_job(recipe: Recipe, speech: SpeechData, fold: Fold | None) -> Job:
-    """Prepare one fold's training, or, without a fold, the training on every clip, with nothing selected."""
-    settings = recipe.data
-    if not isinstance(settings, VoiceDataSettings) or isinstance(recipe.model, FaceNetSettings | SvmSettings):
-        raise RecipeError(f"recipe {recipe.name!r} pairs {settings.corpus!r} with {recipe.model.name!r}")
-    everything = tuple(range(len(speech.manifest)))
-    train = fold.train + speech.added_to(fold) if fold is not None else everything
-    valid = fold.valid if fold is not None else ()
-    name = recipe.model.pretrained if isinstance(recipe.model, VoiceNetSettings) else None
+    Weights that a network starts from are fetched where they are not here yet. Raises RecipeError where the network
+    does not go with the data, and AssetError where weights cannot be had.
+    """
+    if fold is not None:
+        train, valid = fold.train + data.added_to(fold), fold.valid
+    else:
+        valid = tuple(held_out)
+        train = tuple(i for i in range(len(data.manifest)) if i not in set(valid))
     torch.manual_seed(recipe.seed)
-    network = build(recipe.model, len(speech.labels), find(name) if name else None)
-    augment_input, augment_features = speech_augmentation(settings, network.feature_kind)
-    data = speech.training(train)
+    network = make_network(recipe, len(data.labels), {name: find(name) for name in assets_of(recipe)})
+    augment_input, augment_features = augmentation(recipe, network)
     return Job(
         network=network,
-        labels=speech.labels,
-        train=data,
-        valid=speech.batches(valid) if valid else None,
+        labels=data.labels,
+        train=data.training(train),
+        valid=data.batches(valid) if valid else None,
         augment_input=augment_input,
         augment_features=augment_features,
         monitor="val_uar",
-        fingerprint=speech.fingerprint(train, valid),
-        class_weights=balanced_weights(data) if recipe.train.class_weights == "balanced" else None,
+        fingerprint=data.fingerprint(train, valid),
+        class_weights=balanced_weights(data.targets(data.balanced(train)))
+        if recipe.train.class_weights == "balanced"
+        else None,
     )
 
 
-def balanced_weights(data: VoiceBatches) -> torch.Tensor:
-    """Return (C,) weights that make every class count alike in the loss: N / (C n_c), as scikit-learn's "balanced"."""
-    counts = data.targets.sum(dim=0)
-    return len(data) / (len(counts) * counts.clamp(min=1))
+def augmentation(recipe: Recipe, network: BuiltNetwork) -> tuple[Augment, Augment | None]:
+    """Choose what is done to a network's inputs, and then to what its front end makes of them."""
+    data = recipe.data
+    if isinstance(data, VoiceDataSettings):
+        return speech_augmentation(data, network.feature_kind)
+    assert isinstance(data, VideoDataSettings)
+    if not isinstance(network, AudioVideoNet | FrameLstmMel):
+        return lambda frames, generator: augment_frames(frames, data, generator), None
+    return clip_augmentation(data, network.sound_kind)
+
+
+def balanced_weights(targets: NDArray[np.float32]) -> torch.Tensor:
+    """Return (C,) weights that make every class of (N, C) targets count alike in the loss: N / (C n_c), as
+    scikit-learn's "balanced"."""
+    counts = torch.from_numpy(targets.sum(axis=0))
+    return len(targets) / (len(counts) * counts.clamp(min=1))

@@ -4,30 +4,49 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, TypeAlias, cast
 
 import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
+from torch.utils._pytree import tree_map
 from torchmetrics.classification import MulticlassAccuracy
 
 from emofuse.config import TrainSettings
 from emofuse.models.frontends import FeatureKind
 
-Augment = Callable[[Tensor, Generator], Tensor]
+Inputs: TypeAlias = Tensor | tuple[Tensor, ...]  # of a network, or of its classifier: all (N, ...)
+Augment = Callable[[Any, Generator], Any]  # gets Inputs and returns as many
 
 
 class Network(Protocol):
-    """What is trained here: a front end, and a classifier of what it makes. forward is one after the other."""
+    """What is trained here: a front end, and a classifier of what it makes. forward is one after the other.
 
+    inputs: what forward takes, by name and in order. feature_kind: what the front end makes.
+    """
+
+    inputs: ClassVar[tuple[str, ...]]
     frontend: nn.Module
     feature_kind: ClassVar[FeatureKind]
 
-    def classify(self, features: Tensor) -> Tensor:
-        """Map features (N, ...) to logits (N, C)."""
+    def classify(self, features: Any) -> Tensor:
+        """Map Inputs (N, ...) to logits (N, C), or to (N, T, C) where every frame has its own."""
         ...
+
+
+def score_clips(network: nn.Module, x: Inputs) -> Tensor:
+    """Score clips (N, ...), or the K windows (N, K, T) of sound of each. Returns (N, C) log-probabilities: where there
+    are several windows or frames, their mean, which is not normalised."""
+    if isinstance(x, tuple):
+        logits: Tensor = network(*x)
+    elif cast(Network, network).inputs == ("samples",) and x.ndim == 3:
+        logits = network(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+    else:
+        logits = network(x)
+    scores = F.log_softmax(logits.float(), dim=-1)
+    return scores.mean(dim=1) if scores.ndim == 3 else scores
 
 
 class Classifier(L.LightningModule):
@@ -58,38 +77,38 @@ class Classifier(L.LightningModule):
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.class_weights: Tensor | None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Score a batch (N, ...) or, where it holds K windows each (N, K, T), the mean log-probability over them."""
-        if x.ndim == 3 and x.shape[-1] > 1000:  # (N, K, T) samples
-            n, k, t = x.shape
-            logits: Tensor = self.network(x.reshape(n * k, t))
-            return F.log_softmax(logits, dim=-1).view(n, k, -1).mean(dim=1)
-        scores: Tensor = self.network(x)
-        return scores
+    def forward(self, x: Inputs) -> Tensor:
+        """Score a batch: see `score_clips`."""
+        return score_clips(self.network, x)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: tuple[Inputs, Tensor], batch_idx: int) -> Tensor:
         """Augment, mix up, and return the cross-entropy with the target distributions."""
         x, target = batch
         network = cast(Network, self.network)
         with torch.no_grad():
-            x = network.frontend(self._augmented(self.augment_input, x))
+            x = self._augmented(self.augment_input, x)
+            x = network.frontend(*x) if isinstance(x, tuple) else network.frontend(x)
             if self.augment_features is not None:
                 x = self._augmented(self.augment_features, x)
             if self.settings.mixup > 0:
                 x, target = self._mixup(x, target)
         logits = network.classify(x).float()
+        if logits.ndim == 3:  # every frame learns the clip's label
+            target = target.repeat_interleave(logits.shape[1], dim=0)
+            logits = logits.flatten(0, 1)
         loss = F.cross_entropy(logits, target, self.class_weights, label_smoothing=self.settings.label_smoothing)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(target))
+        # of all processes that train together: a schedule that looks at it must do the same in each of them
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(target), sync_dist=True)
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[Inputs, Tensor], batch_idx: int) -> None:
         """Count what is right."""
         x, target = batch
-        logits = self(x).float()
+        logits = self(x)
         label = target.argmax(dim=1)
         self.accuracy.update(logits, label)
         self.recall.update(logits, label)
-        self.log("val_loss", F.cross_entropy(logits, target), batch_size=len(target))
+        self.log("val_loss", F.cross_entropy(logits, target), batch_size=len(target), sync_dist=True)
         self.log("val_accuracy", self.accuracy, prog_bar=True)
         self.log("val_uar", self.recall, prog_bar=True)
 
@@ -123,25 +142,40 @@ class Classifier(L.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _augmented(self, augment: Augment, x: Tensor) -> Tensor:
+    def _augmented(self, augment: Augment, x: Inputs) -> Inputs:
         """Augment on the CPU, where the random numbers are drawn: the same ones whatever the device."""
-        return augment(x.cpu(), self.random).to(x.device)
+        device = target_device(x)
+        changed: Inputs = augment(tree_map(Tensor.cpu, x), self.random)
+        return cast(Inputs, tree_map(lambda one: one.to(device), changed))
 
-    def _mixup(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        alpha = torch.full((len(x),), self.settings.mixup)
+    def _mixup(self, x: Inputs, target: Tensor) -> tuple[Inputs, Tensor]:
+        alpha = torch.full((len(target),), self.settings.mixup)
         share = torch._sample_dirichlet(torch.stack([alpha, alpha], dim=1), generator=self.random)[:, 0]
-        share = torch.maximum(share, 1 - share).to(x)
-        other = torch.randperm(len(x), generator=self.random)
-        wide = share.view(-1, *[1] * (x.ndim - 1))
-        mixed = wide * x + (1 - wide) * x[other]
-        return mixed, share[:, None] * target + (1 - share[:, None]) * target[other]
+        share = torch.maximum(share, 1 - share).to(target)
+        other = torch.randperm(len(target), generator=self.random)
+
+        def mix(one: Tensor) -> Tensor:
+            wide = share.view(-1, *[1] * (one.ndim - 1))
+            return wide * one + (1 - wide) * one[other]
+
+        return cast(Inputs, tree_map(mix, x)), mix(target)
+
+
+def target_device(x: Inputs) -> torch.device:
+    """Return the device that a batch is on."""
+    return x[0].device if isinstance(x, tuple) else x.device
+
+
+def is_pretrained(name: str) -> bool:
+    """Whether a parameter or a module of that name belongs to the part of a network that may be pretrained."""
+    return any(part.startswith("backbone") for part in name.split("."))
 
 
 def _parameter_groups(network: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:
     """Split weights from biases and norms (no decay), and the pretrained part from the rest (its own rate)."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        key = (parameter.ndim > 1, name.startswith("backbone."))
+        key = (parameter.ndim > 1, is_pretrained(name))
         groups.setdefault(key, []).append(parameter)
     return [
         {

@@ -1,0 +1,164 @@
+"""`emofuse bundle`: put networks together so that `emofuse analyze --bundle` can use them, and check what was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Final, get_args
+
+import typer
+from rich.markup import escape
+
+from emofuse.card import InputSpec
+from emofuse.cli.console import OUT, note
+from emofuse.emotions import BASE, LABEL_SETS
+from emofuse.errors import UsageError
+from emofuse.inference.bundle import MANIFEST, Bundle, BundleModality, load_bundle, load_network
+from emofuse.inference.compose import Part, common_labels, compose
+from emofuse.inference.trial import try_bundle
+
+MODALITIES: Final[tuple[BundleModality, ...]] = get_args(BundleModality)
+
+app = typer.Typer(
+    name="bundle",
+    help="Put networks together for `analyze`, and check them.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+
+@app.command("make")
+def make(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
+    networks: Annotated[
+        list[str] | None, typer.Argument(metavar="[face|voice|clip]=FILE.onnx...", help="What `emofuse export` wrote.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="What to call it; the folder's name, if not given.")] = "",
+    base: Annotated[
+        str,
+        typer.Option("--from", metavar="BUNDLE", help="Take what is not given from this bundle (a name or folder)."),
+    ] = "",
+    weights: Annotated[
+        list[str] | None, typer.Option("--weight", metavar="clip=2", help="The say of a modality in the fusion.")
+    ] = None,
+    temperatures: Annotated[
+        list[str] | None, typer.Option("--temperature", metavar="voice=0.98", help="As `emofuse evaluate` reports it.")
+    ] = None,
+    labels: Annotated[str, typer.Option(help="What to answer with: a label set's name, or labels with commas.")] = "",
+) -> None:
+    """Put networks together in a folder: their files, fusion.json and a page about them.
+
+    Exit code: 0 the bundle was made, 1 it was not, 2 wrong usage.
+    """
+    wanted = _labels(labels) if labels else None
+    given = {modality: Path(file) for modality, file in _pairs(networks or [], "FILE.onnx").items()}
+    temperature, weight = _numbers(temperatures or [], "--temperature"), _numbers(weights or [], "--weight")
+    loaded = load_bundle(base) if base else None
+    parts = _parts(given, loaded)
+    if not parts:
+        raise UsageError("a bundle needs a network", "for example clip=model.onnx, or --from base")
+    if absent := [m for m in (*temperature, *weight) if m not in parts]:
+        raise UsageError(f"there is no {absent[0]} network in the bundle", f"it has {', '.join(parts)}")
+    cards = [load_network(part.file, m).card for m, part in parts.items()]
+    answers = wanted or common_labels(cards, loaded.labels if loaded else BASE)
+    for modality, part in parts.items():
+        if modality in given and modality not in temperature:
+            note(f"the temperature of {modality} is not known, so it is 1: its probabilities may be too sure")
+        parts[modality] = Part(
+            part.file, temperature.get(modality, part.temperature), weight.get(modality, part.weight)
+        )
+    compose(out, name or out.resolve().name, answers, parts)
+    OUT.print(f"{escape(str(out / MANIFEST))}: {', '.join(parts)}")
+
+
+def _parts(given: Mapping[BundleModality, Path], base: Bundle | None) -> dict[BundleModality, Part]:
+    """Take what is given, and the rest from a bundle."""
+    parts: dict[BundleModality, Part] = {}
+    for modality in MODALITIES:
+        if modality in given:
+            parts[modality] = Part(given[modality])
+        elif base is not None and modality in base.networks:
+            settings = base.manifest.modalities[modality]
+            parts[modality] = Part(base.networks[modality].path, settings.temperature, settings.weight)
+    return parts
+
+
+@app.command("check")
+def check(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder that holds one, or the name of one.")],
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Load a bundle, run each of its networks once on made-up input, and say what it is made of.
+
+    Exit code: 0 the bundle can be used, 1 something is wrong with it, 2 wrong usage.
+    """
+    loaded = load_bundle(bundle, device)
+    manifest = loaded.manifest
+    trials = try_bundle(loaded)
+    OUT.print(f"[bold]bundle {escape(manifest.name)} {escape(manifest.version)}[/bold]: {', '.join(loaded.labels)}")
+    for trial in trials:
+        card, settings = loaded.networks[trial.modality].card, manifest.modalities[trial.modality]
+        size = f"{card.n_parameters:,} parameters, {trial.size_bytes / 1e6:.1f} MB"
+        say = f"weight {settings.weight:.2f}, temperature {settings.temperature:.2f}"
+        OUT.print(f"\n[bold]{trial.modality}[/bold] {escape(settings.file)}: {escape(card.name)} ({size}, {say})")
+        OUT.print(f"  labels: {escape(', '.join(card.labels))}")
+        OUT.print(f"  input: {_written(card.input)}")
+        OUT.print(f"  cost: {trial.call_ms:.1f} ms a call on {escape(device)}")
+        for source in card.data:
+            OUT.print(f"  data: {escape(source.name)}, licence: {escape(source.licence)}")
+        for caution in card.cautions:
+            OUT.print(f"  caution: {escape(caution)}")
+    OUT.print("\nall networks can be run")
+
+
+def _written(spec: InputSpec) -> str:
+    """Say what a network is given."""
+    if spec.kind == "face":
+        return f"grey faces of {spec.size_px} x {spec.size_px}"
+    if spec.kind == "samples":
+        return f"{spec.window_s:g} s of sound at {spec.rate_hz} Hz" if spec.window_s else f"sound at {spec.rate_hz} Hz"
+    every = f"every {spec.stride}, " if spec.sampling == "strided" else ""
+    over = f" over {spec.window_s:g} s" if spec.sampling == "uniform" else ""
+    sound = f", and {spec.window_s:g} s of sound at {spec.rate_hz} Hz" if spec.rate_hz else ""
+    answer = ", an answer for every frame" if spec.per_frame else ""
+    return f"{spec.n_frames} frames of {spec.size_px} x {spec.size_px}, {every}{spec.sampling}{over}{sound}{answer}"
+
+
+def _pairs(texts: Iterable[str], what: str) -> dict[BundleModality, str]:
+    """Read `modality=value`, each modality once. Raises UsageError for anything else."""
+    found: dict[BundleModality, str] = {}
+    for text in texts:
+        key, _, value = text.partition("=")
+        modality = next((m for m in MODALITIES if m == key), None)
+        if modality is None or not value:
+            raise UsageError(f"{text!r} is not of the form {'|'.join(MODALITIES)}={what}")
+        if modality in found:
+            raise UsageError(f"{modality} is given twice: {found[modality]} and {value}")
+        found[modality] = value
+    return found
+
+
+def _numbers(texts: Iterable[str], option: str) -> dict[BundleModality, float]:
+    numbers: dict[BundleModality, float] = {}
+    for modality, text in _pairs(texts, "NUMBER").items():
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            raise UsageError(f"{option} {modality}={text}: it must be a number above 0")
+        numbers[modality] = number
+    return numbers
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    """Return the labels of a set, or those of a list. Raises UsageError for less than two, or one that is twice."""
+    if text in LABEL_SETS:
+        return LABEL_SETS[text]
+    labels = tuple(part.strip() for part in text.split(",") if part.strip())
+    if len(labels) < 2:
+        raise UsageError(f"no label set is called {text!r}", f"there is {', '.join(LABEL_SETS)}, or labels with commas")
+    if len(set(labels)) < len(labels):
+        raise UsageError(f"a label is twice in {text!r}")
+    return labels

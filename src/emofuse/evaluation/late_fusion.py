@@ -1,0 +1,60 @@
+"""Late fusion: what the models of several modalities say of the same clips, put together by validation speakers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from emofuse.config import LateFusionSettings
+from emofuse.evaluation.folds import FoldResult
+from emofuse.evaluation.metrics import fit_temperature
+from emofuse.inference.network import log_probabilities, softmax
+
+LARGEST: Final = 10.0  # weight: a few validation clips that are all right would have it grow without end
+
+
+def fuse_folds(settings: LateFusionSettings, members: Sequence[Sequence[FoldResult]]) -> list[FoldResult]:
+    """Put the members' results together, fold by fold. members: for each, its results in the same order."""
+    return [_fuse(settings, results) for results in zip(*members, strict=True)]
+
+
+def _fuse(settings: LateFusionSettings, results: Sequence[FoldResult]) -> FoldResult:
+    truth = results[0].valid_truth
+    temperatures = [fit_temperature(result.valid, truth) for result in results]
+    valid, test = (
+        np.stack([log_probabilities(part, t) for part, t in zip(parts, temperatures, strict=True)])
+        for parts in ([result.valid for result in results], [result.test for result in results])
+    )
+    if settings.rule == "mean":
+        fused_valid, fused_test = (np.log(np.exp(part).mean(axis=0)) for part in (valid, test))
+    else:
+        weights = product_weights(valid, truth)
+        fused_valid, fused_test = (np.einsum("m,mnc->nc", weights, part) for part in (valid, test))
+    n_parameters = sum(result.n_parameters for result in results)
+    return FoldResult(fused_test.astype(np.float32), fused_valid.astype(np.float32), truth, n_parameters, None)
+
+
+def product_weights(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Find the weights (M,) under which the weighted sum of log-probabilities (M, N, C) predicts (N,) labels best.
+
+    The negative log-likelihood is convex in them; none is negative. This is a logarithmic opinion pool (Heskes, 1998,
+    https://papers.nips.cc/paper/1413-selecting-weighting-factors-in-logarithmic-opinion-pools).
+    """
+    stacked = scores.astype(np.float64)
+    rows = np.arange(len(truth))
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        pooled = np.einsum("m,mnc->nc", weights, stacked)
+        probabilities = softmax(pooled.astype(np.float32)).astype(np.float64)
+        top = pooled.max(axis=1, keepdims=True)
+        log_sum = top[:, 0] + np.log(np.exp(pooled - top).sum(axis=1))
+        gradient = (np.einsum("nc,mnc->mn", probabilities, stacked) - stacked[:, rows, truth]).mean(axis=1)
+        return float((log_sum - pooled[rows, truth]).mean()), gradient
+
+    start = np.ones(len(scores))
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, LARGEST)] * len(scores))
+    return np.asarray(found.x, dtype=np.float64)

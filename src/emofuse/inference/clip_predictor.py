@@ -1,0 +1,89 @@
+"""Scores a clip: the person in front over the last seconds, with the sound where the network hears."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emofuse.features.speech import RATE_HZ, SoundBuffer, voiced_s
+from emofuse.inference.bundle import Bundle
+from emofuse.inference.clip_buffer import ClipBuffer, ClipWindow
+from emofuse.inference.predictors import FULL_VOICED_S, LEAST_VOICED_S, Calibrated
+from emofuse.types import Face, Scores
+
+
+class ClipPredictor:
+    """Gathers pictures as they come, and scores what it has when asked.
+
+    frame_answers: what to make of a network that answers for every frame: the mean of its log-probabilities, or
+    those of the newest frame.
+    """
+
+    def __init__(self, bundle: Bundle, frame_answers: Literal["mean", "newest"] = "mean") -> None:
+        network = bundle.networks["clip"]
+        spec = network.card.input
+        assert spec.n_frames is not None and spec.size_px is not None and spec.window_s is not None
+        self.hears = spec.rate_hz is not None
+        self.window_s = spec.window_s
+        self._is_per_frame = spec.per_frame
+        self._frame_answers = frame_answers
+        self._black = np.zeros((spec.n_frames, spec.size_px, spec.size_px, 3), np.uint8)
+        self._buffer = ClipBuffer(spec)
+        self._model = Calibrated(network, bundle.labels, bundle.manifest.modalities["clip"].temperature)
+
+    @property
+    def front_id(self) -> int | None:
+        """The track of the person that is watched, None where there is nobody."""
+        return self._buffer.front_id
+
+    def see(self, image: NDArray[np.uint8], faces: Sequence[Face], time_s: float) -> bool:
+        """Take the next picture, (H, W, 3) uint8 RGB, with its tracked faces. Returns whether it is the first of a
+        person."""
+        return self._buffer.push(image, faces, time_s)
+
+    def score(self, time_s: float, sound: SoundBuffer) -> Scores | None:
+        """Score the seconds up to `time_s`; None without a face, unless the network hears and somebody speaks."""
+        seen = self._buffer.window(time_s)
+        heard = sound.window(time_s - self.window_s, time_s) if self.hears else np.zeros(0, np.float32)
+        spoken_s = voiced_s(heard) if self.hears else 0.0
+        is_spoken = spoken_s >= LEAST_VOICED_S
+        if seen is None and not is_spoken:
+            return None
+        batches: list[NDArray[np.uint8] | NDArray[np.float32]] = [(self._black if seen is None else seen.frames)[None]]
+        if self.hears:
+            missing_s = time_s - sound.end_s  # where the sound ends before the picture
+            batches.append(_placed(heard, self.window_s, missing_s, is_spoken)[None])
+            batches.append(np.array([[seen is not None, is_spoken]], np.float32))
+        logits = self._model.network.logits(*batches)
+        (probabilities,), (covered,) = self._model.calibrate(self._of_clip(logits, seen))
+        quality = min(1.0, spoken_s / FULL_VOICED_S) if seen is None else seen.quality
+        start_s = time_s - len(heard) / RATE_HZ if is_spoken else time_s
+        if seen is not None:
+            start_s = min(start_s, seen.start_s)
+        return Scores("clip", self._model.labels, probabilities, start_s, time_s, min(1.0, quality * float(covered)))
+
+    def _of_clip(self, logits: NDArray[np.float32], seen: ClipWindow | None) -> NDArray[np.float32]:
+        """Reduce (1, T, C) logits of a network that answers for every frame to (1, C).
+
+        The softmax of mean logits is that of mean log-probabilities: each frame's differ from its logits by a number.
+        """
+        if not self._is_per_frame:
+            return logits
+        real = logits if seen is None else logits[:, : seen.n_real]
+        return real[:, -1] if self._frame_answers == "newest" else np.asarray(real.mean(axis=1), dtype=np.float32)
+
+
+def _placed(heard: NDArray[np.float32], window_s: float, missing_s: float, is_spoken: bool) -> NDArray[np.float32]:
+    """Put sound where it belongs in a window of (T,) samples: silence before it began and after it ended.
+
+    All is silence where nobody speaks: an absent input is zeros.
+    """
+    samples = np.zeros(round(window_s * RATE_HZ), np.float32)
+    if is_spoken:
+        end = len(samples) - max(0, round(missing_s * RATE_HZ))
+        start = max(0, end - len(heard))
+        samples[start:end] = heard[len(heard) - (end - start) :]
+    return samples

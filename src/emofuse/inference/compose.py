@@ -1,0 +1,178 @@
+"""Putting a bundle together: the networks' files, `fusion.json` and a page about them, in a folder of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from emofuse import __version__
+from emofuse.atomic import make_folder
+from emofuse.card import ModelCard
+from emofuse.emotions import BASE, LABEL_SETS, SPELLINGS
+from emofuse.errors import BundleError, OutputError
+from emofuse.inference.bundle import (
+    MANIFEST,
+    Bundle,
+    BundleManifest,
+    BundleModality,
+    ModalitySettings,
+    labels_matrix,
+    load_bundle,
+    read_manifest,
+)
+
+PAGE: Final = "card.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One modality of a bundle to be: its ONNX file, and what goes into ModalitySettings."""
+
+    file: Path
+    temperature: float = 1.0
+    weight: float = 1.0
+
+
+def compose(folder: Path, name: str, labels: Sequence[str], parts: Mapping[BundleModality, Part]) -> None:
+    """Write a bundle, load it, and only then put it in place of what `folder` held: nothing, or another bundle.
+
+    Raises OutputError where `folder` holds anything else or cannot be written, BundleError where the parts make no
+    bundle.
+    """
+    target = folder.resolve()
+    _check_replaceable(target)
+    make_folder(target.parent)
+    made = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:8]}")
+    try:
+        made.mkdir()
+        modalities: dict[BundleModality, ModalitySettings] = {}
+        for modality, part in parts.items():
+            copied = made / f"{modality}.onnx"
+            shutil.copyfile(part.file, copied)
+            modalities[modality] = ModalitySettings(
+                file=copied.name, temperature=part.temperature, weight=part.weight, sha256=file_hash(copied)
+            )
+        manifest = BundleManifest(name=name, version=__version__, labels=tuple(labels), modalities=modalities)
+        (made / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        bundle = load_bundle(made)
+        (made / PAGE).write_text(page(bundle), encoding="utf-8")
+        _swap(made, target)
+    except OSError as error:
+        raise OutputError(f"cannot write the bundle {folder}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def common_labels(cards: Sequence[ModelCard], first_choice: Sequence[str] = BASE) -> tuple[str, ...]:
+    """Choose what a bundle of these networks answers with: `first_choice` where all can be mapped to it, else the
+    labels that they share. Raises BundleError where there are none such."""
+    own = {card.labels for card in cards}
+    try:
+        for card in cards:
+            labels_matrix(card.labels, first_choice)
+    except BundleError as error:
+        if len(own) == 1:
+            return own.pop()
+        hint = f"choose a set with --labels: {', '.join(LABEL_SETS)}"
+        raise BundleError(f"the networks have no labels in common: {error.message}", hint) from None
+    return tuple(first_choice)
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def page(bundle: Bundle) -> str:
+    """Write what people should know of a bundle, as Markdown: labels, data with licences, scores and cautions."""
+    manifest = bundle.manifest
+    lines = [
+        f"# Bundle {manifest.name} {manifest.version}",
+        "",
+        f"Answers with: {', '.join(manifest.labels)}.{_changes(bundle)}",
+        "The modalities' calibrated probabilities are averaged, each with its weight times the quality of its input.",
+        "",
+        "Scores are fractions of one corpus's own test; they say little about your recordings. Emotion shown is not "
+        "emotion felt: do not decide about people by it.",
+    ]
+    for modality, network in bundle.networks.items():
+        settings = manifest.modalities[modality]
+        lines += ["", f"## {modality}: `{settings.file}`", "", *_about(network.card, settings)]
+    return "\n".join(lines) + "\n"
+
+
+def _about(card: ModelCard, settings: ModalitySettings) -> list[str]:
+    lines = [
+        card.description,
+        "",
+        f"- labels: {', '.join(card.labels)}",
+        f"- parameters: {card.n_parameters:,}; temperature {settings.temperature}; weight {settings.weight}",
+        f"- recipe: `{card.name}`, seed {card.seed}",
+    ]
+    lines += [f"- data: {d.name}{f' ({d.part})' if d.part else ''}, licence: {d.licence}" for d in card.data]
+    lines += [f"- caution: {caution}" for caution in card.cautions]
+    if card.scores:
+        lines += ["", "| score | value | 95 % interval | on | weights |", "|---|---|---|---|---|"]
+    for s in card.scores:
+        interval = f"{s.interval_95[0]:.1%} to {s.interval_95[1]:.1%}" if s.interval_95 else ""
+        lines.append(f"| {s.metric} | {s.value:.2%} | {interval} | {s.on} | {s.weights} |")
+    for protocol, command in dict.fromkeys((s.protocol, s.command) for s in card.scores):
+        lines += ["", f"{protocol}. `{command}`"]
+    return lines
+
+
+def _changes(bundle: Bundle) -> str:
+    """Say which labels of the networks count as another one, and which are left out."""
+    said: dict[str, None] = {}
+    for network in bundle.networks.values():
+        matrix = labels_matrix(network.card.labels, bundle.labels)
+        for label, row in zip(network.card.labels, matrix, strict=True):
+            if not row.any():
+                said[f"{label} is left out"] = None
+            elif _meaning(label) != _meaning(into := bundle.labels[int(row.argmax())]):
+                said[f"{label} counts as {into}"] = None
+    text = "; ".join(said)
+    return f" {text[0].upper()}{text[1:]}." if text else ""
+
+
+def _meaning(label: str) -> str:
+    return next((meaning for meaning, spellings in SPELLINGS.items() if label in spellings), label)
+
+
+def _check_replaceable(target: Path) -> None:
+    """Raise OutputError where putting a bundle at `target` would lose something that is not a bundle."""
+    hint = "choose a folder that is not there yet"
+    if target == Path.cwd():
+        raise OutputError(f"{target} is the folder you are in", hint)
+    if target.exists() and not target.is_dir():
+        raise OutputError(f"{target} is a file", hint)
+    held = {path.name for path in target.iterdir()} if target.is_dir() else set()
+    if not held:
+        return
+    try:
+        own = {MANIFEST, PAGE, *(s.file for s in read_manifest(target).modalities.values())}
+    except (OSError, BundleError):
+        own = set()
+    if not held <= own:
+        raise OutputError(f"{target} holds something else: {', '.join(sorted(held - own)[:3])}", hint)
+
+
+def _swap(made: Path, target: Path) -> None:
+    """Put `made` in the place of `target`; on failure `target` is as it was."""
+    if not target.exists():
+        made.rename(target)
+        return
+    aside = made.with_name(made.name + ".old")
+    target.rename(aside)
+    try:
+        made.rename(target)
+    except BaseException:
+        aside.rename(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

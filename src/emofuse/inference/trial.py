@@ -1,0 +1,89 @@
+"""Trying the networks of a bundle on made-up input: whether they can be run, and what a call costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emofuse.card import InputSpec
+from emofuse.errors import BundleError
+from emofuse.features.speech import RATE_HZ
+from emofuse.inference.bundle import Bundle, BundleModality
+from emofuse.inference.clip_predictor import ClipPredictor
+from emofuse.inference.compose import file_hash
+from emofuse.inference.network import OnnxNetwork
+from emofuse.inference.predictors import FacePredictor, VoicePredictor
+
+MOST_CALLS: Final = 20
+LONGEST_S: Final = 2.0  # of calls, after one to warm up
+PREDICTORS: Final[dict[BundleModality, Callable[[Bundle], object]]] = {
+    "face": FacePredictor,
+    "voice": VoicePredictor,
+    "clip": ClipPredictor,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How one network did. call_ms: the median milliseconds of a call with one clip, face or window of sound."""
+
+    modality: BundleModality
+    size_bytes: int
+    call_ms: float
+
+
+def try_bundle(bundle: Bundle) -> list[Trial]:
+    """Compare every file with its hash, where there is one, and run it. Raises BundleError for the first fault."""
+    for modality in bundle.networks:
+        PREDICTORS[modality](bundle)  # refuses a card that it cannot serve
+    return [_try(bundle, modality) for modality in bundle.networks]
+
+
+def _try(bundle: Bundle, modality: BundleModality) -> Trial:
+    network, settings = bundle.networks[modality], bundle.manifest.modalities[modality]
+    if settings.sha256 is not None and file_hash(network.path) != settings.sha256:
+        raise BundleError(f"{network.path} is not the file that the bundle was made of: its hash differs")
+    spec = network.card.input
+    whole = made_up(spec)
+    for batches in (whole, *_without_one(spec, whole)):
+        if not np.isfinite(network.logits(*batches)).all():
+            raise BundleError(f"{network.path} gives numbers that are not finite")
+    return Trial(modality, network.path.stat().st_size, _call_ms(network, whole))
+
+
+def made_up(spec: InputSpec) -> list[NDArray[Any]]:
+    """Make a batch of one of every input: pictures and sound of noise, all present."""
+    random = np.random.default_rng(0)
+    samples = random.normal(0, 0.1, (1, round((spec.window_s or 1.0) * RATE_HZ))).astype(np.float32)
+    square = (spec.size_px or 48, spec.size_px or 48)
+    made: dict[str, NDArray[Any]] = {
+        "faces": (random.random((1, 1, *square)) * 255).astype(np.float32),
+        "samples": samples,
+        "frames": random.integers(0, 256, (1, spec.n_frames or 1, *square, 3), dtype=np.uint8),
+        "present": np.ones((1, 2), np.float32),
+    }
+    return [made[name] for name in spec.names]
+
+
+def _without_one(spec: InputSpec, whole: list[NDArray[Any]]) -> list[list[NDArray[Any]]]:
+    """The same with the picture or the sound absent, where a network takes both."""
+    if "present" not in spec.names:
+        return []
+    frames, samples, _ = whole
+    only = [np.array([[picture, 1 - picture]], np.float32) for picture in (0, 1)]
+    return [[np.zeros_like(frames), samples, only[0]], [frames, np.zeros_like(samples), only[1]]]
+
+
+def _call_ms(network: OnnxNetwork, batches: list[NDArray[Any]]) -> float:
+    spent_s: list[float] = []
+    while len(spent_s) < MOST_CALLS and sum(spent_s) < LONGEST_S:
+        start_s = time.perf_counter()
+        network.logits(*batches)
+        spent_s.append(time.perf_counter() - start_s)
+    return 1000 * median(spent_s)

@@ -1,0 +1,102 @@
+"""From a recipe to its network: whether it goes with the data, and the weights that it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, get_args
+
+from emofuse.assets import find
+from emofuse.config import (
+    AudioVideoSettings,
+    FaceNetSettings,
+    FrameLstmMelSettings,
+    LateFusionSettings,
+    MvitSettings,
+    R3dSettings,
+    Recipe,
+    ResnetLstmSettings,
+    ResnetTransformerSettings,
+    SpeechNetSettings,
+    SvmSettings,
+    VideoDataSettings,
+    VideoNetSettings,
+)
+from emofuse.errors import AssetError, RecipeError
+from emofuse.models.build import BuiltNetwork, build, pretrained_assets
+from emofuse.models.face_sequence import MARGIN
+
+_NETWORKS: Final = {
+    "ferplus": (FaceNetSettings,),
+    "speech": get_args(SpeechNetSettings),
+    "video": (*get_args(VideoNetSettings), FrameLstmMelSettings, AudioVideoSettings),
+}
+"""What goes with each kind of data."""
+_WRAPPED: Final = (ResnetLstmSettings, ResnetTransformerSettings, FrameLstmMelSettings, R3dSettings, MvitSettings)
+"""What starts from torchvision's weights."""
+
+
+def check_pairing(recipe: Recipe) -> None:
+    """Raise RecipeError where a recipe's model, or that of a late fusion's member, does not go with its data."""
+    model, kind = recipe.model, recipe.data.corpus
+    if isinstance(model, LateFusionSettings):
+        for member in recipe.members:
+            check_pairing(member)
+    elif isinstance(model, SvmSettings) and kind != "ferplus":
+        if kind == "video" and model.features != "action-units":
+            raise RecipeError(
+                f"recipe {recipe.name!r} pairs {kind!r} with {model.features!r}, which are features of sound",
+                'set data.corpus to "speech"',
+            )
+    elif not isinstance(model, _NETWORKS[kind]):
+        raise RecipeError(f"recipe {recipe.name!r} pairs {kind!r} with {model.name!r}")
+
+
+def make_network(recipe: Recipe, n_classes: int, weights: Mapping[str, Path] | None = None) -> BuiltNetwork:
+    """Make a recipe's network. weights: files by the names of their assets; what has none starts from random weights.
+
+    Raises RecipeError for a model that is no network, or that does not go with the recipe's data.
+    """
+    settings = recipe.model
+    if isinstance(settings, SvmSettings | LateFusionSettings) or not isinstance(
+        settings, _NETWORKS[recipe.data.corpus]
+    ):
+        raise RecipeError(f"recipe {recipe.name!r} pairs {recipe.data.corpus!r} with {settings.name!r}")
+    margin = recipe.data.margin if isinstance(recipe.data, VideoDataSettings) else MARGIN
+    return build(settings, n_classes, weights, margin=margin)
+
+
+def assets_of(recipe: Recipe) -> tuple[str, ...]:
+    """Name the assets that a recipe's network starts from."""
+    if isinstance(recipe.model, SvmSettings | LateFusionSettings):
+        return ()
+    return tuple(dict.fromkeys(pretrained_assets(recipe.model)))
+
+
+def hears(recipe: Recipe) -> bool:
+    """Whether a network of clips is also given their sound."""
+    return isinstance(recipe.model, AudioVideoSettings | FrameLstmMelSettings)
+
+
+def with_weights_at_hand(recipe: Recipe, notice: Callable[[str], None]) -> Recipe:
+    """Return the recipe, without pretraining where torchvision's weights cannot be had: `notice` gets a line then.
+
+    So what is trained from random weights says so in its run, its report and its card. Members of a late fusion are
+    treated alike.
+    """
+    settings = recipe.model
+    if isinstance(settings, LateFusionSettings):
+        members = tuple(with_weights_at_hand(member, notice) for member in settings.members)
+        return recipe.model_copy(update={"model": settings.model_copy(update={"members": members})})
+    part = settings.video if isinstance(settings, AudioVideoSettings) else settings
+    if not isinstance(part, _WRAPPED):
+        return recipe
+    try:
+        for name in pretrained_assets(part):
+            find(name)
+    except AssetError as error:
+        notice(f"{recipe.name} starts from random weights: {error.message}")
+        random = part.model_copy(update={"pretrained": False})
+        changed = settings.model_copy(update={"video": random}) if part is not settings else random
+        return recipe.model_copy(update={"model": changed})
+    return recipe

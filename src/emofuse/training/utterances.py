@@ -1,0 +1,154 @@
+"""Corpora of utterances under one label set, as trainings and folds see them, whatever a network gets of a clip."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from emofuse.config import CorpusSettings
+from emofuse.corpora.manifest import Manifest, read_manifest
+from emofuse.corpora.readers import READERS, read_corpus
+from emofuse.corpora.relabel import Relabelled, join, relabel
+from emofuse.corpora.splits import Fold
+from emofuse.errors import CorpusError
+from emofuse.training.dataset import one_hot
+
+Hook: TypeAlias = Callable[[str, int, int], None]
+
+
+def find_corpus(name: str, data: str | Path | None) -> Manifest:
+    """Read a corpus by its reader's name, from a folder in `data`, or a manifest by its path (.csv).
+
+    The folder is called as the reader, or, as variants of a corpus share one, as it begins: "ravdess-song" is read
+    from `data/ravdess`. Where there is neither, `data` itself is taken to hold the corpus. Raises CorpusError where
+    there is no data folder, UsageError for a name that no reader has.
+    """
+    if name.lower().endswith(".csv"):
+        return read_manifest(Path(name))
+    if name in READERS and data is None:
+        raise CorpusError(f"no data folder to find {name} in", "give one with --data or EMOFUSE_DATA")
+    root = Path(data or ".")
+    folders = (root / name, root / name.partition("-")[0], root)
+    return read_corpus(name, next((folder for folder in folders if folder.is_dir()), folders[1]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corpora:
+    """Corpora as one. Folds are made of the clips of `folded`, which come first; the others are only trained on."""
+
+    joined: Relabelled
+    folded: Manifest
+    added_name: str = ""
+
+
+def read_corpora(settings: CorpusSettings, data: str | Path | None) -> Corpora:
+    """Read and relabel the corpora of a recipe. Raises CorpusError for a corpus with no usable label."""
+    parts = [relabel(find_corpus(name, data), settings.labels) for name in settings.train_on]
+    return Corpora(join(parts), parts[0].manifest, " + ".join(part.manifest.name for part in parts[1:]))
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Utterances(ABC):
+    """Decoded clips with their labels. digests: a hash of what was decoded of each clip of the joined manifest."""
+
+    settings: CorpusSettings
+    corpora: Corpora
+    digests: tuple[str, ...]
+
+    @property
+    def manifest(self) -> Manifest:
+        """All clips."""
+        return self.corpora.joined.manifest
+
+    @property
+    def folded(self) -> Manifest:
+        """The clips that folds are made of: their indices are those of `manifest` too."""
+        return self.corpora.folded
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The network's classes."""
+        return self.manifest.labels
+
+    @property
+    def added(self) -> tuple[int, ...]:
+        """The clips that no fold tests."""
+        return tuple(range(len(self.folded), len(self.manifest)))
+
+    def added_to(self, fold: Fold) -> tuple[int, ...]:
+        """Return the clips that a fold trains on beside its own: those added, but none whose speaker, or the very
+        content of which, it validates or tests. RAVDESS's actors sing too."""
+        held_out = (*fold.valid, *fold.test)
+        speakers = {self.manifest.clips[i].speaker for i in held_out}
+        contents = {self.digests[i] for i in held_out}
+        return tuple(
+            i for i in self.added if self.manifest.clips[i].speaker not in speakers and self.digests[i] not in contents
+        )
+
+    def of_last_speakers(self, n: int) -> tuple[int, ...]:
+        """Return the clips of the last n speakers, of all of the corpora; none where two others would not be left."""
+        speakers = self.folded.speakers
+        last = set(speakers[-n:]) if len(speakers) >= n + 2 else set()
+        return tuple(i for i, clip in enumerate(self.manifest) if clip.speaker in last)
+
+    def truth(self, indices: Sequence[int]) -> NDArray[np.int64]:
+        """Return (N,) label indices."""
+        return np.array([self.labels.index(self.manifest.clips[i].emotion) for i in indices], dtype=np.int64)
+
+    def targets(self, indices: Sequence[int]) -> NDArray[np.float32]:
+        """Return (N, C) label distributions."""
+        return one_hot(self.truth(indices), len(self.labels))
+
+    def balanced(self, indices: Sequence[int]) -> list[int]:
+        """Return the clips of a training part, rare emotions repeated where the recipe balances."""
+        if not self.settings.balance:
+            return list(indices)
+        return [indices[i] for i in repeat_rare(self.truth(indices))]
+
+    def fingerprint(self, *parts: Sequence[int]) -> str:
+        """Return a hash of the clips of these parts: their content, labels and order."""
+        digest = hashlib.sha256()
+        for part in parts:
+            for i in part:
+                digest.update(f"{self.digests[i]} {self.manifest.clips[i].emotion}\n".encode())
+            digest.update(b"--\n")
+        return digest.hexdigest()
+
+    @abstractmethod
+    def batches(self, indices: Sequence[int]) -> Dataset[Any]:
+        """Make an evaluation set: nothing is drawn."""
+
+    @abstractmethod
+    def training(self, indices: Sequence[int]) -> Dataset[Any]:
+        """Make a training set of `balanced` clips: where a window begins is drawn."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class FusedUtterances(Utterances):
+    """The same clips as each member of a late fusion wants them. They are trained on there, never here."""
+
+    members: tuple[Utterances, ...]
+
+    def batches(self, indices: Sequence[int]) -> Dataset[Any]:
+        """Refuse: members have their own."""
+        raise TypeError("a late fusion is evaluated through its members")
+
+    def training(self, indices: Sequence[int]) -> Dataset[Any]:
+        """Refuse: members have their own."""
+        raise TypeError("a late fusion is trained through its members")
+
+
+def repeat_rare(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return indices into (N,) labels in which each rare class comes a whole number of times, about as often as the
+    commonest: RAVDESS has half as many neutral clips as of any other emotion, and UAR counts classes alike."""
+    counts = np.bincount(labels)
+    times = np.maximum(1, np.round(counts.max() / np.maximum(counts, 1))).astype(np.int64)
+    return np.repeat(np.arange(len(labels)), times[labels])

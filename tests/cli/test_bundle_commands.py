@@ -1,0 +1,250 @@
+"""`emofuse bundle make` and `check`: what comes of them, one clear line for everything that is wrong, and `analyze`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import onnx
+import pytest
+
+from emofuse.cli.demo import CLIP
+from emofuse.emotions import BASE, RAVDESS
+from emofuse.inference.bundle import BUNDLES, MANIFEST, load_bundle
+from emofuse.types import Face
+from make_media import Video, picture, record
+from make_networks import clip_spec, write_clip_network
+
+SCHEMA = json.loads(files("emofuse.outputs").joinpath("timeline.schema.json").read_text(encoding="utf-8"))
+FACE, VOICE = (BUNDLES / "base" / f"{modality}.onnx" for modality in ("face", "voice"))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip_network(tmp_path_factory.mktemp("networks") / "tiny.onnx", clip_spec())
+
+
+def held(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def settings(folder: Path) -> dict[str, tuple[float, float]]:
+    modalities = json.loads((folder / MANIFEST).read_text())["modalities"]
+    return {name: (value["temperature"], value["weight"]) for name, value in modalities.items()}
+
+
+def test_a_bundle_of_given_networks(emofuse, tmp_path: Path, clip: Path) -> None:
+    out = tmp_path / "new" / "mine"
+    given = (f"face={FACE}", f"voice={VOICE}", f"clip={clip}")
+    result = emofuse("bundle", "make", *given, "-o", out, "--weight", "clip=2", "--temperature", "voice=0.98")
+    assert result.code == 0, result.err
+    assert held(tmp_path) == [f"new/mine/{f}" for f in ("card.md", "clip.onnx", "face.onnx", MANIFEST, "voice.onnx")]
+    assert settings(out) == {"face": (1.0, 1.0), "voice": (0.98, 1.0), "clip": (1.0, 2.0)}
+    bundle = load_bundle(out)
+    assert (bundle.manifest.name, bundle.labels) == ("mine", BASE)
+    notes = re.findall(r"temperature of (\w+) is not known", result.err)
+    assert notes == ["face", "clip"]
+    page = (out / "card.md").read_text()
+    assert "Contempt is left out; calm counts as neutral." in page and "It knows colours alone." in page
+
+
+def test_what_is_not_given_comes_from_another_bundle(emofuse, tmp_path: Path, clip: Path) -> None:
+    result = emofuse("bundle", "make", f"clip={clip}", "--from", "base", "-o", tmp_path / "b", "--name", "with clips")
+    assert result.code == 0, result.err
+    base = {m: (s.temperature, s.weight) for m, s in load_bundle().manifest.modalities.items()}
+    assert settings(tmp_path / "b") == {**base, "clip": (1.0, 1.0)}
+    assert load_bundle(tmp_path / "b").manifest.name == "with clips"
+    again = emofuse("bundle", "make", "--from", tmp_path / "b", "-o", tmp_path / "b", "--weight", "clip=3")
+    assert again.code == 0 and "not known" not in again.err  # a bundle may replace itself
+    assert settings(tmp_path / "b")["clip"] == (1.0, 3.0)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_labels_are_chosen_or_those_that_fit(emofuse, tmp_path: Path, clip: Path) -> None:
+    def made(file: Path, *options: str) -> tuple[str, ...]:
+        assert emofuse("bundle", "make", f"clip={file}", "-o", tmp_path / "b", *options).code == 0
+        return load_bundle(tmp_path / "b").labels
+
+    assert made(clip) == BASE
+    assert made(clip, "--labels", "ravdess-8") == RAVDESS
+    own = write_clip_network(tmp_path / "own.onnx", clip_spec(), ("up", "down", "still"))
+    assert made(own) == ("up", "down", "still")
+    assert made(own, "--labels", "still, down,up") == ("still", "down", "up")
+
+
+def test_check_says_what_a_bundle_is_made_of(emofuse, tmp_path: Path) -> None:
+    spec = clip_spec(rate_hz=16_000, sampling="strided", stride=2)
+    network = write_clip_network(tmp_path / "hears.onnx", spec)
+    assert emofuse("bundle", "make", f"clip={network}", "--from", "base", "-o", tmp_path / "b").code == 0
+    result = emofuse("bundle", "check", tmp_path / "b")
+    assert result.code == 0, result.err
+    for text in (
+        "1,172,440 parameters, 2.4 MB",
+        "tiny-clip (21 parameters",
+        "4 frames of 16 x 16, every 2, strided, and 1 s of sound at 16000 Hz",
+        "grey faces of 48 x 48",
+        "CC BY-NC-SA 4.0",
+        "caution: It knows colours alone.",
+        "weight 1.00, temperature 0.64",
+    ):
+        assert text in result.out
+    costs = [float(ms) for ms in re.findall(r"cost: ([\d.]+) ms", result.out)]
+    assert len(costs) == 3 and costs[2] < costs[0] + 5
+    assert emofuse("bundle", "check", "base").code == 0
+
+
+@pytest.fixture
+def made(emofuse, tmp_path: Path, clip: Path) -> Path:
+    folder = tmp_path / "bundle"
+    assert emofuse("bundle", "make", f"clip={clip}", f"voice={VOICE}", "-o", folder).code == 0
+    return folder
+
+
+def spoil_weights(file: Path) -> None:
+    model = onnx.load(str(file))
+    weights = next(t for t in model.graph.initializer if t.name == "colours")
+    values = onnx.numpy_helper.to_array(weights) * np.float32("nan")
+    weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
+    file.write_bytes(model.SerializeToString())
+    forget_hashes(file.parent)
+
+
+def forget_hashes(folder: Path) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    for one in manifest["modalities"].values():
+        one["sha256"] = None
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+FAULTS = {
+    "a file that is gone": (lambda b: (b / "clip.onnx").unlink(), r"no model at .*clip\.onnx"),
+    "a damaged file": (
+        lambda b: (b / "clip.onnx").write_bytes(FACE.read_bytes()[:9000]),
+        r"clip\.onnx is not a network",
+    ),
+    "a file of another kind": (lambda b: shutil.copy(FACE, b / "clip.onnx"), "is a face network, not a clip one"),
+    "another file": (lambda b: write_clip_network(b / "clip.onnx", clip_spec(window_s=2.0)), "its hash differs"),
+    "numbers that are none": (lambda b: spoil_weights(b / "clip.onnx"), "not finite"),
+    "a card that disagrees": (
+        lambda b: write_clip_network(b / "clip.onnx", clip_spec(), n_frames=9),
+        r"by its card they would be .*\(\?, 4, 16, 16, 3\)",
+    ),
+    "labels that cannot be mapped": (
+        lambda b: write_clip_network(b / "clip.onnx", clip_spec(), ("up", "down", "still")),
+        r"clip\.onnx: no mapping for the label 'up'",
+    ),
+    "no manifest": (lambda b: (b / MANIFEST).unlink(), "no bundle"),
+    "a broken manifest": (lambda b: (b / MANIFEST).write_text("{"), "not whole"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_check_finds_what_is_wrong_and_says_it_in_one_line(emofuse, made: Path, fault: str) -> None:
+    spoil, says = FAULTS[fault]
+    spoil(made)
+    result = emofuse("bundle", "check", made)
+    assert result.code == 1 and result.out == ""
+    (line,) = result.err.splitlines()
+    assert re.search(says, line), line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ([], 2, "needs a network"),
+        (["clip=absent.onnx"], 1, "no model at absent.onnx"),
+        (["clip"], 2, "'clip' is not of the form"),
+        (["clip="], 2, "'clip=' is not of the form"),
+        (["smell=CLIP"], 2, "smell"),
+        (["clip=CLIP", "clip=CLIP"], 2, "clip is given twice"),
+        (["clip=VOICE"], 1, "is a voice network, not a clip one"),
+        (["clip=CLIP", "--weight", "face=2"], 2, "no face network in the bundle"),
+        (["clip=CLIP", "--weight", "clip=0"], 2, "--weight clip=0"),
+        (["clip=CLIP", "--temperature", "clip=warm"], 2, "--temperature clip=warm"),
+        (["clip=CLIP", "--labels", "moods"], 2, "no label set is called 'moods'"),
+        (["clip=CLIP", "--labels", "up,up"], 2, "twice"),
+        (["clip=CLIP", "--labels", "iemocap-4,up"], 1, "no mapping for the label 'neutral'"),
+        (["clip=OWN", "voice=VOICE"], 1, "no labels in common"),
+        (["clip=CLIP", "--from", "nowhere"], 1, "no bundle 'nowhere'"),
+    ],
+)
+def test_what_cannot_be_made_is_one_line_and_leaves_nothing(
+    emofuse, tmp_path: Path, clip: Path, arguments: list[str], code: int, says: str
+) -> None:
+    own = write_clip_network(tmp_path / "own.onnx", clip_spec(), ("up", "down", "still"))
+    paths = {"CLIP": clip, "VOICE": VOICE, "OWN": own}
+    given = [re.sub("CLIP|VOICE|OWN", lambda found: str(paths[found[0]]), argument) for argument in arguments]
+    result = emofuse("bundle", "make", *given, "-o", tmp_path / "b")
+    errors = [line for line in result.err.splitlines() if not line.startswith("note:")]
+    assert result.code == code and len(errors) == 1 and says in errors[0]
+    assert held(tmp_path) == ["own.onnx"]
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(emofuse, tmp_path: Path, made: Path, clip: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
+    (made / "notes.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine too")
+    before = held(tmp_path)
+    for target, says in (("thesis", "holds something else: chapter.tex"), ("bundle", "notes.txt"), ("file", "a file")):
+        result = emofuse("bundle", "make", f"clip={clip}", "-o", tmp_path / target)
+        assert result.code == 1 and says in result.err
+    assert held(tmp_path) == before
+
+
+def test_a_failure_in_the_middle_keeps_the_old_bundle(
+    emofuse, made: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {f: (made / f).read_bytes() for f in held(made)}
+
+    def full(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("emofuse.inference.compose.shutil.copyfile", full)
+    result = emofuse("bundle", "make", f"clip={clip}", "-o", made)
+    assert result.code == 1 and "No space left" in result.err
+    assert {f: (made / f).read_bytes() for f in held(made.parent / made.name)} == before
+    assert not list(made.parent.glob(".*"))
+
+
+@pytest.mark.parametrize("mode", ["queue", "frame"])
+def test_analyze_with_a_clip_network(
+    emofuse, tmp_path: Path, made: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Told:
+        def detect(self, image: np.ndarray) -> list[Face]:
+            return [Face(np.array([5, 2, 30, 40], np.float32), 0.9)]  # red and blue quarters of the picture
+
+    monkeypatch.setattr("emofuse.cli.analyze.detector_maker", lambda note: Told)
+    times = tuple(i / 25 for i in range(50))
+    film = record(tmp_path / "film.mp4", Video(times=times), pictures=(picture((64, 48)) for _ in times))
+    result = emofuse("analyze", film, "--bundle", made, "-o", tmp_path / "out", "--mode", mode)
+    assert result.code == 0, result.err
+    document = json.loads((tmp_path / "out" / "film.json").read_text())
+    jsonschema.validate(document, SCHEMA)
+    assert document["summary"]["used"] == ["clip"]
+    assert document["summary"]["why"]["voice"] == "no audio track"
+    assert len(document["moments"]) == (4 if mode == "queue" else 50)
+    for moment in document["moments"]:
+        assert moment["label"] == moment["faces"][0]["label"] and moment["label"] in ("angry", "sad", "disgust")
+        assert list(moment["by_modality"]) == ["face", "voice", "text", "clip"]
+    rows = list(csv.DictReader((tmp_path / "out" / "film.csv").open(newline="")))
+    assert {row["used"] for row in rows} == {"clip"} and all(row["clip_angry"] for row in rows)
+    assert "clip" in result.out and "not used: the bundle has no network for it" in result.out
+
+
+def test_the_demo_clip_with_all_three(emofuse, tmp_path: Path, clip: Path) -> None:
+    assert emofuse("bundle", "make", f"clip={clip}", "--from", "base", "-o", tmp_path / "b").code == 0
+    result = emofuse("analyze", CLIP, "--bundle", tmp_path / "b", "-o", tmp_path, "--formats", "json")
+    assert result.code == 0, result.err
+    document = json.loads((tmp_path / "clip.json").read_text())
+    jsonschema.validate(document, SCHEMA)
+    assert document["summary"]["used"] == ["face", "voice", "clip"]
+    assert document["bundle"]["name"] == "b"
+    assert document["moments"][0]["faces"][0]["label"] is not None
