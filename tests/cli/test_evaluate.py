@@ -228,7 +228,7 @@ def test_compare_sets_recipes_side_by_side(emofuse: Emofuse, tiny: Path, data: P
 def test_what_cannot_be_compared_is_said_before_anything_is_trained(
     emofuse: Emofuse, tiny: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "_speech", lambda *arguments: pytest.fail("evaluated"))
+    monkeypatch.setattr(command, "_utterances", lambda *arguments: pytest.fail("evaluated"))
     Path("twin.toml").write_text(tiny.read_text())
     Path("few.toml").write_text(f'name = "few"\n{TINY}'.replace('"speech"', '"speech"\nlabels = "basic-7"'))
     Path("face.toml").write_text('name = "face"\n[data]\ncorpus = "ferplus"\n[model]\nname = "face-resnet"\n')
@@ -306,7 +306,7 @@ WRONG_USAGE: dict[str, tuple[list[str], str]] = {
     "no corpus to test on": (["--test", ","], "--test names no corpus"),
     "both sides": (["--test", "ravdess"], "ravdess is to be trained on and tested on"),
     "leak of a test": (["--test", "tess", "--show-leak"], "do not go together"),
-    "adapted": (["--transductive", *QUICK], "--transductive goes with voice-mobilenet, not with mel-cnn"),
+    "adapted": (["--transductive", *QUICK], "--transductive goes with voice-mobilenet and svm, not with mel-cnn"),
     "device": (["--device", "abacus", *QUICK], "'abacus' is not one of cpu, cuda"),
     "batch": (["train.batch_size=500", *QUICK], "train.batch_size: 500 is more than there is to train on"),
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from emofuse.corpora.manifest import Clip, Manifest
-from emofuse.corpora.relabel import join, relabel, shared_labels
+from emofuse.corpora.relabel import Relabelled, join, relabel, shared_labels
 from emofuse.emotions import BASE, EMODB, LABEL_SETS, RAVDESS
 from emofuse.errors import CorpusError, UsageError
 
@@ -97,9 +98,14 @@ def test_fewer_than_two_shared_labels_are_refused(emotions: list[str]) -> None:
 
 def test_corpora_are_put_one_after_the_other() -> None:
     one, two = made("one", ["sad", "angry"]), made("two", ["sad", "angry", "sad"], licence="bought")
-    both = join([one, two])
+    first = Relabelled(one, {"sad": "sad", "angry": "angry"}, Counter(bored=2))
+    second = Relabelled(two, {"sadness": "sad", "anger": "angry"}, Counter(bored=1, cross=4))
+    joined = join([first, second])
+    both = joined.manifest
     assert both.clips == one.clips + two.clips
     assert (both.name, both.labels, both.licence) == ("one + two", ("sad", "angry"), "free; bought")
     assert both.skipped == one.skipped + two.skipped
-    assert join([one, one]).licence == "free"
-    assert join([one]) == one
+    assert joined.label_map == {"sad": "sad", "angry": "angry", "sadness": "sad", "anger": "angry"}
+    assert joined.left_out == {"bored": 3, "cross": 4}
+    assert join([first, first]).manifest.licence == "free"
+    assert join([first]) == first

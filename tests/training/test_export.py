@@ -29,6 +29,7 @@ from emofuse.errors import BundleError, UsageError
 from emofuse.models.build import build
 from emofuse.models.folding import SMALL, fold_and_round
 from emofuse.training import export as module
+from emofuse.training.cards import model_card
 from emofuse.training.export import export
 
 RECIPE = Recipe(
@@ -74,7 +75,7 @@ def test_large_weights_are_stored_in_half_precision_and_the_rest_is_not(exported
     assert not [name for name, (kind, n) in sizes.items() if kind == TensorProto.FLOAT and n >= SMALL]
     # computed with in single precision
     assert {node.input[0] for node in model.graph.node if node.op_type == "Cast"} == half
-    assert {model.graph.input[0].name, model.graph.output[0].name} == {"x", "logits"}
+    assert {model.graph.input[0].name, model.graph.output[0].name} == {"faces", "logits"}
 
 
 def test_norms_are_folded_into_the_convolutions_before_anything_is_rounded(exported: Path, save: Save) -> None:
@@ -114,7 +115,7 @@ def test_the_card_goes_into_the_file(exported: Path) -> None:
 
 def voice_card(model: MfccCnnSettings | VoiceNetSettings, **data: object) -> ModelCard:
     recipe = Recipe(name="v", data=VoiceDataSettings.model_validate(data), model=model)
-    return module._card(build(model, 3), recipe, LABELS, ())
+    return model_card(build(model, 3), recipe, LABELS)
 
 
 def test_a_voice_card_names_what_was_trained_on_and_the_licences() -> None:
