@@ -1,9 +1,9 @@
-"""What a training step of every video and audio-video network costs at full size, and an answer of the exported one.
+"""What a training step of every network costs at full size, and an answer of the exported one.
 
     python benchmarks/steps.py [--batch 2] [RECIPE ...]
 
-Each recipe runs in a process of its own with one thread, from random weights: parameters, seconds for a forward and
-backward pass of a clip, the process's peak memory, and seconds to score one clip with ONNX Runtime.
+Each recipe runs in a process of its own with one thread, from random weights: seconds for a forward and backward pass
+of a clip, the process's peak memory, and seconds to score one clip with ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import Any, Final
 import torch
 import torch.nn.functional as F
 
-from emofuse.config import Recipe, VideoDataSettings, load_recipe
+from emofuse.card import InputSpec, ModelCard
+from emofuse.config import load_recipe
 from emofuse.emotions import RAVDESS
 from emofuse.inference.network import OnnxNetwork
 from emofuse.models.build import BuiltNetwork
@@ -32,6 +33,7 @@ from emofuse.training.networks import make_network
 
 ROOT: Final = Path(__file__).parent.parent
 RECIPES: Final = (
+    *("face", "mfcc-cnn", "wave-cnn-16", "wave-cnn-64", "mel-cnn", "voice"),
     *("cnn3d", "resnet-lstm", "resnet-transformer", "r3d", "mvit", "face-sequence"),
     *("frame-lstm-mel", "mfcc-cnn3d", "mvit-wave"),
 )
@@ -39,71 +41,63 @@ N_STEPS: Final = 3
 
 
 def main() -> None:
-    """Measure the recipes that are named, all without a name, and print a row for each."""
+    """Measure the recipes that are named, all without a name."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipes", nargs="*", default=list(RECIPES))
     parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("-o", "--out", type=Path, help="also write the numbers there, as JSON")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.here:
         print(json.dumps(measure(arguments.recipes[0], arguments.batch)))
         return
-    print("| recipe | input | parameters | training, s a clip | peak memory, MB | scoring, s a clip |")
-    print("|---|---|---|---|---|---|")
+    found = {}
     for name in arguments.recipes:
         command = [sys.executable, __file__, name, "--batch", str(arguments.batch), "--here"]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-        cells = [f"`{name}`", found["input"], f"{found['parameters']:,}", f"{found['train_s']:.2f}"]
-        cells += [f"{found['peak_mb']:.0f}", f"{found['score_s']:.3f}"]
-        print(f"| {' | '.join(cells)} |", flush=True)
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found[name] = json.loads(done.stdout.splitlines()[-1])
+        print(name, found[name], flush=True)
+        if arguments.out:
+            arguments.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def measure(name: str, n: int) -> dict[str, Any]:
     """Train a few steps on made-up clips, export, and score one clip."""
     torch.set_num_threads(1)
-    recipe = load_recipe(ROOT / "recipes" / f"{name}.toml", _random(name))
+    recipe = load_recipe(ROOT / "recipes" / f"{name}.toml")
     network = make_network(recipe, len(RAVDESS))
-    settings = recipe.data
-    assert isinstance(settings, VideoDataSettings)
-    inputs = _made_up(network, settings, n)
+    card = model_card(network, recipe, RAVDESS)
+    inputs = made_up(network, card.input, n)
     target = torch.zeros(n, dtype=torch.int64)
     seconds = []
     for _ in range(1 + N_STEPS):
         began = time.perf_counter()
-        logits = network(*inputs)
-        F.cross_entropy(logits.flatten(0, -2), target.repeat_interleave(logits.flatten(0, -2).shape[0] // n)).backward()
+        logits = network(*inputs).flatten(0, -2)
+        F.cross_entropy(logits, target.repeat_interleave(len(logits) // n)).backward()
         seconds.append((time.perf_counter() - began) / n)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-    size = f"{settings.n_frames} x {settings.size_px} x {settings.size_px}"
-    return {
-        "input": size + (f", {settings.sound.window_s:g} s of sound" if "samples" in network.inputs else ""),
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "train_s": min(seconds[1:]),
-        "peak_mb": peak,
-        "score_s": _score_s(recipe, network, settings),
+    return {"train_s": min(seconds[1:]), "peak_mb": peak, "score_s": score_s(network, card)}
+
+
+def made_up(network: BuiltNetwork, spec: InputSpec, n: int) -> tuple[torch.Tensor, ...]:
+    """Return a batch of n of what a network is given."""
+    size = spec.size_px or 0
+    every = {
+        "faces": lambda: 255 * torch.rand(n, 1, size, size),
+        "frames": lambda: torch.randint(0, 256, (n, spec.n_frames or 0, size, size, 3), dtype=torch.uint8),
+        "samples": lambda: 0.1 * torch.randn(n, round((spec.window_s or 0) * RATE_HZ)),
+        "present": lambda: torch.ones(n, 2),
     }
+    return tuple(every[name]() for name in network.inputs)
 
 
-def _random(name: str) -> list[str]:
-    if name == "mvit-wave":
-        return ["model.video.pretrained=false"]
-    return [] if name in ("cnn3d", "mfcc-cnn3d", "face-sequence") else ["model.pretrained=false"]
-
-
-def _made_up(network: BuiltNetwork, settings: VideoDataSettings, n: int) -> tuple[torch.Tensor, ...]:
-    shape = (n, settings.n_frames, settings.size_px, settings.size_px, 3)
-    frames = torch.randint(0, 256, shape, dtype=torch.uint8)
-    if network.inputs == ("frames",):
-        return (frames,)
-    return frames, 0.1 * torch.randn(n, round(settings.sound.window_s * RATE_HZ)), torch.ones(n, 2)
-
-
-def _score_s(recipe: Recipe, network: BuiltNetwork, settings: VideoDataSettings) -> float:
+def score_s(network: BuiltNetwork, card: ModelCard) -> float:
+    """Return the seconds that the exported network takes for one clip."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.onnx"
-        write_network(network, model_card(network, recipe, RAVDESS), path)
+        path = Path(folder) / "network.onnx"
+        write_network(network, card, path)
         loaded = OnnxNetwork(path)
-        inputs = [x.numpy() for x in _made_up(network, settings, 1)]
+        inputs = [x.numpy() for x in made_up(network, card.input, 1)]
         seconds = []
         for _ in range(1 + N_STEPS):
             began = time.perf_counter()

@@ -15,7 +15,7 @@ from emofuse.card import ModelCard
 from emofuse.config import Recipe, VideoDataSettings, VoiceDataSettings
 from emofuse.corpora.cache import content_hash
 from emofuse.corpora.relabel import Relabelled, join, relabel
-from emofuse.emotions import mapping_matrix
+from emofuse.emotions import BASE, mapping_matrix
 from emofuse.evaluation.anchors import chance
 from emofuse.evaluation.metrics import expected_calibration_error
 from emofuse.evaluation.predictions import Predictions
@@ -47,7 +47,8 @@ def evaluate_as_is(
     joined = join([relabel(part.manifest, LABELS, labels) for part in parts])
     joined = Relabelled(joined.manifest, parts[0].label_map, parts[0].left_out)
     utterances = _decoded(network.card, Corpora(joined, joined.manifest), hook)
-    matrix = mapping_matrix(network.card.labels, labels)
+    # what the network says of emotions that the corpus does not have is left out
+    matrix = mapping_matrix(network.card.labels, BASE)[:, [BASE.index(label) for label in labels]]
     rows = []
     for number, answers in enumerate(_answers(network, utterances), start=1):
         mapped = (answers @ matrix).mean(axis=0) + 1e-6
@@ -138,7 +139,7 @@ def _stamp(card: ModelCard, model: Path, utterances: Utterances, command: str) -
     people = tuple(manifest.speakers)
     return Stamp(
         corpus=manifest.name,
-        licence=manifest.licence,
+        licence=manifest.licence or "licence not stated",
         labels=utterances.labels,
         label_map=utterances.corpora.joined.label_map,
         left_out=utterances.corpora.joined.left_out.total(),

@@ -27,6 +27,7 @@ from emofuse.evaluation.result import Anchor, Curve, EvaluationReport, FoldRecor
 from emofuse.evaluation.summary import summarise
 from emofuse.inference.network import softmax
 from emofuse.training.classical import OPENSMILE_SETS, utterance_features
+from emofuse.training.networks import lacks_pretraining
 from emofuse.training.utterances import FusedUtterances, Hook, Utterances
 from emofuse.wording import counted
 
@@ -202,7 +203,7 @@ def _stamp(recipe: Recipe, data: Utterances, split: Split, setting: Setting) -> 
 
     return Stamp(
         corpus=data.folded.name,
-        licence=manifest.licence,
+        licence=manifest.licence or "licence not stated",
         labels=data.labels,
         label_map=data.corpora.joined.label_map,
         left_out=data.corpora.joined.left_out.total(),
@@ -250,9 +251,9 @@ def selection(recipe: Recipe) -> str:
     if isinstance(recipe.model, SvmSettings):
         values = ", ".join(f"{c:g}" for c in recipe.model.c)
         return f"C of {values} by the validation speakers, who are then trained on too"
-    again = ""
+    again = "; it started from random weights, not torchvision's" if lacks_pretraining(recipe) else ""
     if recipe.train.refit:
-        again = "; the network that is tested was trained anew, for as many epochs, on the validation speakers too"
+        again += "; the network that is tested was trained anew, for as many epochs, on the validation speakers too"
     if recipe.train.keep == "best":
         chosen = f"the best of at most {recipe.train.epochs} epochs by the validation speakers' UAR"
         return f"{chosen}; the temperature is fitted on them too{again}"

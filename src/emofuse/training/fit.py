@@ -273,5 +273,6 @@ def _network_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def quiet() -> None:
-    """Silence Lightning's notes about hardware, which say nothing a user asked for."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    """Silence Lightning's notes about hardware and processes, which say nothing a user asked for."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -73,6 +73,12 @@ def assets_of(recipe: Recipe) -> tuple[str, ...]:
     return tuple(dict.fromkeys(pretrained_assets(recipe.model)))
 
 
+def lacks_pretraining(recipe: Recipe) -> bool:
+    """Whether a network that could start from torchvision's weights starts from random ones."""
+    part = recipe.model.video if isinstance(recipe.model, AudioVideoSettings) else recipe.model
+    return isinstance(part, _WRAPPED) and not part.pretrained
+
+
 def hears(recipe: Recipe) -> bool:
     """Whether a network of clips is also given their sound."""
     return isinstance(recipe.model, AudioVideoSettings | FrameLstmMelSettings)
