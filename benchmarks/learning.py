@@ -39,13 +39,13 @@ COMMON: Final = ("data.margin=0.0", "data.balance=false", "train.schedule=cosine
 STILL: Final = ("data.flip=0", "data.crop=0", "data.colour=0", "data.time_jitter=0", "data.drop=0", "train.mixup=0")
 QUIET: Final = ("data.sound.noise=0", "data.sound.gain_db=0", "data.sound.stretch=0", "data.sound.warp=0")
 PLAIN: Final = ("train.keep=last", "train.patience=0", "train.label_smoothing=0", "train.frozen_epochs=0")
-SMALL: Final = ("data.n_frames=8", "data.size_px=112", "train.lr=5e-4", "train.backbone_lr_scale=1", "train.epochs=25")
+SMALL: Final = ("data.n_frames=8", "data.size_px=112", "train.lr=5e-4", "train.backbone_lr_scale=1", "train.epochs=15")
 RESNET: Final = ("model.resnet=resnet18", "model.pretrained=false", *SMALL)
 SIZES: Final[dict[str, tuple[str, ...]]] = {
     "cnn3d": ("train.epochs=40", "data.sampling=first"),
     "resnet-lstm": RESNET,
     "resnet-transformer": RESNET,
-    "r3d": ("model.pretrained=false", *SMALL, "data.n_frames=4"),
+    "r3d": ("model.pretrained=false", *SMALL, "data.n_frames=4", "train.epochs=10"),
     "mvit": ("model.pretrained=false", "model.size=tiny", *SMALL, "train.epochs=60"),
     "face-sequence": ("train.epochs=60", "train.lr=5e-3"),
     "frame-lstm-mel": RESNET,

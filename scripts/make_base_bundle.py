@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from emofuse.emotions import BASE
 from emofuse.evaluation.result import EvaluationReport, card_scores, read_report
@@ -54,9 +54,7 @@ def _network(source: Path, target: Path, reports: list[EvaluationReport]) -> Pat
     """Export a checkpoint with its scores; a network that is ONNX already is taken with the card it has."""
     if source.suffix == ".onnx":
         return source
-    # a face network is measured itself, a voice network by others of its recipe, each without its test speakers
-    weights: Literal["these", "same recipe"] = "these" if target.stem == "face" else "same recipe"
-    export(source, target, [score for report in reports for score in card_scores(report, weights)])
+    export(source, target, [score for report in reports for score in card_scores(report)])
     return target
 
 

@@ -9,13 +9,16 @@ import pytest
 from pydantic import ValidationError
 
 from emofuse.config import (
+    ClipNetSettings,
     FaceDataSettings,
     FaceNetSettings,
+    LateFusionSettings,
     MelCnnSettings,
     MfccCnnSettings,
     Recipe,
     SpeechNetSettings,
     TrainSettings,
+    VideoDataSettings,
     VoiceDataSettings,
     VoiceNetSettings,
     WaveCnnSettings,
@@ -253,3 +256,133 @@ def test_a_label_set_that_there_is_none_of_is_refused_with_the_nearest(tmp_path:
     for name in LABEL_SETS:
         recipe = load_recipe(path, [f"data.labels={name}"])
         assert isinstance(recipe.data, VoiceDataSettings) and recipe.data.labels == name
+
+
+SPEECH = 'name = "heard"\n[data]\ncorpus = "speech"\nwindow_s = 2.0\n[model]\nname = "mel-cnn"\n'
+VIDEO = 'name = "seen"\n[data]\ncorpus = "video"\nlabels = "basic-7"\n[model]\nname = "cnn3d"\n'
+FUSION = 'name = "both"\n[data]\ncorpus = "speech"\nvalid_speakers = 3\n[model]\nname = "late-fusion"\n'
+
+
+@pytest.fixture
+def fusion(tmp_path: Path) -> Path:
+    """Return the folder of a late fusion and its two members."""
+    (tmp_path / "heard.toml").write_text(SPEECH, encoding="utf-8")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "seen.toml").write_text(VIDEO, encoding="utf-8")
+    write_fusion(tmp_path, '["heard.toml", "sub/seen.toml"]')
+    return tmp_path
+
+
+def write_fusion(folder: Path, members: str) -> Path:
+    (folder / "both.toml").write_text(f"{FUSION}members = {members}\n", encoding="utf-8")
+    return folder / "both.toml"
+
+
+def test_the_members_of_a_late_fusion_are_read_from_their_files(fusion: Path) -> None:
+    recipe = load_recipe(fusion / "both.toml")
+    assert isinstance(recipe.model, LateFusionSettings)
+    assert recipe.model.rule == "product"
+    assert recipe.model.members == (load_recipe(fusion / "heard.toml"), load_recipe(fusion / "sub" / "seen.toml"))
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+    assert load_recipe(fusion / "heard.toml").members == ()
+
+
+def test_members_are_of_the_fusions_corpora_labels_and_validation_speakers(fusion: Path) -> None:
+    heard, seen = load_recipe(fusion / "both.toml", ['data.train_on=["tess"]', "data.labels=ekman-6"]).members
+    for member in (heard, seen):
+        assert (member.data.train_on, member.data.labels, member.data.valid_speakers) == (("tess",), "ekman-6", 3)
+    assert isinstance(heard.data, VoiceDataSettings) and heard.data.window_s == 2.0  # the rest is a member's own
+    assert isinstance(seen.data, VideoDataSettings)
+
+
+def test_an_override_may_name_other_members(fusion: Path) -> None:
+    (fusion / "more.toml").write_text(SPEECH.replace("heard", "more"))
+    recipe = load_recipe(fusion / "both.toml", ['model.members=["more.toml", "heard.toml"]', "model.rule=mean"])
+    assert isinstance(recipe.model, LateFusionSettings)
+    assert [member.name for member in recipe.model.members] == ["more", "heard"]
+    assert recipe.model.rule == "mean"
+
+
+@pytest.mark.parametrize(
+    ("members", "says"),
+    [
+        ('["heard.toml", "gone.toml"]', "no recipe at {}/gone.toml"),
+        ('["heard.toml", "both.toml"]', "{}/both.toml: model.members: both.toml would be a member of itself"),
+        (
+            '["heard.toml", "sub/../both.toml"]',
+            "{}/both.toml: model.members: sub/../both.toml would be a member of itself",
+        ),
+        ('["heard.toml", "heard.toml"]', "{}/both.toml: two members have the same name: heard, heard"),
+        ('["heard.toml"]', "{}/both.toml: model.members: Tuple should have at least 2 items"),
+        ("[]", "{}/both.toml: model.members: Tuple should have at least 2 items"),
+        ('["heard.toml", 3]', "{}/both.toml: model.members: a member is the name of a recipe's file, not 3"),
+        ('"heard.toml"', "{}/both.toml: model.members: Input should be a valid tuple"),
+        ('["heard.toml", "epoch.toml"]', "{}/epoch.toml: unknown key 'train.epoch' (did you mean 'epochs'?)"),
+        ('["heard.toml", "face.toml"]', "{}/both.toml: a late fusion and its members are of utterances"),
+    ],
+)
+def test_members_that_do_not_fit_are_one_line(fusion: Path, members: str, says: str) -> None:
+    (fusion / "epoch.toml").write_text(SPEECH.replace("heard", "epoch") + "[train]\nepoch = 3\n")
+    (fusion / "face.toml").write_text(FACE)
+    path = write_fusion(fusion, members)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert str(caught.value).startswith(says.format(fusion))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+def test_members_that_have_one_another_as_members_are_refused(fusion: Path) -> None:
+    path = write_fusion(fusion, '["heard.toml", "other.toml"]')
+    other = path.read_text().replace('"both"', '"other"').replace("other.toml", "both.toml")
+    (fusion / "other.toml").write_text(other)
+    with pytest.raises(RecipeError, match=r"other\.toml: model\.members: both\.toml would be a member of itself"):
+        load_recipe(path)
+    fine = path.read_text().replace('"both"', '"other"').replace("other.toml", "sub/seen.toml")
+    (fusion / "other.toml").write_text(fine)  # a fusion may be a member, and "heard" one of both
+    assert load_recipe(path).members[1].members[0].name == "heard"
+
+
+def test_keys_of_a_fusion_are_known(fusion: Path) -> None:
+    with pytest.raises(RecipeError, match=r"unknown key 'model\.rules'") as caught:
+        load_recipe(fusion / "both.toml", ["model.rules=mean"])
+    assert caught.value.hint == "did you mean 'rule'?"
+    with pytest.raises(RecipeError, match="'members' is a value, not a table"):
+        load_recipe(fusion / "both.toml", ["model.members.0.seed=3"])
+
+
+@pytest.mark.parametrize("settings", get_args(ClipNetSettings))
+def test_a_clip_network_has_a_recipe(settings: type) -> None:
+    found = {load_recipe(path).model.name for path in RECIPES.glob("*.toml")}
+    assert settings.model_fields["name"].default in found
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("data.sampling=last", r"data\.sampling: .*'first', 'uniform' or 'strided', not 'last'"),
+        ("data.size_px=128", r"data\.size_px: .*112 or 224, not 128"),
+        ("data.sound.window_s=0.1", r"data\.sound\.window_s: .*greater than 0\.5, not 0\.1"),
+        ("model.video.dropout=1", r"model\.video\.dropout: .*less than 1, not 1"),
+        ("model.audio.name=svm", r"model\.audio: .*'mfcc-cnn'"),
+    ],
+)
+def test_a_value_of_a_clip_networks_recipe_is_named_as_people_write_it(override: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        load_recipe(RECIPES / "mfcc-cnn3d.toml", [override])
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "near"),
+    [
+        ("data.n_frame=3", "data.n_frame", "n_frames"),
+        ("data.sound.window=3", "data.sound.window", "window_s"),
+        ("model.video.width=[4]", "model.video.width", "widths"),
+        ("model.audio.n_mfc=13", "model.audio.n_mfc", "n_mfcc"),
+        ("model.fusions=gated", "model.fusions", "fusion"),
+        ("train.refits=true", "train.refits", "refit"),
+    ],
+)
+def test_an_unknown_key_of_a_part_is_named_with_its_nearest_neighbour(override: str, key: str, near: str) -> None:
+    with pytest.raises(RecipeError, match=f"unknown key '{key}'") as caught:
+        load_recipe(RECIPES / "mfcc-cnn3d.toml", [override])
+    assert caught.value.hint == f"did you mean {near!r}?"

@@ -90,9 +90,10 @@ def test_what_comes_later_is_not_known_yet() -> None:
     network = build(FrameLstmMelSettings(pretrained=False, hidden=16, sound_s=0.3), 4).eval()
     assert isinstance(network, FrameLstmMel)
     frames, samples = inputs(("frames", "samples"), 1, duration_s=3.0, n_frames=6)
+    samples[:, 32_000:] *= 0.1  # so that the loudest, which the level is relative to, comes before
     later_frames, later_samples = frames.clone(), samples.clone()
     later_frames[:, 4:] = 255 - later_frames[:, 4:]
-    later_samples[:, 32_000:] *= 0.3  # not louder, as the level is relative to the loudest
+    later_samples[:, 32_000:] *= 0.3
     with torch.no_grad():
         logits = network(frames, samples, torch.ones(1, 2))
         seen = network(later_frames, samples, torch.ones(1, 2))

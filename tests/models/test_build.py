@@ -28,7 +28,7 @@ from emofuse.config import (
     WaveCnnSettings,
 )
 from emofuse.models.audio_video import AudioVideoNet
-from emofuse.models.build import build, pretrained_asset, pretrained_assets
+from emofuse.models.build import build, pretrained_assets
 from emofuse.models.cnn3d import Cnn3d
 from emofuse.models.face import FaceNet
 from emofuse.models.face_sequence import FaceSequence
@@ -102,7 +102,6 @@ def test_torchvisions_files_are_those_that_torchvision_names() -> None:
     ],
 )
 def test_settings_name_the_weights_that_they_want(settings: SpeechNetSettings, asset: str | None) -> None:
-    assert pretrained_asset(settings) == asset
     assert pretrained_assets(settings) == (() if asset is None else (asset,))
     assert asset is None or asset in ASSETS
 

@@ -84,6 +84,18 @@ def test_every_parameter_that_is_trained_has_a_gradient(network: nn.Module) -> N
     assert idle == []
 
 
+def test_half_precision_scores_alike_and_trains(network: nn.Module) -> None:
+    x = inputs(network.inputs, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        F.cross_entropy(score(network, *x).float(), torch.arange(4)).backward()
+        with torch.no_grad():
+            rough = network.eval()(*x).float()
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.requires_grad and p.grad is not None)
+    with torch.no_grad():
+        exact = network(*x)
+    assert (rough - exact).abs().mean() < 0.1 * exact.std()
+
+
 def test_weights_that_are_saved_and_loaded_give_the_same_output(
     recipe: Recipe, network: nn.Module, tmp_path: Path
 ) -> None:

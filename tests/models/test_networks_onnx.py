@@ -25,7 +25,6 @@ from emofuse.inference.network import OnnxNetwork
 from emofuse.models.folding import fold_and_round
 from emofuse.training.export import export
 
-
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*_check_is_size.*:FutureWarning",  # torch's own, of a recurrent network's loop
     "ignore:.*attributes .*_flat_weights.* were assigned during export.*",

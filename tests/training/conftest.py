@@ -1,9 +1,10 @@
-"""Recipes and jobs of a problem that a small network learns in a moment."""
+"""Recipes and jobs of a problem that a small network learns in a moment, and films."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ from tiny_problem import LABELS, MODEL, Identity, textures
 
 from emofuse.config import FaceDataSettings, Recipe, TrainSettings
 from emofuse.models.face import FaceNet
+from emofuse.training import video
 from emofuse.training.fit import Job
+from emofuse.training.jobs import load_utterances
+from emofuse.training.video import VideoData
+from make_films import STILL, film_recipe, find_red_squares, write_films
 
 MakeRecipe = Callable[..., Recipe]
 MakeJob = Callable[..., Job]
@@ -51,3 +56,29 @@ def make_job() -> MakeJob:
         return replace(job, **changes)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a made RAVDESS of three actors with two films each."""
+    return write_films(tmp_path_factory.mktemp("films"))
+
+
+@pytest.fixture(scope="session")
+def seen(films: Path) -> VideoData:
+    """Return these as a network that sees gets them."""
+    return _decoded("cnn3d", films)
+
+
+@pytest.fixture(scope="session")
+def both(films: Path) -> VideoData:
+    """Return these as a network that sees and hears gets them."""
+    return _decoded("audio-video", films)
+
+
+def _decoded(model: str, films: Path) -> VideoData:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(video, "detector_maker", find_red_squares)
+        data = load_utterances(film_recipe(model, **STILL), films)
+    assert isinstance(data, VideoData)
+    return data

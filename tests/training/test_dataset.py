@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from emofuse.training import dataset
 from emofuse.training.dataset import (
     Batch,
     EpochSampler,
@@ -128,6 +129,43 @@ def test_a_sampler_gives_every_index_once_and_a_new_order_each_epoch() -> None:
     other.set_epoch(2)
     assert list(resumed) == orders[2]  # without the epochs before
     assert list(other) != orders[2]
+
+
+@pytest.mark.parametrize(("n", "n_processes"), [(20, 2), (21, 2), (23, 4), (3, 4)])
+def test_processes_that_train_together_share_an_epoch(
+    monkeypatch: pytest.MonkeyPatch, n: int, n_processes: int
+) -> None:
+    alone = EpochSampler(faces(n), seed=4)
+    alone.set_epoch(1)
+    whole = list(alone)
+    shares = []
+    for rank in range(n_processes):
+        monkeypatch.setattr(dataset, "_processes", lambda rank=rank: (rank, n_processes))
+        sampler = EpochSampler(faces(n), seed=4)
+        sampler.set_epoch(1)
+        shares.append(list(sampler))
+        assert len(sampler) == len(shares[-1]) == n // n_processes  # all alike, or some would wait for others for ever
+    seen = [index for share in shares for index in share]
+    assert len(set(seen)) == len(seen)  # nobody's clip is another's
+    assert set(seen) == set(whole[: n - n % n_processes])  # but for the last few of an order that is new every epoch
+    assert [index for step in zip(*shares, strict=True) for index in step] == whole[: n - n % n_processes]
+
+
+def test_processes_that_train_together_draw_windows_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def windows(rank: int, n_processes: int) -> torch.Tensor:
+        monkeypatch.setattr(dataset, "_processes", lambda: (rank, n_processes))
+        return torch.cat(
+            [x for x, _ in train_loader(VoiceBatches([ramp(9000)] * 6, targets(6), window=400), 3, seed=1)]
+        )
+
+    alone, first, second = windows(0, 1), windows(0, 2), windows(1, 2)
+    assert torch.equal(first, alone[:3]) and len(first) == len(second) == 3
+    assert not torch.equal(first, second)
+    assert torch.equal(windows(1, 2), second)
+
+
+def test_without_others_a_process_is_the_only_one() -> None:
+    assert dataset._processes() == (0, 1)
 
 
 def test_an_epoch_begins_its_windows_anew() -> None:

@@ -147,6 +147,23 @@ def test_what_is_no_network_is_not_exported(tmp_path: Path) -> None:
         export(path, tmp_path / "model.onnx")
 
 
+@pytest.mark.parametrize("fault", ["labels", "network"])
+def test_a_checkpoint_that_is_not_what_its_header_says_is_one_line(tmp_path: Path, fault: str) -> None:
+    recipe, labels = RECIPE, LABELS
+    if fault == "labels":
+        labels = (*LABELS, "dots")
+    else:
+        recipe = RECIPE.model_copy(update={"model": FaceNetSettings(widths=(4, 8), blocks=(1,), dropout=0)})
+    path = tmp_path / "model.safetensors"
+    header = {"recipe": recipe.model_dump_json(), "labels": json.dumps(labels)}
+    save_file(build(RECIPE.model, 3).state_dict(), path, metadata=header)
+    with pytest.raises(
+        UsageError, match=r"model\.safetensors holds the weights of another network, or for other labels"
+    ):
+        export(path, tmp_path / "out" / "model.onnx")
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_checks_a_voice_network_is_like_a_voice() -> None:
     """Pauses without sound, a pitch between 70 and 400 Hz, and what is quiet far below what is loud."""
     samples = module._voiced(4, 2.5)

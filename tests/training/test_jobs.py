@@ -83,6 +83,17 @@ def test_without_a_fold_everybody_trains_and_nothing_is_selected(data: Path) -> 
     assert job.valid is None
 
 
+def test_the_last_speakers_may_be_held_out_to_select_by(data: Path) -> None:
+    speech = load(data, "ravdess", "ravdess-song", balance=False)
+    held_out = speech.of_last_speakers(2)
+    assert [speech.manifest.clips[i].speaker[-2:] for i in held_out] == ["03", "03", "04", "04", "03"]  # who sings too
+    job = utterance_job(recipe(), speech, None, held_out)
+    assert [level // 10 for level, _ in who(job.train)] == [1, 1, 2, 2, 6]
+    assert who(job.valid) == [(32, "calm"), (35, "angry"), (42, "calm"), (45, "angry"), (63, "calm")]
+    assert speech.of_last_speakers(3) == ()  # too few would be left
+    assert speech.note() == ""
+
+
 def test_an_added_corpus_is_trained_on_only_and_under_the_same_labels(data: Path) -> None:
     speech = load(data, "ravdess", "emodb", balance=False)
     job = utterance_job(recipe(), speech, FOLD)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from emofuse.config import TrainSettings, VoiceNetSettings
 from emofuse.models.voice import VoiceNet
-from emofuse.training.module import Augment, Classifier
+from emofuse.training.module import Augment, Classifier, score_clips
 
 
 class Linear(nn.Module):
@@ -195,3 +195,103 @@ def test_a_constant_rate_only_rises() -> None:
     assert rate[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
     assert rate[10:] == [1.0] * 90
     assert rates(100, schedule="constant", warmup_epochs=0) == [1.0] * 100
+
+
+class PerFrame(Linear):
+    """Scores every frame by one matrix."""
+
+    inputs = ("frames",)
+
+
+def test_every_frame_learns_the_label_of_its_clip() -> None:
+    module = classifier(PerFrame(), label_smoothing=0.1, class_weights=torch.tensor([1.0, 0.5, 2.0]))
+    x, target = torch.rand(4, 5, 3), torch.tensor([[0.7, 0.2, 0.1], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
+    logits = module.network.layer(2 * x)
+    assert logits.shape == (4, 5, 3)
+    by_hand = [
+        F.cross_entropy(logits[n, t][None], target[n][None], module.class_weights, label_smoothing=0.1)
+        for n in range(4)
+        for t in range(5)
+    ]
+    torch.testing.assert_close(module.training_step((x, target), 0), torch.stack(by_hand).mean())
+
+
+def test_frames_of_a_clip_give_their_mean_log_probability_whatever_their_number() -> None:
+    network, x = PerFrame(), torch.rand(2, 5, 3)
+    expected = torch.stack([torch.log_softmax(network(clip), dim=1).mean(dim=0) for clip in x])
+    torch.testing.assert_close(score_clips(network, x), expected)
+    module = classifier(network)
+    module.validation_step((x, torch.eye(3)[expected.argmax(dim=1)]), 0)
+    assert module.accuracy.compute() == 1
+    # three axes are windows for a network of samples alone
+    assert score_clips(network, x[:, :1]).shape == (2, 3)
+
+
+class Both(nn.Module):
+    """Takes two kinds of numbers and whether they are there, and keeps what its classifier was given."""
+
+    inputs = ("frames", "samples", "present")
+    feature_kind = "frames+samples"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frontend = self.Frontend()
+        self.layer = nn.Linear(5, 3)
+
+    class Frontend(nn.Module):
+        def forward(self, frames: Tensor, samples: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            return frames.float() / 255, 10 * samples, present
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.classify(self.frontend(*inputs))
+
+    def classify(self, features: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        self.given = features
+        return self.layer(torch.cat(features[:2], dim=1))
+
+
+def both(n: int = 6) -> tuple[Tensor, Tensor, Tensor]:
+    random = torch.Generator().manual_seed(3)
+    frames = torch.randint(0, 256, (n, 3), generator=random, dtype=torch.uint8)
+    return frames, torch.rand(n, 2, generator=random), torch.ones(n, 2)
+
+
+def test_networks_of_several_inputs_are_augmented_before_and_after_their_front_ends() -> None:
+    seen: list[tuple[torch.dtype, ...]] = []
+
+    def augment(inputs: tuple[Tensor, ...], random: torch.Generator) -> tuple[Tensor, ...]:
+        frames, samples, present = inputs
+        seen.append(tuple(one.dtype for one in inputs))
+        return 255 - frames, samples + 1, present
+
+    def features(made: tuple[Tensor, ...], random: torch.Generator) -> tuple[Tensor, ...]:
+        frames, samples, present = made
+        return frames, samples * 2, present
+
+    network = Both()
+    module = classifier(network, augment, features)
+    frames, samples, present = both()
+    target = torch.eye(3)[torch.arange(6) % 3]
+    loss = module.training_step(((frames, samples, present), target), 0)
+    assert seen == [(torch.uint8, torch.float32, torch.float32)]
+    expected = ((255 - frames).float() / 255, 2 * 10 * (samples + 1), present)
+    for given, wanted in zip(network.given, expected, strict=True):
+        torch.testing.assert_close(given, wanted)
+    torch.testing.assert_close(loss, F.cross_entropy(network.layer(torch.cat(expected[:2], dim=1)), target))
+
+
+def test_mixup_mixes_all_inputs_of_an_example_with_those_of_one_other_by_one_share() -> None:
+    target = torch.eye(3).repeat(20, 1)
+    one, other = target.clone(), 5 * target.view(60, 1, 3)
+    (mixed, mixed_other, present), mixed_target = classifier(mixup=0.4)._mixup((one, other, torch.ones(60, 2)), target)
+    torch.testing.assert_close(mixed, mixed_target)
+    torch.testing.assert_close(mixed_other, 5 * mixed_target.view(60, 1, 3))
+    torch.testing.assert_close(present, torch.ones(60, 2))  # what is there in both is there
+
+
+def test_several_inputs_are_scored_together() -> None:
+    network, inputs = Both(), both()
+    torch.testing.assert_close(score_clips(network, inputs), torch.log_softmax(network(*inputs), dim=1))
+    module = classifier(network, mixup=0.5)
+    module.validation_step((inputs, torch.eye(3)[network(*inputs).argmax(dim=1)]), 0)
+    assert module.recall.compute() == 1

@@ -111,7 +111,7 @@ def evaluate(
     model: Annotated[Path | None, typer.Option(help="An exported network to test as it is (ONNX).")] = None,
     data: DataOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the trainings and the report.")] = None,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = "auto",
     jobs: JobsOption = ALL_CORES,
 ) -> None:
     """Cross-validate a recipe, speakers apart, and write a report. What was trained is not trained again."""
@@ -153,7 +153,7 @@ def compare(
     seeds: SeedsOption = 1,
     data: DataOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the runs and the comparison.")] = None,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = "auto",
     jobs: JobsOption = ALL_CORES,
 ) -> None:
     """Cross-validate recipes on the same folds, side by side, with paired tests (McNemar, bootstrap over speakers)."""
@@ -214,7 +214,6 @@ def _utterances(
     from emofuse.training.fit import quiet
     from emofuse.training.jobs import load_utterances, utterance_settings
     from emofuse.training.networks import with_weights_at_hand
-    from emofuse.training.video import VideoData
 
     if request.test_on is not None and not _names(request.test_on):
         raise UsageError("--test names no corpus")
@@ -231,7 +230,7 @@ def _utterances(
         else:
             utterances = load_utterances(recipe, machine.data, hook)
             split = make_split(request.protocol, utterances.folded, valid_speakers, recipe.seed)
-        if isinstance(utterances, VideoData):
+        if utterances.note():
             note(utterances.note())
         report, predictions = cross_validate(recipe, utterances, split, setting, note, hook)
         if request.show_leak:

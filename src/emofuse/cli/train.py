@@ -20,7 +20,7 @@ DataOption = Annotated[
     Path | None,
     typer.Option("--data", envvar="EMOFUSE_DATA", help="Folder with ferplus.zip, ravdess/ and so on."),
 ]
-DeviceOption = Annotated[str, typer.Option(help="cpu or cuda.")]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")]
 RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="For example recipes/face.toml.")]
 OverridesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE...]", help="For example train.epochs=3.")
@@ -32,7 +32,7 @@ def train(
     overrides: OverridesArgument = None,
     data: DataOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run; default runs/NAME.")] = None,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Processes or GPUs that train together (DDP).")] = 1,
     validate: Annotated[
         bool, typer.Option("--validate", help="Hold speakers out, to stop early and choose the epoch by.")
@@ -68,7 +68,6 @@ def _job(recipe: Recipe, data: Path | None, validate: bool) -> tuple[Recipe, Job
 
     from emofuse.training.jobs import load_utterances, utterance_job
     from emofuse.training.networks import with_weights_at_hand
-    from emofuse.training.video import VideoData
 
     if isinstance(recipe.model, SvmSettings | LateFusionSettings):
         raise UsageError(f"{recipe.model.name} is trained where it is tested", "`emofuse evaluate` does both")
@@ -76,7 +75,7 @@ def _job(recipe: Recipe, data: Path | None, validate: bool) -> tuple[Recipe, Job
     recipe = with_weights_at_hand(recipe, say)
     with progress_hook() as hook:
         utterances = load_utterances(recipe, data, rank_zero_only(hook))
-    if isinstance(utterances, VideoData):
+    if utterances.note():
         say(utterances.note())
     held_out = utterances.of_last_speakers(utterances.settings.valid_speakers) if validate else ()
     if validate:
@@ -106,11 +105,8 @@ def export(
     need_torch()
     from emofuse.evaluation.result import card_scores, read_report
     from emofuse.training.export import export as write
-    from emofuse.training.fit import load_weights
 
-    # a face network is measured itself, a voice network by others of its recipe, each without its test speakers
-    is_face = isinstance(load_weights(checkpoint)[1].data, FaceDataSettings)
-    scores = card_scores(read_report(report), "these" if is_face else "same recipe") if report else ()
+    scores = card_scores(read_report(report)) if report else ()
     card = write(checkpoint, out, scores)
     size = out.stat().st_size / 1e6
     OUT.print(f"{escape(str(out))}: {card.n_parameters:,} parameters, {size:.2f} MB, same outputs as torch")

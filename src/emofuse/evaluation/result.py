@@ -195,10 +195,13 @@ def stamped(report: EvaluationReport) -> EvaluationReport:
         raise UsageError(f"a score is shown only with its stamp: {where}: {first['msg']}") from None
 
 
-def card_scores(
-    report: EvaluationReport, weights: Literal["these", "same recipe"] = "same recipe"
-) -> tuple[Score, ...]:
-    """Return the headline scores as a model card holds them. weights: whether the card's own network got them."""
+def card_scores(report: EvaluationReport) -> tuple[Score, ...]:
+    """Return the headline scores as a model card holds them.
+
+    They are of the card's own weights where a network was measured as it is (`--model`); in a cross-validation they are
+    of others of the same recipe, each without its test speakers.
+    """
+    weights: Literal["these", "same recipe"] = "these" if "--model" in report.stamp.command.split() else "same recipe"
     stamp = report.stamp
     n = sum(fold.n_test for fold in stamp.folds)
     seeds = f"{len(stamp.seeds)} seeds" if len(stamp.seeds) > 1 else f"seed {stamp.seeds[0]}"

@@ -47,12 +47,11 @@ def pretrained_assets(settings: FaceNetSettings | SpeechNetSettings | ClipNetSet
     """Name the assets that a network starts from, for `assets.find`: none, one, or one of each encoder."""
     if isinstance(settings, AudioVideoSettings):
         return pretrained_assets(settings.video) + pretrained_assets(settings.audio)
-    name = pretrained_asset(settings)
+    name = _asset(settings)
     return () if name is None else (name,)
 
 
-def pretrained_asset(settings: _OnePart) -> str | None:
-    """Name the asset that a network of one pretrained part starts from; None where it needs none."""
+def _asset(settings: _OnePart) -> str | None:
     match settings:
         case VoiceNetSettings():
             return settings.pretrained
@@ -71,15 +70,15 @@ def pretrained_asset(settings: _OnePart) -> str | None:
 def build(
     settings: FaceNetSettings | SpeechNetSettings | ClipNetSettings,
     n_classes: int,
-    weights: Path | Weights | None = None,
+    weights: Weights | None = None,
     *,
     margin: float = MARGIN,
 ) -> BuiltNetwork:
     """Make the network that settings describe.
 
-    weights: the file of the asset that `pretrained_asset` names, or files by the names that `pretrained_assets` gives
-    (an audio-video network may want two); what has no file starts from random weights. margin: by which the frames
-    are cropped wider than a face, as in VideoDataSettings. Raises RecipeError for settings that contradict each other.
+    weights: files by the names that `pretrained_assets` gives; what has none starts from random weights. margin: by
+    which the frames are cropped wider than a face, as in VideoDataSettings. Raises RecipeError for settings that
+    contradict each other.
     """
     match settings:
         case FaceNetSettings():
@@ -124,8 +123,6 @@ def _build_video(settings: VideoNetSettings, n_classes: int, weights: Path | Non
             return FaceSequence(settings, n_classes, weights, margin)
 
 
-def _file(settings: _OnePart, weights: Path | Weights | None) -> Path | None:
-    if weights is None or isinstance(weights, Path):
-        return weights
-    name = pretrained_asset(settings)
-    return None if name is None else weights.get(name)
+def _file(settings: _OnePart, weights: Weights | None) -> Path | None:
+    name = _asset(settings)
+    return None if name is None or weights is None else weights.get(name)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import lightning as L
 import torch
@@ -31,6 +31,7 @@ from emofuse.training.dataset import Batch, test_loader, train_loader
 from emofuse.training.module import Augment, Classifier
 
 Monitor = Literal["val_accuracy", "val_uar"]
+DEVICES: Final = ("cpu", "cuda", "auto")  # auto: a GPU where there is one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,14 +200,15 @@ def _claim(out: Path, recipe: Recipe, fingerprint: str) -> None:
 
 
 def _accelerator(device: str, n_devices: int) -> Literal["cpu", "gpu"]:
-    if device == "cpu":
+    if device not in DEVICES:
+        raise UsageError(f"device {device!r} is not one of {', '.join(DEVICES)}")
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "cpu" or (device == "auto" and not n_gpus):
         return "cpu"
-    if device != "cuda":
-        raise UsageError(f"device {device!r} is not one of cpu, cuda")
-    if not torch.cuda.is_available():
+    if not n_gpus:
         raise UsageError("there is no CUDA device here that torch can use", "train with --device cpu")
-    if torch.cuda.device_count() < n_devices:
-        raise UsageError(f"there are {torch.cuda.device_count()} CUDA devices here, not {n_devices}", "lower --devices")
+    if n_gpus < n_devices:
+        raise UsageError(f"there are {n_gpus} CUDA devices here, not {n_devices}", "lower --devices")
     return "gpu"
 
 

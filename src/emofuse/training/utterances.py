@@ -122,6 +122,10 @@ class Utterances(ABC):
             digest.update(b"--\n")
         return digest.hexdigest()
 
+    def note(self) -> str:
+        """Say what of the clips was not as it should be, if anything."""
+        return ""
+
     @abstractmethod
     def batches(self, indices: Sequence[int]) -> Dataset[Any]:
         """Make an evaluation set: nothing is drawn."""
@@ -136,6 +140,10 @@ class FusedUtterances(Utterances):
     """The same clips as each member of a late fusion wants them. They are trained on there, never here."""
 
     members: tuple[Utterances, ...]
+
+    def note(self) -> str:
+        """Say what the members have to say, each thing once."""
+        return "; ".join(dict.fromkeys(filter(None, (member.note() for member in self.members))))
 
     def batches(self, indices: Sequence[int]) -> Dataset[Any]:
         """Refuse: members have their own."""

@@ -1,0 +1,79 @@
+"""Two processes that train together on one machine (Lightning's DDP): they share the clips and have one result."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import torch
+
+from emofuse.training.fit import load_weights
+from make_ravdess import write_ravdess
+
+SCRIPT = Path(__file__).with_name("watched_train.py")
+RECIPE = """
+name = "tiny"
+seed = 3
+[data]
+corpus = "speech"
+window_s = 0.6
+eval_windows = 2
+[model]
+name = "voice-mobilenet"
+pretrained = "none"
+hidden = 8
+taps = [1]
+[train]
+epochs = 2
+batch_size = 4
+optimizer = "adamw"
+lr = 0.01
+schedule = "plateau"
+plateau_patience = 0
+warmup_epochs = 0
+frozen_epochs = 1
+mixup = 0
+ema_decay = "none"
+keep = "last"
+"""
+N_CLIPS, N_EPOCHS = 24, 2
+
+
+def test_two_processes_share_every_epoch_and_write_one_result(tmp_path: Path) -> None:
+    data = write_ravdess(tmp_path / "data", range(1, N_CLIPS // 3 + 1))
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+    arguments = ["train", "tiny.toml", "--devices", "2", "--data", str(data), "-o", "run"]
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "run/model.safetensors: epoch 2, nothing selected\n"
+    assert "error" not in done.stderr.lower()
+    assert [path.name for path in tmp_path.rglob("*.safetensors")] == ["model.safetensors"]
+
+    seen: Counter[tuple[int, int]] = Counter()  # epoch, clip
+    for rank in (0, 1):
+        rows = [list(map(int, line.split())) for line in (tmp_path / f"seen-{rank}.txt").read_text().splitlines()]
+        assert [(row[0], len(row) - 1) for row in rows] == [(0, 4)] * 3 + [(1, 4)] * 3
+        seen.update((epoch, clip) for epoch, *clips in rows for clip in clips)
+    assert seen == {(epoch, clip): 1 for epoch in range(N_EPOCHS) for clip in range(N_CLIPS)}
+
+    first, second = (torch.load(tmp_path / f"end-{rank}.pt") for rank in (0, 1))
+    assert first["loss"] == second["loss"]  # of all clips, so that a schedule does the same in both
+    assert all(torch.equal(value, second["weights"][name]) for name, value in first["weights"].items())
+    weights, recipe, _ = load_weights(tmp_path / "run" / "model.safetensors")
+    assert recipe.name == "tiny"
+    assert all(torch.equal(value, weights[name]) for name, value in first["weights"].items())
+    with (tmp_path / "run" / "metrics.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["train_loss"]]
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert float(rows[-1]["train_loss"]) == first["loss"].item()
