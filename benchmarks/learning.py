@@ -48,7 +48,7 @@ SIZES: Final[dict[str, tuple[str, ...]]] = {
     "r3d": ("model.pretrained=false", *SMALL, "data.n_frames=4", "train.epochs=10"),
     "mvit": ("model.pretrained=false", "model.size=tiny", *SMALL, "train.epochs=60"),
     "face-sequence": ("train.epochs=60", "train.lr=5e-3"),
-    "frame-lstm-mel": RESNET,
+    "frame-lstm-mel": (*RESNET, "model.modality_dropout=0"),
     "mfcc-cnn3d": ("train.epochs=40", "model.modality_dropout=0"),
     "mvit-wave": (
         "model.video.pretrained=false",
@@ -64,12 +64,14 @@ def main() -> None:
     """Run the recipes that are named, all without a name, and write a line of results for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("recipes", nargs="*", default=list(SIZES), choices=[*SIZES, []])
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE")
     parser.add_argument("-o", "--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
+    if unknown := set(arguments.recipes) - set(SIZES):
+        parser.error(f"no sizes for {', '.join(sorted(unknown))}; there is {', '.join(SIZES)}")
     quiet()
     torch.set_num_threads(1)
-    for name in arguments.recipes:
+    for name in arguments.recipes or SIZES:
         result = learn(name, arguments.manifest, make_folder(arguments.out / name))
         (arguments.out / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
         print(json.dumps(result), flush=True)

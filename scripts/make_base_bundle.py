@@ -54,7 +54,7 @@ def _network(source: Path, target: Path, reports: list[EvaluationReport]) -> Pat
     """Export a checkpoint with its scores; a network that is ONNX already is taken with the card it has."""
     if source.suffix == ".onnx":
         return source
-    export(source, target, [score for report in reports for score in card_scores(report)])
+    export(source, target, [score for report in reports for score in card_scores(report, target.stem)])
     return target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import soundfile
 
 from emofuse.card import DataSource
 from emofuse.config import Cnn3dSettings, Recipe, VideoDataSettings
-from emofuse.errors import CorpusError
+from emofuse.errors import BundleError, CorpusError, UsageError
 from emofuse.evaluation.as_is import evaluate_as_is
 from emofuse.inference.bundle import BUNDLES
 from make_media import Video, record
@@ -61,15 +62,34 @@ def test_every_clip_is_answered_by_its_colour(films: Path, tmp_path: Path) -> No
 def test_the_stamp_says_that_nothing_was_trained(films: Path, tmp_path: Path) -> None:
     stamp = evaluate_as_is(network(tmp_path / "clip.onnx"), [str(films)], None, COMMAND)[0].stamp
     assert stamp.command == COMMAND
-    assert stamp.protocol == "an exported network as it is, trained on made up; tested on all clips"
+    assert stamp.protocol == (
+        "an exported network as it is, trained on made up, films of the world; tested on all clips"
+    )
     assert stamp.selection.startswith("none: the network ")
     assert (stamp.folds[0].train, stamp.folds[0].test, stamp.folds[0].n_test) == ((), ("a", "b"), 6)
     assert stamp.label_map == {"anger": "angry", "disgust": "disgust", "sad": "sad"}
-    assert (stamp.leaky, stamp.transductive) == (False, False)
+    assert (stamp.leaky, stamp.transductive) == (None, False)  # a card names corpora, not people
 
 
-def test_a_corpus_that_the_card_names_is_leaky(films: Path, tmp_path: Path) -> None:
-    assert evaluate_as_is(network(tmp_path / "clip.onnx", "Films"), [str(films)], None, COMMAND)[0].stamp.leaky is True
+def test_corpora_are_mapped_and_counted_each_by_its_own_table(films: Path, tmp_path: Path) -> None:
+    for name in "cd":
+        shutil.copyfile(tmp_path / "sad-a.mkv", tmp_path / f"{name}.mkv")
+    (tmp_path / "more.csv").write_text("path,emotion,speaker\nc.mkv,sadness,c\nd.mkv,boredom,c\n")
+    corpora = [str(films), str(tmp_path / "more.csv")]
+    stamp = evaluate_as_is(network(tmp_path / "clip.onnx"), corpora, None, COMMAND)[0].stamp
+    assert (stamp.label_map["sadness"], stamp.label_map["boredom"], stamp.left_out) == ("sad", None, 1)
+
+
+def test_no_corpus_and_a_card_without_a_recipe_are_said(films: Path, tmp_path: Path) -> None:
+    model = network(tmp_path / "clip.onnx")
+    with pytest.raises(UsageError, match=r"anger-a\.mkv is in two"):
+        evaluate_as_is(model, [str(films), str(films)], None, COMMAND)
+    with pytest.raises(UsageError, match="names no corpus"):
+        evaluate_as_is(model, [], None, COMMAND)
+    spec = clip_spec(size_px=112)
+    model = write_clip_network(tmp_path / "other.onnx", spec, card=clip_card(spec, recipe="by hand"))
+    with pytest.raises(BundleError, match="does not hold the recipe"):
+        evaluate_as_is(model, [str(films)], None, COMMAND)
 
 
 def test_the_face_network_that_ships_scores_every_picture(films: Path) -> None:

@@ -121,7 +121,7 @@ def test_intervals_resample_faces(majority: Found) -> None:
 
 
 def test_the_scores_fit_a_card(majority: Found) -> None:
-    scores = card_scores(majority[0])
+    scores = card_scores(majority[0], majority[0].model)
     assert {score.metric for score in scores} == {"UAR", "accuracy"}
     assert all(score.command == COMMAND and score.weights == "these" and "n = 3" in score.on for score in scores)
 

@@ -12,6 +12,7 @@ from emofuse.features.clip import (
     Sampling,
     SteadyFace,
     choose_frames,
+    frames_over,
     crop_clip_face,
     gather_frames,
     whole_frame,
@@ -212,3 +213,13 @@ def test_a_face_without_points_is_steadied_by_its_box() -> None:
     assert 10.1 < second.box_xyxy[0] < 12
     found = make_face(2.0)  # with points: another detector's, so it starts anew
     np.testing.assert_allclose(steady.update(found, 0.066).box_xyxy, found.box_xyxy, rtol=1e-6)
+
+
+def test_frames_over_a_window_are_those_shown_in_its_parts() -> None:
+    times_s = np.arange(30) / 10
+    assert frames_over(times_s, 1.0, 1.0, 4).tolist() == [11, 13, 16, 18]  # at 1.125, 1.375, 1.625 and 1.875 s
+    assert frames_over(times_s, 2.5, 1.0, 4).tolist() == [26, 28, 29, 29]  # the last stays where the clip is over
+    assert frames_over(times_s, 0.0, 3.0, 30).tolist() == choose_frames(30, 30, "uniform").tolist()
+    assert frames_over(np.zeros(1), 0.0, 3.0, 3).tolist() == [0, 0, 0]
+    displaced = np.array([0.0, 9.0, 0.0, 0.0])
+    assert frames_over(times_s, 1.0, 1.0, 4, displaced).tolist() == [11, 29, 29, 29]  # none overtakes another

@@ -36,7 +36,10 @@ def script() -> ModuleType:
 def reports(tmp_path: Path) -> dict[str, Path]:
     """Return the folder of a report of each modality, and of a second one of faces."""
     measured = stamp(command="emofuse evaluate recipes/face.toml --model face.onnx")
-    made = {"face": report(temperature=0.61234, stamp=measured), "more": report(temperature=9.0, stamp=measured)}
+    made = {
+        "face": report(model="face", temperature=0.61234, stamp=measured),
+        "more": report(model="face", temperature=9.0, stamp=measured),
+    }
     made["voice"] = report(temperature=1.5)
     for name, found in made.items():
         write_json(found, tmp_path / name)

@@ -126,7 +126,7 @@ def evaluate(
     if model is not None and test_on is not None:
         if seeds > 1 or show_leak or transductive or train_on is not None:
             raise UsageError("--seeds, --train, --show-leak and --transductive do not go with --model and --test")
-        folder = out or request.folder(settings.name)
+        folder = out or Path("runs") / f"{request.folder(settings.name).name}-as-is"
         with progress_hook() as hook:
             report, predictions = evaluate_as_is(model, _names(test_on), data, request.command(), hook)
     elif isinstance(settings.data, FaceDataSettings):

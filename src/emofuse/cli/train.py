@@ -46,6 +46,8 @@ def train(
     from emofuse.training.fit import fit, quiet
     from emofuse.training.jobs import face_job
 
+    if data is not None:
+        data_folder(data)
     settings = load_recipe(recipe, overrides or ())
     folder = out or Path("runs") / settings.name
     quiet()
@@ -105,8 +107,10 @@ def export(
     need_torch()
     from emofuse.evaluation.result import card_scores, read_report
     from emofuse.training.export import export as write
+    from emofuse.training.fit import load_weights
 
-    scores = card_scores(read_report(report)) if report else ()
+    name = load_weights(checkpoint)[1].name
+    scores = card_scores(read_report(report), name) if report else ()
     card = write(checkpoint, out, scores)
     size = out.stat().st_size / 1e6
     OUT.print(f"{escape(str(out))}: {card.n_parameters:,} parameters, {size:.2f} MB, same outputs as torch")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from emofuse.config.base import NoneIsAWord, Settings
 
@@ -148,6 +148,12 @@ class ResnetTransformerSettings(_OverFrames):
     heads: int = Field(4, ge=1)
     layers: int = Field(2, ge=1)
 
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"a width of {self.width} cannot be shared by {self.heads} heads")
+        return self
+
 
 class R3dSettings(_Wrapped):
     """R3D-18: a residual network with 3D convolutions."""
@@ -190,6 +196,7 @@ class FrameLstmMelSettings(_OverFrames):
     resnet: Literal["resnet18", "resnet50"] = "resnet18"
     sound_s: float = Field(0.5, gt=0.1)
     hidden: int = Field(128, ge=8)
+    modality_dropout: float = Field(0.2, ge=0, lt=1, description="how often frames or sound are taken away in training")
 
 
 class AudioVideoSettings(Settings):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from emofuse import __version__
 from emofuse.card import ModelCard
 from emofuse.config import Recipe, VideoDataSettings, VoiceDataSettings
 from emofuse.corpora.cache import content_hash
-from emofuse.corpora.relabel import Relabelled, join, relabel
+from emofuse.corpora.relabel import join, relabel
 from emofuse.emotions import BASE, mapping_matrix
+from emofuse.errors import BundleError, UsageError
 from emofuse.evaluation.anchors import chance
 from emofuse.evaluation.metrics import expected_calibration_error
 from emofuse.evaluation.predictions import Predictions
@@ -40,12 +43,17 @@ def evaluate_as_is(
     A network of faces scores every picture, and a clip's answer is the mean of its probabilities. Raises CorpusError
     for a corpus that has no film, or no sound, for the network.
     """
+    if not test_on:
+        raise UsageError("--test names no corpus")
     network = OnnxNetwork(model)
-    parts = [relabel(find_corpus(name, data), LABELS) for name in test_on]
-    present = {clip.emotion for part in parts for clip in part.manifest}
-    labels = tuple(label for label in parts[0].manifest.labels if label in present)
-    joined = join([relabel(part.manifest, LABELS, labels) for part in parts])
-    joined = Relabelled(joined.manifest, parts[0].label_map, parts[0].left_out)
+    joined = join([relabel(find_corpus(name, data), LABELS) for name in test_on])
+    present = {clip.emotion for clip in joined.manifest}
+    labels = tuple(label for label in joined.manifest.labels if label in present)
+    names = clip_names(joined.manifest)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UsageError(f"{twice} is in two of the corpora that are to be tested on")
+    joined = replace(joined, manifest=replace(joined.manifest, labels=labels))
     utterances = _decoded(network.card, Corpora(joined, joined.manifest), hook)
     # what the network says of emotions that the corpus does not have is left out
     matrix = mapping_matrix(network.card.labels, BASE)[:, [BASE.index(label) for label in labels]]
@@ -63,7 +71,10 @@ def evaluate_as_is(
 def _decoded(card: ModelCard, corpora: Corpora, hook: Hook | None) -> Utterances:
     if card.modality == "face":
         return decode_video(VideoDataSettings(), corpora, hears=False, hook=hook)
-    recipe = Recipe.model_validate_json(card.recipe)
+    try:
+        recipe = Recipe.model_validate_json(card.recipe)
+    except ValidationError:
+        raise BundleError(f"the card of {card.name} does not hold the recipe that it was trained by") from None
     assert isinstance(recipe.data, VideoDataSettings | VoiceDataSettings)  # of a card of clips or voices
     return decode_utterances(recipe, corpora, hook)
 
@@ -134,8 +145,7 @@ def _report(
 
 def _stamp(card: ModelCard, model: Path, utterances: Utterances, command: str) -> Stamp:
     manifest = utterances.manifest
-    trained_on = [source.name for source in card.data if source.part != "pretraining"]
-    known = [name for name in trained_on if name.lower().split()[0] in manifest.name.lower()]
+    trained_on = [source.name for source in card.data]
     people = tuple(manifest.speakers)
     return Stamp(
         corpus=manifest.name,
@@ -150,5 +160,5 @@ def _stamp(card: ModelCard, model: Path, utterances: Utterances, command: str) -
         command=command,
         versions=f"emofuse {__version__}",
         transductive=False,
-        leaky=bool(known),
+        leaky=None,  # a card names corpora, not people
     )

@@ -97,8 +97,8 @@ def scores(report: EvaluationReport) -> list[Block]:
     header = ("metric", "score", "95 % interval", "over folds", "over seeds")
     size = f" The model has {report.n_parameters:,} parameters." if report.n_parameters else ""
     said = (
-        f"Predictions of {tested(report.stamp)}, none trained on, all folds together, mean over seeds. UAR is the "
-        "unweighted average recall: the mean over the emotions of the share of each that was recognised. Accuracy "
+        f"Predictions of {tested(report.stamp)}{_unheard(report.stamp)}, all folds together, mean over seeds. UAR is "
+        "the unweighted average recall: the mean over the emotions of the share of each that was recognised. Accuracy "
         f"weighs every clip the same. Intervals: percentile bootstrap over {unit(report.stamp)}. Over folds and over "
         f"seeds: ± one sample standard deviation, in percentage points.{size}"
     )
@@ -208,13 +208,17 @@ def curves(report: EvaluationReport) -> list[Block]:
     ]
 
 
+def _unheard(stamp: Stamp) -> str:
+    return ", none trained on" if any(fold.n_train for fold in stamp.folds) else ""
+
+
 def calibration(report: EvaluationReport) -> list[Block]:
     """Return how far the model's confidence is from its accuracy."""
     before, after = report.calibration_error
-    said = (
-        f"Expected calibration error {before:.3f}; {after:.3f} with the temperature {report.temperature:.2f}, which "
-        "was fitted to the validation parts."
-    )
+    said = f"Expected calibration error {before:.3f}"
+    if any(fold.n_valid for fold in report.stamp.folds):
+        said += f"; {after:.3f} with the temperature {report.temperature:.2f}, which was fitted to the validation parts"
+    said += "."
     return [Heading("Calibration"), Text(said)]
 
 

@@ -257,6 +257,11 @@ def selection(recipe: Recipe) -> str:
     if recipe.train.keep == "best":
         chosen = f"the best of at most {recipe.train.epochs} epochs by the validation speakers' UAR"
         return f"{chosen}; the temperature is fitted on them too{again}"
+    by = [*(["stopping"] if recipe.train.patience else []), *(["rate"] if recipe.train.schedule == "plateau" else [])]
+    if by:
+        return (
+            f"the {' and the '.join(by)} of the training by the validation speakers, who fit the temperature too{again}"
+        )
     chosen = f"none: {recipe.train.epochs} epochs as the recipe says"
     return f"{chosen}; the validation speakers fit the temperature alone{again}"
 

@@ -20,7 +20,7 @@ CARD_METRICS: Final = ("UAR", "accuracy")
 _SPEAKERS: Final = {
     True: "LEAKY: the test speakers were heard in training",
     False: "disjoint in every fold",
-    None: "the corpus does not name them, so a person may be in two parts",
+    None: "not known: a person who is tested may have been trained on",
 }
 
 
@@ -195,12 +195,14 @@ def stamped(report: EvaluationReport) -> EvaluationReport:
         raise UsageError(f"a score is shown only with its stamp: {where}: {first['msg']}") from None
 
 
-def card_scores(report: EvaluationReport) -> tuple[Score, ...]:
-    """Return the headline scores as a model card holds them.
+def card_scores(report: EvaluationReport, of: str) -> tuple[Score, ...]:
+    """Return the headline scores as a model card holds them; whose, `of` says, the name of the card's recipe.
 
     They are of the card's own weights where a network was measured as it is (`--model`); in a cross-validation they are
-    of others of the same recipe, each without its test speakers.
+    of others of the same recipe, each without its test speakers. Raises UsageError for a report of another model.
     """
+    if report.model != of:
+        raise UsageError(f"the report is of {report.model!r}, not of {of!r}")
     weights: Literal["these", "same recipe"] = "these" if "--model" in report.stamp.command.split() else "same recipe"
     stamp = report.stamp
     n = sum(fold.n_test for fold in stamp.folds)

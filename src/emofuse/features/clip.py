@@ -80,6 +80,24 @@ def choose_frames(
     return indices
 
 
+def frames_over(
+    times_s: NDArray[np.float64],
+    start_s: float,
+    window_s: float,
+    n_frames: int,
+    displaced: NDArray[np.float64] | None = None,
+) -> NDArray[np.int64]:
+    """Choose the pictures that are shown in the middles of n_frames equal parts of a window: (n_frames,) indices.
+
+    times_s: (N,) from when each picture is shown; where the window reaches beyond them the first or the last one stands
+    in. displaced: as in `choose_frames`.
+    """
+    step_s = window_s / n_frames
+    wanted = start_s + (np.arange(n_frames) + 0.5 + (0.0 if displaced is None else displaced)) * step_s
+    shown = np.searchsorted(times_s, wanted, side="right") - 1
+    return np.asarray(np.maximum.accumulate(np.clip(shown, 0, len(times_s) - 1)), dtype=np.int64)
+
+
 def gather_frames(frames: NDArray[np.uint8], indices: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Return the chosen ones of frames (N, H, W, 3) uint8: (T, H, W, 3), black where the index is BLACK."""
     chosen = frames[np.maximum(indices, 0)]

@@ -64,7 +64,8 @@ class Analyzer:
         self._tracks: dict[int, _Track] = {}
         self._visible: tuple[int, ...] = ()  # track ids in the latest frame
         self._heard: Scores | None = None
-        self._watched: Scores | None = None  # what the clip network said last
+        self._watched: Scores | None = None  # what the clip network said last, and of whom
+        self._watched_id: int | None = None
         self._last: Moment | None = None
         self._now_s = -math.inf
         self._next_hop_s: float | None = None
@@ -166,6 +167,7 @@ class Analyzer:
     def _watch(self, time_s: float) -> None:
         if self._clip is not None:
             self._watched = self._clip.score(time_s, self._sound)
+            self._watched_id = self._clip.front_id
 
     def _moment(self, time_s: float, faces: list[Face]) -> Moment:
         found = {"face": _pooled(faces) if self._faces is not None else None, "voice": self._heard}
@@ -195,7 +197,7 @@ class Analyzer:
 
     def _with_emotion(self, track_id: int, scores: Scores | None) -> Face:
         """Return a face as it was last, with its scores; without a face network the clip's, if it is who is watched."""
-        if self._faces is None and self._clip is not None and track_id == self._clip.front_id:
+        if self._faces is None and track_id == self._watched_id:
             scores = self._watched
         return replace(self._tracks[track_id].face, emotion=scores)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emofuse.config import FrameLstmMelSettings
-from emofuse.models.audio_video import BothFrontends, Features
+from emofuse.models.audio_video import BothFrontends, Features, drop_one
 from emofuse.models.frames import IMAGENET, FrameEmbedding, ScaledFrames
 from emofuse.models.frontends import HOP, RATE_HZ, AudioSetLogMel, FeatureKind
 from emofuse.models.layers import ResidualBlock, conv_norm
@@ -47,6 +47,7 @@ class FrameLstmMel(nn.Module):
         self.unseen = nn.Parameter(torch.zeros(self.backbone.n_features))
         self.unheard = nn.Parameter(torch.zeros(N_HEARD))
         self.sound_s = settings.sound_s
+        self.modality_dropout = settings.modality_dropout
         self.dropout = nn.Dropout(settings.dropout)
         self.lstm = nn.LSTM(self.backbone.n_features + N_HEARD, settings.hidden, batch_first=True)
         self.n_features = settings.hidden
@@ -67,6 +68,8 @@ class FrameLstmMel(nn.Module):
     def embed(self, features: Features) -> Tensor:
         """Map what the front end made to (N, T, D): what is known at each frame of it and of those before."""
         frames, log_mel, present = features
+        if self.training:
+            present = drop_one(present, self.modality_dropout)
         is_seen, is_heard = (present > 0.5).view(-1, 2, 1, 1).unbind(dim=1)
         seen = torch.where(is_seen, self.backbone(frames), self.unseen)
         heard = torch.where(is_heard, self.hear(log_mel, frames.shape[1]), self.unheard)

@@ -19,7 +19,8 @@ from emofuse.config import (
     VoiceDataSettings,
 )
 from emofuse.corpora import cremad, emodb, ravdess, savee, tess
-from emofuse.errors import RecipeError
+from emofuse.corpora.manifest import read_manifest
+from emofuse.errors import CorpusError, RecipeError
 from emofuse.models.build import BuiltNetwork
 from emofuse.models.frontends import RATE_HZ
 from emofuse.training.networks import assets_of, hears
@@ -111,8 +112,12 @@ def _clip_spec(recipe: Recipe, settings: VideoDataSettings) -> InputSpec:
 
 
 def _source(name: str) -> DataSource:
-    """Describe a corpus of a recipe: one that a reader knows, or a manifest's file."""
+    """Describe a corpus of a recipe: one that a reader knows, or a manifest's file, with the licence that it states."""
+    if name.lower().endswith(".csv"):
+        try:
+            licence = read_manifest(name).licence
+        except CorpusError:  # it has gone since the training
+            licence = ""
+        return DataSource(name=Path(name).stem, licence=licence or "as its manifest says")
     corpus, _, part = name.partition("-")
-    if corpus in SOURCES:
-        return SOURCES[corpus].model_copy(update={"part": part})
-    return DataSource(name=Path(name).stem, licence="as its manifest says")
+    return SOURCES[corpus].model_copy(update={"part": part})

@@ -85,7 +85,8 @@ class Classifier(L.LightningModule):
         """Augment, mix up, and return the cross-entropy with the target distributions."""
         x, target = batch
         network = cast(Network, self.network)
-        with torch.no_grad():
+        # front ends take powers and logarithms, which half precision does not hold
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             x = self._augmented(self.augment_input, x)
             x = network.frontend(*x) if isinstance(x, tuple) else network.frontend(x)
             if self.augment_features is not None:

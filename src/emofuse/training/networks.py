@@ -25,6 +25,7 @@ from emofuse.config import (
 from emofuse.errors import AssetError, RecipeError
 from emofuse.models.build import BuiltNetwork, build, pretrained_assets
 from emofuse.models.face_sequence import MARGIN
+from emofuse.models.torchvision_clips import MVIT_FRAMES, MVIT_PX
 
 _NETWORKS: Final = {
     "ferplus": (FaceNetSettings,),
@@ -50,6 +51,19 @@ def check_pairing(recipe: Recipe) -> None:
             )
     elif not isinstance(model, _NETWORKS[kind]):
         raise RecipeError(f"recipe {recipe.name!r} pairs {kind!r} with {model.name!r}")
+    elif isinstance(recipe.data, VideoDataSettings):
+        _check_clip(model.video if isinstance(model, AudioVideoSettings) else model, recipe.data)
+
+
+def _check_clip(model: object, data: VideoDataSettings) -> None:
+    is_full = isinstance(model, MvitSettings) and model.size == "small"
+    if is_full and (data.n_frames, data.size_px) != (MVIT_FRAMES, MVIT_PX):
+        raise RecipeError(
+            f"mvit sees {MVIT_FRAMES} frames of {MVIT_PX} pixels, not {data.n_frames} of {data.size_px}",
+            f"set data.n_frames={MVIT_FRAMES} and data.size_px={MVIT_PX}",
+        )
+    if isinstance(model, FrameLstmMelSettings) and data.sampling != "uniform":
+        raise RecipeError("frame-lstm-mel takes its frames to be spread over its sound", "set data.sampling=uniform")
 
 
 def make_network(recipe: Recipe, n_classes: int, weights: Mapping[str, Path] | None = None) -> BuiltNetwork:
@@ -104,5 +118,7 @@ def with_weights_at_hand(recipe: Recipe, notice: Callable[[str], None]) -> Recip
         notice(f"{recipe.name} starts from random weights: {error.message}")
         random = part.model_copy(update={"pretrained": False})
         changed = settings.model_copy(update={"video": random}) if part is not settings else random
-        return recipe.model_copy(update={"model": changed})
+        # a random start has nothing to keep: it is neither frozen nor trained more slowly than the rest
+        train = recipe.train.model_copy(update={"frozen_epochs": 0, "backbone_lr_scale": 1.0})
+        return recipe.model_copy(update={"model": changed, "train": train})
     return recipe

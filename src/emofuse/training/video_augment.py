@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from emofuse.config import VideoDataSettings
-from emofuse.features.clip import BLACK, choose_frames
+from emofuse.features.clip import BLACK, choose_frames, frames_over
 from emofuse.models.frontends import FeatureKind
 from emofuse.training.augment import speech_augmentation, uniform
 from emofuse.training.module import Augment
@@ -22,11 +22,22 @@ from emofuse.training.module import Augment
 GREY: Final = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 
 
-def draw_frames(n_available: int, settings: VideoDataSettings, random: Random) -> NDArray[np.int64]:
-    """Choose the frames of a training clip, (T,): from anywhere on where they are strided, displaced, some lost."""
+def draw_frames(
+    n_available: int,
+    settings: VideoDataSettings,
+    random: Random,
+    window: tuple[NDArray[np.float64], float] | None = None,
+) -> NDArray[np.int64]:
+    """Choose the frames of a training clip, (T,): from anywhere on where they are strided, displaced, some lost.
+
+    window: when each picture is, and where the sound begins that frames are spread over; None: spread over the clip.
+    """
     start = random.random()
     displaced = settings.time_jitter * random.uniform(-1, 1, settings.n_frames)
-    indices = choose_frames(n_available, settings.n_frames, settings.sampling, settings.stride, start, displaced)
+    if window is not None:
+        indices = frames_over(*window, settings.sound.window_s, settings.n_frames, displaced)
+    else:
+        indices = choose_frames(n_available, settings.n_frames, settings.sampling, settings.stride, start, displaced)
     return lose_frames(indices, settings.drop, random)
 
 

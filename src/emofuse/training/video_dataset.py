@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from emofuse.config import VideoDataSettings
 from emofuse.corpora.face_clips import FaceClip
-from emofuse.features.clip import BLACK, choose_frames
+from emofuse.features.clip import BLACK, choose_frames, frames_over
 from emofuse.models.frontends import RATE_HZ
 from emofuse.training.video_augment import draw_frames, draw_offset
 
@@ -63,25 +63,39 @@ class VideoBatches(Dataset[ClipBatch]):
         """Return frames (B, T, H, W, 3) uint8 and the targets (B, C); with sounds, in place of the frames, these,
         samples (B, L) float32 in [-1, 1], and present (B, 2) float32: whether either is there, or zeros."""
         targets = self.targets[list(indices)]
-        chosen = [self._chosen(self.clips[i]) for i in indices]
+        starts = [self._start(i) for i in indices]
+        chosen = [self._chosen(self.clips[i], start_s) for i, start_s in zip(indices, starts, strict=True)]
         frames = torch.from_numpy(
             np.stack([self._frames(self.clips[i], c) for i, c in zip(indices, chosen, strict=True)])
         )
         if self.sounds is None:
             return frames, targets
         heard = [
-            self._samples(self.sounds[i], self._centre(self.clips[i], c)) for i, c in zip(indices, chosen, strict=True)
+            self._samples(self.sounds[i], self._about(self.clips[i], c) if start_s is None else start_s)
+            for i, c, start_s in zip(indices, chosen, starts, strict=True)
         ]
         samples = torch.from_numpy(np.stack(heard).astype(np.float32) / 32768.0)
         present = torch.tensor([[self.clips[i] is not None, self.sounds[i] is not None] for i in indices])
         return (frames, samples, present.float()), targets
 
-    def _chosen(self, clip: FaceClip | None) -> NDArray[np.int64]:
+    def _start(self, index: int) -> float | None:
+        """Return where the window begins that frames are spread over where they have a sound, as when a stream is
+        analysed: anywhere in training, in the middle otherwise. None: the frames are chosen without one."""
+        clip, sound = self.clips[index], None if self.sounds is None else self.sounds[index]
+        if self.sounds is None or (clip is not None and self.settings.sampling != "uniform"):
+            return None
+        duration_s = len(sound) / RATE_HZ if sound is not None else float(clip.times_s[-1]) if clip is not None else 0.0
+        spare_s = max(0.0, duration_s - self.settings.sound.window_s)
+        return float(self.random.uniform(0, spare_s)) if self.is_training else spare_s / 2
+
+    def _chosen(self, clip: FaceClip | None, start_s: float | None) -> NDArray[np.int64]:
         s = self.settings
         if clip is None:
             return np.full(s.n_frames, BLACK)
         if self.is_training:
-            return draw_frames(len(clip), s, self.random)
+            return draw_frames(len(clip), s, self.random, None if start_s is None else (clip.times_s, start_s))
+        if start_s is not None:
+            return frames_over(clip.times_s, start_s, s.sound.window_s, s.n_frames)
         return choose_frames(len(clip), s.n_frames, s.sampling, s.stride)
 
     def _frames(self, clip: FaceClip | None, chosen: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -90,22 +104,16 @@ class VideoBatches(Dataset[ClipBatch]):
             return np.zeros((len(chosen), size, size, 3), np.uint8)
         return clip.frames(chosen, size, draw_offset(self.settings, self.random) if self.is_training else (0, 0))
 
-    def _centre(self, clip: FaceClip | None, chosen: NDArray[np.int64]) -> float | None:
-        """Return the time in the middle of the chosen frames, or None where they are of the whole clip."""
-        if clip is None or self.settings.sampling == "uniform":
-            return None
+    def _about(self, clip: FaceClip | None, chosen: NDArray[np.int64]) -> float:
+        """Return where the window of sound begins that has the chosen frames in its middle."""
+        assert clip is not None  # or there would be a start
         seen = chosen[chosen != BLACK]
-        return float(clip.times_s[seen[0]] + clip.times_s[seen[-1]]) / 2
+        return float(clip.times_s[seen[0]] + clip.times_s[seen[-1]] - self.settings.sound.window_s) / 2
 
-    def _samples(self, sound: NDArray[np.int16] | None, centre_s: float | None) -> NDArray[np.int16]:
-        """Cut the window about centre_s, moved as little as needed to lie within the sound; without one, a window from
-        anywhere in training, from the middle otherwise. What is shorter is padded at its end."""
+    def _samples(self, sound: NDArray[np.int16] | None, start_s: float) -> NDArray[np.int16]:
+        """Cut a window, moved as little as needed to lie within the sound. What is shorter is padded at its end."""
         if sound is None:
             return np.zeros(self.window, np.int16)
-        spare = max(0, len(sound) - self.window)
-        if centre_s is not None:
-            start = round(centre_s * RATE_HZ - self.window / 2)
-        else:
-            start = int(self.random.integers(0, spare + 1)) if self.is_training else spare // 2
-        piece = sound[min(max(start, 0), spare) :][: self.window]
+        start = min(max(round(start_s * RATE_HZ), 0), max(0, len(sound) - self.window))
+        piece = sound[start:][: self.window]
         return np.pad(piece, (0, self.window - len(piece)))

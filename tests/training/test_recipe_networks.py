@@ -153,7 +153,8 @@ def test_a_file_with_another_hash_is_said_in_one_line(tmp_path: Path, monkeypatc
 def test_data_and_model_go_together_or_not() -> None:
     action_units = {"name": "svm", "features": "action-units"}
     for fits in (
-        of(MVIT),
+        of({"name": "r3d"}),
+        of({**MVIT, "size": "tiny"}),
         of(VOICE, "speech"),
         of({"name": "svm"}, "speech"),
         of(action_units),
@@ -163,6 +164,7 @@ def test_data_and_model_go_together_or_not() -> None:
     check_pairing(Recipe(name="f", data=FaceDataSettings(), model=FaceNetSettings()))
     for crossed, says in (
         (of(MVIT, "speech"), "recipe 'r' pairs 'speech' with 'mvit'"),
+        (of(MVIT), "mvit sees 16 frames of 224 pixels, not 16 of 112"),
         (of(VOICE), "recipe 'r' pairs 'video' with 'voice-mobilenet'"),
         (of({"name": "face-resnet"}), "recipe 'r' pairs 'video' with 'face-resnet'"),
         (of({"name": "svm"}, "ferplus"), "recipe 'r' pairs 'ferplus' with 'svm'"),
