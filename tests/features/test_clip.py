@@ -12,8 +12,8 @@ from emofuse.features.clip import (
     Sampling,
     SteadyFace,
     choose_frames,
-    frames_over,
     crop_clip_face,
+    frames_over,
     gather_frames,
     whole_frame,
 )
