@@ -43,7 +43,7 @@ SMALL: Final = ("data.n_frames=8", "data.size_px=112", "train.lr=5e-4", "train.b
 RESNET: Final = ("model.resnet=resnet18", "model.pretrained=false", *SMALL)
 SIZES: Final[dict[str, tuple[str, ...]]] = {
     "cnn3d": ("train.epochs=40", "data.sampling=first"),
-    "resnet-lstm": (*RESNET, "train.epochs=40"),
+    "resnet-lstm": RESNET,
     "resnet-transformer": RESNET,
     "r3d": ("model.pretrained=false", *SMALL, "data.n_frames=4", "train.epochs=10"),
     "mvit": ("model.pretrained=false", "model.size=tiny", *SMALL, "train.epochs=60"),

@@ -61,7 +61,8 @@ There are films of one RAVDESS actor here (60 face-crop clips, 13 to 15 pictures
 other people**: these numbers show that a network and its training work. *Memorised*: the accuracy on all 60 clips after
 training on them. *Other repetition*: trained on one of the two repetitions of every sentence, tested on the other, both
 ways round; the same actor says the same sentence in the same studio, so this is LEAKY by the speaker and no result.
-Wilson 95 % interval over the 60 clips; always naming the largest class gives 13.3 %. From random weights, but for
+Wilson 95 % interval over the 60 clips; always naming the largest class gives 13.3 %, and an interval that reaches
+down to it shows nothing. From random weights, but for
 `face-sequence`, whose face network is the one that ships; at the sizes that `benchmarks/learning.py` states.
 """
 

@@ -1,0 +1,28 @@
+"""docs/models.md is of the recipes that there are: a row for each network, with the parameters that it has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from emofuse.config import FaceDataSettings, LateFusionSettings, SvmSettings, load_recipe
+from emofuse.emotions import FERPLUS, LABEL_SETS
+from emofuse.training.networks import make_network
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_network_has_its_row() -> None:
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| [^|]+ \| ([\d,]+) \|", page, re.MULTILINE))
+    recipes = {path.stem: load_recipe(path) for path in (ROOT / "recipes").glob("*.toml")}
+    networks = {
+        name: recipe
+        for name, recipe in recipes.items()
+        if not isinstance(recipe.model, SvmSettings | LateFusionSettings)
+    }
+    assert set(rows) == set(networks)
+    for name, recipe in networks.items():
+        labels = FERPLUS if isinstance(recipe.data, FaceDataSettings) else LABEL_SETS[recipe.data.labels]
+        network = make_network(recipe, len(labels))
+        assert rows[name] == f"{sum(p.numel() for p in network.parameters()):,}", name
