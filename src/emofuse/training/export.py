@@ -93,6 +93,9 @@ def _write(network: BuiltNetwork, card: ModelCard, path: Path) -> None:
         shapes[0][1] = torch.export.Dim("T", min=round(SHORTEST_S * RATE_HZ), max=LONGEST_S * RATE_HZ)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*The axis name: N will not be used")  # all inputs share it
+        # torch's own, of a recurrent network's loop and of its weights
+        warnings.filterwarnings("ignore", message=".*_check_is_size.*", category=FutureWarning)
+        warnings.filterwarnings("ignore", message=".*_flat_weights.* were assigned during export.*")
         program = torch.onnx.export(
             network,
             _examples(network, card.input)[0],
