@@ -64,6 +64,8 @@ ways round; the same actor says the same sentence in the same studio, so this is
 Wilson 95 % interval over the 60 clips; always naming the largest class gives 13.3 %, and an interval that reaches
 down to it shows nothing. From random weights, but for
 `face-sequence`, whose face network is the one that ships; at the sizes that `benchmarks/learning.py` states.
+`frame-lstm-mel` and `mvit-wave` were measured before frames and sound of a training were cut from exactly the same
+window; they are to be measured again.
 """
 
 
