@@ -18,15 +18,16 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
-from emofuse.card import InputSpec, ModelCard
+from emofuse.card import ModelCard
 from emofuse.config import load_recipe
 from emofuse.emotions import RAVDESS
 from emofuse.inference.network import OnnxNetwork
+from emofuse.inference.trial import made_up
 from emofuse.models.build import BuiltNetwork
-from emofuse.models.frontends import RATE_HZ
 from emofuse.training.cards import model_card
 from emofuse.training.export import write_network
 from emofuse.training.networks import make_network
@@ -67,7 +68,7 @@ def measure(name: str, n: int) -> dict[str, Any]:
     recipe = load_recipe(ROOT / "recipes" / f"{name}.toml")
     network = make_network(recipe, len(RAVDESS))
     card = model_card(network, recipe, RAVDESS)
-    inputs = made_up(network, card.input, n)
+    inputs = [torch.from_numpy(np.repeat(one, n, axis=0)) for one in made_up(card.input)]
     target = torch.zeros(n, dtype=torch.int64)
     seconds = []
     for _ in range(1 + N_STEPS):
@@ -79,25 +80,13 @@ def measure(name: str, n: int) -> dict[str, Any]:
     return {"train_s": min(seconds[1:]), "peak_mb": peak, "score_s": score_s(network, card)}
 
 
-def made_up(network: BuiltNetwork, spec: InputSpec, n: int) -> tuple[torch.Tensor, ...]:
-    """Return a batch of n of what a network is given."""
-    size = spec.size_px or 0
-    every = {
-        "faces": lambda: 255 * torch.rand(n, 1, size, size),
-        "frames": lambda: torch.randint(0, 256, (n, spec.n_frames or 0, size, size, 3), dtype=torch.uint8),
-        "samples": lambda: 0.1 * torch.randn(n, round((spec.window_s or 0) * RATE_HZ)),
-        "present": lambda: torch.ones(n, 2),
-    }
-    return tuple(every[name]() for name in network.inputs)
-
-
 def score_s(network: BuiltNetwork, card: ModelCard) -> float:
     """Return the seconds that the exported network takes for one clip."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         write_network(network, card, path)
         loaded = OnnxNetwork(path)
-        inputs = [x.numpy() for x in made_up(network, card.input, 1)]
+        inputs = made_up(card.input)
         seconds = []
         for _ in range(1 + N_STEPS):
             began = time.perf_counter()

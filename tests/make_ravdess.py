@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import soundfile
+from torch import Generator, Tensor
 
 from emofuse.config import MelCnnSettings, Recipe, SpeechNetSettings, SvmSettings, VoiceDataSettings
 from emofuse.corpora.manifest import Clip
@@ -64,3 +65,16 @@ def with_clips(utterances: Utterances, clips: Sequence[Clip]) -> Utterances:
     folded = replace(utterances.folded, clips=tuple(clips[: len(utterances.folded)]))
     corpora = replace(utterances.corpora, joined=replace(joined, manifest=manifest), folded=folded)
     return replace(utterances, corpora=corpora)
+
+
+def cut_at(n_batches: int, augment: Callable[[Tensor, Generator], Tensor]) -> Callable[[Tensor, Generator], Tensor]:
+    """Return what augments so many batches, and at the next raises what a lost machine would not."""
+    left = [n_batches]
+
+    def augment_or_stop(samples: Tensor, generator: Generator) -> Tensor:
+        if left[0] == 0:
+            raise InterruptedError("cut off")
+        left[0] -= 1
+        return augment(samples, generator)
+
+    return augment_or_stop

@@ -6,6 +6,8 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from emofuse.types import Sampling
+
 CARD_KEY: Final = "emofuse.card"  # in the metadata of an ONNX file
 CLIP_RATE_HZ: Final = 30  # pictures a second that the stride of a clip network counts in
 LONGEST_CLIP_S: Final = 60.0  # that an answer may be about: a live stream keeps that much
@@ -35,7 +37,7 @@ class InputSpec(_Part):
     rate_hz: int | None = Field(None, gt=0)
     window_s: float | None = Field(None, gt=0)
     n_frames: int | None = Field(None, ge=1, le=256)
-    sampling: Literal["first", "uniform", "strided"] | None = None
+    sampling: Sampling | None = None
     stride: int | None = Field(None, ge=1)
     margin: float | None = Field(None, ge=0, le=1)
     per_frame: bool = False

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Modality = Literal["face", "voice", "text", "clip"]
+Sampling = Literal["first", "uniform", "strided"]  # of the frames of a clip
 MODALITIES: Final[tuple[Modality, ...]] = ("face", "voice", "text", "clip")
 ALWAYS_LISTED: Final[tuple[Modality, ...]] = ("face", "voice", "text")  # clip only where a bundle has such a network
 

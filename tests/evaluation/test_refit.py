@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +19,7 @@ from emofuse.evaluation.protocol import selection
 from emofuse.training.fit import FitResult, Job, load_weights
 from emofuse.training.jobs import load_utterances, utterance_job
 from emofuse.training.speech import SpeechData
-from make_ravdess import tiny_recipe, trained_on
+from make_ravdess import cut_at, tiny_recipe, trained_on
 
 EPOCHS = 3
 
@@ -154,18 +153,6 @@ def test_songs_of_validation_speakers_are_trained_on_then_and_those_of_test_spea
     parts.clear()
     run(recipe, speech, singers_test, tmp_path / "test")
     assert [sum(name.startswith("03-02") for name in part) for part in parts] == [0, 0]
-
-
-def cut_at(n_batches: int, augment: Callable[[Tensor, Generator], Tensor]) -> Callable[[Tensor, Generator], Tensor]:
-    left = [n_batches]
-
-    def augment_or_stop(samples: Tensor, generator: Generator) -> Tensor:
-        if left[0] == 0:
-            raise InterruptedError("cut off")
-        left[0] -= 1
-        return augment(samples, generator)
-
-    return augment_or_stop
 
 
 def test_it_goes_on_where_it_was_cut_off(

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from emofuse.config import Recipe, WaveCnnSettings
 from emofuse.corpora.splits import make_split
 from emofuse.training.fit import FitResult, Job, fit, load_weights
 from emofuse.training.jobs import load_utterances, utterance_job
 from emofuse.training.speech import SpeechData
-from make_ravdess import tiny_recipe, write_ravdess
+from make_ravdess import cut_at, tiny_recipe, write_ravdess
 
 EPOCHS = 3
 EVERYTHING: dict[str, Any] = {"epochs": EPOCHS, "mixup": 0.3, "ema_decay": 0.9, "label_smoothing": 0.1}
@@ -52,18 +51,6 @@ def trained(recipe: Recipe, job: Job, folder: Path) -> FitResult:
 def is_same(one: FitResult, other: FitResult) -> bool:
     a, b = load_weights(one.weights)[0], load_weights(other.weights)[0]
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def cut_at(n_batches: int, augment: Callable[[Tensor, Generator], Tensor]) -> Callable[[Tensor, Generator], Tensor]:
-    left = [n_batches]
-
-    def augment_or_stop(samples: Tensor, generator: Generator) -> Tensor:
-        if left[0] == 0:
-            raise InterruptedError("cut off")
-        left[0] -= 1
-        return augment(samples, generator)
-
-    return augment_or_stop
 
 
 def test_the_same_twice_and_when_it_was_cut_off(recipe: Recipe, speech: SpeechData, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from emofuse.config.base import UNKNOWN_NAME, Settings
 from emofuse.emotions import LABEL_SETS
+from emofuse.types import Sampling
 
 
 def _label_set(name: str) -> str:
@@ -84,7 +85,7 @@ class VideoDataSettings(CorpusSettings):
 
     corpus: Literal["video"] = "video"
     train_on: tuple[str, ...] = Field(("ravdess-av",), min_length=1)
-    sampling: Literal["first", "uniform", "strided"] = "uniform"
+    sampling: Sampling = "uniform"
     n_frames: int = Field(16, ge=1, le=256)
     stride: int = Field(2, ge=1)
     size_px: Literal[112, 224] = 112

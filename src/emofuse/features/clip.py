@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.features.face import SIZE, cut_region, framing, warp_region
-from emofuse.types import Face
-
-Sampling = Literal["first", "uniform", "strided"]
+from emofuse.types import Face, Sampling
 
 BLACK: Final = -1  # the index of a frame that is not there
 

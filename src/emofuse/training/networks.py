@@ -72,10 +72,9 @@ def make_network(recipe: Recipe, n_classes: int, weights: Mapping[str, Path] | N
     Raises RecipeError for a model that is no network, or that does not go with the recipe's data.
     """
     settings = recipe.model
-    if isinstance(settings, SvmSettings | LateFusionSettings) or not isinstance(
-        settings, _NETWORKS[recipe.data.corpus]
-    ):
+    if isinstance(settings, SvmSettings | LateFusionSettings):
         raise RecipeError(f"recipe {recipe.name!r} pairs {recipe.data.corpus!r} with {settings.name!r}")
+    check_pairing(recipe)
     margin = recipe.data.margin if isinstance(recipe.data, VideoDataSettings) else MARGIN
     return build(settings, n_classes, weights, margin=margin)
 
