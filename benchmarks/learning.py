@@ -43,9 +43,9 @@ SMALL: Final = ("data.n_frames=8", "data.size_px=112", "train.lr=5e-4", "train.b
 RESNET: Final = ("model.resnet=resnet18", "model.pretrained=false", *SMALL)
 SIZES: Final[dict[str, tuple[str, ...]]] = {
     "cnn3d": ("train.epochs=40", "data.sampling=first"),
-    "resnet-lstm": RESNET,
+    "resnet-lstm": (*RESNET, "data.n_frames=4", "train.epochs=60"),
     "resnet-transformer": RESNET,
-    "r3d": ("model.pretrained=false", *SMALL, "data.n_frames=4", "train.epochs=10"),
+    "r3d": ("model.pretrained=false", *SMALL, "data.n_frames=4", "train.epochs=40"),
     "mvit": ("model.pretrained=false", "model.size=tiny", *SMALL, "train.epochs=60"),
     "face-sequence": ("train.epochs=60", "train.lr=5e-3"),
     "frame-lstm-mel": (*RESNET, "model.modality_dropout=0"),

@@ -281,7 +281,7 @@ def write_fusion(folder: Path, members: str) -> Path:
 def test_the_members_of_a_late_fusion_are_read_from_their_files(fusion: Path) -> None:
     recipe = load_recipe(fusion / "both.toml")
     assert isinstance(recipe.model, LateFusionSettings)
-    assert recipe.model.rule == "product"
+    assert recipe.model.rule == "learned"
     assert recipe.model.members == (load_recipe(fusion / "heard.toml"), load_recipe(fusion / "sub" / "seen.toml"))
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
     assert load_recipe(fusion / "heard.toml").members == ()

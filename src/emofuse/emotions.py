@@ -52,6 +52,7 @@ LABEL_SETS: Final[Mapping[str, Labels]] = {
     "basic-7": BASE,
     "ekman-6": EKMAN,
     "iemocap-4": IEMOCAP,
+    "iemocap-4-hap": IEMOCAP,
     "ferplus-8": FERPLUS,
     "emodb-7": EMODB,
     "cremad-6": CREMAD,
@@ -88,8 +89,8 @@ def _table(**meant: str) -> Mapping[str, str | None]:
 # - calm becomes neutral where a set has no calm. RAVDESS recorded it as a second baseline beside neutral
 #   (Livingstone and Russo, 2018), and where annotators had no such word a calm voice was called neutral. Ekman's
 #   six have no baseline, and ravdess-7 is RAVDESS without its neutral clips, so neutral has no place in either.
-# - excited becomes happy, as in nearly every published score on IEMOCAP's four classes. Frustrated does not
-#   become angry: those scores leave it out.
+# - excited becomes happy, as in nearly every published score on IEMOCAP's four classes; but in iemocap-4-hap, for
+#   scores on happy alone, it is left out. Frustrated does not become angry: those scores leave it out.
 # fmt: off
 LABEL_MAPS: Final[Mapping[str, Mapping[str, str | None]]] = {
     "ravdess-8": _table(neutral="neutral", calm="calm", happy="happy", excited="happy", sad="sad", angry="angry",
@@ -101,6 +102,7 @@ LABEL_MAPS: Final[Mapping[str, Mapping[str, str | None]]] = {
     "ekman-6": _table(happy="happy", excited="happy", sad="sad", angry="angry",
                       fearful="fearful", disgust="disgust", surprised="surprised"),
     "iemocap-4": _table(neutral="neutral", calm="neutral", happy="happy", excited="happy", sad="sad", angry="angry"),
+    "iemocap-4-hap": _table(neutral="neutral", calm="neutral", happy="happy", sad="sad", angry="angry"),
     "ferplus-8": _table(neutral="neutral", calm="neutral", happy="happiness", excited="happiness", sad="sadness",
                         angry="anger", fearful="fear", disgust="disgust", surprised="surprise", contempt="contempt"),
     "emodb-7": _table(neutral="neutral", calm="neutral", happy="happiness", excited="happiness", sad="sadness",

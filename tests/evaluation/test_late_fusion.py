@@ -20,7 +20,7 @@ from make_ravdess import tiny_recipe
 N_CLASSES = 4
 
 
-def settings(rule: Literal["product", "mean"] = "product") -> LateFusionSettings:
+def settings(rule: Literal["learned", "product", "mean", "vote"] = "learned") -> LateFusionSettings:
     members = tuple(tiny_recipe(SvmSettings()).model_copy(update={"name": name}) for name in ("one", "two"))
     return LateFusionSettings(members=members, rule=rule)
 
@@ -96,7 +96,7 @@ def test_validation_clips_that_are_all_right_do_not_make_weights_endless() -> No
 def test_two_that_err_apart_are_better_together() -> None:
     one, two = result(1.2, 1), result(1.2, 5)
     truth = labels(300, 10)
-    for rule in ("product", "mean"):
+    for rule in ("learned", "product", "mean", "vote"):
         (fused,) = fuse_folds(settings(rule), [[one], [two]])
         assert right(fused.test, truth) > max(right(one.test, truth), right(two.test, truth)) + 0.05
         assert right(fused.valid, one.valid_truth) > max(right(m.valid, m.valid_truth) for m in (one, two)) + 0.05
@@ -127,8 +127,8 @@ def test_the_mean_rule_averages_calibrated_probabilities() -> None:
     np.testing.assert_allclose(np.exp(fused.valid).sum(axis=1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("rule", ["product", "mean"])
-def test_nothing_of_the_test_clips_decides_how_they_are_put_together(rule: Literal["product", "mean"]) -> None:
+@pytest.mark.parametrize("rule", ["learned", "product", "mean", "vote"])
+def test_nothing_of_the_test_clips_decides_how_they_are_put_together(rule: str) -> None:
     one, two = result(1.5, 1), result(0.6, 5)
     (fused,) = fuse_folds(settings(rule), [[one], [two]])
     others = np.random.default_rng(4).normal(size=(7, N_CLASSES)).astype(np.float32)

@@ -6,9 +6,19 @@ from emofuse.config.base import (
 from emofuse.config.data import (
     CorpusSettings,
     FaceDataSettings,
+    FeatureDataSettings,
     SoundSettings,
     VideoDataSettings,
     VoiceDataSettings,
+)
+from emofuse.config.feature_networks import (
+    AttentionFusionSettings,
+    EarlyFusionSettings,
+    FeatureNetSettings,
+    GatedFusionSettings,
+    TemporalFusionSettings,
+    UnifiedSettings,
+    UnimodalSettings,
 )
 from emofuse.config.networks import (
     AudioVideoSettings,
@@ -37,14 +47,19 @@ from emofuse.config.recipe import (
 )
 
 __all__ = [
+    "AttentionFusionSettings",
     "AudioVideoSettings",
     "ClipNetSettings",
     "Cnn3dSettings",
     "CorpusSettings",
+    "EarlyFusionSettings",
     "FaceDataSettings",
     "FaceNetSettings",
     "FaceSequenceSettings",
+    "FeatureDataSettings",
+    "FeatureNetSettings",
     "FrameLstmMelSettings",
+    "GatedFusionSettings",
     "LateFusionSettings",
     "MelCnnSettings",
     "MfccCnnSettings",
@@ -57,7 +72,10 @@ __all__ = [
     "SoundSettings",
     "SpeechNetSettings",
     "SvmSettings",
+    "TemporalFusionSettings",
     "TrainSettings",
+    "UnifiedSettings",
+    "UnimodalSettings",
     "VideoDataSettings",
     "VideoNetSettings",
     "VoiceDataSettings",

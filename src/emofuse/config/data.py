@@ -96,3 +96,26 @@ class VideoDataSettings(CorpusSettings):
     time_jitter: float = Field(0.5, ge=0, le=1, description="by which a frame is displaced, in steps of the sampling")
     drop: float = Field(0.1, ge=0, lt=1, description="probability of a frame lost: the one before it stays")
     sound: SoundSettings = SoundSettings()
+
+
+class FeatureDataSettings(CorpusSettings):
+    """Utterances as features that were computed before: one array, (T, D), of each modality.
+
+    train_on: feature sets, by the name of a folder in the data folder or by a path. modalities: those to use; none
+    named: all that the set has. pool: one vector of an array's T steps, or the steps themselves, at most max_steps of
+    them. context: so many utterances of the same dialogue before an utterance, and after it where context_after, are
+    the steps around it; features are then pooled. normalise_by_speaker: the modalities that are standardised by the
+    speaker's own utterances, test speakers too, without their labels: transductive; the others are standardised by the
+    training part.
+    """
+
+    corpus: Literal["features"] = "features"
+    train_on: tuple[str, ...] = Field(("iemocap",), min_length=1)
+    labels: Annotated[str, AfterValidator(_label_set)] = "iemocap-4"
+    balance: bool = False
+    modalities: tuple[str, ...] = ()
+    pool: Literal["mean", "max", "none"] = "mean"
+    max_steps: int = Field(64, ge=1)
+    context: int = Field(0, ge=0, le=64)
+    context_after: bool = True
+    normalise_by_speaker: tuple[str, ...] = ()

@@ -11,7 +11,15 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 from pydantic import Field, ValidationError, model_validator
 
 from emofuse.config.base import UNKNOWN_NAME, NoneIsAWord, Settings
-from emofuse.config.data import CorpusSettings, FaceDataSettings, SoundSettings, VideoDataSettings, VoiceDataSettings
+from emofuse.config.data import (
+    CorpusSettings,
+    FaceDataSettings,
+    FeatureDataSettings,
+    SoundSettings,
+    VideoDataSettings,
+    VoiceDataSettings,
+)
+from emofuse.config.feature_networks import FeatureNetSettings
 from emofuse.config.networks import ClipNetSettings, FaceNetSettings, SpeechNetSettings, SvmSettings
 from emofuse.errors import RecipeError
 from emofuse.types import Json
@@ -50,13 +58,14 @@ class LateFusionSettings(Settings):
     """Models of the same clips, each trained by its own recipe, whose answers become one.
 
     members: their recipes, in a file the names of files beside it; the fusion's corpora and labels hold for all of
-    them. rule "product" weighs the log-probabilities as fits the validation speakers best; "mean" averages calibrated
-    probabilities.
+    them. rule "learned" weighs the log-probabilities as fits the validation speakers best, "product" weighs them alike;
+    "mean" averages calibrated probabilities; "vote" takes what most members say, the sum of their probabilities where
+    as many say another.
     """
 
     name: Literal["late-fusion"] = "late-fusion"
     members: tuple[Recipe, ...] = Field(min_length=2)
-    rule: Literal["product", "mean"] = "product"
+    rule: Literal["learned", "product", "mean", "vote"] = "learned"
 
 
 class Recipe(Settings):
@@ -64,9 +73,11 @@ class Recipe(Settings):
 
     name: str
     seed: int = 0
-    data: Annotated[FaceDataSettings | VoiceDataSettings | VideoDataSettings, Field(discriminator="corpus")]
+    data: Annotated[
+        FaceDataSettings | VoiceDataSettings | VideoDataSettings | FeatureDataSettings, Field(discriminator="corpus")
+    ]
     model: Annotated[
-        FaceNetSettings | SpeechNetSettings | ClipNetSettings | SvmSettings | LateFusionSettings,
+        FaceNetSettings | SpeechNetSettings | ClipNetSettings | FeatureNetSettings | SvmSettings | LateFusionSettings,
         Field(discriminator="name"),
     ]
     train: TrainSettings = TrainSettings()

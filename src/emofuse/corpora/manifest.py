@@ -16,7 +16,9 @@ from emofuse.emotions import LABEL_SETS
 from emofuse.errors import CorpusError
 
 Sex = Literal["female", "male", "unknown"]
-Field = Literal["emotion", "speaker", "sex", "statement", "language", "intensity", "session", "licence"]
+Field = Literal[
+    "emotion", "speaker", "sex", "statement", "language", "intensity", "session", "dialogue", "style", "licence"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class Clip:
 
     An empty text says that the corpus does not tell. start_s and end_s cut the utterance out of a longer
     recording; end_s None: to its end. sound_path: the recording that holds its sound where `path` does not, begun
-    at the same time.
+    at the same time. dialogue: the conversation that it is a turn of, in whose order the clips stand; style: how it
+    came about, such as "scripted"; text: its words.
     """
 
     path: Path
@@ -40,6 +43,9 @@ class Clip:
     end_s: float | None = None
     licence: str = ""
     sound_path: Path | None = None
+    dialogue: str = ""
+    style: str = ""
+    text: str = ""
 
     @property
     def sound_file(self) -> Path:
@@ -223,6 +229,9 @@ def _clip(row: dict[str, str], folder: Path, where: str) -> Clip:
         end_s=end_s,
         licence=row.get("licence", ""),
         sound_path=folder / sound if sound.strip() else None,
+        dialogue=row.get("dialogue", ""),
+        style=row.get("style", ""),
+        text=row.get("text", ""),
     )
 
 

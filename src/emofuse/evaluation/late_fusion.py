@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -29,13 +30,44 @@ def _fuse(settings: LateFusionSettings, results: Sequence[FoldResult]) -> FoldRe
         np.stack([log_probabilities(part, t) for part, t in zip(parts, temperatures, strict=True)])
         for parts in ([result.valid for result in results], [result.test for result in results])
     )
-    if settings.rule == "mean":
-        fused_valid, fused_test = (np.log(np.exp(part).mean(axis=0)) for part in (valid, test))
-    else:
+    if settings.rule == "learned":
         weights = product_weights(valid, truth)
         fused_valid, fused_test = (np.einsum("m,mnc->nc", weights, part) for part in (valid, test))
+    else:
+        fused_valid, fused_test = (_POOLS[settings.rule](part) for part in (valid, test))
     n_parameters = sum(result.n_parameters for result in results)
     return FoldResult(fused_test.astype(np.float32), fused_valid.astype(np.float32), truth, n_parameters, None)
+
+
+def _mean(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    speaks = _speaks(scores)
+    return _log((speaks * np.exp(scores)).sum(axis=0) / np.maximum(speaks.sum(axis=0), 1))
+
+
+def _vote(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return log-probabilities (N, C) that are highest where most members' are, and among these by their sum.
+
+    A class has a share for each vote, and of one vote more its mean probability.
+    """
+    speaks, n_classes = _speaks(scores), scores.shape[2]
+    votes = (speaks * np.eye(n_classes)[scores.argmax(axis=2)]).sum(axis=0)
+    return _log((votes + np.exp(_mean(scores))) / (speaks.sum(axis=0) + 1))
+
+
+def _speaks(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return (M, N, 1): whether a member says anything. It says all classes alike of what it has no input of."""
+    return np.ptp(scores, axis=2, keepdims=True) > 1e-6
+
+
+def _log(probabilities: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the logarithm; where nobody said anything, of all classes alike."""
+    n_classes = probabilities.shape[1]
+    silent = probabilities.sum(axis=1, keepdims=True) == 0
+    return np.asarray(np.log(np.where(silent, 1 / n_classes, np.maximum(probabilities, 1e-30))), dtype=np.float32)
+
+
+_POOLS: Final = {"mean": _mean, "product": partial(np.sum, axis=0), "vote": _vote}
+"""Log-probabilities (M, N, C) of all members to (N, C), where there is nothing to learn."""
 
 
 def product_weights(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.float64]:

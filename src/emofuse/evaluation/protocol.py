@@ -246,7 +246,7 @@ def selection(recipe: Recipe) -> str:
     """Say how a recipe's model is chosen within a fold, before its test part is looked at."""
     if isinstance(recipe.model, LateFusionSettings):
         own = "; ".join(f"{member.name}: {selection(member)}" for member in recipe.members)
-        how = "weights of the log-probabilities" if recipe.model.rule == "product" else "temperatures"
+        how = "weights of the log-probabilities" if recipe.model.rule == "learned" else "temperatures"
         return f"{how} by the validation speakers; {own}"
     if isinstance(recipe.model, SvmSettings):
         values = ", ".join(f"{c:g}" for c in recipe.model.c)
