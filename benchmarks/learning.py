@@ -40,16 +40,17 @@ STILL: Final = ("data.flip=0", "data.crop=0", "data.colour=0", "data.time_jitter
 QUIET: Final = ("data.sound.noise=0", "data.sound.gain_db=0", "data.sound.stretch=0", "data.sound.warp=0")
 PLAIN: Final = ("train.keep=last", "train.patience=0", "train.label_smoothing=0", "train.frozen_epochs=0")
 SMALL: Final = ("data.n_frames=8", "data.size_px=112", "train.lr=5e-4", "train.backbone_lr_scale=1", "train.epochs=15")
+FIRST: Final = ("data.sampling=first", "data.rate_hz=5")  # the rate of the face crops that there are of RAVDESS
 RESNET: Final = ("model.resnet=resnet18", "model.pretrained=false", *SMALL)
 SIZES: Final[dict[str, tuple[str, ...]]] = {
-    "cnn3d": ("train.epochs=40", "data.sampling=first"),
+    "cnn3d": (*FIRST, "train.epochs=40"),
     "resnet-lstm": (*RESNET, "data.n_frames=4", "train.epochs=60"),
     "resnet-transformer": RESNET,
     "r3d": ("model.pretrained=false", *SMALL, "data.n_frames=4", "train.epochs=40"),
     "mvit": ("model.pretrained=false", "model.size=tiny", *SMALL, "train.epochs=60"),
     "face-sequence": ("train.epochs=60", "train.lr=5e-3"),
     "frame-lstm-mel": (*RESNET, "model.modality_dropout=0"),
-    "mfcc-cnn3d": ("train.epochs=40", "model.modality_dropout=0"),
+    "mfcc-cnn3d": (*FIRST, "train.epochs=40", "model.modality_dropout=0"),
     "mvit-wave": (
         "model.video.pretrained=false",
         "model.video.size=tiny",

@@ -386,3 +386,10 @@ def test_an_unknown_key_of_a_part_is_named_with_its_nearest_neighbour(override: 
     with pytest.raises(RecipeError, match=f"unknown key '{key}'") as caught:
         load_recipe(RECIPES / "mfcc-cnn3d.toml", [override])
     assert caught.value.hint == f"did you mean {near!r}?"
+
+
+def test_a_clip_that_is_too_long_is_refused_before_anything_is_trained() -> None:
+    changes = ["data.sampling=strided", "data.n_frames=256", "data.stride=10"]
+    with pytest.raises(RecipeError, match=r"data: .*a clip may be at most 60 s long, and these frames span 85\.3 s"):
+        load_recipe(RECIPES / "cnn3d.toml", changes)
+    assert load_recipe(RECIPES / "cnn3d.toml", [*changes, "data.stride=7"]).data.stride == 7  # type: ignore[union-attr]

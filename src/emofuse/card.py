@@ -6,11 +6,9 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from emofuse.types import Sampling
+from emofuse.types import CLIP_RATE_HZ, LONGEST_CLIP_S, Sampling
 
 CARD_KEY: Final = "emofuse.card"  # in the metadata of an ONNX file
-CLIP_RATE_HZ: Final = 30  # pictures a second that the stride of a clip network counts in
-LONGEST_CLIP_S: Final = 60.0  # that an answer may be about: a live stream keeps that much
 
 InputKind = Literal["face", "samples", "clip"]
 
@@ -27,7 +25,7 @@ class InputSpec(_Part):
 
     A face is a grey square of `size_px`; sound is mono at `rate_hz`, best in windows of `window_s`. A clip is
     n_frames colour squares of `size_px`, a face with `margin` of it more on each side (`features.clip`). sampling
-    "uniform" spreads them over window_s; "first" takes n_frames at CLIP_RATE_HZ, black ones where there are fewer;
+    "uniform" spreads them over window_s; "first" takes n_frames at frame_rate_hz, black ones where there are fewer;
     "strided" every stride-th at that rate. A network with a rate_hz also hears window_s of sound. per_frame: it
     answers for every frame, not once for all.
     """
@@ -39,6 +37,7 @@ class InputSpec(_Part):
     n_frames: int | None = Field(None, ge=1, le=256)
     sampling: Sampling | None = None
     stride: int | None = Field(None, ge=1)
+    frame_rate_hz: float = Field(CLIP_RATE_HZ, gt=0, le=CLIP_RATE_HZ)
     margin: float | None = Field(None, ge=0, le=1)
     per_frame: bool = False
 
@@ -62,7 +61,7 @@ class InputSpec(_Part):
         assert self.kind == "clip" and self.n_frames is not None and self.window_s is not None
         if self.sampling == "uniform":
             return self.window_s / self.n_frames
-        return (self.stride or 1) / CLIP_RATE_HZ if self.sampling == "strided" else 1 / CLIP_RATE_HZ
+        return (self.stride or 1) / self.frame_rate_hz if self.sampling == "strided" else 1 / self.frame_rate_hz
 
     @property
     def span_s(self) -> float:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 Modality = Literal["face", "voice", "text", "clip"]
 Sampling = Literal["first", "uniform", "strided"]  # of the frames of a clip
+CLIP_RATE_HZ: Final = 30.0  # pictures a second of a clip that are looked at, at most
+LONGEST_CLIP_S: Final = 60.0  # that an answer may be about: a live stream keeps that much
 MODALITIES: Final[tuple[Modality, ...]] = ("face", "voice", "text", "clip")
 ALWAYS_LISTED: Final[tuple[Modality, ...]] = ("face", "voice", "text")  # clip only where a bundle has such a network
 

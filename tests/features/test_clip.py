@@ -14,6 +14,7 @@ from emofuse.features.clip import (
     choose_frames,
     crop_clip_face,
     frames_over,
+    on_grid,
     gather_frames,
     whole_frame,
 )
@@ -213,6 +214,14 @@ def test_a_face_without_points_is_steadied_by_its_box() -> None:
     assert 10.1 < second.box_xyxy[0] < 12
     found = make_face(2.0)  # with points: another detector's, so it starts anew
     np.testing.assert_allclose(steady.update(found, 0.066).box_xyxy, found.box_xyxy, rtol=1e-6)
+
+
+def test_a_grid_of_times_has_the_picture_nearest_to_each() -> None:
+    assert on_grid(np.arange(5) / 30, 30.0).tolist() == [0, 1, 2, 3, 4]
+    assert on_grid(7.0 + np.arange(5) / 29.97, 30.0).tolist() == [0, 1, 2, 3, 4]
+    assert on_grid(np.arange(4) / 5, 15.0).tolist() == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3]
+    assert on_grid(np.array([0.0, 0.1, 0.9, 1.0]), 10.0).tolist() == [0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3]
+    assert on_grid(np.array([2.5]), 30.0).tolist() == [0]
 
 
 def test_frames_over_a_window_are_those_shown_in_its_parts() -> None:

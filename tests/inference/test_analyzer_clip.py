@@ -105,6 +105,18 @@ def test_a_network_that_answers_for_every_frame_in_both_modes(networks: dict[str
     assert mean.as_dict()["sad"] == pytest.approx(mean.as_dict()["angry"], abs=1e-3)
 
 
+def test_in_frame_mode_a_network_that_answers_for_every_frame_is_asked_about_each(
+    networks: dict[str, OnnxNetwork],
+) -> None:
+    """Its frames are 1/15 s apart: at 30 pictures a second every second one is asked about, not one a hop."""
+    packets = frames(RED, 0, 0.5, fps=30) + frames(BLUE, 0.5, 1.0, fps=30)
+    made = moments(bundle_of(networks["per frame"]), packets, mode="frame")
+    ends = sorted({m.by_modality["clip"].end_s for m in made})
+    assert max(np.diff(ends)) < 1 / 15 + 1e-6 and len(ends) == 16  # a hop is one of them
+    labels = [m.by_modality["clip"].label for m in made]
+    assert labels[14] == "angry" and labels[17] == "sad"  # long before the next hop
+
+
 def test_a_lost_face(networks: dict[str, OnnxNetwork]) -> None:
     made = moments(bundle_of(networks["sees"]), frames(RED, 0, 2) + frames((0, 0, 0), 2, 4.5) + frames(GREEN, 4.5, 6))
     said = {round(m.time_s, 1): m.by_modality.get("clip") for m in made}

@@ -71,10 +71,21 @@ def test_frames_are_chosen_by_the_settings_in_testing() -> None:
     one, target = data[1]
     assert one.shape == (4, 112, 112, 3)
     assert target.tolist() == [0, 1, 0]
-    first = batches([face_clip(3)], sampling="first")[0][0]
+    first = batches([face_clip(3)], sampling="first", rate_hz=10)[0][0]
     assert seen(first[None]) == [[0, 1, 2, -1]]
     assert (first[3] == 0).all()
-    assert seen(batches([face_clip(9)], sampling="strided", stride=2)[0][0][None]) == [[1, 3, 5, 7]]
+    assert seen(batches([face_clip(9)], sampling="strided", stride=2, rate_hz=10)[0][0][None]) == [[1, 3, 5, 7]]
+
+
+@pytest.mark.parametrize("is_training", [False, True])
+def test_first_and_strided_count_in_the_recipes_pictures_a_second_not_in_the_films(is_training: bool) -> None:
+    still = {"is_training": is_training, "time_jitter": 0.0, "drop": 0.0, "crop": 0.0}
+    first = {"sampling": "first", "rate_hz": 10.0, **still}
+    assert seen(batches([face_clip(20, rate_hz=20)], **first)[0][0][None]) == [[0, 2, 4, 6]]
+    assert seen(batches([face_clip(5, rate_hz=20)], **first)[0][0][None]) == [[0, 2, 4, -1]]
+    assert seen(batches([face_clip(3, rate_hz=5)], **first)[0][0][None]) == [[0, 0, 1, 1]]
+    strided = {"sampling": "strided", "stride": 2, "rate_hz": 10.0, **still}
+    assert seen(batches([face_clip(13, rate_hz=20)], **strided)[0][0][None]) == [[0, 4, 8, 12]]
 
 
 def test_in_testing_nothing_is_drawn() -> None:
@@ -133,7 +144,7 @@ def test_the_sound_is_of_the_frames_place() -> None:
 
 
 def test_a_strided_clips_sound_moves_with_it_in_training() -> None:
-    data = batches([face_clip(20)], is_training=True, sounds=[ramp(3.0)], sampling="strided", stride=1)
+    data = batches([face_clip(20)], is_training=True, sounds=[ramp(3.0)], sampling="strided", stride=1, rate_hz=10)
     begins = set()
     for _ in range(40):
         frames, samples, _ = data.__getitems__([0])[0]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from emofuse.config.base import UNKNOWN_NAME, Settings
 from emofuse.emotions import LABEL_SETS
-from emofuse.types import Sampling
+from emofuse.types import CLIP_RATE_HZ, LONGEST_CLIP_S, Sampling
 
 
 def _label_set(name: str) -> str:
@@ -79,8 +79,8 @@ class VideoDataSettings(CorpusSettings):
 
     sampling: "first" takes the first n_frames, and black ones where there are no more; "uniform" spreads them over
     the clip; "strided" takes every stride-th from a random place on (in the middle, when testing) and repeats the
-    last one. Pictures are face crops of size_px, `margin` of the face wider on each side. sound: what goes with
-    them, where the network hears.
+    last one. These two count in pictures at rate_hz, whatever the film's own rate is. Pictures are face crops of
+    size_px, `margin` of the face wider on each side. sound: what goes with them, where the network hears.
     """
 
     corpus: Literal["video"] = "video"
@@ -88,6 +88,7 @@ class VideoDataSettings(CorpusSettings):
     sampling: Sampling = "uniform"
     n_frames: int = Field(16, ge=1, le=256)
     stride: int = Field(2, ge=1)
+    rate_hz: float = Field(CLIP_RATE_HZ, gt=0, le=CLIP_RATE_HZ)
     size_px: Literal[112, 224] = 112
     margin: float = Field(0.2, ge=0, le=1)
     flip: float = Field(0.5, ge=0, le=1, description="probability of a mirrored clip")
@@ -96,6 +97,14 @@ class VideoDataSettings(CorpusSettings):
     time_jitter: float = Field(0.5, ge=0, le=1, description="by which a frame is displaced, in steps of the sampling")
     drop: float = Field(0.1, ge=0, lt=1, description="probability of a frame lost: the one before it stays")
     sound: SoundSettings = SoundSettings()
+
+    @model_validator(mode="after")
+    def _is_not_too_long(self) -> Self:
+        n = {"uniform": 0, "first": self.n_frames, "strided": self.n_frames * self.stride}[self.sampling]
+        span_s = max(self.sound.window_s, n / self.rate_hz)
+        if span_s > LONGEST_CLIP_S:
+            raise ValueError(f"a clip may be at most {LONGEST_CLIP_S:.0f} s long, and these frames span {span_s:.1f} s")
+        return self
 
 
 class FeatureDataSettings(CorpusSettings):

@@ -78,6 +78,16 @@ def choose_frames(
     return indices
 
 
+def on_grid(times_s: NDArray[np.float64], rate_hz: float) -> NDArray[np.int64]:
+    """Return the picture nearest to each of the times 0, 1 / rate_hz, 2 / rate_hz, ... after the first, to the last.
+
+    times_s: (N,) of the pictures, rising. So a choice by number is one by time, whatever the rate of the film is.
+    """
+    n_places = round(float(times_s[-1] - times_s[0]) * rate_hz) + 1
+    wanted = times_s[0] + np.arange(n_places) / rate_hz
+    return np.asarray(np.searchsorted((times_s[1:] + times_s[:-1]) / 2, wanted - 1e-9), dtype=np.int64)
+
+
 def frames_over(
     times_s: NDArray[np.float64],
     start_s: float,

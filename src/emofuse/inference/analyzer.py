@@ -137,9 +137,12 @@ class Analyzer:
                 self._tracks[_id(face)].scores.append(scores)
         self._visible = tuple(_id(face) for face in tracked)
         self._forget(time_s)
-        is_new = self._clip is not None and self._clip.see(frame.image, tracked, time_s)
-        if is_new and self.settings.mode == "frame":
-            self._watch(time_s)  # an answer at once, as every frame has one
+        if self._clip is None:
+            return
+        is_new = self._clip.see(frame.image, tracked, time_s)
+        # every frame has an answer: at once, and anew as often as the network has one
+        if self.settings.mode == "frame" and (is_new or self._clip.is_due(time_s)):
+            self._watch(time_s)
 
     def _forget(self, time_s: float) -> None:
         """Drop scores that left the buffer, and tracks of which nothing is left."""

@@ -11,15 +11,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.card import CLIP_RATE_HZ, InputSpec
+from emofuse.card import InputSpec
 from emofuse.features.clip import BLACK, SteadyFace, crop_clip_face, gather_frames
 from emofuse.features.face import face_quality
-from emofuse.types import Face
+from emofuse.types import CLIP_RATE_HZ, Face
 
 LOST_S: Final = 1.0  # a face that is out of sight for longer is gone
 _PRESENCE_S: Final = 0.5  # time constant of the average that says who is in front
 _CLEARLY: Final = 2.0  # times as present as the person in front, and another takes their place
-_UNIFORM_DETAIL: Final = 8  # crops kept for each one that is taken, where they are far apart
+_DETAIL: Final = 8  # crops kept for each one that is taken, where they are far apart
 _EARLY_S: Final = 0.002  # containers round their time stamps to the millisecond
 
 
@@ -78,12 +78,13 @@ class ClipWindow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Crop:
-    """A face at a time. stands_s: the time since the picture before, for which it stands."""
+    """A face at a time. stands_s: the time since the picture before, for which it stands. quality: None where the face
+    was not found, and this is the place where it was last."""
 
     image: NDArray[np.uint8]
     time_s: float
     stands_s: float
-    quality: float
+    quality: float | None
 
 
 class ClipBuffer:
@@ -92,11 +93,10 @@ class ClipBuffer:
     def __init__(self, spec: InputSpec) -> None:
         assert spec.n_frames is not None and spec.size_px is not None and spec.margin is not None
         self._spec, self._n_frames, self._size_px, self._margin = spec, spec.n_frames, spec.size_px, spec.margin
-        self._period_s = 1.0 / CLIP_RATE_HZ
-        if spec.sampling == "uniform":
-            self._period_s = max(self._period_s, spec.step_s / _UNIFORM_DETAIL)
+        self._period_s = max(1.0 / CLIP_RATE_HZ, spec.step_s / _DETAIL)
         self._front = PersonInFront()
         self._steady = SteadyFace()
+        self._place: Face | None = None  # where the person in front was last
         self._crops: deque[_Crop] = deque()
         self._latest_s: float | None = None  # of the pictures that were due
         self._due_s = -math.inf
@@ -114,17 +114,19 @@ class ClipBuffer:
         face = self._front.update(faces, time_s)
         if self._front.track_id != before:
             self._crops.clear()
-            self._steady = SteadyFace()
-        steady = None if face is None else self._steady.update(face, time_s)
+            self._steady, self._place = SteadyFace(), None
+        if face is not None:
+            self._place = self._steady.update(face, time_s)
         if time_s < self._due_s - _EARLY_S:
             return False
         stands_s = self._period_s if self._latest_s is None else min(time_s - self._latest_s, LOST_S)
         self._due_s = max(self._due_s + self._period_s, time_s)
         self._latest_s = time_s
-        if face is None or steady is None:
+        if self._place is None:
             return False
-        crop = crop_clip_face(image, steady, self._size_px, self._margin)
-        self._crops.append(_Crop(crop, time_s, max(stands_s, 0.0), face_quality(face)))
+        crop = crop_clip_face(image, self._place, self._size_px, self._margin)
+        quality = None if face is None else face_quality(face)
+        self._crops.append(_Crop(crop, time_s, max(stands_s, 0.0), quality))
         while self._crops[0].time_s < time_s - self._spec.span_s:
             self._crops.popleft()
         return len(self._crops) == 1
@@ -134,8 +136,9 @@ class ClipBuffer:
 
         They are what `choose_frames` chooses of a clip that ends at `time_s`, by time instead of by number: the crop
         nearest to each time. The times of "uniform" are the middles of n_frames equal parts of the window; those of
-        the others end at the newest crop, so that a short loss does not make a still of the clip. Where the person
-        has not been there for so long, "first" has black frames at the end, the others repeat the oldest crop.
+        the others end at the newest crop. While the face is lost the picture is cropped where it was last, as in
+        training. Where the person has not been there for so long, "first" has black frames at the end, the others
+        repeat the oldest crop.
         """
         if self._crops and time_s - self._crops[-1].time_s > LOST_S + 1e-6:
             self._crops.clear()
@@ -155,14 +158,17 @@ class ClipBuffer:
         return ClipWindow(frames, len(nearest), start_s, self._quality(time_s))
 
     def _quality(self, time_s: float) -> float:
-        within = [crop for crop in self._crops if crop.time_s > time_s - self._spec.span_s]
-        if not within:
+        since_s = time_s - self._spec.span_s
+        found = [
+            (crop.stands_s, crop.quality) for crop in self._crops if crop.quality is not None and crop.time_s > since_s
+        ]
+        if not found:
             return 0.0
-        share = min(1.0, sum(crop.stands_s for crop in within) / self._spec.span_s)
-        return share * float(np.mean([crop.quality for crop in within]))
+        share = min(1.0, sum(stands_s for stands_s, _ in found) / self._spec.span_s)
+        return share * float(np.mean([quality for _, quality in found]))
 
     def _restart(self) -> None:
         """Forget everything: the stream's clock went back."""
-        self._front, self._steady = PersonInFront(), SteadyFace()
+        self._front, self._steady, self._place = PersonInFront(), SteadyFace(), None
         self._crops.clear()
         self._latest_s, self._due_s = None, -math.inf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -29,6 +30,8 @@ class ClipPredictor:
         self.hears = spec.rate_hz is not None
         self.window_s = spec.window_s
         self._is_per_frame = spec.per_frame
+        self._step_s = spec.step_s
+        self._asked_s = -math.inf
         self._frame_answers = frame_answers
         self._black = np.zeros((spec.n_frames, spec.size_px, spec.size_px, 3), np.uint8)
         self._buffer = ClipBuffer(spec)
@@ -44,8 +47,13 @@ class ClipPredictor:
         person."""
         return self._buffer.push(image, faces, time_s)
 
+    def is_due(self, time_s: float) -> bool:
+        """Whether a network that answers for every frame has not been asked about the frame at `time_s`."""
+        return self._is_per_frame and time_s - self._asked_s >= self._step_s - 1e-6
+
     def score(self, time_s: float, sound: SoundBuffer) -> Scores | None:
         """Score the seconds up to `time_s`; None without a face, unless the network hears and somebody speaks."""
+        self._asked_s = time_s
         seen = self._buffer.window(time_s)
         heard = sound.window(time_s - self.window_s, time_s) if self.hears else np.zeros(0, np.float32)
         spoken_s = voiced_s(heard) if self.hears else 0.0

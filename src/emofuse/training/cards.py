@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from emofuse import __version__
 from emofuse.card import DataSource, InputSpec, ModelCard, Score
 from emofuse.config import (
@@ -20,7 +18,7 @@ from emofuse.config import (
 )
 from emofuse.corpora import cremad, emodb, ravdess, savee, tess
 from emofuse.corpora.manifest import read_manifest
-from emofuse.errors import CorpusError, RecipeError
+from emofuse.errors import CorpusError
 from emofuse.models.build import BuiltNetwork
 from emofuse.models.frontends import RATE_HZ
 from emofuse.training.networks import assets_of, hears
@@ -95,20 +93,18 @@ def _facts(recipe: Recipe) -> dict[str, Any]:
 
 
 def _clip_spec(recipe: Recipe, settings: VideoDataSettings) -> InputSpec:
-    try:
-        return InputSpec(
-            kind="clip",
-            size_px=settings.size_px,
-            n_frames=settings.n_frames,
-            sampling=settings.sampling,
-            stride=settings.stride if settings.sampling == "strided" else None,
-            margin=settings.margin,
-            window_s=settings.sound.window_s,
-            rate_hz=RATE_HZ if hears(recipe) else None,
-            per_frame=recipe.model.name == "frame-lstm-mel",
-        )
-    except ValidationError as error:  # what a clip may be at most is said there
-        raise RecipeError(f"recipe {recipe.name!r}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+    return InputSpec(
+        kind="clip",
+        size_px=settings.size_px,
+        n_frames=settings.n_frames,
+        sampling=settings.sampling,
+        stride=settings.stride if settings.sampling == "strided" else None,
+        frame_rate_hz=settings.rate_hz,
+        margin=settings.margin,
+        window_s=settings.sound.window_s,
+        rate_hz=RATE_HZ if hears(recipe) else None,
+        per_frame=recipe.model.name == "frame-lstm-mel",
+    )
 
 
 def _source(name: str) -> DataSource:

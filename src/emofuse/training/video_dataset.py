@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from emofuse.config import VideoDataSettings
 from emofuse.corpora.face_clips import FaceClip
-from emofuse.features.clip import BLACK, choose_frames, frames_over
+from emofuse.features.clip import BLACK, choose_frames, frames_over, on_grid
 from emofuse.models.frontends import RATE_HZ
 from emofuse.training.video_augment import draw_frames, draw_offset
 
@@ -92,11 +92,16 @@ class VideoBatches(Dataset[ClipBatch]):
         s = self.settings
         if clip is None:
             return np.full(s.n_frames, BLACK)
-        if self.is_training:
-            return draw_frames(len(clip), s, self.random, None if start_s is None else (clip.times_s, start_s))
         if start_s is not None:
+            if self.is_training:
+                return draw_frames(len(clip), s, self.random, (clip.times_s, start_s))
             return frames_over(clip.times_s, start_s, s.sound.window_s, s.n_frames)
-        return choose_frames(len(clip), s.n_frames, s.sampling, s.stride)
+        places = np.arange(len(clip)) if s.sampling == "uniform" else on_grid(clip.times_s, s.rate_hz)
+        if self.is_training:
+            chosen = draw_frames(len(places), s, self.random)
+        else:
+            chosen = choose_frames(len(places), s.n_frames, s.sampling, s.stride)
+        return np.where(chosen == BLACK, BLACK, places[chosen])
 
     def _frames(self, clip: FaceClip | None, chosen: NDArray[np.int64]) -> NDArray[np.uint8]:
         size = self.settings.size_px
