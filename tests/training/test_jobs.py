@@ -91,7 +91,8 @@ def test_the_last_speakers_may_be_held_out_to_select_by(data: Path) -> None:
     assert [level // 10 for level, _ in who(job.train)] == [1, 1, 2, 2, 6]
     assert who(job.valid) == [(32, "calm"), (35, "angry"), (42, "calm"), (45, "angry"), (63, "calm")]
     assert speech.of_last_speakers(3) == ()  # too few would be left
-    assert speech.note() == ""
+    assert speech.note().startswith("not used: ") and speech.note().endswith("; and 7 more")
+    assert "03-02-02-01-01-01-02.wav: not speech" in speech.note()
 
 
 def test_an_added_corpus_is_trained_on_only_and_under_the_same_labels(data: Path) -> None:

@@ -43,11 +43,12 @@ class VideoData(Utterances):
         fell_back = sum(clip.fell_back for clip in self.clips)
         lost = sum(clip.n_lost for clip in self.clips if not clip.fell_back)
         several = sum(clip.n_people > 1 for clip in self.clips)
-        return (
+        seen = (
             f"{counted(len(self.clips), 'clip')}: {fell_back} without a face, where the whole picture is used; "
             f"{several} with several people, where who is most in view counts; "
             f"the face was lost in {counted(lost, 'picture')}"
         )
+        return "; ".join(filter(None, (seen, Utterances.note(self))))
 
     def _set(self, indices: Sequence[int], is_training: bool) -> VideoBatches:
         sounds = None if self.sounds is None else [self.sounds[i] for i in indices]
