@@ -1,0 +1,151 @@
+"""The jobs of a service, in SQLite: what was asked for survives a restart."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Final, Literal
+
+State = Literal["receiving", "queued", "running", "done", "failed"]
+STATES: Final[tuple[State, ...]] = ("receiving", "queued", "running", "done", "failed")
+MOST_ATTEMPTS: Final = 3  # of a job whose service ended while it ran: it may be what ended it
+
+
+class QueueFullError(Exception):
+    """As many jobs wait as may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One recording to analyse. name: what its owner calls it, for display alone. Times are seconds of the epoch.
+
+    progress: of 1. code and message: why it failed, and what was odd about it. options: JSON for the worker.
+    """
+
+    id: str
+    name: str
+    state: State
+    options: str
+    created_s: float
+    finished_s: float | None = None
+    progress: float = 0.0
+    attempts: int = 0
+    code: str = ""
+    message: str = ""
+
+
+_COLUMNS: Final = ", ".join(field.name for field in fields(Job))
+_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, state TEXT NOT NULL, options TEXT NOT NULL, created_s REAL NOT NULL,
+    finished_s REAL, progress REAL NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
+    code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT ''
+)"""
+
+
+class JobStore:
+    """Every change is committed when the method returns. clock: seconds of the epoch. Of one thread."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._base = sqlite3.connect(path, isolation_level=None)
+        self._base.execute("PRAGMA journal_mode=WAL")
+        self._base.execute(_TABLE)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._base.close()
+
+    def reserve(self, name: str, options: str, most: int) -> Job:
+        """Make a job whose recording is still to come. Raises QueueFullError where `most` of them wait already."""
+        counts = self.counts()
+        if counts["receiving"] + counts["queued"] >= most:
+            raise QueueFullError
+        job = Job(secrets.token_urlsafe(16), name, "receiving", options, self._clock())
+        self._base.execute(
+            "INSERT INTO jobs (id, name, state, options, created_s) VALUES (?, ?, ?, ?, ?)",
+            (job.id, job.name, job.state, job.options, job.created_s),
+        )
+        return job
+
+    def enqueue(self, job_id: str) -> None:
+        """Let a job wait: its recording is whole, or its service ended while it ran."""
+        self._base.execute("UPDATE jobs SET state = 'queued', progress = 0 WHERE id = ?", (job_id,))
+
+    def rename(self, job_id: str, name: str) -> None:
+        """Change what a job is called."""
+        self._base.execute("UPDATE jobs SET name = ? WHERE id = ?", (name, job_id))
+
+    def claim(self) -> Job | None:
+        """Start the job that has waited longest; None where none waits."""
+        row = self._base.execute(
+            "UPDATE jobs SET state = 'running', attempts = attempts + 1 WHERE id = (SELECT id FROM jobs WHERE "
+            f"state = 'queued' ORDER BY created_s, rowid LIMIT 1) RETURNING {_COLUMNS}"
+        ).fetchone()
+        return None if row is None else Job(*row)
+
+    def advance(self, job_id: str, progress: float) -> None:
+        """Note how much of a running job is done."""
+        self._base.execute("UPDATE jobs SET progress = ? WHERE id = ?", (min(max(progress, 0.0), 1.0), job_id))
+
+    def finish(self, job_id: str, message: str = "") -> None:
+        """Note that a job's results are there."""
+        self._end(job_id, "done", "", message)
+
+    def fail(self, job_id: str, code: str, message: str) -> None:
+        """Note that a job came to nothing, and why."""
+        self._end(job_id, "failed", code, message)
+
+    def _end(self, job_id: str, state: State, code: str, message: str) -> None:
+        self._base.execute(
+            "UPDATE jobs SET state = ?, code = ?, message = ?, finished_s = ?, progress = CASE WHEN ? = 'done' THEN 1 "
+            "ELSE progress END WHERE id = ?",
+            (state, code, message, self._clock(), state, job_id),
+        )
+
+    def get(self, job_id: str) -> Job | None:
+        """Return a job, None where there is none."""
+        row = self._base.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return None if row is None else Job(*row)
+
+    def ahead_of(self, job: Job) -> int:
+        """Count the jobs that are worked on before this one."""
+        (n,) = self._base.execute(
+            "SELECT COUNT(*) FROM jobs WHERE state = 'running' OR (state = 'queued' AND created_s < ?)",
+            (job.created_s,),
+        ).fetchone()
+        return int(n)
+
+    def delete(self, job_id: str) -> bool:
+        """Forget a job; return whether there was one."""
+        return self._base.execute("DELETE FROM jobs WHERE id = ?", (job_id,)).rowcount > 0
+
+    def ids(self) -> set[str]:
+        """Return the ids of all jobs."""
+        return {row[0] for row in self._base.execute("SELECT id FROM jobs")}
+
+    def expired(self, keep_s: float) -> list[str]:
+        """Return the jobs that ended longer ago than keep_s."""
+        rows = self._base.execute("SELECT id FROM jobs WHERE finished_s < ?", (self._clock() - keep_s,))
+        return [row[0] for row in rows]
+
+    def counts(self) -> dict[State, int]:
+        """Count the jobs by their state."""
+        found = dict(self._base.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state").fetchall())
+        return {state: int(found.get(state, 0)) for state in STATES}
+
+    def recover(self) -> None:
+        """Put right what a service that was killed left: what ran waits again, what was being received is forgotten.
+
+        A job that was running MOST_ATTEMPTS times when the service ended is failed: it may be what ended it.
+        """
+        self._base.execute("DELETE FROM jobs WHERE state = 'receiving'")
+        given_up = self._base.execute(
+            "SELECT id FROM jobs WHERE state = 'running' AND attempts >= ?", (MOST_ATTEMPTS,)
+        ).fetchall()
+        for (job_id,) in given_up:
+            self.fail(job_id, "interrupted", f"the service ended {MOST_ATTEMPTS} times while it was working on this")
+        self._base.execute("UPDATE jobs SET state = 'queued', progress = 0 WHERE state = 'running'")
