@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from emofuse.service.store import State
+
 
 class Metrics:
     """The numbers of one service, in a registry of its own."""
@@ -30,7 +32,7 @@ class Metrics:
         self.jobs.labels(state).inc()
         self.job_s.observe(spent_s)
 
-    def count_jobs(self, counts: Mapping[str, int]) -> None:
+    def count_jobs(self, counts: Mapping[State, int]) -> None:
         """Note how many analyses there are in each state."""
         for state, n in counts.items():
             self.waiting.labels(state).set(n)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from emofuse.service.store import Job, State
 
-_EXAMPLE: Final = {
+_EXAMPLE: Final[Any] = {
     "id": "q3cAxLr0vJ6rMZcGzBzq8w",
     "name": "interview.mp4",
     "state": "done",

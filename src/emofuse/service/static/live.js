@@ -172,10 +172,9 @@ class View {
     if (paused) return;
     const { moment, stats } = told;
     this.n += 1;
-    const fused = moment.fused?.probabilities ?? null;
+    const fused = moment.probabilities;
     const said = best(fused);
-    const label = told.label && fused ? told.label : said?.label;
-    const words = label ? `${label} ${percent(fused[label])}` : "no answer";
+    const words = said ? `${said.label} ${percent(said.p)}` : "no answer";
     if (this.$("live-label").textContent !== words) this.$("live-label").textContent = words;
     for (const [name, { bar, number }] of this.bars) {
       const p = fused?.[name] ?? 0;
@@ -183,7 +182,8 @@ class View {
       number.textContent = fused ? percent(p) : "";
     }
     const why = Object.entries(moment.why ?? {}).map(([modality, reason]) => `${modality}: ${reason}`);
-    this.$("live-why").textContent = [`used: ${Object.keys(moment.by_modality).join(" + ") || "nothing"}`, ...why].join("; ");
+    const used = Object.keys(moment.by_modality).filter((modality) => moment.by_modality[modality]);
+    this.$("live-why").textContent = [`used: ${used.join(" + ") || "nothing"}`, ...why].join("; ");
     const eye = this.$("eye");
     const doc = { source: { width: stats.width, height: stats.height }, moments: [{ ...moment, time_s: 0 }] };
     drawFaces(this.$("boxes"), eye, doc, 0);

@@ -1,0 +1,88 @@
+"""`emofuse serve`: the web service and its page. It needs the extra [serve]."""
+
+from __future__ import annotations
+
+import logging
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.markup import escape
+
+from emofuse.assets import cache_folder
+from emofuse.cli.console import ERR, OUT
+from emofuse.errors import UsageError
+
+_MOST_CONNECTIONS: Final = 200
+_NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "websockets")
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Where to listen; anything but this machine wants a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
+    folder: Annotated[Path | None, typer.Option(help="Of the queue and the results; default: in the cache.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Recordings to analyse at once.")] = 1,
+    max_upload_mb: Annotated[float, typer.Option(min=1, help="Of one recording.")] = 500,
+    max_duration_s: Annotated[float, typer.Option(min=1, help="Of one recording.")] = 3600,
+    max_queue: Annotated[int, typer.Option(min=1, help="Recordings that may wait; more get 429.")] = 64,
+    max_live: Annotated[int, typer.Option(min=0, help="Live clients at once.")] = 2,
+    job_timeout_s: Annotated[float, typer.Option(min=1, help="For one recording.")] = 3600,
+    job_memory_mb: Annotated[float, typer.Option(min=100, help="For one recording.")] = 3000,
+    keep_s: Annotated[float, typer.Option(min=1, help="How long results are kept.")] = 3600,
+    origin: Annotated[list[str] | None, typer.Option(help="A site whose pages may use the service, too.")] = None,
+) -> None:
+    """Serve the page, a REST interface and a live WebSocket, on this machine unless told otherwise.
+
+    A token is taken from the environment variable EMOFUSE_TOKEN, so that it is in no list of processes.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"{', '.join(missing)} is not installed", "pip install 'emofuse[serve]'")
+    import uvicorn
+
+    from emofuse.inference.bundle import load_bundle
+    from emofuse.service.app import create_app
+    from emofuse.service.guard import ImpatientProtocol
+    from emofuse.service.packets import MOST_BYTES
+    from emofuse.service.settings import ServiceSettings
+
+    settings = ServiceSettings.checked(
+        host=host,
+        port=port,
+        token=os.environ.get("EMOFUSE_TOKEN") or None,
+        origins=tuple(origin or ()),
+        folder=folder or cache_folder() / "service",
+        bundle=bundle,
+        workers=workers,
+        max_upload_mb=max_upload_mb,
+        max_duration_s=max_duration_s,
+        max_queue=max_queue,
+        max_live=max_live,
+        job_timeout_s=job_timeout_s,
+        job_memory_mb=job_memory_mb,
+        keep_s=keep_s,
+    )
+    settings.check()
+    load_bundle(bundle)  # a wrong one is said now, not by every job
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    config = uvicorn.Config(
+        create_app(settings),
+        host,
+        port,
+        http=ImpatientProtocol,
+        ws="websockets-sansio",
+        ws_max_size=MOST_BYTES,
+        access_log=False,  # it would hold what people call their recordings
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_keep_alive=10,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+        log_config=None,
+    )
+    where = f"[{host}]" if ":" in host else host
+    OUT.print(f"emofuse listens on [bold]{escape(f'http://{where}:{port}')}[/bold]; Ctrl-C ends it")
+    uvicorn.Server(config).run()
+    ERR.print("the service has ended; what was waiting or running goes on when it is started again")
