@@ -1,12 +1,13 @@
-r"""Make src/emofuse/bundles/base from two trained networks and the reports that measured them.
+r"""Make src/emofuse/bundles/base from its trained networks and the reports that measured them.
 
     python scripts/make_base_bundle.py \
         --face runs/face/model.safetensors --face-report runs/face-evaluation/report.json \
-        --voice runs/voice/model.safetensors --voice-report runs/voice-evaluation/report.json
+        --voice runs/voice/model.safetensors --voice-report runs/voice-evaluation/report.json \
+        --text runs/text/model.safetensors --text-report runs/text-evaluation/report.json
 
-Temperatures come from the reports: fitted on validation data, never on test data. Both modalities get the same
-weight: there is no corpus here with the pixels of several speakers to fit weights on, so their calibrated
-probabilities and the quality of each input decide.
+Temperatures come from the reports: fitted on validation data, never on test data. All modalities get the same
+weight: there is no corpus here with the pixels, voices and words of several speakers to fit weights on, so their
+calibrated probabilities and the quality of each input decide.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from emofuse.inference.bundle import BUNDLES, BundleModality
 from emofuse.inference.compose import Part, compose
 from emofuse.training.export import export
 
-MODALITIES: Final[tuple[BundleModality, ...]] = ("face", "voice")
+MODALITIES: Final[tuple[BundleModality, ...]] = ("face", "voice", "text")
 
 
 def main() -> None:
-    """Export both networks with their scores, and write fusion.json and card.md beside them."""
+    """Export the networks with their scores, and write fusion.json and card.md beside them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for modality in MODALITIES:
         parser.add_argument(

@@ -9,6 +9,7 @@ from emofuse.emotions import (
     CREMAD,
     EMODB,
     FERPLUS,
+    IEMOCAP_ANNOTATION,
     LABEL_MAPS,
     LABEL_SETS,
     MELD,
@@ -23,8 +24,6 @@ from emofuse.emotions import (
     rgb,
 )
 from emofuse.errors import CorpusError, UsageError
-
-IEMOCAP_CODES = ("ang", "hap", "exc", "sad", "neu", "fru", "fea", "sur", "dis", "oth", "xxx")
 
 
 def test_ravdess_maps_label_by_label():
@@ -70,7 +69,16 @@ def test_every_base_label_has_a_colour_of_its_own():
 def test_the_sets_are_as_large_as_their_names_say():
     assert set(LABEL_SETS) == set(LABEL_MAPS)
     for name, labels in LABEL_SETS.items():
-        assert len(set(labels)) == len(labels) == int(name.rpartition("-")[2])
+        assert len(set(labels)) == len(labels) == int(name.split("-")[1])
+
+
+def test_happy_alone_differs_from_happy_and_excited_in_nothing_else():
+    assert LABEL_SETS["iemocap-4-hap"] == LABEL_SETS["iemocap-4"]
+    both, alone = LABEL_MAPS["iemocap-4"], LABEL_MAPS["iemocap-4-hap"]
+    assert {label: (both[label], alone[label]) for label in both if both[label] != alone[label]} == {
+        "excited": ("happy", None),
+        "exc": ("happy", None),
+    }
 
 
 @pytest.mark.parametrize("name", LABEL_SETS)
@@ -80,7 +88,7 @@ def test_a_table_leads_into_its_set_and_keeps_the_sets_own_labels(name):
 
 
 @pytest.mark.parametrize("name", LABEL_SETS)
-@pytest.mark.parametrize("corpus", [RAVDESS, FERPLUS, EMODB, CREMAD, TESS, SAVEE, MELD, IEMOCAP_CODES, BASE])
+@pytest.mark.parametrize("corpus", [RAVDESS, FERPLUS, EMODB, CREMAD, TESS, SAVEE, MELD, IEMOCAP_ANNOTATION, BASE])
 def test_every_label_of_every_corpus_is_in_every_table(name, corpus):
     assert set(corpus) <= set(LABEL_MAPS[name])
 
@@ -102,14 +110,14 @@ def test_no_spelling_means_two_things():
         (TESS, "savee-7", ("neutral", "happiness", "sadness", "anger", "fear", "disgust", "surprise")),
         (FERPLUS, "meld-7", ("neutral", "joy", "surprise", "sadness", "anger", "disgust", "fear", None)),
         (
-            IEMOCAP_CODES,
+            IEMOCAP_ANNOTATION,
             "iemocap-4",
-            ("angry", "happy", "happy", "sad", "neutral", None, None, None, None, None, None),
+            ("neutral", "happy", "sad", "angry", "happy", None, None, None, None, None, None),
         ),
         (
-            IEMOCAP_CODES,
+            IEMOCAP_ANNOTATION,
             "basic-7",
-            ("angry", "happy", "happy", "sad", "neutral", None, "fearful", "surprised", "disgust", None, None),
+            ("neutral", "happy", "sad", "angry", "happy", None, "fearful", "surprised", "disgust", None, None),
         ),
     ],
 )

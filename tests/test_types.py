@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emofuse.types import AudioBlock, Face, Frame, Scores
+from emofuse.types import AudioBlock, Face, Frame, Line, Scores, Word
 
 LABELS = ("neutral", "happy", "sad")
 
@@ -84,3 +84,11 @@ def test_face_refuses_what_is_not_a_number(value):
 @pytest.mark.parametrize(("box", "size_px"), [((0, 0, 40, 10), 20.0), ((10, 0, 5, 10), 0.0)])
 def test_face_size_is_the_geometric_mean_of_its_sides(box, size_px):
     assert Face(np.array(box, dtype=np.float32), 0.9).size_px == pytest.approx(size_px)
+
+
+@pytest.mark.parametrize("kind", [Word, Line])
+@pytest.mark.parametrize(("start_s", "end_s"), [(1.0, 0.5), (0.0, float("nan")), (0.0, float("inf"))])
+def test_words_and_lines_refuse_times_that_go_back_or_are_none(kind: type, start_s: float, end_s: float) -> None:
+    assert kind("hi", 0.5, 0.5).end_s == 0.5
+    with pytest.raises(ValueError, match=kind.__name__):
+        kind("hi", start_s, end_s)

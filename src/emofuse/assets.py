@@ -61,6 +61,14 @@ _ASSETS = (
         licence="MIT",
         about="EfficientAT mn04 (MobileNetV3, width 0.4) trained on AudioSet: 32 kHz, 128 mel bands",
     ),
+    Asset(
+        name="silero_vad",
+        file="silero_vad.onnx",
+        url="https://github.com/snakers4/silero-vad/raw/master/src/silero_vad/data/silero_vad.onnx",
+        sha256="1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3",
+        licence="MIT",
+        about="Silero voice activity: 16 kHz, 512 samples at a time",
+    ),
 )
 
 
@@ -99,7 +107,7 @@ def find(name: str) -> Path:
             passed_over.append(f"{path} has another SHA-256")
         except OSError as error:
             passed_over.append(f"{path} cannot be read: {error.strerror or error}")
-    if _offline():
+    if is_offline():
         raise _cannot(asset, "EMOFUSE_OFFLINE forbids the download", passed_over)
     try:
         return _download(asset)
@@ -119,7 +127,8 @@ def _user_folders() -> list[Path]:
     return [Path(folder).expanduser() for folder in folders if folder]
 
 
-def _offline() -> bool:
+def is_offline() -> bool:
+    """Say whether EMOFUSE_OFFLINE forbids downloads."""
     return os.environ.get("EMOFUSE_OFFLINE", "").strip().lower() not in {"", "0", "no", "false"}
 
 

@@ -10,9 +10,9 @@ from emofuse.types import CLIP_RATE_HZ, LONGEST_CLIP_S, Sampling
 
 CARD_KEY: Final = "emofuse.card"  # in the metadata of an ONNX file
 
-InputKind = Literal["face", "samples", "clip"]
+InputKind = Literal["face", "samples", "clip", "text"]
 
-_KINDS: Final[dict[str, InputKind]] = {"face": "face", "voice": "samples", "clip": "clip"}
+_KINDS: Final[dict[str, InputKind]] = {"face": "face", "voice": "samples", "clip": "clip", "text": "text"}
 _CLIP_NEEDS: Final = ("size_px", "n_frames", "sampling", "margin", "window_s")
 
 
@@ -21,13 +21,13 @@ class _Part(BaseModel):
 
 
 class InputSpec(_Part):
-    """What goes in: a face, sound, or a clip of pictures over time, with or without its sound.
+    """What goes in: a face, sound, a clip of pictures over time, with or without its sound, or words.
 
     A face is a grey square of `size_px`; sound is mono at `rate_hz`, best in windows of `window_s`. A clip is
     n_frames colour squares of `size_px`, a face with `margin` of it more on each side (`features.clip`). sampling
     "uniform" spreads them over window_s; "first" takes n_frames at frame_rate_hz, black ones where there are fewer;
     "strided" every stride-th at that rate. A network with a rate_hz also hears window_s of sound. per_frame: it
-    answers for every frame, not once for all.
+    answers for every frame, not once for all. Words are numbers, as `features.text.encode` gives them.
     """
 
     kind: InputKind
@@ -74,7 +74,7 @@ class InputSpec(_Part):
         """The inputs of the network by name, in their order."""
         if self.kind == "clip":
             return ("frames",) if self.rate_hz is None else ("frames", "samples", "present")
-        return ("faces",) if self.kind == "face" else ("samples",)
+        return {"face": ("faces",), "samples": ("samples",), "text": ("tokens",)}[self.kind]
 
 
 class DataSource(_Part):

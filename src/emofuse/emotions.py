@@ -44,7 +44,10 @@ EKMAN: Final[Labels] = ("happy", "sad", "angry", "fearful", "disgust", "surprise
 """Ekman's six basic emotions."""
 
 IEMOCAP: Final[Labels] = ("neutral", "happy", "sad", "angry")
-"""The four classes that IEMOCAP is scored in; its own annotation has more (`fru`, `exc`, ...)."""
+"""The four classes that IEMOCAP is scored in."""
+
+IEMOCAP_ANNOTATION: Final[Labels] = ("neu", "hap", "sad", "ang", "exc", "fru", "fea", "sur", "dis", "oth", "xxx")
+"""What IEMOCAP's annotators could say, and `xxx`, where they did not agree."""
 
 LABEL_SETS: Final[Mapping[str, Labels]] = {
     "ravdess-8": RAVDESS,

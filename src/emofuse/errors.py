@@ -4,6 +4,8 @@ EmofuseError
 ├── UsageError      a wrong option, path or setting                 exit code 2
 │   └── RecipeError a recipe or one of its keys
 ├── MediaError      a file that cannot be read as sound or picture  exit code 1
+├── LiveError       a live stream that cannot go on
+├── TranscriptError a file that cannot be read as what was said
 ├── OutputError     a result that cannot be written
 ├── AssetError      a third-party weight that cannot be had
 ├── BundleError     a bundle or model file that is not whole
@@ -39,6 +41,14 @@ class RecipeError(UsageError):
 
 class MediaError(EmofuseError):
     """A file that cannot be read as sound or picture."""
+
+
+class LiveError(EmofuseError):
+    """A live stream that cannot go on, or a packet that cannot be of it."""
+
+
+class TranscriptError(EmofuseError):
+    """A file that cannot be read as what was said, or that does not belong to the recording."""
 
 
 class OutputError(EmofuseError):

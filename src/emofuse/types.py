@@ -23,6 +23,11 @@ def _check(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+def _check_times(what: str, start_s: float, end_s: float) -> None:
+    _check(math.isfinite(start_s) and math.isfinite(end_s), f"{what} times must be finite: {start_s} to {end_s}")
+    _check(end_s >= start_s, f"{what} ends before it starts: {start_s} to {end_s}")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture. image: (H, W, 3) uint8 RGB, upright; time_s: presentation time from the container."""
@@ -59,6 +64,33 @@ class AudioBlock:
 
 
 Packet = Frame | AudioBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word that was said, from start_s to end_s."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        _check_times("Word", self.start_s, self.end_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What somebody said from start_s to end_s. words: its words with their times, none where those are not known;
+    speaker: "" where it is not known."""
+
+    text: str
+    start_s: float
+    end_s: float
+    words: tuple[Word, ...] = ()
+    speaker: str = ""
+
+    def __post_init__(self) -> None:
+        _check_times("Line", self.start_s, self.end_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

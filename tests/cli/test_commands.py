@@ -15,6 +15,8 @@ import pytest
 
 from emofuse.cli.demo import CLIP
 from emofuse.media import open_media, probe
+from emofuse.outputs.writers import suffix
+from emofuse.recordings.plan import FORMATS
 from emofuse.types import Frame
 from make_media import Sound, Video, cut, record, spoil
 
@@ -101,10 +103,44 @@ def test_what_cannot_be_read_is_one_line(emofuse, tmp_path: Path, bad: dict[str,
 def test_in_a_batch_the_others_finish(emofuse, tmp_path: Path, bad: dict[str, Path], talk_mp4: Path) -> None:
     result = emofuse("analyze", *bad.values(), tmp_path / "absent.mp4", talk_mp4, "-o", tmp_path / "out")
     assert result.code == 1
-    assert left_over(tmp_path / "out") == ["talk.csv", "talk.json", "talk.mp4"]
+    made = ["index.html", "summary.csv", "talk.csv", "talk.json", "talk.mp4"]
+    assert left_over(tmp_path / "out") == made
     assert "skipped 5 of 6" in result.err
+    rows = {Path(r["recording"]).name: r for r in csv.DictReader((tmp_path / "out" / "summary.csv").open(newline=""))}
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     for name in (*bad, "absent"):
         assert f"{name}.mp4: " in result.err
+        assert rows[f"{name}.mp4"]["failure"] and f"{name}.mp4" in page
+    assert float(rows["talk.mp4"]["duration_s"]) == pytest.approx(2, abs=0.1) and not rows["talk.mp4"]["failure"]
+
+
+def test_an_index_lists_the_recordings_in_their_order(emofuse, tmp_path: Path, voice_wav: Path) -> None:
+    for name in ("b", "a", "index"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        shutil.copy(voice_wav, tmp_path / "in" / name / "voice.wav")
+    shutil.copy(voice_wav, tmp_path / "in" / "index.wav")
+    result = emofuse("analyze", tmp_path / "in", "-o", tmp_path / "out", "--formats", "html", "--jobs", 2)
+    assert result.code == 0, result.err
+    rows = list(csv.DictReader((tmp_path / "out" / "summary.csv").open(newline="")))
+    places = [Path(row["recording"]).relative_to(tmp_path / "in").as_posix() for row in rows]
+    assert places == ["a/voice.wav", "b/voice.wav", "index/voice.wav", "index.wav"]
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    for link in ("./a/voice.html", "./index-2.html"):  # the recording called index has another name
+        assert f'href="{link}"' in page and (tmp_path / "out" / link).is_file()
+
+
+def test_an_index_of_somebody_else_is_not_replaced(emofuse, tmp_path: Path, voice_wav: Path) -> None:
+    (tmp_path / "index.html").write_text("<title>my site</title>")
+    result = emofuse("analyze", voice_wav, tmp_path / "absent.mp4", "-o", tmp_path, "--formats", "json")
+    assert result.code == 2 and "index.html would be replaced" in result.err
+    assert left_over(tmp_path) == ["index.html"]
+
+
+def test_every_format_at_once(emofuse, tmp_path: Path) -> None:
+    result = emofuse("analyze", CLIP, "-o", tmp_path, "--formats", ",".join(FORMATS))
+    assert result.code == 0, result.err
+    assert left_over(tmp_path) == sorted(f"clip.{suffix(kind)}" for kind in FORMATS)
+    assert 'src="./clip.mp4"' in (tmp_path / "clip.html").read_text(encoding="utf-8")
 
 
 def test_jobs_give_what_one_at_a_time_gives(emofuse, tmp_path: Path, bad: dict[str, Path], talk_mp4: Path) -> None:

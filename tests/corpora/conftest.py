@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,10 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from make_features import HEADER
+
 Write = Callable[..., Path]
+Make = Callable[..., Path]
 
 
 @pytest.fixture
@@ -34,3 +38,24 @@ def corpora() -> Path:
     if not folder:
         pytest.skip("EMOFUSE_DATA names no folder with the corpora")
     return Path(folder)
+
+
+@pytest.fixture(params=["zip", "folder"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    """Return a function that writes rows and files as a feature set, once in a zip and once in a folder."""
+
+    def write(rows: Sequence[str], files: Mapping[str, bytes], header: str = HEADER) -> Path:
+        folder = tmp_path / "Mine"
+        folder.mkdir()
+        (folder / "dataset.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+        if request.param == "zip":
+            with zipfile.ZipFile(folder / "features.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+                for name, content in files.items():
+                    archive.writestr(name, content)
+        else:
+            for name, content in files.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(content)
+        return folder
+
+    return write

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 from collections.abc import Callable
@@ -14,7 +15,9 @@ from emofuse.corpora.manifest import Clip, Manifest, read_manifest, write_manife
 from emofuse.emotions import BASE, RAVDESS
 from emofuse.errors import CorpusError, OutputError
 
-HEADER = "path,emotion,speaker,sex,statement,language,intensity,session,start_s,end_s,licence,sound_path"
+HEADER = (
+    "path,emotion,speaker,sex,statement,language,intensity,session,start_s,end_s,licence,sound_path,dialogue,style,text"
+)
 Table = Callable[..., Path]
 
 
@@ -61,7 +64,7 @@ def manifest(tmp_path: Path) -> Manifest:
     far = touch(tmp_path / "elsewhere" / "b.wav")
     clips = (
         Clip(odd, "angry", "x-1", "male", 'He said "no",\nthen left. ', "en", "strong", "2", licence="CC0"),
-        Clip(far, "calm", "x-2"),
+        Clip(far, "calm", "x-2", dialogue="1_impro 2", style="improvised", text='Don’t say "so",\nplease. '),
         Clip(long, "calm", "x-3", "female", start_s=0.1 + 0.2, end_s=1 / 3, licence="CC0"),
         Clip(long, "calm", "x-3", "female", start_s=1 / 3, licence="mine"),
     )
@@ -77,7 +80,7 @@ def test_what_is_written_is_read_again_exactly(tmp_path: Path, manifest: Manifes
     assert alone.clips == manifest.clips
     lines = path.read_text(encoding="utf-8").splitlines()
     assert lines[0] == HEADER
-    assert lines[-1] == "long.flac,calm,x-3,female,,,,,0.3333333333333333,,mine,"
+    assert lines[-1] == "long.flac,calm,x-3,female,,,,,0.3333333333333333,,mine,,,,"
     assert [p.name for p in path.parent.iterdir() if p.name.startswith(".")] == []
 
 
@@ -111,6 +114,15 @@ def test_three_columns_are_enough(table: Table, tmp_path: Path) -> None:
     manifest = read_manifest(table("path,emotion,speaker", "a.wav, happy ,s1", "", "b.wav,bliss,s2"))
     assert manifest.clips == (Clip(tmp_path / "a.wav", "happy", "s1"), Clip(tmp_path / "b.wav", "bliss", "s2"))
     assert (manifest.name, manifest.labels, manifest.licence) == ("m", ("bliss", "happy"), "")
+    assert manifest.skipped == ()
+
+
+def test_turns_of_a_dialogue_are_told_with_their_words(table: Table) -> None:
+    rows = ("a.wav,sad,s1,d1,scripted,So?", 'b.wav,sad,s2,d1,,"Well, no"')
+    manifest = read_manifest(table("path,emotion,speaker,dialogue,style,text", *rows))
+    assert [(c.dialogue, c.style, c.text) for c in manifest] == [("d1", "scripted", "So?"), ("d1", "", "Well, no")]
+    assert manifest.counts_by("dialogue") == {"d1": 2}
+    assert manifest.counts_by("style") == {"scripted": 1, "": 1}
     assert manifest.skipped == ()
 
 
@@ -188,8 +200,8 @@ def test_the_recording_of_the_sound_goes_with_the_film(table: Table, tmp_path: P
     assert [clip.sound_file for clip in clips] == [near, far, film]
     path = write_manifest(Manifest("made", ("sad",), clips, ""), tmp_path / "corpus" / "list.csv")
     assert read_manifest(path).clips == clips
-    rows = path.read_text(encoding="utf-8").splitlines()[1:]
-    assert [row.rpartition(",,")[2] for row in rows] == ['"sounds/a, 1.wav"', far.as_posix(), ""]
+    with path.open(encoding="utf-8", newline="") as file:
+        assert [row["sound_path"] for row in csv.DictReader(file)] == ["sounds/a, 1.wav", far.as_posix(), ""]
     near.unlink()
     with pytest.raises(CorpusError, match=r"1 of 5 files are missing, the first is .*a, 1\.wav \(line 2\)"):
         read_manifest(path)

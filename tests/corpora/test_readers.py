@@ -9,7 +9,7 @@ import pytest
 
 from emofuse.corpora.manifest import read_manifest, write_manifest
 from emofuse.corpora.readers import READERS, read_corpus
-from emofuse.emotions import LABEL_MAPS, LABEL_SETS
+from emofuse.emotions import IEMOCAP_ANNOTATION, LABEL_MAPS, LABEL_SETS
 from emofuse.errors import CorpusError, UsageError
 
 RECORDINGS = {
@@ -22,13 +22,28 @@ RECORDINGS = {
     "emodb": ["wav/03a01Fa.wav", "wav/08a01Nb.wav"],
     "tess": ["OAF_Fear/OAF_back_fear.wav", "YAF_happy/YAF_back_happy.wav"],
     "savee": ["AudioData/DC/a01.wav", "AudioData/JE/su15.wav"],
+    "iemocap": [f"Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_{turn}.wav" for turn in ("F000", "M000")],
+    "meld": ["train_splits/dia0_utt0.mp4", "train_splits/dia0_utt1.mp4"],
     "csv": ["one/a.wav", "two/b.wav"],
+}
+TABLES = {
+    "iemocap": {
+        "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt": "[6.29 - 8.23]\tSes01F_impro01_F000\tneu\t[2.5, 2.5, 2.5]\n"
+        "[7.57 - 10.47]\tSes01F_impro01_M000\tfru\t[2.5, 2.5, 2.5]\n",
+    },
+    "meld": {
+        "train_sent_emo.csv": "Utterance,Speaker,Emotion,Dialogue_ID,Utterance_ID\n"
+        "What?,Joey,joy,0,0\nNo.,Ross,anger,0,1\n",
+    },
 }
 FOLDER_READERS = [name for name in READERS if name != "csv"]
 
 
 def make(name: str, folder: Path) -> Path:
     """Make a small corpus, of empty files, and return what its reader is given."""
+    for table, text in TABLES.get(name, {}).items():
+        (folder / table).parent.mkdir(parents=True, exist_ok=True)
+        (folder / table).write_text(text, encoding="utf-8")
     for file in RECORDINGS[name]:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).touch()
@@ -77,7 +92,7 @@ def test_every_label_is_in_every_table(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FOLDER_READERS)
 def test_labels_are_a_known_set(name: str, tmp_path: Path) -> None:
     labels = read_corpus(name, make(name, tmp_path)).labels
-    sets = list(LABEL_SETS.values())
+    sets = [*LABEL_SETS.values(), IEMOCAP_ANNOTATION]
     assert labels in sets or any(labels == known[: len(labels)] for known in sets)
 
 

@@ -127,6 +127,46 @@ def test_the_mean_rule_averages_calibrated_probabilities() -> None:
     np.testing.assert_allclose(np.exp(fused.valid).sum(axis=1), 1, rtol=1e-5)
 
 
+def of(*rows: Sequence[float]) -> FoldResult:
+    """Return a member that says these probabilities of the test clips, and is calibrated already."""
+    valid = labels(200)
+    sure = drawn(200, 1.5, 3, valid)
+    sure = log_probabilities(sure, fit_temperature(sure, valid))
+    return FoldResult(np.log(np.array(rows, dtype=np.float32)), sure, valid, 1, None)
+
+
+def test_votes_are_counted_and_not_how_sure_they_are() -> None:
+    surest, others = of([0.97, 0.01, 0.01, 0.01]), of([0.3, 0.4, 0.15, 0.15])
+    (fused,) = fuse_folds(settings("vote"), [[surest], [others], [others]])
+    assert fused.test.argmax(axis=1).tolist() == [1]
+    (mean,) = fuse_folds(settings("mean"), [[surest], [others], [others]])
+    assert mean.test.argmax(axis=1).tolist() == [0]
+    np.testing.assert_allclose(np.exp(fused.test).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_tied_vote_goes_to_the_larger_sum_of_probabilities_and_not_to_the_first_class() -> None:
+    one, two = of([0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.6, 0.1]), of([0.1, 0.2, 0.1, 0.6], [0.7, 0.1, 0.1, 0.1])
+    (fused,) = fuse_folds(settings("vote"), [[one], [two]])
+    assert fused.test.argmax(axis=1).tolist() == [3, 0]
+    # a class without a vote does not win, though its sum is the largest
+    third, fourth = of([0.0001, 0.4999, 0.5, 0.00001]), of([0.5, 0.4999, 0.0001, 0.00001])
+    (between,) = fuse_folds(settings("vote"), [[third], [fourth]])
+    assert between.test.argmax(axis=1)[0] in (0, 2)
+
+
+@pytest.mark.parametrize("rule", ["learned", "product", "mean", "vote"])
+def test_who_says_all_classes_alike_has_no_say(rule: Literal["learned", "product", "mean", "vote"]) -> None:
+    silent, one, two = of([0.25] * 4), of([0.1, 0.2, 0.6, 0.1]), of([0.1, 0.5, 0.3, 0.1])
+    (alone,) = fuse_folds(settings(rule), [[silent], [one]])
+    assert alone.test.argmax(axis=1).tolist() == [2]
+    (three,) = fuse_folds(settings(rule), [[silent], [one], [two]])
+    (pair,) = fuse_folds(settings(rule), [[one], [two]])
+    if rule != "learned":  # whose weights depend on how many validate
+        np.testing.assert_allclose(log_probabilities(three.test), log_probabilities(pair.test), atol=1e-5)
+    (nobody,) = fuse_folds(settings(rule), [[silent], [silent]])
+    assert np.ptp(nobody.test) < 1e-5
+
+
 @pytest.mark.parametrize("rule", ["learned", "product", "mean", "vote"])
 def test_nothing_of_the_test_clips_decides_how_they_are_put_together(rule: str) -> None:
     one, two = result(1.5, 1), result(0.6, 5)

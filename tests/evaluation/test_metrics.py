@@ -66,6 +66,7 @@ def test_every_metric_is_that_of_scikit_learn() -> None:
             "accuracy": accuracy_score(truth, guess),
             "macro F1": f1_score(truth, guess, average="macro"),
             "micro F1": f1_score(truth, guess, average="micro"),
+            "weighted F1": f1_score(truth, guess, average="weighted"),
         }
     )
     assert precisions_of(confusion) == pytest.approx(precision_score(truth, guess, average=None))
@@ -78,7 +79,7 @@ def test_a_class_that_is_never_there_or_never_said_scores_nothing() -> None:
     assert precisions_of(confusion).tolist() == [3 / 5, 0, 0]
     assert f1s_of(confusion) == pytest.approx([6 / 9, 0, 0])
     assert float(uar_of(confusion)) == pytest.approx(3 / 8)  # over the two classes that occur
-    assert [float(metric(np.zeros((3, 3)))) for metric in METRICS.values()] == [0.0] * 4
+    assert [float(metric(np.zeros((3, 3)))) for metric in METRICS.values()] == [0.0] * 5
 
 
 def test_metrics_of_many_confusions_at_once_are_those_of_each() -> None:

@@ -29,12 +29,13 @@ def summary(found: Predictions) -> Summary:
 
 
 def test_a_metric_is_the_mean_over_seeds_of_all_folds_together(found: Predictions, summary: Summary) -> None:
-    assert [m.name for m in summary.metrics] == ["UAR", "accuracy", "macro F1", "micro F1"]
+    assert [m.name for m in summary.metrics] == ["UAR", "accuracy", "macro F1", "micro F1", "weighted F1"]
     expected = {
         "UAR": [balanced_accuracy_score(found.truth, guess) for guess in found.guesses],
         "accuracy": [np.mean(found.truth == guess) for guess in found.guesses],
         "macro F1": [f1_score(found.truth, guess, average="macro") for guess in found.guesses],
         "micro F1": [f1_score(found.truth, guess, average="micro") for guess in found.guesses],
+        "weighted F1": [f1_score(found.truth, guess, average="weighted") for guess in found.guesses],
     }
     for metric in summary.metrics:
         assert metric.by_seed == pytest.approx(expected[metric.name])
@@ -110,9 +111,10 @@ def tiny(speakers: tuple[str, ...], sexes: tuple[str, ...]) -> Predictions:
 
 def test_by_hand_with_a_class_that_does_not_occur() -> None:
     summary = summarise(tiny(("s", "s", "t", "t"), ("male", "male", "unknown", "unknown")), ["x"])
-    uar, accuracy, macro, micro = summary.metrics
+    uar, accuracy, macro, micro, weighted = summary.metrics
     assert (uar.value, accuracy.value, micro.value) == (3 / 4, 3 / 4, 3 / 4)
     assert macro.value == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert weighted.value == pytest.approx((2 * 4 / 5 + 2 * 2 / 3) / 4)
     assert uar.by_fold == (3 / 4,)
     assert uar.deviation_folds == 0.0
     assert summary.confusion == ((2, 0, 0), (1, 1, 0), (0, 0, 0))

@@ -13,6 +13,7 @@ from emofuse.cli.demo import CLIP
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.detector import detector_maker
+from emofuse.inference.vad import speech_maker
 from emofuse.media import open_media
 from emofuse.timeline import Timeline
 from emofuse.types import Frame
@@ -21,7 +22,9 @@ from emofuse.types import Frame
 @pytest.mark.parametrize("mode", ["queue", "frame"])
 def test_a_file_equals_its_packets_pushed(mode: str) -> None:
     whole = emofuse.analyze(CLIP, mode=mode)
-    analyzer = Analyzer(load_bundle(), detector_maker(lambda _: None)(), AnalyzerSettings(mode=mode))
+    bundle = load_bundle()
+    make_detector, make_speech = detector_maker(lambda _: None), speech_maker(lambda _: None, bundle)
+    analyzer = Analyzer(bundle, make_detector(), AnalyzerSettings(mode=mode), speech=make_speech())
     with open_media(CLIP) as media:
         pushed = [m for packet in media for m in analyzer.push(packet)] + analyzer.flush()
     assert len(whole.moments) == len(pushed) > 0

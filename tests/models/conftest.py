@@ -6,11 +6,10 @@ import copy
 
 import pytest
 import torch
-from tiny_networks import LABELS, RECIPES, inputs
+from tiny_networks import RECIPES, inputs, make
 from torch import Tensor, nn
 
 from emofuse.config import Recipe
-from emofuse.models.build import build
 
 
 @pytest.fixture(scope="module", params=RECIPES)
@@ -24,7 +23,7 @@ def built(recipe: Recipe) -> nn.Module:
     """Return the network with random weights whose norms know the activations: else the logits would hardly hear
     the input. For `weights` and `network` alone: what a test does to it stays."""
     torch.manual_seed(0)
-    made = build(recipe.model, len(LABELS))
+    made = make(recipe)
     norms = [m for m in made.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
-from tiny_networks import LABELS, RECIPES, SEES_FRAMES, inputs
+from tiny_networks import EXPORTED, LABELS, SEES_FRAMES, inputs
 from torch import Tensor, nn
 
 from emofuse.card import ModelCard
@@ -82,6 +82,7 @@ def as_onnx(network: nn.Module) -> Callable[..., NDArray[np.float32]]:
 
 
 @pytest.mark.parametrize("n", [1, 3, 16])
+@pytest.mark.parametrize("recipe", EXPORTED, indirect=True)
 def test_onnx_gives_what_torch_gives(recipe: Recipe, exported: Exported, n: int) -> None:
     for duration_s in (0.25, 1.0, 5.37) if "samples" in exported.torch.inputs else (1.0,):
         x = inputs(exported.torch.inputs, n, duration_s)
@@ -92,6 +93,7 @@ def test_onnx_gives_what_torch_gives(recipe: Recipe, exported: Exported, n: int)
         np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("recipe", EXPORTED, indirect=True)
 def test_weights_in_half_precision_change_little(network: nn.Module, exported: Exported) -> None:
     x = inputs(network.inputs, 16)
     with torch.no_grad():
@@ -100,7 +102,7 @@ def test_weights_in_half_precision_change_little(network: nn.Module, exported: E
     assert np.abs(difference).max() < 0.05 * expected.std()
 
 
-@pytest.mark.parametrize("recipe", [name for name in RECIPES if name not in SEES_FRAMES], indirect=True)
+@pytest.mark.parametrize("recipe", [name for name in EXPORTED if name not in SEES_FRAMES], indirect=True)
 def test_the_card_is_read_back_from_the_file(recipe: Recipe, network: nn.Module, exported: Exported) -> None:
     card = exported.cards[1]
     assert card == exported.cards[0]

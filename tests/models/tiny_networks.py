@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Final, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from emofuse.config import (
+    AttentionFusionSettings,
     AudioVideoSettings,
     ClipNetSettings,
     Cnn3dSettings,
+    EarlyFusionSettings,
     FaceDataSettings,
     FaceNetSettings,
     FaceSequenceSettings,
+    FeatureDataSettings,
+    FeatureNetSettings,
     FrameLstmMelSettings,
+    GatedFusionSettings,
     MelCnnSettings,
     MfccCnnSettings,
     MvitSettings,
@@ -24,14 +29,21 @@ from emofuse.config import (
     ResnetLstmSettings,
     ResnetTransformerSettings,
     SpeechNetSettings,
+    TemporalFusionSettings,
+    UnifiedSettings,
+    UnimodalSettings,
     VideoDataSettings,
     VoiceDataSettings,
     VoiceNetSettings,
     WaveCnnSettings,
 )
+from emofuse.models.build import BuiltNetwork, build
+from emofuse.models.feature_base import FeatureLayout
 
 LABELS = ("a", "b", "c", "d", "e")
 N_FRAMES, PX = 3, 32  # of a clip
+DIMS: Final = {"visual": 5, "acoustic": 7, "lexical": 6}  # features of each modality
+N_STEPS: Final = 3  # of features
 
 # small where size does not matter; what a recipe may leave out is left out
 _CNN3D = Cnn3dSettings(widths=(4, 6, 8), hidden=16)
@@ -53,9 +65,20 @@ _SETTINGS = {
     "frame-lstm-mel": FrameLstmMelSettings(pretrained=False, hidden=16),
     "mfcc-cnn3d": AudioVideoSettings(video=_CNN3D, audio=_MFCC_CNN, width=16, hidden=16),
     "face-wave-gated": AudioVideoSettings(video=_FACES, audio=_WAVE_CNN, fusion="gated", width=16, hidden=16),
+    "unimodal": UnimodalSettings(modality="acoustic", hidden=(16, 8)),
+    "early-fusion": EarlyFusionSettings(hidden=(16, 8)),
+    "gated-fusion": GatedFusionSettings(width=16),
+    "attention-fusion": AttentionFusionSettings(width=16, heads=2, layers=2),
+    "temporal-gru": TemporalFusionSettings(width=16, layers=2),
+    "temporal-transformer": TemporalFusionSettings(width=16, heads=2, encoder="transformer"),
+    "unified-transformer": UnifiedSettings(width=16, heads=2),
+    "dialogue-gru": TemporalFusionSettings(width=16),
+    "dialogue-attention": AttentionFusionSettings(width=16, heads=2),
+    "dialogue-unified": UnifiedSettings(width=16, heads=2),
 }
 CLIP_NETWORKS = get_args(ClipNetSettings)
-NETWORKS = (FaceNetSettings, *get_args(SpeechNetSettings), *CLIP_NETWORKS)
+FEATURE_NETWORKS = get_args(FeatureNetSettings)
+NETWORKS = (FaceNetSettings, *get_args(SpeechNetSettings), *CLIP_NETWORKS, *FEATURE_NETWORKS)
 
 
 def _recipe(name: str) -> Recipe:
@@ -63,14 +86,24 @@ def _recipe(name: str) -> Recipe:
     data = VideoDataSettings() if isinstance(settings, CLIP_NETWORKS) else VoiceDataSettings()
     if isinstance(settings, FaceNetSettings):
         data = FaceDataSettings()
+    elif isinstance(settings, FEATURE_NETWORKS):
+        data = FeatureDataSettings(context=N_STEPS // 2 if name.startswith("dialogue") else 0)
     return Recipe(name=name, seed=3, data=data, model=settings)
 
 
 RECIPES = {name: _recipe(name) for name in _SETTINGS}
 SEES_FRAMES = [name for name, settings in _SETTINGS.items() if isinstance(settings, CLIP_NETWORKS)]
+OVER_FEATURES = [name for name, settings in _SETTINGS.items() if isinstance(settings, FEATURE_NETWORKS)]
+EXPORTED = [name for name in _SETTINGS if name not in OVER_FEATURES]
 HAS_BOTH = [name for name in SEES_FRAMES if isinstance(_SETTINGS[name], FrameLstmMelSettings | AudioVideoSettings)]
 HEARS = [name for name in _SETTINGS if name in HAS_BOTH or isinstance(_SETTINGS[name], get_args(SpeechNetSettings))]
 CAN_RECOMPUTE = [name for name in SEES_FRAMES if "gradient_checkpointing" in type(_SETTINGS[name]).model_fields]
+
+
+def make(recipe: Recipe) -> BuiltNetwork:
+    """Make a recipe's network with random weights; one over features is of DIMS."""
+    asked = recipe.data.context or None if isinstance(recipe.data, FeatureDataSettings) else None
+    return build(recipe.model, len(LABELS), layout=FeatureLayout(DIMS, asked))
 
 
 def inputs(
@@ -78,9 +111,12 @@ def inputs(
 ) -> tuple[Tensor, ...]:
     """Make a batch of n of what a network takes; no two rows are alike in contrast or colour of sound.
 
-    Of every three rows one has no samples and one has no frames, where the network takes both.
+    Of every three rows one has no samples and one has no frames, where the network takes both; of features the first
+    row has all modalities, and of the next rows each lacks one.
     """
     random = torch.Generator().manual_seed(100 * seed + n)
+    if names[-1].endswith("_mask"):
+        return _features(n, names[::2], random)
     made = {
         "faces": lambda: _pictures(n, 1, 48, random),
         "frames": lambda: _frames(n, n_frames, random),
@@ -93,6 +129,15 @@ def inputs(
     frames[present[:, 0] == 0] = 0
     samples[present[:, 1] == 0] = 0
     return frames, samples, present
+
+
+def _features(n: int, modalities: tuple[str, ...], random: torch.Generator) -> tuple[Tensor, ...]:
+    out = []
+    for number, modality in enumerate(modalities):
+        mask = torch.ones(n, N_STEPS)
+        mask[number + 1 :: len(modalities) + 1] = 0
+        out += [3 * torch.randn(n, N_STEPS, DIMS[modality], generator=random), mask]
+    return tuple(out)
 
 
 def _pictures(n: int, n_colours: int, size: int, random: torch.Generator) -> Tensor:

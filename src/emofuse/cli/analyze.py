@@ -14,12 +14,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from emofuse.cli.console import ERR, OUT, note
-from emofuse.cli.plan import Plan, make_plan, parse_formats
-from emofuse.cli.recording import Options, Outcome, analyze_recording, work
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.detector import DetectorMaker, detector_maker
+from emofuse.inference.recogniser import MODEL
+from emofuse.outputs.index import Row, write_index
 from emofuse.outputs.terminal import summary_panel
+from emofuse.recordings.one import Options, Outcome, analyze_recording, work
+from emofuse.recordings.plan import FORMATS, Plan, make_plan, parse_formats
+from emofuse.recordings.words import notes_on, plan_words
 
 SOME_FAILED, NOTHING_DONE = 1, 3
 DEFAULTS = AnalyzerSettings()
@@ -32,24 +35,53 @@ def analyze(
         Literal["queue", "frame"],
         typer.Option(help="queue: a moment every --hop-s over the last seconds; frame: one for every frame."),
     ] = DEFAULTS.mode,
-    formats: Annotated[str, typer.Option(help="What to write, of json, csv and mp4.")] = "json,csv,mp4",
+    formats: Annotated[str, typer.Option(help=f"What to write, of {', '.join(FORMATS)}.")] = "json,csv,mp4",
     hop_s: Annotated[float, typer.Option(help="Seconds between moments in queue mode.")] = DEFAULTS.hop_s,
     bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    transcript: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|DIR|auto",
+            help="What is said, as .srt, .vtt, .json or .txt: the recording's file, a folder of files that are called "
+            "as the recordings, or auto for those beside them.",
+        ),
+    ] = None,
+    asr: Annotated[
+        bool, typer.Option("--asr", help="Recognise what is said, where no transcript is found (extra: asr).")
+    ] = False,
+    asr_model: Annotated[str, typer.Option(help="Whisper's size, or the folder of a model.")] = MODEL,
+    asr_language: Annotated[
+        str | None, typer.Option(metavar="CODE", help="What is spoken, as en; recognised where it is not given.")
+    ] = None,
+    text_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="A text classifier of the Hugging Face Hub, or its folder, for the words (extra: text)."
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Recordings to work on at once.")] = 1,
 ) -> None:
-    """Read the emotion in recordings: an annotated video, JSON and CSV for each.
+    """Read the emotion in recordings: an annotated video, JSON and CSV for each, and other formats on request.
+
+    Over more than one input: index.html and summary.csv.
 
     Exit code: 0 all done, 1 some inputs failed, 2 wrong usage, 3 nothing could be analysed.
     """
     wanted = parse_formats(formats)
-    options = Options(wanted, AnalyzerSettings.checked(mode=mode, hop_s=hop_s), bundle, device)
+    settings = AnalyzerSettings.checked(mode=mode, hop_s=hop_s)
     plan = make_plan(inputs, out, wanted)
+    words = plan_words(plan.tasks, wanted, transcript, asr, asr_model, asr_language, text_model, device)
+    options = Options(wanted, settings, bundle, device, words)
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
     models = load_bundle(bundle, device), detector_maker(note)
+    for line in notes_on(words, models[0]):
+        note(line)
     at_once = jobs > 1 and len(plan.tasks) > 1
     outcomes = list(_at_once(plan, options, jobs) if at_once else _in_turn(plan, options, *models))
     code = _conclude(plan, outcomes)
+    if plan.is_batch and code != NOTHING_DONE:
+        _write_index(plan, outcomes, out)
     if code:
         raise typer.Exit(code)
 
@@ -105,6 +137,16 @@ def _tell(outcome: Outcome, progress: Progress, alone: bool) -> None:
     answer = f"{fused.label} {fused.confidence:.0%}" if fused else "no answer"
     used = " + ".join(timeline.summary.used) or "nothing to go by"
     OUT.print(f"{escape(str(outcome.source))}: [bold]{escape(answer)}[/bold] ({used})")
+
+
+def _write_index(plan: Plan, outcomes: list[Outcome], out: Path) -> None:
+    """Write the page and the table over all inputs, in the order of the plan."""
+    by_source = {outcome.source: outcome for outcome in outcomes}
+    done = [by_source[task.source] for task in plan.tasks]
+    rows = [Row(str(o.source), o.timeline, o.files, o.failure) for o in done]
+    rows += [Row(source, failure=reason) for source, reason in plan.failures]
+    for file in write_index(rows, out):
+        OUT.print(f"  {escape(str(file))}")
 
 
 def _conclude(plan: Plan, outcomes: list[Outcome]) -> int:

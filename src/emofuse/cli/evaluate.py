@@ -1,4 +1,4 @@
-"""`emofuse evaluate` and `compare`: numbers that say how they were made. They need the extra [train]."""
+"""`emofuse evaluate`: numbers that say how they were made. It needs the extra [train]."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from emofuse.cli.train import (
     data_folder,
     need_torch,
 )
-from emofuse.config import CorpusSettings, FaceDataSettings, Recipe, load_recipe
+from emofuse.config import FaceDataSettings, Recipe, TextDataSettings, load_recipe
 from emofuse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ JobsOption = Annotated[
 ]
 ProtocolOption = Annotated[
     str,
-    typer.Option(metavar="NAME|FILE", help="actor-6fold, actor-5fold, loso, session, random-6fold, or a split file."),
+    typer.Option(metavar="NAME|FILE", help="actor-6fold, session, loso, dialogue-5fold, random-6fold or a split file."),
 ]
 SeedsOption = Annotated[int, typer.Option(min=1, help="How often to train every fold, from the recipe's seed on.")]
 ALL_CORES = os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class Request:
     """What decides the numbers of an evaluation, and so what its command has to say."""
 
     recipe: Path
@@ -82,7 +82,7 @@ class _Request:
 
 
 @dataclass(frozen=True, slots=True)
-class _Machine:
+class Machine:
     """Where the corpora are, and what computes."""
 
     data: Path | None
@@ -119,7 +119,7 @@ def evaluate(
     from emofuse.evaluation.as_is import evaluate_as_is
     from emofuse.evaluation.terminal import print_report
 
-    request = _Request(
+    request = Request(
         recipe, tuple(overrides or ()), protocol, seeds, train_on, test_on, show_leak, transductive, model
     )
     settings = request.load()
@@ -129,68 +129,27 @@ def evaluate(
         folder = out or Path("runs") / f"{request.folder(settings.name).name}-as-is"
         with progress_hook() as hook:
             report, predictions = evaluate_as_is(model, _names(test_on), data, request.command(), hook)
-    elif isinstance(settings.data, FaceDataSettings):
+    elif isinstance(settings.data, FaceDataSettings | TextDataSettings):
+        kind = "face" if isinstance(settings.data, FaceDataSettings) else "text"
         if model is None:
-            raise UsageError("a face recipe is tested through its network", "give it with --model face.onnx")
+            raise UsageError(f"a {kind} recipe is tested through its network", f"give it with --model {kind}.onnx")
         if seeds > 1 or test_on is not None or show_leak or transductive:
             raise UsageError("--seeds, --test, --show-leak and --transductive go with a speech recipe")
         folder = out or Path("runs") / f"{settings.name}-evaluation"
-        report, predictions = _faces(model, data_folder(data), request.command(), folder)
+        score = _faces if kind == "face" else _texts
+        report, predictions = score(model, data_folder(data), request.command(), folder)
     else:
         if model is not None:
-            raise UsageError("--model goes with a face recipe, or with --test", "others are trained anew in every fold")
+            raise UsageError("--model goes with a face recipe, a text recipe, or --test", "others are trained anew in every fold")
         folder = out or request.folder(settings.name)
-        report, predictions = _utterances(request, settings, folder, _Machine(data, device, jobs))
+        report, predictions = evaluate_utterances(request, settings, folder, Machine(data, device, jobs))
     place = folder / "transductive" if transductive else folder
-    _write(report, predictions, place)
+    write_evaluation(report, predictions, place)
     print_report(report, OUT)
     OUT.print(f"\n{escape(str(place / 'report.html'))}")
 
 
-def compare(
-    recipes: Annotated[list[Path], typer.Argument(metavar="RECIPE.toml...", help="Two or more recipes.")],
-    protocol: ProtocolOption = "actor-6fold",
-    seeds: SeedsOption = 1,
-    data: DataOption = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the runs and the comparison.")] = None,
-    device: DeviceOption = "auto",
-    jobs: JobsOption = ALL_CORES,
-) -> None:
-    """Cross-validate recipes on the same folds, side by side, with paired tests (McNemar, bootstrap over speakers)."""
-    need_torch()
-    from emofuse.evaluation.compare import compare as paired
-    from emofuse.evaluation.compare import comparison_document, write_comparison
-    from emofuse.evaluation.terminal import print_document
-
-    if len(recipes) < 2:
-        raise UsageError("there is nothing to compare a single recipe with", "give two or more")
-    requests = [_Request(recipe, protocol=protocol, n_seeds=seeds) for recipe in recipes]
-    loaded = [request.load() for request in requests]
-    faces = next((recipe.name for recipe in loaded if isinstance(recipe.data, FaceDataSettings)), None)
-    if faces is not None:
-        raise UsageError(f"recipe {faces!r} is of faces; compare takes recipes of utterances")
-    names = [recipe.name for recipe in loaded]
-    if len(set(names)) < len(names):
-        raise UsageError(f"two recipes have the same name: {', '.join(names)}")
-    tested = {(r.data.train_on[0], r.data.labels) for r in loaded if isinstance(r.data, CorpusSettings)}
-    if len(tested) > 1:
-        raise UsageError(f"{', '.join(names)} are not tested on the same corpus under the same labels")
-    root = out or Path("runs")
-    results = []
-    for request, recipe in zip(requests, loaded, strict=True):
-        folder = root / request.folder(recipe.name).name
-        results.append(_utterances(request, recipe, folder, _Machine(data, device, jobs)))
-        _write(*results[-1], folder)
-    options = ["--protocol", protocol, *(["--seeds", str(seeds)] if seeds > 1 else [])]
-    command = shlex.join(["emofuse", "compare", *map(str, recipes), *options])
-    comparison = paired([report for report, _ in results], [predicted for _, predicted in results], command)
-    target = root / "comparison"
-    write_comparison(comparison, target)
-    print_document(comparison_document(comparison), OUT)
-    OUT.print(f"\n{escape(str(target / 'comparison.html'))}")
-
-
-def _write(report: EvaluationReport, predictions: Predictions, folder: Path) -> None:
+def write_evaluation(report: EvaluationReport, predictions: Predictions, folder: Path) -> None:
     from emofuse.evaluation.predictions import PREDICTIONS_NAME, write_predictions
     from emofuse.evaluation.report import write_report
 
@@ -201,12 +160,18 @@ def _write(report: EvaluationReport, predictions: Predictions, folder: Path) -> 
 def _faces(model: Path, root: Path, command: str, folder: Path) -> tuple[EvaluationReport, Predictions]:
     from emofuse.evaluation.faces import evaluate_faces
 
-    _write(*evaluate_faces(model, root, command, plurality=True), folder / "plurality")
+    write_evaluation(*evaluate_faces(model, root, command, plurality=True), folder / "plurality")
     return evaluate_faces(model, root, command)
 
 
-def _utterances(
-    request: _Request, recipe: Recipe, folder: Path, machine: _Machine
+def _texts(model: Path, root: Path, command: str, folder: Path) -> tuple[EvaluationReport, Predictions]:
+    from emofuse.evaluation.texts import evaluate_texts
+
+    return evaluate_texts(model, root, command)
+
+
+def evaluate_utterances(
+    request: Request, recipe: Recipe, folder: Path, machine: Machine
 ) -> tuple[EvaluationReport, Predictions]:
     from emofuse.corpora.splits import make_split
     from emofuse.evaluation.across import across_corpora

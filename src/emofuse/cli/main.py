@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from emofuse import __version__
-from emofuse.cli import analyze, bundle, corpus, demo, evaluate, info, train
+from emofuse.cli import analyze, bundle, compare, corpus, demo, evaluate, features, info, serve, train
 from emofuse.cli.console import ERR, complain
 from emofuse.errors import EmofuseError
 
@@ -42,13 +42,15 @@ def _main(
 
 app.command("analyze")(analyze.analyze)
 app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
 app.command("info")(info.info)
 app.command("train")(train.train)
 app.command("export")(train.export)
 app.command("evaluate")(evaluate.evaluate)
-app.command("compare")(evaluate.compare)
+app.command("compare")(compare.compare)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(corpus.app, name="corpus")
+app.add_typer(features.app, name="features")
 
 
 def run(arguments: list[str] | None = None) -> None:

@@ -10,7 +10,14 @@ import typer
 from rich.markup import escape
 
 from emofuse.cli.console import ERR, OUT, note, progress_hook
-from emofuse.config import FaceDataSettings, LateFusionSettings, Recipe, SvmSettings, load_recipe
+from emofuse.config import (
+    FaceDataSettings,
+    LateFusionSettings,
+    Recipe,
+    SvmSettings,
+    TextDataSettings,
+    load_recipe,
+)
 from emofuse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,6 +52,7 @@ def train(
     need_torch()
     from emofuse.training.fit import fit, quiet
     from emofuse.training.jobs import face_job
+    from emofuse.training.text import text_job
 
     if data is not None:
         data_folder(data)
@@ -53,6 +61,8 @@ def train(
     quiet()
     if isinstance(settings.data, FaceDataSettings):
         job = face_job(settings, data_folder(data))
+    elif isinstance(settings.data, TextDataSettings):
+        job = text_job(settings, data_folder(data))
     else:
         settings, job = _job(settings, data, validate)
     result = fit(settings, job, folder, device=device, n_devices=devices, progress=ERR.is_terminal)
@@ -93,7 +103,6 @@ def _make_bundle(checkpoint: Path, folder: Path) -> None:
 
     network = checkpoint.with_name("network.onnx")
     card = write(checkpoint, network)
-    assert card.modality != "text"  # is not trained here
     compose(folder, card.name, common_labels([card], BASE), {card.modality: Part(network)})
     OUT.print(f"{escape(str(folder))}: `emofuse analyze --bundle` takes it")
 

@@ -35,6 +35,13 @@ class FaceDataSettings(Settings):
     erase: float = Field(0.5, ge=0, le=1, description="probability of one erased rectangle")
 
 
+class TextDataSettings(Settings):
+    """MELD's words, its own three parts, and augmentation."""
+
+    corpus: Literal["text"] = "text"
+    forget: float = Field(0.1, ge=0, lt=1, description="share of the words that a network is not told in training")
+
+
 class SoundSettings(Settings):
     """The window a network hears, and augmentation of sound."""
 

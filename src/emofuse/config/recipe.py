@@ -16,11 +16,12 @@ from emofuse.config.data import (
     FaceDataSettings,
     FeatureDataSettings,
     SoundSettings,
+    TextDataSettings,
     VideoDataSettings,
     VoiceDataSettings,
 )
 from emofuse.config.feature_networks import FeatureNetSettings
-from emofuse.config.networks import ClipNetSettings, FaceNetSettings, SpeechNetSettings, SvmSettings
+from emofuse.config.networks import ClipNetSettings, FaceNetSettings, SpeechNetSettings, SvmSettings, TextNetSettings
 from emofuse.errors import RecipeError
 from emofuse.types import Json
 
@@ -43,7 +44,9 @@ class TrainSettings(Settings):
     frozen_epochs: int = Field(0, ge=0, description="at the start, in which the pretrained part stays as it is")
     mixup: float = Field(0.2, ge=0, description="alpha of the Beta distribution; 0 is off")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
+    class_weights: Literal["none", "balanced", "root"] = Field(
+        "none", description="balanced: rare classes weigh more; root: by the square root of that"
+    )
     gradient_clip: float = Field(5.0, ge=0)
     ema_decay: Annotated[float | None, NoneIsAWord] = Field(0.999, gt=0, lt=1, description="or none")
     patience: int = Field(0, ge=0, description="epochs without gain before stopping; 0 is never")
@@ -74,10 +77,17 @@ class Recipe(Settings):
     name: str
     seed: int = 0
     data: Annotated[
-        FaceDataSettings | VoiceDataSettings | VideoDataSettings | FeatureDataSettings, Field(discriminator="corpus")
+        FaceDataSettings | VoiceDataSettings | VideoDataSettings | FeatureDataSettings | TextDataSettings,
+        Field(discriminator="corpus"),
     ]
     model: Annotated[
-        FaceNetSettings | SpeechNetSettings | ClipNetSettings | FeatureNetSettings | SvmSettings | LateFusionSettings,
+        FaceNetSettings
+        | SpeechNetSettings
+        | ClipNetSettings
+        | FeatureNetSettings
+        | TextNetSettings
+        | SvmSettings
+        | LateFusionSettings,
         Field(discriminator="name"),
     ]
     train: TrainSettings = TrainSettings()
@@ -115,9 +125,9 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
 
 def _load(file: Path, overrides: Iterable[str], fusions: tuple[Path, ...]) -> Recipe:
     """Read a recipe. fusions: the files whose member it is."""
-    document = _read(file)
+    document = read_toml(file)
     for override in overrides:
-        _apply(document, override)
+        apply_override(document, override)
     model = document.get("model")
     if isinstance(model, dict) and isinstance(model.get("members"), list):
         within = (*fusions, file.resolve())
@@ -128,7 +138,8 @@ def _load(file: Path, overrides: Iterable[str], fusions: tuple[Path, ...]) -> Re
         raise _as_recipe_error(file, error) from None
 
 
-def _read(file: Path) -> Json:
+def read_toml(file: Path) -> Json:
+    """Read a file of settings. Raises RecipeError where it cannot be read, or is not TOML."""
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -148,7 +159,8 @@ def _member(file: Path, name: Any, fusions: tuple[Path, ...]) -> Recipe:
     return _load(path, (), fusions)
 
 
-def _apply(document: Json, override: str) -> None:
+def apply_override(document: Json, override: str) -> None:
+    """Set one `key=value` in a document of settings. Raises RecipeError where it is not of that form."""
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RecipeError(f"override {override!r} is not of the form key=value", "for example train.epochs=3")

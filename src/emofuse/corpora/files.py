@@ -29,7 +29,7 @@ def read_files(
     Every file that is left out is in `skipped`. Raises CorpusError, with `example` as the hint, when none is left in.
     """
     found: list[Clip] = []
-    files, skipped = _files_below(root, suffixes)
+    files, skipped = files_below(root, suffixes)
     for path in files:
         if path.suffix.lower() not in suffixes:
             skipped.append((path, f"not one of {', '.join(suffixes)}"))
@@ -46,7 +46,7 @@ def read_files(
     return Manifest(name, labels, tuple(clips), licence, tuple(sorted(skipped)))
 
 
-def _files_below(root: Path, suffixes: Sequence[str]) -> tuple[list[Path], list[Skipped]]:
+def files_below(root: Path, suffixes: Sequence[str]) -> tuple[list[Path], list[Skipped]]:
     """Return every file below a folder, sorted, through links too, and what cannot be looked into, with why.
 
     What is hidden is passed over (.git, .DS_Store), but not a hidden file that has one of `suffixes`: those are

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from emofuse.atomic import atomic
+from emofuse.corpora.table import check_header, read_table
 from emofuse.emotions import LABEL_SETS
 from emofuse.errors import CorpusError
 
@@ -130,7 +131,8 @@ def read_manifest(path: str | Path, labels: Sequence[str] | None = None, name: s
     Raises CorpusError, with the line, for anything amiss, an emotion outside `labels` and a missing file included.
     """
     source = Path(path)
-    header, rows = _read_rows(source)
+    header, rows = read_table(source, "manifest", "`emofuse corpus prepare` writes one")
+    check_header(source, header, REQUIRED, COLUMNS)
     clips: list[Clip] = []
     missing: list[str] = []
     n_files = 0
@@ -157,51 +159,11 @@ def read_manifest(path: str | Path, labels: Sequence[str] | None = None, name: s
     unused = [repr(column) for column in header if column not in COLUMNS]
     return Manifest(
         name=name or source.stem,
-        labels=tuple(labels) if labels is not None else _in_known_order({clip.emotion for clip in clips}),
+        labels=tuple(labels) if labels is not None else in_known_order({clip.emotion for clip in clips}),
         clips=tuple(clips),
         licence="; ".join(dict.fromkeys(clip.licence for clip in clips if clip.licence)),
         skipped=((source, f"columns that are not used: {', '.join(unused)}"),) if unused else (),
     )
-
-
-def _read_rows(source: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Return the header and, for each row, the line that it ends on and its cells by column."""
-    try:
-        with source.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = [cell.strip() for cell in next(reader, [])]
-            _check_header(source, header)
-            rows = []
-            for cells in reader:
-                if not any(cells):
-                    continue
-                if len(cells) != len(header):
-                    raise CorpusError(
-                        f"{source}, line {reader.line_num}: {len(cells)} cells under {len(header)} columns",
-                        "text with a comma in it needs quotes around it",
-                    )
-                rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
-    except FileNotFoundError:
-        raise CorpusError(f"no manifest at {source}", "`emofuse corpus prepare` writes one") from None
-    except IsADirectoryError:
-        raise CorpusError(f"{source} is a folder", "name the CSV file itself") from None
-    except UnicodeDecodeError:
-        raise CorpusError(f"{source} is not UTF-8", "save it as CSV UTF-8") from None
-    except csv.Error as error:
-        raise CorpusError(f"{source}, line {reader.line_num}: {error}") from None
-    except OSError as error:
-        raise CorpusError(f"cannot read {source}: {error.strerror or error}") from None
-    return header, rows
-
-
-def _check_header(source: Path, header: list[str]) -> None:
-    for column in REQUIRED:
-        if column not in header:
-            has = ", ".join(repr(cell) for cell in header) or "none"
-            raise CorpusError(f"{source}, line 1: no column {column!r}; the columns are {has}")
-    for column in COLUMNS:
-        if header.count(column) > 1:
-            raise CorpusError(f"{source}, line 1: two columns are called {column!r}")
 
 
 def _clip(row: dict[str, str], folder: Path, where: str) -> Clip:
@@ -248,8 +210,9 @@ def _seconds(row: dict[str, str], column: str, where: str) -> float | None:
     return value
 
 
-def _in_known_order(emotions: set[str]) -> tuple[str, ...]:
-    for labels in sorted(LABEL_SETS.values(), key=len):  # the closest one that has them all
+def in_known_order(emotions: set[str]) -> tuple[str, ...]:
+    """Sort emotions as the label set does that is the closest to have them all, or else by the alphabet."""
+    for labels in sorted(LABEL_SETS.values(), key=len):
         if emotions <= set(labels):
             return tuple(label for label in labels if label in emotions)
     return tuple(sorted(emotions))

@@ -10,7 +10,9 @@ from typing import Final
 
 from emofuse.corpora.cremad import read_cremad
 from emofuse.corpora.emodb import read_emodb
+from emofuse.corpora.iemocap import read_iemocap
 from emofuse.corpora.manifest import Manifest, read_manifest
+from emofuse.corpora.meld import read_meld
 from emofuse.corpora.ravdess import read_ravdess, read_ravdess_av
 from emofuse.corpora.savee import read_savee
 from emofuse.corpora.tess import read_tess
@@ -28,6 +30,8 @@ READERS: Final[Mapping[str, Reader]] = {
     "emodb": read_emodb,
     "tess": read_tess,
     "savee": read_savee,
+    "iemocap": read_iemocap,
+    "meld": read_meld,
     "csv": read_manifest,
 }
 """`csv` is given a file, your own table (`manifest.read_manifest`); every other one a folder."""

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from emofuse.config import Recipe
+from emofuse.config import FeatureDataSettings, Recipe
+from emofuse.corpora.feature_set import FeatureSet
 from emofuse.corpora.relabel import join, relabel, shared_labels
 from emofuse.corpora.splits import Fold, Split, is_leaky, missing_emotions
 from emofuse.errors import CorpusError, UsageError
 from emofuse.training.jobs import decode_utterances, utterance_settings
-from emofuse.training.utterances import Corpora, Hook, Utterances, find_corpus
+from emofuse.training.utterances import Corpora, Hook, Utterances, find_corpora
 from emofuse.wording import counted
 
 CROSS_LABELS: Final = "basic-7"  # on whose shared part corpora are compared
@@ -23,15 +24,19 @@ def across_corpora(
 ) -> tuple[Utterances, Split]:
     """Prepare one fold that trains on all of a recipe's corpora and tests on others, under the labels they share.
 
-    The first `valid_speakers` speakers of each training corpus validate. Raises UsageError when a corpus, or the
-    sound of a clip, is on both sides, and CorpusError when too few speakers are left to train on.
+    Feature sets meet in the modalities that they share too. The first `valid_speakers` speakers of each training corpus
+    validate. Raises UsageError when a corpus, or the sound of a clip, is on both sides, or nothing is shared, and
+    CorpusError when too few speakers are left to train on.
     """
     settings = utterance_settings(recipe)
     train_on = settings.train_on
     both = set(train_on) & set(test_on)
     if both:
         raise UsageError(f"{', '.join(sorted(both))} is to be trained on and tested on")
-    corpora = [find_corpus(name, data) for name in (*train_on, *test_on)]
+    corpora, feature_sets = find_corpora(settings, (*train_on, *test_on), data)
+    if isinstance(settings, FeatureDataSettings):
+        shared = settings.model_copy(update={"modalities": shared_modalities(feature_sets, settings.modalities)})
+        recipe = recipe.model_copy(update={"data": shared})
     labels = shared_labels(corpora, CROSS_LABELS)
     mapped = [relabel(corpus, CROSS_LABELS, labels) for corpus in corpora]
     trained = [part.manifest for part in mapped[: len(train_on)]]
@@ -41,7 +46,8 @@ def across_corpora(
     )
     joined = join(mapped)
     manifest = replace(joined.manifest, name=f"{names[1]}, trained on {names[0]}")
-    utterances = decode_utterances(recipe, Corpora(replace(joined, manifest=manifest), manifest), hook)
+    read = Corpora(replace(joined, manifest=manifest), manifest, feature_sets=feature_sets)
+    utterances = decode_utterances(recipe, read, hook)
     validating = {name for corpus in trained for name in corpus.speakers[: settings.valid_speakers]}
     own = range(sum(len(corpus) for corpus in trained))
     train = tuple(i for i in own if manifest.clips[i].speaker not in validating)
@@ -55,6 +61,21 @@ def across_corpora(
     if is_leaky(split, manifest):
         split = replace(split, description=f"{description}; LEAKY: speakers of the test part are in training too")
     return utterances, split
+
+
+def shared_modalities(sets: Sequence[FeatureSet], wanted: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the modalities that all feature sets have with as many features: all such, or those `wanted`.
+
+    Raises UsageError, saying what each set has, where there is none, and where one that is wanted is not shared.
+    """
+    shared = [name for name, n in sets[0].dims.items() if all(one.dims.get(name) == n for one in sets)]
+    missing = [name for name in wanted if name not in shared]
+    if missing or not shared:
+        has = "; ".join(
+            f"{one.manifest.name} has {', '.join(f'{n} {name}' for name, n in one.dims.items())}" for one in sets
+        )
+        raise UsageError(f"the corpora do not share {missing[0] if missing else 'any'} features", has)
+    return tuple(name for name in shared if not wanted or name in wanted)
 
 
 def _check_apart(utterances: Utterances, fold: Fold, names: tuple[str, str]) -> None:

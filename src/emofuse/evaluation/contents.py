@@ -70,8 +70,8 @@ def tested(stamp: Stamp) -> str:
 
 
 def unit(stamp: Stamp) -> str:
-    """Return what an interval resamples: speakers, or clips where speakers have no names."""
-    return "speakers" if any(fold.test for fold in stamp.folds) else "clips"
+    """Return what an interval resamples: what the stamp says, else speakers, or clips where those have no names."""
+    return stamp.unit or ("speakers" if any(fold.test for fold in stamp.folds) else "clips")
 
 
 def kept_apart(stamp: Stamp) -> str:

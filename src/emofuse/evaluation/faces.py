@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from emofuse import __version__
 from emofuse.corpora.ferplus import count_ferplus, read_ferplus
 from emofuse.emotions import FERPLUS
-from emofuse.evaluation.anchors import chance
-from emofuse.evaluation.metrics import expected_calibration_error, fit_temperature
+from emofuse.evaluation.metrics import fit_temperature
+from emofuse.evaluation.parts import report_on_part
 from emofuse.evaluation.predictions import Predictions
 from emofuse.evaluation.result import EvaluationReport, FoldRecord, Stamp
-from emofuse.evaluation.summary import summarise
-from emofuse.inference.network import OnnxNetwork, log_probabilities, softmax
+from emofuse.inference.network import OnnxNetwork
 
 FOLD = "FER2013Test"
 PROTOCOL = "FER+ test part, 8 classes, faces with a majority emotion"
@@ -35,25 +34,9 @@ def evaluate_faces(
     valid_logits, valid_truth = _logits(network, *read_ferplus(archive, "Valid").majority())
     temperature = fit_temperature(valid_logits, valid_truth)
     logits, truth = _logits(network, *(test.plurality() if plurality else test.majority()))
-    predictions = _predictions(log_probabilities(logits, temperature), truth)
-    summary = summarise(predictions, [FOLD])
-    counts = np.bincount(truth, minlength=len(FERPLUS)).tolist()
-    report = EvaluationReport(
-        title=f"{network.card.name} on FER+",
-        model=network.card.name,
-        n_parameters=network.card.n_parameters,
-        stamp=_stamp(network, (count_ferplus(archive, "Train"), len(valid_truth), len(truth)), command, plurality),
-        metrics=summary.metrics,
-        per_class=summary.per_class,
-        confusion=summary.confusion,
-        anchors=tuple(a for a in (chance("UAR", counts), chance("accuracy", counts)) if a is not None),
-        temperature=temperature,
-        calibration_error=(
-            expected_calibration_error(softmax(logits), truth),
-            expected_calibration_error(softmax(logits, temperature), truth),
-        ),
-    )
-    return report, predictions
+    stamp = _stamp(network, (count_ferplus(archive, "Train"), len(valid_truth), len(truth)), command, plurality)
+    # nobody knows who is who: each face is a unit of its own
+    return report_on_part(f"{network.card.name} on FER+", network, stamp, logits, truth, temperature)
 
 
 def _logits(
@@ -61,20 +44,6 @@ def _logits(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     batches = np.array_split(images[:, None].astype(np.float32), max(1, len(images) // 64))
     return np.concatenate([network.logits(batch) for batch in batches]), truth
-
-
-def _predictions(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> Predictions:
-    names = tuple(f"{FOLD}/{i:04d}" for i in range(len(truth)))
-    return Predictions(
-        clips=names,
-        speakers=names,  # each face is a unit of its own: nobody knows who is who
-        sexes=("unknown",) * len(truth),
-        folds=(FOLD,) * len(truth),
-        labels=FERPLUS,
-        seeds=(0,),
-        truth=truth,
-        log_probabilities=scores[None],
-    )
 
 
 def _stamp(network: OnnxNetwork, counts: tuple[int, int, int], command: str, plurality: bool) -> Stamp:

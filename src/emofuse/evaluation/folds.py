@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from types import FrameType
+from urllib.parse import quote
 
 import numpy as np
 import torch
@@ -83,6 +84,35 @@ class FoldTask:
         if self.features is not None:
             digest.update(self.features.tobytes())
         return digest.hexdigest()
+
+
+def fold_tasks(
+    recipe: Recipe,
+    folds: Sequence[Fold],
+    seeds: Sequence[int],
+    out: Path,
+    device: str = "cpu",
+    features: NDArray[np.float32] | None = None,
+    transductive: bool = False,
+) -> list[FoldTask]:
+    """Return a task for every fold with every seed, all folds of the first seed first, in folders of their own."""
+    return [
+        FoldTask(
+            recipe.model_copy(update={"seed": seed}),
+            fold,
+            out / f"seed{seed}" / f"fold{as_folder(fold.name)}",
+            device,
+            features,
+            transductive,
+        )
+        for seed in seeds
+        for fold in folds
+    ]
+
+
+def as_folder(name: str) -> str:
+    """Return the name of the folder for what is called so: a name may have a / in it."""
+    return quote(name, safe=" ")
 
 
 def run_tasks(tasks: Sequence[FoldTask], data: Utterances, jobs: int, notice: Notice) -> list[FoldResult]:
@@ -217,6 +247,7 @@ def clip_log_probabilities(network: torch.nn.Module, clips: Dataset[Batch]) -> N
     """Return (N, C): the mean log-probability over each clip's windows or frames."""
     rows = []
     with torch.no_grad():
-        for x, _ in test_loader(clips, 1):  # one by one: what a clip is given does not depend on its neighbours
+        # one by one, where what a clip is given might depend on its neighbours
+        for x, _ in test_loader(clips, getattr(clips, "n_at_once", 1)):
             rows.append(score_clips(network, x))
     return np.asarray(torch.cat(rows).numpy(), dtype=np.float32)

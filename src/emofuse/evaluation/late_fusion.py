@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,6 +14,7 @@ from emofuse.evaluation.folds import FoldResult
 from emofuse.evaluation.metrics import fit_temperature
 from emofuse.inference.network import log_probabilities, softmax
 
+ABSTAINS: Final = 1e-6  # between the highest and the lowest log-probability of a member that says nothing
 LARGEST: Final = 10.0  # weight: a few validation clips that are all right would have it grow without end
 
 
@@ -44,6 +44,10 @@ def _mean(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     return _log((speaks * np.exp(scores)).sum(axis=0) / np.maximum(speaks.sum(axis=0), 1))
 
 
+def _product(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(scores.sum(axis=0), dtype=np.float32)
+
+
 def _vote(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return log-probabilities (N, C) that are highest where most members' are, and among these by their sum.
 
@@ -56,7 +60,7 @@ def _vote(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _speaks(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return (M, N, 1): whether a member says anything. It says all classes alike of what it has no input of."""
-    return np.ptp(scores, axis=2, keepdims=True) > 1e-6
+    return np.asarray(np.ptp(scores, axis=2, keepdims=True) > ABSTAINS)
 
 
 def _log(probabilities: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -66,7 +70,11 @@ def _log(probabilities: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(np.log(np.where(silent, 1 / n_classes, np.maximum(probabilities, 1e-30))), dtype=np.float32)
 
 
-_POOLS: Final = {"mean": _mean, "product": partial(np.sum, axis=0), "vote": _vote}
+_POOLS: Final[Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]]] = {
+    "mean": _mean,
+    "product": _product,
+    "vote": _vote,
+}
 """Log-probabilities (M, N, C) of all members to (N, C), where there is nothing to learn."""
 
 

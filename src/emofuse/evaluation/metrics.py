@@ -61,11 +61,17 @@ def micro_f1_of(confusion: Counts) -> NDArray[np.float64]:
     return _share(2 * right, 2 * right + missed + wrong)
 
 
+def weighted_f1_of(confusion: Counts) -> NDArray[np.float64]:
+    """Return (...): the mean F1 over the classes, each weighed by how many clips have it."""
+    return _share((f1s_of(confusion) * confusion.sum(axis=-1)).sum(axis=-1), confusion.sum(axis=(-2, -1)))
+
+
 METRICS: Final[Mapping[str, ConfusionMetric]] = {
     "UAR": uar_of,
     "accuracy": accuracy_of,
     "macro F1": macro_f1_of,
     "micro F1": micro_f1_of,
+    "weighted F1": weighted_f1_of,
 }
 
 

@@ -8,18 +8,17 @@ from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from os.path import commonpath
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 import torch
 
 from emofuse import __version__
-from emofuse.config import LateFusionSettings, Recipe, SvmSettings, VoiceNetSettings
+from emofuse.config import FeatureDataSettings, LateFusionSettings, Recipe, SvmSettings, VoiceNetSettings
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.corpora.splits import Split, is_leaky
 from emofuse.errors import UsageError
 from emofuse.evaluation.anchors import anchors_for
-from emofuse.evaluation.folds import FoldResult, FoldTask, Notice, run_tasks
+from emofuse.evaluation.folds import FoldResult, Notice, as_folder, fold_tasks, run_tasks
 from emofuse.evaluation.late_fusion import fuse_folds
 from emofuse.evaluation.metrics import expected_calibration_error, fit_temperature
 from emofuse.evaluation.predictions import Predictions
@@ -76,7 +75,7 @@ def run_folds(
     if isinstance(recipe.model, LateFusionSettings):
         assert isinstance(data, FusedUtterances)  # as such a recipe's are decoded
         members = [
-            run_folds(member, own, split, setting.within(_as_folder(member.name)), notice, hook)
+            run_folds(member, own, split, setting.within(as_folder(member.name)), notice, hook)
             for member, own in zip(recipe.members, data.members, strict=True)
         ]
         return fuse_folds(recipe.model, members)
@@ -85,18 +84,7 @@ def run_folds(
         features = utterance_features(data, recipe.model.features, hook)
         if setting.transductive:
             recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"normalise": "speaker"})})
-    tasks = [
-        FoldTask(
-            recipe.model_copy(update={"seed": seed}),
-            fold,
-            setting.out / f"seed{seed}" / f"fold{_as_folder(fold.name)}",
-            setting.device,
-            features,
-            setting.transductive,
-        )
-        for seed in setting.seeds
-        for fold in split.folds
-    ]
+    tasks = fold_tasks(recipe, split.folds, setting.seeds, setting.out, setting.device, features, setting.transductive)
     return run_tasks(tasks, data, setting.jobs, notice)
 
 
@@ -107,10 +95,6 @@ def _check_adaptable(recipe: Recipe) -> None:
             _check_adaptable(member)
     elif not isinstance(recipe.model, VoiceNetSettings | SvmSettings):
         raise UsageError(f"--transductive goes with voice-mobilenet and svm, not with {recipe.model.name}")
-
-
-def _as_folder(name: str) -> str:
-    return quote(name, safe=" ")  # a name may have a / in it
 
 
 def with_leak(report: EvaluationReport, leaky: EvaluationReport) -> EvaluationReport:
@@ -269,6 +253,8 @@ def selection(recipe: Recipe) -> str:
 def _uses_speakers(recipe: Recipe) -> bool:
     if isinstance(recipe.model, LateFusionSettings):
         return any(map(_uses_speakers, recipe.members))
+    if isinstance(recipe.data, FeatureDataSettings):
+        return bool(recipe.data.normalise_by_speaker)
     return isinstance(recipe.model, SvmSettings) and recipe.model.normalise == "speaker"
 
 

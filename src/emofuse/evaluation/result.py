@@ -14,7 +14,6 @@ from emofuse.errors import UsageError
 
 FORMAT: Final = "emofuse-evaluation/1"
 REPORT_NAME: Final = "report.json"
-CARD_METRICS: Final = ("UAR", "accuracy")
 
 
 _SPEAKERS: Final = {
@@ -64,6 +63,8 @@ class Stamp(_Part):
     transductive: bool
     leaky: bool | None
     """A speaker of a test part is also in the training or validation part of the same fold; None: nobody knows."""
+    unit: str = ""
+    """What the intervals resample, in the plural; "": speakers, or clips where speakers have no names."""
 
     @model_validator(mode="after")
     def _nothing_is_empty(self) -> Self:
@@ -162,6 +163,8 @@ class EvaluationReport(_Part):
     model: str
     n_parameters: int | None = None
     stamp: Stamp
+    headline: tuple[str, ...] = ("UAR", "accuracy")
+    """The metrics by which its field compares systems on this corpus: those that a card states."""
     metrics: tuple[Metric, ...] = Field(min_length=1)
     per_class: tuple[ClassScore, ...]
     confusion: tuple[tuple[float, ...], ...]
@@ -219,7 +222,7 @@ def card_scores(report: EvaluationReport, of: str) -> tuple[Score, ...]:
             weights=weights,
         )
         for metric in report.metrics
-        if metric.name in CARD_METRICS
+        if metric.name in report.headline
     )
 
 

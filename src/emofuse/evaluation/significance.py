@@ -48,14 +48,20 @@ def paired_bootstrap(
     guesses = [np.atleast_2d(guess) for guess in (guess_a, guess_b)]
     n_classes = 1 + int(max(truth.max(), *(guess.max() for guess in guesses)))
     counts = [confusions_by_group(truth, guess, groups, n_classes) for guess in guesses]
-    a, b = (float(metric(count.sum(axis=1)).mean()) for count in counts)
-    if counts[0].shape[1] == 1:
-        return a - b, (-1.0, 1.0), 1.0
-    drawn_a, drawn_b = (resampled(metric, count, n_draws, seed) for count in counts)
-    differences = drawn_a - drawn_b
+    return paired_difference(metric, counts[0], counts[1], n_draws, seed)
+
+
+def paired_difference(
+    metric: ConfusionMetric, a: NDArray[np.int64], b: NDArray[np.int64], n_draws: int = N_DRAWS, seed: int = 0
+) -> tuple[float, tuple[float, float], float]:
+    """Return what `paired_bootstrap` does, of two models' confusions (S, G, C, C) of S seeds and the same G groups."""
+    observed = float(metric(a.sum(axis=1)).mean()) - float(metric(b.sum(axis=1)).mean())
+    if a.shape[1] == 1:
+        return observed, (-1.0, 1.0), 1.0
+    differences = resampled(metric, a, n_draws, seed) - resampled(metric, b, n_draws, seed)
     low, high = np.percentile(differences, [2.5, 97.5])
     n_far = min(int(np.sum(differences <= 0)), int(np.sum(differences >= 0)))
-    return a - b, (float(low), float(high)), min(1.0, 2 * (n_far + 1) / (n_draws + 1))
+    return observed, (float(low), float(high)), min(1.0, 2 * (n_far + 1) / (n_draws + 1))
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

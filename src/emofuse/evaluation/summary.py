@@ -51,8 +51,8 @@ def summarise(predictions: Predictions, fold_names: Sequence[str]) -> Summary:
     by_speaker = _confusions(p, p.speakers)
     total = by_speaker.sum(axis=1)
     return Summary(
-        metrics=tuple(_metric(name, METRICS[name], total, by_fold, by_speaker) for name in METRICS),
-        per_class=_per_class(p.labels, total),
+        metrics=tuple(metric_score(name, METRICS[name], total, by_fold, by_speaker) for name in METRICS),
+        per_class=class_scores(p.labels, total),
         confusion=tuple(tuple(row) for row in total.mean(axis=0).tolist()),
         by_sex=_groups(p, p.sexes) if set(p.sexes) != {"unknown"} else (),
         by_speaker=_groups(p, p.speakers),
@@ -64,18 +64,20 @@ def _confusions(p: Predictions, groups: Sequence[str]) -> NDArray[np.int64]:
     return confusions_by_group(p.truth, p.guesses, groups, len(p.labels))
 
 
-def _metric(
+def metric_score(
     name: str,
     metric: ConfusionMetric,
     total: NDArray[np.int64],
     by_fold: NDArray[np.int64],
-    by_speaker: NDArray[np.int64],
+    by_group: NDArray[np.int64],
 ) -> Metric:
+    """Score confusions of S seeds: (S, C, C) of all clips, (S, F, C, C) by fold, and (S, G, C, C) by what an interval
+    resamples."""
     seeds = metric(total)
     folds = metric(by_fold).mean(axis=0)
     low, high = 0.0, 1.0
-    if by_speaker.shape[1] > 1:
-        low, high = np.percentile(resampled(metric, by_speaker, N_DRAWS, seed=0), [2.5, 97.5])
+    if by_group.shape[1] > 1:
+        low, high = np.percentile(resampled(metric, by_group, N_DRAWS, seed=0), [2.5, 97.5])
     return Metric(
         name=name,
         value=float(seeds.mean()),
@@ -92,7 +94,8 @@ def _deviation(values: NDArray[np.float64]) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else 0.0
 
 
-def _per_class(labels: tuple[str, ...], total: NDArray[np.int64]) -> tuple[ClassScore, ...]:
+def class_scores(labels: tuple[str, ...], total: NDArray[np.int64]) -> tuple[ClassScore, ...]:
+    """Score every class of (S, C, C) confusions, mean over the S seeds."""
     recall, precision, f1 = (of(total).mean(axis=0).tolist() for of in (recalls_of, precisions_of, f1s_of))
     n_clips = total[0].sum(axis=1).tolist()
     return tuple(

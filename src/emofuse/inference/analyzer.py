@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -17,10 +17,12 @@ from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.detector import FaceDetector
 from emofuse.inference.fusion import fuse
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
-from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, no_face, no_speech
+from emofuse.inference.reasons import NO_NETWORK, no_face, no_speech
+from emofuse.inference.spoken import SpokenWords, TextScorer, fusion_weights, text_scorer
 from emofuse.inference.tracker import FaceTracker, face_appearance
+from emofuse.inference.vad import PeriodicGate, SpeechDetector
 from emofuse.timeline import LEAST_WEIGHT, mean_scores, pool_scores
-from emofuse.types import AudioBlock, Face, Frame, Moment, Packet, Scores
+from emofuse.types import AudioBlock, Face, Frame, Line, Moment, Packet, Scores
 
 Mode = Literal["queue", "frame"]
 
@@ -28,12 +30,16 @@ LONGEST_GAP_S: Final = 60.0  # a longer jump of the stream's clock is skipped, n
 
 
 class AnalyzerSettings(Settings):
-    """How a stream becomes moments. queue: one every hop_s, over the last seconds; frame: one for every frame."""
+    """How a stream becomes moments. queue: one every hop_s, over the last seconds; frame: one for every frame.
+
+    text_window_s: how long what was said counts, less and less, after it was said.
+    """
 
     mode: Mode = "queue"
     hop_s: float = Field(0.5, gt=0.02, le=60)
     face_buffer_s: float = Field(1.0, gt=0)
     face_period_s: float = Field(0.1, ge=0)
+    text_window_s: float = Field(5.0, gt=0)
 
 
 @dataclass(slots=True)
@@ -44,22 +50,39 @@ class _Track:
 
 
 class Analyzer:
-    """Follows faces, the person in front and the voice through a stream of packets in presentation order.
+    """Follows faces, the person in front, the voice and the words through a stream of packets in presentation order.
 
-    `push` returns the moments that a packet completed, `flush` the last ones. Nothing that grows with the
-    stream is kept. A moment at time t is made of what was heard and seen up to t, never after.
+    Lines of what was said are known beforehand, or pushed at any time. `push` returns the moments that a packet
+    completed, `flush` the last ones. Nothing that grows with the stream is kept. A moment at time t is made of what
+    was heard, seen and said up to t, never after.
     """
 
-    def __init__(self, bundle: Bundle, detector: FaceDetector, settings: AnalyzerSettings | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        detector: FaceDetector,
+        settings: AnalyzerSettings | None = None,
+        *,
+        lines: Iterable[Line] | None = None,
+        scorer: TextScorer | None = None,
+        speech: SpeechDetector | None = None,
+    ) -> None:
+        """lines: a transcript's, None where there is none; scorer: of text, in place of the bundle's network; speech:
+        tells whether somebody speaks, a new one for each stream; by default the gate that needs no weights."""
         self.bundle = bundle
         self.settings = settings or AnalyzerSettings()
         self._detector = detector
         self._tracker = FaceTracker()
         self._faces = FacePredictor(bundle) if "face" in bundle.networks else None
-        self._voice = VoicePredictor(bundle) if "voice" in bundle.networks else None
+        self._speech = speech or PeriodicGate()
+        self._voice = VoicePredictor(bundle, self._speech) if "voice" in bundle.networks else None
         frame_answers: Literal["mean", "newest"] = "mean" if self.settings.mode == "queue" else "newest"
-        self._clip = ClipPredictor(bundle, frame_answers) if "clip" in bundle.networks else None
+        self._clip = ClipPredictor(bundle, frame_answers, self._speech) if "clip" in bundle.networks else None
         hearing = [self._voice, self._clip if self._clip is not None and self._clip.hears else None]
+        scorer = scorer or text_scorer(bundle)
+        self._words = SpokenWords(scorer, self.settings.text_window_s, lines)
+        self.weights = fusion_weights(bundle, scorer)
+        self._hears = any(one is not None for one in hearing)
         self._sound = SoundBuffer(max([one.window_s for one in hearing if one is not None], default=1.0))
         self._tracks: dict[int, _Track] = {}
         self._visible: tuple[int, ...] = ()  # track ids in the latest frame
@@ -71,11 +94,16 @@ class Analyzer:
         self._next_hop_s: float | None = None
         self._saw_frame = False
 
-    def push(self, packet: Packet) -> list[Moment]:
-        """Take one packet and return the moments it completed (often none)."""
+    def push(self, packet: Packet | Line) -> list[Moment]:
+        """Take one packet and return the moments it completed (often none; a line completes none)."""
+        if isinstance(packet, Line):
+            self._words.push(packet)
+            return []
         moments = self._advance(packet.time_s)
         if isinstance(packet, AudioBlock):
             self._sound.push(packet)
+            if self._hears:
+                self._speech.hear(packet)
             self._now_s = max(self._now_s, packet.end_s)
             return moments
         self._saw_frame = True
@@ -164,7 +192,7 @@ class Analyzer:
         """Score what the voice and the clip network are given at a hop."""
         if self._voice is not None and not self._sound.is_empty:
             samples = self._sound.window(time_s - self._voice.window_s, time_s)
-            self._heard = self._voice.score(samples, time_s)
+            self._heard = self._voice.score(samples, min(time_s, self._sound.end_s))
         self._watch(time_s)
 
     def _watch(self, time_s: float) -> None:
@@ -173,17 +201,23 @@ class Analyzer:
             self._watched_id = self._clip.front_id
 
     def _moment(self, time_s: float, faces: list[Face]) -> Moment:
-        found = {"face": _pooled(faces) if self._faces is not None else None, "voice": self._heard}
+        found = {
+            "face": _pooled(faces) if self._faces is not None else None,
+            "voice": self._heard,
+            "text": self._words.score(time_s),
+        }
         if self._clip is not None:
             found["clip"] = self._watched
         by_modality = {modality: scores for modality, scores in found.items() if scores is not None}
         why = {modality: self._why_not(modality) for modality, scores in found.items() if scores is None}
-        fused = fuse(by_modality, self.bundle.weights)
-        self._last = Moment(time_s, fused, by_modality, tuple(faces), {**why, "text": NO_TRANSCRIPT})
+        fused = fuse(by_modality, self.weights)
+        self._last = Moment(time_s, fused, by_modality, tuple(faces), why)
         return self._last
 
     def _why_not(self, modality: str) -> str:
         """Say why a modality gave no answer."""
+        if modality == "text":
+            return self._words.why_not()
         if modality not in self.bundle.networks:
             return NO_NETWORK
         seen, heard = no_face(self._saw_frame), no_speech(not self._sound.is_empty)

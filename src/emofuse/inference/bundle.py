@@ -21,7 +21,7 @@ BUNDLES: Final = Path(__file__).parent.parent / "bundles"
 MANIFEST: Final = "fusion.json"
 MOST_THREADS: Final = 4  # of a clip network, the only kind that is large enough to gain from more than one
 
-BundleModality = Literal["face", "voice", "clip"]
+BundleModality = Literal["face", "voice", "clip", "text"]
 
 
 class ModalitySettings(BaseModel):
@@ -37,6 +37,15 @@ class ModalitySettings(BaseModel):
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
 
 
+class HubTextSettings(BaseModel):
+    """A text classifier of the Hugging Face Hub, or a folder of one (in the bundle's, or anywhere), for the words."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    model: str
+    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
+    weight: float = Field(1.0, gt=0, allow_inf_nan=False)
+
+
 class BundleManifest(BaseModel):
     """What `fusion.json` holds."""
 
@@ -45,14 +54,17 @@ class BundleManifest(BaseModel):
     version: str
     labels: tuple[str, ...] = Field(min_length=2)
     modalities: dict[BundleModality, ModalitySettings] = Field(min_length=1)
+    hub_text: HubTextSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
-    """A loaded bundle: its manifest and a network for each of its modalities."""
+    """A loaded bundle: its manifest and a network for each of its modalities. The text model of the Hub, where it
+    names one, is loaded when there are words (`spoken.text_scorer`), on this device."""
 
     manifest: BundleManifest
     networks: dict[BundleModality, OnnxNetwork]
+    device: str = "cpu"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -62,7 +74,11 @@ class Bundle:
     @property
     def weights(self) -> dict[str, float]:
         """The say of each modality in the fusion."""
-        return {m: s.weight for m, s in self.manifest.modalities.items()}
+        hub = self.manifest.hub_text
+        return {
+            **{m: s.weight for m, s in self.manifest.modalities.items()},
+            **({} if hub is None else {"text": hub.weight}),
+        }
 
 
 def load_bundle(name_or_path: str | Path = "base", device: str = "cpu") -> Bundle:
@@ -82,18 +98,23 @@ def load_bundle(name_or_path: str | Path = "base", device: str = "cpu") -> Bundl
         except BundleError as error:
             raise BundleError(f"{settings.file}: {error.message}", error.hint) from None
         networks[modality] = network
-    return Bundle(manifest, networks)
+    return Bundle(manifest, networks, device)
 
 
 def read_manifest(folder: Path) -> BundleManifest:
     """Read the `fusion.json` of a folder. Raises BundleError where it is not whole."""
     file = folder / MANIFEST
     try:
-        return BundleManifest.model_validate_json(file.read_text(encoding="utf-8"))
+        manifest = BundleManifest.model_validate_json(file.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError, json.JSONDecodeError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
         where = ".".join(str(part) for part in first["loc"])
         raise BundleError(f"{file} is not whole: {where}: {first['msg']}") from None
+    hub = manifest.hub_text
+    if hub is None or not (folder / hub.model).is_dir():
+        return manifest
+    own = hub.model_copy(update={"model": str((folder / hub.model).resolve())})
+    return manifest.model_copy(update={"hub_text": own})
 
 
 def load_network(path: Path, modality: BundleModality, device: str = "cpu") -> OnnxNetwork:

@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.features.speech import RATE_HZ, SoundBuffer, voiced_s
+from emofuse.features.speech import RATE_HZ, SoundBuffer
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.clip_buffer import ClipBuffer, ClipWindow
 from emofuse.inference.predictors import FULL_VOICED_S, LEAST_VOICED_S, Calibrated
+from emofuse.inference.vad import PeriodicGate, SpeechDetector
 from emofuse.types import Face, Scores
 
 
@@ -20,10 +21,15 @@ class ClipPredictor:
     """Gathers pictures as they come, and scores what it has when asked.
 
     frame_answers: what to make of a network that answers for every frame: the mean of its log-probabilities, or
-    those of the newest frame.
+    those of the newest frame. speech: tells whether somebody speaks; it hears the stream elsewhere.
     """
 
-    def __init__(self, bundle: Bundle, frame_answers: Literal["mean", "newest"] = "mean") -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        frame_answers: Literal["mean", "newest"] = "mean",
+        speech: SpeechDetector | None = None,
+    ) -> None:
         network = bundle.networks["clip"]
         spec = network.card.input
         assert spec.n_frames is not None and spec.size_px is not None and spec.window_s is not None
@@ -33,6 +39,7 @@ class ClipPredictor:
         self._step_s = spec.step_s
         self._asked_s = -math.inf
         self._frame_answers = frame_answers
+        self._speech = speech or PeriodicGate()
         self._black = np.zeros((spec.n_frames, spec.size_px, spec.size_px, 3), np.uint8)
         self._buffer = ClipBuffer(spec)
         self._model = Calibrated(network, bundle.labels, bundle.manifest.modalities["clip"].temperature)
@@ -56,7 +63,7 @@ class ClipPredictor:
         self._asked_s = time_s
         seen = self._buffer.window(time_s)
         heard = sound.window(time_s - self.window_s, time_s) if self.hears else np.zeros(0, np.float32)
-        spoken_s = voiced_s(heard) if self.hears else 0.0
+        spoken_s = self._speech.spoken_s(heard, min(time_s, sound.end_s)) if self.hears else 0.0
         is_spoken = spoken_s >= LEAST_VOICED_S
         if seen is None and not is_spoken:
             return None

@@ -58,7 +58,7 @@ def compose(folder: Path, name: str, labels: Sequence[str], parts: Mapping[Bundl
                 file=copied.name, temperature=part.temperature, weight=part.weight, sha256=file_hash(copied)
             )
         manifest = BundleManifest(name=name, version=__version__, labels=tuple(labels), modalities=modalities)
-        (made / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (made / MANIFEST).write_text(manifest.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
         bundle = load_bundle(made)
         (made / PAGE).write_text(page(bundle), encoding="utf-8")
         _swap(made, target)

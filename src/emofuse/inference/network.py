@@ -16,6 +16,7 @@ from emofuse.errors import BundleError, UsageError
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 OUTPUT = "logits"
+_TYPES = {"frames": "uint8", "tokens": "int64"}  # of the inputs that are no floats
 _UNNAMED = "x"  # the only input of networks that were exported before inputs had names
 
 
@@ -47,7 +48,7 @@ class OnnxNetwork:
         _check_output(self.path, self.card, self._session)
 
     def logits(self, *batches: NDArray[Any]) -> NDArray[np.float32]:
-        """Run a batch of N of each input that the card names, in that order: faces, samples, frames or present.
+        """Run a batch of N of each input that the card names, in that order: faces, samples, frames, present or tokens.
 
         Returns (N, C) logits, or (N, T, C) where the card says per_frame. Raises BundleError when the network
         refuses the batches, or gives something else.
@@ -104,9 +105,10 @@ def _inputs(path: Path, spec: InputSpec, session: ort.InferenceSession) -> tuple
         "samples": (None, None),
         "frames": (None, spec.n_frames, *square, 3),
         "present": (None, 2),
+        "tokens": (None, None),
     }
     for name in names:
-        kind = "tensor(uint8)" if name == "frames" else "tensor(float)"
+        kind = f"tensor({_TYPES.get(name, 'float')})"
         found, needed = given[name], wanted[name]
         if found.type != kind or not _fits(found.shape, needed):
             what = f"{found.type} {_written(found.shape)}"

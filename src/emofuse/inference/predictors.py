@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.errors import BundleError
 from emofuse.features.face import SIZE, crop_face, face_quality
-from emofuse.features.speech import RATE_HZ, voiced_s
+from emofuse.features.speech import RATE_HZ
 from emofuse.inference.bundle import Bundle, labels_matrix
 from emofuse.inference.network import OnnxNetwork, softmax
+from emofuse.inference.vad import PeriodicGate, SpeechDetector
 from emofuse.types import Face, Scores
 
 SHORTEST_S = 1.0  # a shorter stretch of sound is padded to this
-LEAST_VOICED_S = 0.2  # less is "no speech"
-FULL_VOICED_S = 1.0  # as much voice, and nothing is missing from the quality
+LEAST_VOICED_S = 0.2  # of speech in a window; less is "no speech"
+FULL_VOICED_S = 1.0  # as much speech, and nothing is missing from the quality
 
 
 class Calibrated:
@@ -28,7 +30,7 @@ class Calibrated:
         self.temperature = temperature
         self.matrix = labels_matrix(network.card.labels, labels)
 
-    def score(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def score(self, batch: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run a batch of one input and calibrate what comes out."""
         return self.calibrate(self.network.logits(batch))
 
@@ -65,20 +67,21 @@ class FacePredictor:
 
 
 class VoicePredictor:
-    """Scores a window of sound."""
+    """Scores a window of sound. speech: tells whether somebody speaks in it; it hears the stream elsewhere."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, speech: SpeechDetector | None = None) -> None:
         settings = bundle.manifest.modalities["voice"]
         network = bundle.networks["voice"]
         spec = network.card.input
         if spec.rate_hz != RATE_HZ or spec.window_s is None:
             raise BundleError(f"{settings.file} wants {spec.rate_hz} Hz sound in a stated window, not {RATE_HZ}")
         self.window_s = spec.window_s
+        self._speech = speech or PeriodicGate()
         self._model = Calibrated(network, bundle.labels, settings.temperature)
 
     def score(self, samples: NDArray[np.float32], end_s: float) -> Scores | None:
         """Score (T,) samples at 16 kHz that end at `end_s`; None when nobody speaks in them."""
-        voiced = voiced_s(samples)
+        voiced = self._speech.spoken_s(samples, end_s)
         if voiced < LEAST_VOICED_S:
             return None
         start_s = end_s - len(samples) / RATE_HZ

@@ -9,6 +9,7 @@ NO_PICTURE: Final = "no picture"
 NO_FACE: Final = "no face found"
 NO_SPEECH: Final = "no speech"
 NO_TRANSCRIPT: Final = "no transcript"
+NOTHING_SAID: Final = "nothing said"
 NO_NETWORK: Final = "the bundle has no network for it"
 
 

@@ -11,8 +11,12 @@ from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.detector import FaceDetector, detector_maker
 from emofuse.inference.fusion import fuse
 from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, no_face, no_speech
+from emofuse.inference.smoothing import Smoother, SmoothingSettings
+from emofuse.inference.spoken import TextScorer
+from emofuse.inference.vad import SpeechDetector, speech_maker
 from emofuse.media import open_media
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
+from emofuse.transcripts import Transcript, read_transcript
 from emofuse.types import ALWAYS_LISTED, MODALITIES, Frame, Moment, Packet, Scores
 
 OnFrame = Callable[[Frame, Moment], None]
@@ -26,17 +30,43 @@ def analyze(
     device: str = "cpu",
     mode: Mode = "queue",
     hop_s: float | None = None,
+    transcript: Transcript | str | Path | None = None,
+    text_model: TextScorer | None = None,
+    smoothing: SmoothingSettings | None = None,
 ) -> Timeline:
     """Analyse a recording with sound, picture or both, and return its timeline.
 
-    mode "queue" gives a moment every `hop_s` over a sliding buffer, "frame" one for every frame. Raises
-    MediaError for a file that cannot be read, BundleError for a bundle that cannot be loaded.
+    mode "queue" gives a moment every `hop_s` over a sliding buffer, "frame" one for every frame. transcript: what is
+    said in it, or a file of that (.srt, .vtt, .json or .txt); text_model scores it in place of the bundle's own
+    network. smoothing: steadies the labels from moment to moment. Raises MediaError for a recording and
+    TranscriptError for a transcript that cannot be read, BundleError for a bundle that cannot be loaded.
     """
     overrides = {} if hop_s is None else {"hop_s": hop_s}
     settings = AnalyzerSettings(mode=mode, **overrides)
     loaded = load_bundle(bundle, device)
     with open_media(path) as media:
-        return run(media, media.source, loaded, detector_maker(_ignore)(), settings)
+        said = fitted(transcript, media.source)
+        return run(
+            media,
+            media.source,
+            loaded,
+            detector_maker(_ignore)(),
+            settings,
+            transcript=said,
+            scorer=text_model,
+            speech=speech_maker(_ignore, loaded)(),
+            smoothing=smoothing,
+        )
+
+
+def fitted(transcript: Transcript | str | Path | None, source: SourceInfo) -> Transcript | None:
+    """Read a transcript where it is a file, and leave out what is after the end of the recording.
+
+    Raises TranscriptError where it cannot be read, or none of it is of the recording.
+    """
+    if isinstance(transcript, str | Path):
+        return read_transcript(transcript, source.duration_s)
+    return None if transcript is None else transcript.within(source.duration_s)
 
 
 def run(
@@ -47,22 +77,41 @@ def run(
     settings: AnalyzerSettings,
     on_frame: OnFrame | None = None,
     on_progress: OnProgress | None = None,
+    *,
+    transcript: Transcript | None = None,
+    scorer: TextScorer | None = None,
+    speech: SpeechDetector | None = None,
+    smoothing: SmoothingSettings | None = None,
 ) -> Timeline:
     """Push every packet through an Analyzer and gather the timeline.
 
     on_frame gets each frame with what to draw over it; on_progress the time reached. Neither may keep the frame.
+    transcript: what is said in the recording; scorer: of text, in place of the bundle's network; speech: tells whether
+    somebody speaks, by default the gate that needs no weights; smoothing: steadies the labels from moment to moment.
     """
-    analyzer = Analyzer(bundle, detector, settings)
+    lines = None if transcript is None else transcript.lines
+    analyzer = Analyzer(bundle, detector, settings, lines=lines, scorer=scorer, speech=speech)
+    smoother = None if smoothing is None else Smoother(smoothing)
     moments: list[Moment] = []
     for packet in packets:
-        moments += analyzer.push(packet)
+        made = analyzer.push(packet)
+        moments += made if smoother is None else map(smoother.push, made)
         if on_frame is not None and isinstance(packet, Frame):
-            on_frame(packet, analyzer.view(packet.time_s))
+            view = analyzer.view(packet.time_s)
+            on_frame(packet, view if smoother is None else smoother.dress(view))
         if on_progress is not None:
             on_progress(packet.time_s)
-    moments += analyzer.flush()
-    identity = {"name": bundle.manifest.name, "version": bundle.manifest.version}
-    return Timeline(bundle.labels, tuple(moments), source, summarise(moments, source, bundle.weights), identity)
+    made = analyzer.flush()
+    moments += made if smoother is None else map(smoother.push, made)
+    return timeline_of(moments, source, analyzer)
+
+
+def timeline_of(moments: Sequence[Moment], source: SourceInfo, analyzer: Analyzer) -> Timeline:
+    """Gather what an Analyzer gave of a source, which has ended, into its timeline."""
+    manifest = analyzer.bundle.manifest
+    identity = {"name": manifest.name, "version": manifest.version}
+    summary = summarise(moments, source, analyzer.weights)
+    return Timeline(analyzer.bundle.labels, tuple(moments), source, summary, identity)
 
 
 def summarise(moments: Sequence[Moment], source: SourceInfo, weights: Mapping[str, float]) -> Summary:
@@ -80,7 +129,7 @@ def summarise(moments: Sequence[Moment], source: SourceInfo, weights: Mapping[st
 def _why_not(modality: str, moments: Sequence[Moment], source: SourceInfo, weights: Mapping[str, float]) -> str:
     """Say why a modality gave no answer in the whole recording."""
     if modality == "text":
-        return NO_TRANSCRIPT
+        return next((m.why["text"] for m in reversed(moments) if "text" in m.why), NO_TRANSCRIPT)
     if modality not in weights:
         return NO_NETWORK
     if modality == "voice":
@@ -91,4 +140,4 @@ def _why_not(modality: str, moments: Sequence[Moment], source: SourceInfo, weigh
 
 
 def _ignore(notice: str) -> None:
-    """Drop the detector's notice: a library call prints nothing."""
+    """Drop a notice: a library call prints nothing."""

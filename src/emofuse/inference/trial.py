@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from emofuse.card import InputSpec
 from emofuse.errors import BundleError
 from emofuse.features.speech import RATE_HZ
+from emofuse.features.text import encode
 from emofuse.inference.bundle import Bundle, BundleModality
 from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.compose import file_hash
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
+from emofuse.inference.text_predictor import TextPredictor
 
 MOST_CALLS: Final = 20
 LONGEST_S: Final = 2.0  # of calls, after one to warm up
@@ -26,12 +28,13 @@ PREDICTORS: Final[dict[BundleModality, Callable[[Bundle], object]]] = {
     "face": FacePredictor,
     "voice": VoicePredictor,
     "clip": ClipPredictor,
+    "text": TextPredictor,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How one network did. call_ms: the median milliseconds of a call with one clip, face or window of sound."""
+    """How one network did. call_ms: the median milliseconds of a call with one clip, face, window of sound or sentence."""
 
     modality: BundleModality
     size_bytes: int
@@ -67,6 +70,7 @@ def made_up(spec: InputSpec) -> list[NDArray[Any]]:
         "samples": samples,
         "frames": random.integers(0, 256, (1, spec.n_frames or 1, *square, 3), dtype=np.uint8),
         "present": np.ones((1, 2), np.float32),
+        "tokens": encode("I can't believe that you would do this to me, after all that we have been through!")[None],
     }
     return [made[name] for name in spec.names]
 

@@ -23,28 +23,43 @@ _WEIGHTS: Final = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0, "LFE2": 0.
 
 
 def blocks(decoded: Iterator[AudioFrame], start_s: float, rate_hz: int, damage: Damage) -> Iterator[AudioBlock]:
-    """Yield mono blocks at rate_hz, in the order of time, 0 being at start_s of the container.
-
-    Times are counted in samples, so they are exact, and are taken anew from the container after a gap.
-    """
-    run: _Run | None = None
+    """Yield mono blocks at rate_hz, in the order of time, 0 being at start_s of the container."""
+    sound = MonoSound(rate_hz)
     clock, step_s = Clock(start_s), 0.0
     for frame in decoded:
         time_s = clock.time_s(seconds(frame), step_s)
         step_s = frame.samples / frame.sample_rate
         try:
-            mono = to_mono(frame)
-            is_gap = run is not None and time_s - run.end_s > GAP_S
-            if run is None or is_gap or frame.sample_rate != run.from_hz:
-                follows_s = time_s if run is None or is_gap else run.end_s
-                if run is not None:
-                    yield from run.flush()
-                run = _Run(follows_s, frame.sample_rate, rate_hz)
-            yield from run.push(mono)
+            yield from sound.push(to_mono(frame), frame.sample_rate, time_s)
         except LIBRARY_ERRORS:
             damage.lose()
-    if run is not None:
-        yield from run.flush()
+    yield from sound.flush()
+
+
+class MonoSound:
+    """Turns stretches of mono sound of any rate, as they come, into blocks at rate_hz.
+
+    Times are counted in samples, so they are exact, and are taken anew after a gap.
+    """
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._run: _Run | None = None
+
+    def push(self, mono: NDArray[np.float32], from_hz: int, time_s: float) -> Iterator[AudioBlock]:
+        """Take (T,) float32 samples at from_hz of which the first is heard at time_s, and yield what is complete."""
+        run = self._run
+        is_gap = run is not None and time_s - run.end_s > GAP_S
+        if run is None or is_gap or from_hz != run.from_hz:
+            follows_s = time_s if run is None or is_gap else run.end_s
+            yield from self.flush()
+            run = self._run = _Run(follows_s, from_hz, self._rate_hz)
+        yield from run.push(mono)
+
+    def flush(self) -> Iterator[AudioBlock]:
+        """Yield what the resampler still holds."""
+        if self._run is not None:
+            yield from self._run.flush()
 
 
 def as_float(frame: AudioFrame) -> NDArray[np.float32]:

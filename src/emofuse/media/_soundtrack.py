@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Iterator
 from fractions import Fraction
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from emofuse.media import _container, _sound
 from emofuse.media._container import LIBRARY_ERRORS, Clock, Damage
+from emofuse.types import AudioBlock
 
 _AAC_RATES: Final = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # what browsers play
 # The layouts that AAC has a number for, and what is the same but for a name. Any other is mixed to stereo.
@@ -177,3 +179,40 @@ class _Form:
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=self.layout)
         frame.sample_rate, frame.pts, frame.time_base = self.rate_hz, position, Fraction(1, self.rate_hz)
         return frame
+
+
+class PushedSoundtrack:
+    """Sound on its way into `output` block by block, as it is heard; a gap becomes silence. rate_hz: of every block."""
+
+    def __init__(self, output: OutputContainer, rate_hz: int) -> None:
+        self._output = output
+        self._rate_hz = rate_hz
+        self._stream = output.add_stream("aac", rate=rate_hz)
+        self._stream.layout = "mono"
+        self._stream.bit_rate = min(_MAX_BITS_PER_CHANNEL, 4 * rate_hz)
+        self._position = 0
+
+    def push(self, block: AudioBlock) -> None:
+        """Write a block; what overlaps the sound written already is skipped."""
+        start = round(block.time_s * self._rate_hz)
+        while self._position < start:
+            self._encode(np.zeros(min(start - self._position, round(_SILENCE_S * self._rate_hz)), np.float32))
+        self._encode(block.samples[self._position - start :])
+
+    def write_until(self, time_s: float) -> None:
+        """Write the rest where time_s is infinite; before that, all there is has been written."""
+        if time_s == math.inf:
+            for packet in self._stream.encode(None):
+                _container.mux(self._output, packet)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _encode(self, samples: NDArray[np.float32]) -> None:
+        if not len(samples):
+            return
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = self._rate_hz, self._position, Fraction(1, self._rate_hz)
+        self._position += len(samples)
+        for packet in self._stream.encode(frame):
+            _container.mux(self._output, packet)

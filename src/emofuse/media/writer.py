@@ -7,6 +7,7 @@ import errno
 import math
 import os
 import secrets
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -24,12 +25,14 @@ from numpy.typing import NDArray
 
 from emofuse.errors import MediaError, OutputError
 from emofuse.media._container import DAMAGE_ERRORS, LIBRARY_ERRORS, mux
-from emofuse.media._soundtrack import Soundtrack
+from emofuse.media._soundtrack import PushedSoundtrack, Soundtrack
 from emofuse.media.reader import open_media, probe
+from emofuse.types import AudioBlock
 
 CRF: Final = 20  # constant quality of x264: 18 cannot be told from the source, 23 is its default
 MAX_SIDE: Final = 3840  # pixels; browsers and their hardware decoders play H.264 up to here
 _TIME_BASE: Final = Fraction(1, 90_000)  # seconds per tick, as MPEG has it: any frame rate's times are whole
+_MOST_EARLY: Final = 1000  # blocks of live sound that wait for the first picture: half a minute
 _BT709: Final = 1  # the number of BT.709 among AVColorSpace, AVColorPrimaries and AVColorTransferCharacteristic
 
 
@@ -37,18 +40,31 @@ class VideoWriter:
     """Writes an MP4 (H.264, AAC) with the pictures given to it and the sound of source_path.
 
     Use it in a `with` block. Pictures keep their times; the sound is copied bit for bit where it is AAC, and
-    is encoded to AAC otherwise, at its own times. The file appears under its name only when the block ends
+    is encoded to AAC otherwise, at its own times. Without a source_path (a live stream) the sound is what is given to
+    `write_sound`; sound_rate_hz is its rate, None where there is to be none. The file appears under its name only when the block ends
     well; on any exception nothing is left behind. n_dropped: pictures that were not later than the one before.
 
     Raises OutputError when the file cannot be written, MediaError when source_path cannot be read.
     """
 
-    def __init__(self, path: str | os.PathLike[str], source_path: str | os.PathLike[str], *, crf: int = CRF) -> None:
-        self._path, self._source_path, self._crf = Path(path), Path(source_path), crf
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        source_path: str | os.PathLike[str] | None,
+        *,
+        crf: int = CRF,
+        sound_rate_hz: int | None = None,
+    ) -> None:
+        self._path, self._crf, self._sound_rate_hz = Path(path), crf, sound_rate_hz
+        self._source_path = None if source_path is None else Path(source_path)
+        self._fps: float | None = None
+        self._has_sound = False  # of the source
+        self._start_s = 0.0
+        self._early: deque[AudioBlock] = deque(maxlen=_MOST_EARLY)
         self._part = self._path.with_name(f".{self._path.stem}.{secrets.token_hex(4)}.mp4")
         self._output: OutputContainer | None = None
         self._stream: VideoStream | None = None
-        self._sound: Soundtrack | None = None
+        self._sound: Soundtrack | PushedSoundtrack | None = None
         self._size = (0, 0)  # width and height of the first picture, which all others are fitted into
         self._last_tick: int | None = None
         self._converter = VideoReformatter()
@@ -61,10 +77,12 @@ class VideoWriter:
             raise OutputError(f"cannot write {self._path}: it is a folder", "name a file in it")
         if not self._path.parent.is_dir():
             raise OutputError(f"cannot write {self._path}: no such folder", "make the folder first")
-        if self._path.exists() and self._source_path.exists() and self._path.samefile(self._source_path):
-            raise OutputError(f"{self._path} is the recording itself", "choose another name for the result")
-        with open_media(self._source_path) as reader:
-            self._source, self._start_s = reader.source, reader.start_s
+        source_path = self._source_path
+        if source_path is not None:
+            if self._path.exists() and source_path.exists() and self._path.samefile(source_path):
+                raise OutputError(f"{self._path} is the recording itself", "choose another name for the result")
+            with open_media(source_path) as reader:
+                self._fps, self._has_sound, self._start_s = reader.source.fps, reader.source.has_audio, reader.start_s
         with self._translated():
             # Made now, so that a folder that cannot be written in is known before an hour of analysis.
             self._part.open("xb").close()
@@ -101,6 +119,18 @@ class VideoWriter:
             if self._sound is not None:
                 self._sound.write_until(time_s)
 
+    def write_sound(self, block: AudioBlock) -> None:
+        """Add a block of a live stream's sound, at sound_rate_hz and in the order of time. Raises OutputError.
+
+        Until the first picture comes it waits, some seconds of it at most.
+        """
+        assert self._sound_rate_hz == block.rate_hz and self._source_path is None, "sound of a live stream, at its rate"
+        if not isinstance(self._sound, PushedSoundtrack):
+            self._early.append(block)
+            return
+        with self._translated():
+            self._sound.push(block)
+
     def _open(self, image: NDArray[np.uint8]) -> None:
         height, width = image.shape[:2]
         self._size = (width, height)
@@ -112,7 +142,7 @@ class VideoWriter:
             # Times of edit lists are in the movie's time scale, which is whole milliseconds if not set.
             options={"movflags": "+faststart", "movie_timescale": str(_TIME_BASE.denominator)},
         )
-        fps = self._source.fps or 25.0
+        fps = self._fps or 25.0
         options = {"preset": "veryfast", "crf": str(self._crf)}
         stream = self._output.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
         # H.264 with subsampled colour has even sides only.
@@ -125,9 +155,13 @@ class VideoWriter:
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = ColorRange.MPEG
         self._stream, self._step = stream, round(1 / fps / _TIME_BASE)
-        if self._source.has_audio:
+        if self._source_path is None and self._sound_rate_hz is not None:
+            self._sound = PushedSoundtrack(self._output, self._sound_rate_hz)
+        elif self._source_path is not None and self._has_sound:
             self._sound = Soundtrack(self._output, self._source_path, self._start_s)
         self._output.start_encoding()
+        while self._early and isinstance(self._sound, PushedSoundtrack):
+            self._sound.push(self._early.popleft())
 
     def _picture(self, image: NDArray[np.uint8], tick: int) -> VideoFrame:
         assert self._stream is not None

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import TypeAlias
 
 from emofuse.config import (
+    AttentionFusionSettings,
     AudioVideoSettings,
     ClipNetSettings,
     Cnn3dSettings,
+    EarlyFusionSettings,
     FaceNetSettings,
     FaceSequenceSettings,
+    FeatureNetSettings,
     FrameLstmMelSettings,
+    GatedFusionSettings,
     MelCnnSettings,
     MfccCnnSettings,
     MvitSettings,
@@ -20,6 +24,10 @@ from emofuse.config import (
     ResnetLstmSettings,
     ResnetTransformerSettings,
     SpeechNetSettings,
+    TemporalFusionSettings,
+    TextNetSettings,
+    UnifiedSettings,
+    UnimodalSettings,
     VideoNetSettings,
     VoiceNetSettings,
     WaveCnnSettings,
@@ -28,22 +36,43 @@ from emofuse.models.audio_video import AudioVideoNet
 from emofuse.models.cnn3d import Cnn3d
 from emofuse.models.face import FaceNet
 from emofuse.models.face_sequence import MARGIN, FaceSequence
+from emofuse.models.feature_attention import AttentionFusion
+from emofuse.models.feature_base import FeatureLayout
+from emofuse.models.feature_early import EarlyFusion
+from emofuse.models.feature_gated import GatedFusionNet
+from emofuse.models.feature_temporal import TemporalFusion
+from emofuse.models.feature_unified import UnifiedTransformer
+from emofuse.models.feature_unimodal import UnimodalNet
 from emofuse.models.frame_lstm_mel import FrameLstmMel
 from emofuse.models.frame_sequence import ResnetLstm, ResnetTransformer
 from emofuse.models.mel_cnn import MelCnn
 from emofuse.models.mfcc_cnn import MfccCnn
+from emofuse.models.text import TextNet
 from emofuse.models.torchvision_clips import Mvit, R3d
 from emofuse.models.voice import VoiceNet
 from emofuse.models.wave_cnn import WaveCnn
 
 SpeechNetwork: TypeAlias = MfccCnn | WaveCnn | MelCnn | VoiceNet
 VideoNetwork: TypeAlias = Cnn3d | ResnetLstm | ResnetTransformer | R3d | Mvit | FaceSequence
-BuiltNetwork: TypeAlias = FaceNet | SpeechNetwork | VideoNetwork | FrameLstmMel | AudioVideoNet
+FeatureNetwork: TypeAlias = (
+    UnimodalNet | EarlyFusion | GatedFusionNet | AttentionFusion | TemporalFusion | UnifiedTransformer
+)
+BuiltNetwork: TypeAlias = FaceNet | SpeechNetwork | VideoNetwork | FrameLstmMel | AudioVideoNet | FeatureNetwork | TextNet
+NetworkSettings: TypeAlias = (
+    FaceNetSettings | SpeechNetSettings | ClipNetSettings | FeatureNetSettings | TextNetSettings
+)
 Weights: TypeAlias = Mapping[str, Path]  # files of assets, by the assets' names
-_OnePart: TypeAlias = FaceNetSettings | SpeechNetSettings | VideoNetSettings | FrameLstmMelSettings
+_OnePart: TypeAlias = (
+    FaceNetSettings
+    | SpeechNetSettings
+    | VideoNetSettings
+    | FrameLstmMelSettings
+    | FeatureNetSettings
+    | TextNetSettings
+)
 
 
-def pretrained_assets(settings: FaceNetSettings | SpeechNetSettings | ClipNetSettings) -> tuple[str, ...]:
+def pretrained_assets(settings: NetworkSettings) -> tuple[str, ...]:
     """Name the assets that a network starts from, for `assets.find`: none, one, or one of each encoder."""
     if isinstance(settings, AudioVideoSettings):
         return pretrained_assets(settings.video) + pretrained_assets(settings.audio)
@@ -68,21 +97,24 @@ def _asset(settings: _OnePart) -> str | None:
 
 
 def build(
-    settings: FaceNetSettings | SpeechNetSettings | ClipNetSettings,
+    settings: NetworkSettings,
     n_classes: int,
     weights: Weights | None = None,
     *,
     margin: float = MARGIN,
+    layout: FeatureLayout | None = None,
 ) -> BuiltNetwork:
     """Make the network that settings describe.
 
     weights: files by the names that `pretrained_assets` gives; what has none starts from random weights. margin: by
-    which the frames are cropped wider than a face, as in VideoDataSettings. Raises RecipeError for settings that
-    contradict each other.
+    which the frames are cropped wider than a face, as in VideoDataSettings. layout: what a network over features is
+    given; it needs one. Raises RecipeError for settings that contradict each other or the layout.
     """
     match settings:
         case FaceNetSettings():
             return FaceNet(settings, n_classes)
+        case TextNetSettings():
+            return TextNet(settings, n_classes)
         case FrameLstmMelSettings():
             return FrameLstmMel(settings, n_classes, _file(settings, weights))
         case AudioVideoSettings():
@@ -91,6 +123,16 @@ def build(
             return AudioVideoNet(settings, {"video": video, "audio": audio}, n_classes)
         case MfccCnnSettings() | WaveCnnSettings() | MelCnnSettings() | VoiceNetSettings():
             return _build_speech(settings, n_classes, _file(settings, weights))
+        case (
+            UnimodalSettings()
+            | EarlyFusionSettings()
+            | GatedFusionSettings()
+            | AttentionFusionSettings()
+            | TemporalFusionSettings()
+            | UnifiedSettings()
+        ):
+            assert layout is not None  # of the data, or of the weights
+            return _build_over_features(settings, layout, n_classes)
         case _:
             return _build_video(settings, n_classes, _file(settings, weights), margin)
 
@@ -121,6 +163,22 @@ def _build_video(settings: VideoNetSettings, n_classes: int, weights: Path | Non
             return Mvit(settings, n_classes, weights)
         case FaceSequenceSettings():
             return FaceSequence(settings, n_classes, weights, margin)
+
+
+def _build_over_features(settings: FeatureNetSettings, layout: FeatureLayout, n_classes: int) -> FeatureNetwork:
+    match settings:
+        case UnimodalSettings():
+            return UnimodalNet(settings, layout, n_classes)
+        case EarlyFusionSettings():
+            return EarlyFusion(settings, layout, n_classes)
+        case GatedFusionSettings():
+            return GatedFusionNet(settings, layout, n_classes)
+        case AttentionFusionSettings():
+            return AttentionFusion(settings, layout, n_classes)
+        case TemporalFusionSettings():
+            return TemporalFusion(settings, layout, n_classes)
+        case UnifiedSettings():
+            return UnifiedTransformer(settings, layout, n_classes)
 
 
 def _file(settings: _OnePart, weights: Weights | None) -> Path | None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from emofuse.config import ResnetLstmSettings, ResnetTransformerSettings
 from emofuse.models.frames import IMAGENET, FrameEmbedding, ScaledFrames, VideoNet
+from emofuse.models.layers import transformer
 
 LONGEST_PERIOD: Final = 1000.0  # frames, of the sinusoids that say where a frame is; a clip has at most some hundred
 
@@ -52,12 +53,7 @@ class ResnetTransformer(VideoNet):
         self.frontend = ScaledFrames(IMAGENET)
         self.backbone = FrameEmbedding(settings.resnet, settings.gradient_checkpointing, weights)
         self.projection = nn.Linear(self.backbone.n_features, width)
-        layer = nn.TransformerEncoderLayer(
-            width, settings.heads, 4 * width, settings.dropout, "gelu", batch_first=True, norm_first=True
-        )
-        self.encoder = nn.TransformerEncoder(
-            layer, settings.layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
-        )
+        self.encoder = transformer(width, settings.heads, settings.layers, settings.dropout, 4 * width)
         self.n_features = width
         self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(width, n_classes))
 

@@ -38,3 +38,13 @@ class GatedFusion(nn.Module):
         gates = torch.stack([gate(x) for gate, x in zip(self.gates, each, strict=True)], dim=1)
         shares = torch.where(is_present, gates, -1e4).softmax(dim=1)  # finite: a softmax of nothing would be no number
         return torch.where(is_present, shares * torch.tanh(values), 0.0).sum(dim=1)
+
+
+def drop_modalities(present: Tensor, probability: float) -> Tensor:
+    """Take each modality away, at random, from rows of `present` (N, M) bool; the last one that a row has stays."""
+    chance = torch.rand(present.shape, device=present.device)
+    kept = present & (chance >= probability)
+    # where all would go, the one that was the least likely to
+    last = torch.where(present, chance, -1.0).argmax(dim=1, keepdim=True)
+    saved = torch.zeros_like(present).scatter(1, last, True) & present
+    return torch.where(kept.any(dim=1, keepdim=True), kept, saved)

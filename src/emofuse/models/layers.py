@@ -61,3 +61,10 @@ def mean_and_deviation(x: Tensor, weights: Tensor) -> Tensor:
     mean = (x * share).sum(dim=-1)
     square = ((x - mean.unsqueeze(-1)) ** 2 * share).sum(dim=-1)
     return torch.cat([mean.flatten(1), torch.sqrt(square + 1e-5).flatten(1)], dim=1)
+
+
+def transformer(width: int, heads: int, layers: int, dropout: float, inner: int) -> nn.TransformerEncoder:
+    """Make a transformer encoder over (N, T, width), norms first and one at the end. inner: width between the two
+    dense layers of each block."""
+    layer = nn.TransformerEncoderLayer(width, heads, inner, dropout, "gelu", batch_first=True, norm_first=True)
+    return nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False)

@@ -16,7 +16,8 @@ from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.detector import detector_maker
 from emofuse.outputs.writers import WRITERS
-from emofuse.recording import Options, Task, analyze_recording
+from emofuse.recordings.one import Options, analyze_recording
+from emofuse.recordings.plan import Task
 from emofuse.service.runner import RECORDING, RESULTS
 from emofuse.service.settings import MEGABYTE
 
@@ -56,13 +57,13 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
             told = progress
             _tell(progress=round(progress, 3))
 
+    os.chdir(folder / RESULTS)  # where the outputs look for the recording by the name that its owner gives it
     outcome = analyze_recording(
-        Task(folder / RECORDING, folder / RESULTS / RECORDING),
+        Task(folder / RECORDING, folder / RESULTS / RECORDING, task["name"]),
         Options(formats, settings, task["bundle"]),
         load_bundle(task["bundle"]),
         detector_maker(lambda line: None),
         follow,
-        shown_as=task["name"],
     )
     if outcome.failure:
         raise MediaError(outcome.failure)

@@ -13,11 +13,13 @@ from emofuse.config import (
     CorpusSettings,
     FaceSequenceSettings,
     Recipe,
+    TextDataSettings,
     VideoDataSettings,
     VoiceDataSettings,
 )
 from emofuse.corpora import cremad, emodb, ravdess, savee, tess
 from emofuse.corpora.manifest import read_manifest
+from emofuse.corpora.utterance_names import MELD_LICENCE
 from emofuse.errors import CorpusError
 from emofuse.models.build import BuiltNetwork
 from emofuse.models.frontends import RATE_HZ
@@ -32,6 +34,7 @@ SOURCES: Final = {
 }
 """By the reader's name, before the first dash."""
 FER_PLUS: Final = DataSource(name="FER+", licence="MIT (labels), over web images", part="FER2013Train")
+_MELD: Final = DataSource(name="MELD", licence=MELD_LICENCE, part="the words of its train part")
 _TORCHVISION: Final = "BSD-3-Clause (torchvision); the pictures have their owners' licences"
 PRETRAINING: Final = {
     "mn04_as": DataSource(name="AudioSet, by EfficientAT mn04", licence="MIT (weights)", part="pretraining"),
@@ -42,6 +45,7 @@ PRETRAINING: Final = {
 }
 """By the asset's name."""
 ACTED: Final = "The emotions are acted; spontaneous ones are subtler and scores on them will be lower."
+SCRIPTED: Final = "The words are those of one American comedy series of 1994 to 2004; it reads English alone."
 
 
 def model_card(
@@ -77,6 +81,8 @@ def _began_with(recipe: Recipe) -> tuple[DataSource, ...]:
 
 def _facts(recipe: Recipe) -> dict[str, Any]:
     settings = recipe.data
+    if isinstance(settings, TextDataSettings):
+        return {"modality": "text", "input": InputSpec(kind="text"), "data": (_MELD,), "cautions": (SCRIPTED,)}
     if not isinstance(settings, CorpusSettings):
         return {
             "modality": "face",

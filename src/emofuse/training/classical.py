@@ -64,8 +64,14 @@ def _of_sound(speech: SpeechData, name: str, hook: Hook | None) -> NDArray[np.fl
 
 
 def _extractor(name: str) -> Extract:
-    if name == "audioset":
-        return _audioset()
+    return _audioset() if name == "audioset" else opensmile_functionals(name)
+
+
+def opensmile_functionals(name: str) -> Extract:
+    """Return what computes a feature set of OPENSMILE_SETS over samples (T,) at RATE_HZ: (D,), NaN where undefined.
+
+    Raises UsageError where openSMILE is not installed.
+    """
     try:
         opensmile: Any = importlib.import_module("opensmile")
     except ImportError:
@@ -78,9 +84,17 @@ def _extractor(name: str) -> Extract:
     return lambda samples: np.asarray(smile.process_signal(samples, RATE_HZ).to_numpy()[0], dtype=np.float32)
 
 
-def _audioset() -> Extract:
+def audioset_network() -> VoiceNet:
+    """Return the network of AudioSet as it was trained, whose `embed` gives the features "audioset".
+
+    Raises AssetError where its weights cannot be had.
+    """
     settings = VoiceNetSettings()
-    network = VoiceNet(settings, 2, find(str(settings.pretrained))).eval()
+    return VoiceNet(settings, 2, find(str(settings.pretrained))).eval()
+
+
+def _audioset() -> Extract:
+    network = audioset_network()
 
     def extract(samples: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.no_grad():

@@ -15,12 +15,14 @@ from torch import Tensor
 
 from emofuse.atomic import atomic, make_folder
 from emofuse.card import CARD_KEY, InputSpec, ModelCard, Score
-from emofuse.config import LateFusionSettings, SvmSettings
+from emofuse.config import FeatureDataSettings, LateFusionSettings, SvmSettings
 from emofuse.errors import BundleError, UsageError
+from emofuse.features.text import MOST_WORDS, PADDING, UNKNOWN
 from emofuse.inference.network import OnnxNetwork
 from emofuse.models.build import BuiltNetwork
 from emofuse.models.folding import fold_and_round, is_large
 from emofuse.models.frontends import RATE_HZ, SHORTEST_S
+from emofuse.models.text import TextNet
 from emofuse.training.cards import model_card
 from emofuse.training.fit import fill, load_weights
 from emofuse.training.networks import make_network
@@ -39,6 +41,8 @@ def export(checkpoint: str | Path, target: str | Path, scores: Sequence[Score] =
     weights, recipe, labels = load_weights(checkpoint)
     if isinstance(recipe.model, SvmSettings | LateFusionSettings):
         raise UsageError(f"{checkpoint} holds no network", "only networks are exported")
+    if isinstance(recipe.data, FeatureDataSettings):
+        raise UsageError(f"{checkpoint} is a network over features", "what is exported starts from recordings or words")
     network = make_network(recipe, len(labels))
     fill(network, weights, Path(checkpoint))
     card = model_card(network, recipe, labels, scores)
@@ -64,6 +68,8 @@ def _examples(network: BuiltNetwork, spec: InputSpec) -> list[tuple[Tensor, ...]
     if spec.kind == "samples":
         noise = [torch.randn(n, round(s * RATE_HZ), generator=random) * 0.1 for n, s in ((2, 3.0), (1, 1.0), (3, 5.37))]
         return [(x,) for x in (*noise, _voiced(4, 2.5), _voiced(1, SHORTEST_S))]
+    if spec.kind == "text":
+        return [(_words(network, n, length, random),) for n, length in ((2, 9), (1, 3), (5, 40))]
     return [_clips(network, spec, n, random) for n in (2, 1)]
 
 
@@ -74,6 +80,16 @@ def _clips(network: BuiltNetwork, spec: InputSpec, n: int, random: torch.Generat
     if network.inputs == ("frames",):
         return (frames,)
     return frames, _voiced(n, spec.window_s), torch.tensor([[1.0, 1.0], [1.0, 0.0]])[:n]
+
+
+def _words(network: BuiltNetwork, n: int, length: int, random: torch.Generator) -> Tensor:
+    """Make (n, length) numbers of words, most of which the network knows; each row is a word shorter than the last."""
+    assert isinstance(network, TextNet)
+    known = network.frontend.known
+    tokens = known[torch.randint(0, len(known), (n, length), generator=random)].long()
+    tokens = torch.where(torch.rand(n, length, generator=random) < 0.2, UNKNOWN, tokens)
+    is_after = torch.arange(length) >= length - torch.arange(n)[:, None].clamp(max=length - 1)
+    return torch.where(is_after, PADDING, tokens)
 
 
 def _voiced(n: int, duration_s: float) -> Tensor:
@@ -91,6 +107,8 @@ def _write(network: BuiltNetwork, card: ModelCard, path: Path) -> None:
     shapes: tuple[dict[int, Any], ...] = tuple({0: n} for _ in network.inputs)
     if card.input.kind == "samples":
         shapes[0][1] = torch.export.Dim("T", min=round(SHORTEST_S * RATE_HZ), max=LONGEST_S * RATE_HZ)
+    if card.input.kind == "text":
+        shapes[0][1] = torch.export.Dim("T", min=2, max=MOST_WORDS + 2)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*The axis name: N will not be used")  # all inputs share it
         # torch's own, of a recurrent network's loop and of its weights

@@ -130,7 +130,7 @@ def fit(
         trainer.fit(
             module,
             train,
-            test_loader(job.valid, 2 * recipe.train.batch_size) if job.valid is not None else None,
+            _valid_loader(job.valid, recipe) if job.valid is not None else None,
             ckpt_path=resumed,
             weights_only=True,
         )
@@ -197,6 +197,10 @@ def _claim(out: Path, recipe: Recipe, fingerprint: str) -> None:
         )
     with atomic(record) as name:
         name.write_text(text, encoding="utf-8")
+
+
+def _valid_loader(valid: torch.utils.data.Dataset[Batch], recipe: Recipe) -> torch.utils.data.DataLoader[Batch]:
+    return test_loader(valid, getattr(valid, "n_at_once", 2 * recipe.train.batch_size))
 
 
 def _accelerator(device: str, n_devices: int) -> Literal["cpu", "gpu"]:

@@ -14,6 +14,7 @@ from emofuse.assets import find
 from emofuse.config import (
     CorpusSettings,
     FaceDataSettings,
+    FeatureDataSettings,
     LateFusionSettings,
     Recipe,
     VideoDataSettings,
@@ -25,9 +26,11 @@ from emofuse.emotions import FERPLUS
 from emofuse.errors import RecipeError
 from emofuse.models.audio_video import AudioVideoNet
 from emofuse.models.build import BuiltNetwork
+from emofuse.models.feature_base import FeatureNet
 from emofuse.models.frame_lstm_mel import FrameLstmMel
 from emofuse.training.augment import augment_faces, speech_augmentation
 from emofuse.training.dataset import FaceBatches, one_hot
+from emofuse.training.features import FeatureData, decode_features
 from emofuse.training.fit import Job
 from emofuse.training.module import Augment
 from emofuse.training.networks import assets_of, check_pairing, hears, make_network
@@ -90,6 +93,8 @@ def decode_utterances(recipe: Recipe, corpora: Corpora, hook: Hook | None = None
         return decode_speech(recipe.data, corpora, hook)
     if isinstance(recipe.data, VideoDataSettings):
         return decode_video(recipe.data, corpora, hears(recipe), hook)
+    if isinstance(recipe.data, FeatureDataSettings):
+        return decode_features(recipe.data, corpora)
     raise RecipeError(f"recipe {recipe.name!r} is not of utterances")
 
 
@@ -107,7 +112,14 @@ def utterance_job(recipe: Recipe, data: Utterances, fold: Fold | None, held_out:
         valid = tuple(held_out)
         train = tuple(i for i in range(len(data.manifest)) if i not in set(valid))
     torch.manual_seed(recipe.seed)
-    network = make_network(recipe, len(data.labels), {name: find(name) for name in assets_of(recipe)})
+    weights = {name: find(name) for name in assets_of(recipe)}
+    dims = data.dims if isinstance(data, FeatureData) else None
+    network = make_network(recipe, len(data.labels), weights, dims)
+    if isinstance(data, FeatureData):
+        data.check_apart(train, valid, fold.test if fold is not None else ())
+        assert isinstance(network, FeatureNet)
+        for name, (mean, deviation) in data.statistics(train).items():
+            network.frontend.fit(name, mean, deviation)
     augment_input, augment_features = augmentation(recipe, network)
     return Job(
         network=network,
@@ -118,9 +130,7 @@ def utterance_job(recipe: Recipe, data: Utterances, fold: Fold | None, held_out:
         augment_features=augment_features,
         monitor="val_uar",
         fingerprint=data.fingerprint(train, valid),
-        class_weights=balanced_weights(data.targets(data.balanced(train)))
-        if recipe.train.class_weights == "balanced"
-        else None,
+        class_weights=loss_weights(recipe.train.class_weights, data.targets(data.balanced(train))),
     )
 
 
@@ -129,10 +139,20 @@ def augmentation(recipe: Recipe, network: BuiltNetwork) -> tuple[Augment, Augmen
     data = recipe.data
     if isinstance(data, VoiceDataSettings):
         return speech_augmentation(data, network.feature_kind)
+    if isinstance(data, FeatureDataSettings):
+        return lambda features, generator: features, None
     assert isinstance(data, VideoDataSettings)
     if not isinstance(network, AudioVideoNet | FrameLstmMel):
         return lambda frames, generator: augment_frames(frames, data, generator), None
     return clip_augmentation(data, network.sound_kind)
+
+
+def loss_weights(choice: str, targets: NDArray[np.float32]) -> torch.Tensor | None:
+    """Return what TrainSettings.class_weights says each class of (N, C) targets is to count: (C,), None: all alike."""
+    if choice == "none":
+        return None
+    weights = balanced_weights(targets)
+    return weights.sqrt() if choice == "root" else weights
 
 
 def balanced_weights(targets: NDArray[np.float32]) -> torch.Tensor:

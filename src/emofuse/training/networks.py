@@ -8,8 +8,11 @@ from typing import Final, get_args
 
 from emofuse.assets import find
 from emofuse.config import (
+    AttentionFusionSettings,
     AudioVideoSettings,
     FaceNetSettings,
+    FeatureDataSettings,
+    FeatureNetSettings,
     FrameLstmMelSettings,
     LateFusionSettings,
     MvitSettings,
@@ -19,22 +22,30 @@ from emofuse.config import (
     ResnetTransformerSettings,
     SpeechNetSettings,
     SvmSettings,
+    TemporalFusionSettings,
+    TextNetSettings,
+    UnifiedSettings,
     VideoDataSettings,
     VideoNetSettings,
 )
 from emofuse.errors import AssetError, RecipeError
 from emofuse.models.build import BuiltNetwork, build, pretrained_assets
 from emofuse.models.face_sequence import MARGIN
+from emofuse.models.feature_base import FeatureLayout
 from emofuse.models.torchvision_clips import MVIT_FRAMES, MVIT_PX
 
 _NETWORKS: Final = {
     "ferplus": (FaceNetSettings,),
     "speech": get_args(SpeechNetSettings),
     "video": (*get_args(VideoNetSettings), FrameLstmMelSettings, AudioVideoSettings),
+    "features": get_args(FeatureNetSettings),
+    "text": (TextNetSettings,),
 }
 """What goes with each kind of data."""
 _WRAPPED: Final = (ResnetLstmSettings, ResnetTransformerSettings, FrameLstmMelSettings, R3dSettings, MvitSettings)
 """What starts from torchvision's weights."""
+_OVER_STEPS: Final = (AttentionFusionSettings, TemporalFusionSettings, UnifiedSettings)
+"""What tells the steps of a dialogue apart."""
 
 
 def check_pairing(recipe: Recipe) -> None:
@@ -43,7 +54,7 @@ def check_pairing(recipe: Recipe) -> None:
     if isinstance(model, LateFusionSettings):
         for member in recipe.members:
             check_pairing(member)
-    elif isinstance(model, SvmSettings) and kind != "ferplus":
+    elif isinstance(model, SvmSettings) and kind in ("speech", "video"):
         if kind == "video" and model.features != "action-units":
             raise RecipeError(
                 f"recipe {recipe.name!r} pairs {kind!r} with {model.features!r}, which are features of sound",
@@ -51,8 +62,13 @@ def check_pairing(recipe: Recipe) -> None:
             )
     elif not isinstance(model, _NETWORKS[kind]):
         raise RecipeError(f"recipe {recipe.name!r} pairs {kind!r} with {model.name!r}")
+    elif isinstance(model, TextNetSettings) and recipe.train.mixup:
+        raise RecipeError("there is nothing between two words that mixup could make", "set train.mixup=0")
     elif isinstance(recipe.data, VideoDataSettings):
         _check_clip(model.video if isinstance(model, AudioVideoSettings) else model, recipe.data)
+    elif isinstance(recipe.data, FeatureDataSettings) and recipe.data.context and not isinstance(model, _OVER_STEPS):
+        names = ", ".join(str(one.model_fields["name"].default) for one in _OVER_STEPS)
+        raise RecipeError(f"{model.name} does not look at the utterances around one", f"with data.context: {names}")
 
 
 def _check_clip(model: object, data: VideoDataSettings) -> None:
@@ -66,8 +82,14 @@ def _check_clip(model: object, data: VideoDataSettings) -> None:
         raise RecipeError("frame-lstm-mel takes its frames to be spread over its sound", "set data.sampling=uniform")
 
 
-def make_network(recipe: Recipe, n_classes: int, weights: Mapping[str, Path] | None = None) -> BuiltNetwork:
+def make_network(
+    recipe: Recipe,
+    n_classes: int,
+    weights: Mapping[str, Path] | None = None,
+    dims: Mapping[str, int] | None = None,
+) -> BuiltNetwork:
     """Make a recipe's network. weights: files by the names of their assets; what has none starts from random weights.
+    dims: where the data are features, how many there are of each modality, in order.
 
     Raises RecipeError for a model that is no network, or that does not go with the recipe's data.
     """
@@ -76,7 +98,11 @@ def make_network(recipe: Recipe, n_classes: int, weights: Mapping[str, Path] | N
         raise RecipeError(f"recipe {recipe.name!r} pairs {recipe.data.corpus!r} with {settings.name!r}")
     check_pairing(recipe)
     margin = recipe.data.margin if isinstance(recipe.data, VideoDataSettings) else MARGIN
-    return build(settings, n_classes, weights, margin=margin)
+    layout = None
+    if isinstance(recipe.data, FeatureDataSettings):
+        assert dims is not None
+        layout = FeatureLayout(dims, recipe.data.context or None)
+    return build(settings, n_classes, weights, margin=margin, layout=layout)
 
 
 def assets_of(recipe: Recipe) -> tuple[str, ...]:

@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from emofuse.config import CorpusSettings
+from emofuse.config import CorpusSettings, FeatureDataSettings
+from emofuse.corpora.feature_set import FeatureSet, find_feature_set
 from emofuse.corpora.manifest import Manifest, read_manifest
 from emofuse.corpora.readers import READERS, read_corpus
 from emofuse.corpora.relabel import Relabelled, join, relabel
@@ -21,6 +22,7 @@ from emofuse.corpora.splits import Fold
 from emofuse.errors import CorpusError
 from emofuse.training.dataset import one_hot
 
+N_NAMED: Final = 3  # of the files that are not used; the others are counted
 Hook: TypeAlias = Callable[[str, int, int], None]
 
 
@@ -42,17 +44,33 @@ def find_corpus(name: str, data: str | Path | None) -> Manifest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Corpora:
-    """Corpora as one. Folds are made of the clips of `folded`, which come first; the others are only trained on."""
+    """Corpora as one. Folds are made of the clips of `folded`, which come first; the others are only trained on.
+
+    feature_sets: whole, before the relabelling, where what is read of the clips are features.
+    """
 
     joined: Relabelled
     folded: Manifest
     added_name: str = ""
+    feature_sets: tuple[FeatureSet, ...] = ()
+
+
+def find_corpora(
+    settings: CorpusSettings, names: Sequence[str], data: str | Path | None
+) -> tuple[list[Manifest], tuple[FeatureSet, ...]]:
+    """Read corpora by their names or paths: clips by `find_corpus`, or, where the settings are of them, feature sets
+    and their manifests."""
+    if not isinstance(settings, FeatureDataSettings):
+        return [find_corpus(name, data) for name in names], ()
+    sets = tuple(find_feature_set(name, data) for name in names)
+    return [one.manifest for one in sets], sets
 
 
 def read_corpora(settings: CorpusSettings, data: str | Path | None) -> Corpora:
     """Read and relabel the corpora of a recipe. Raises CorpusError for a corpus with no usable label."""
-    parts = [relabel(find_corpus(name, data), settings.labels) for name in settings.train_on]
-    return Corpora(join(parts), parts[0].manifest, " + ".join(part.manifest.name for part in parts[1:]))
+    manifests, sets = find_corpora(settings, settings.train_on, data)
+    parts = [relabel(manifest, settings.labels) for manifest in manifests]
+    return Corpora(join(parts), parts[0].manifest, " + ".join(part.manifest.name for part in parts[1:]), sets)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -123,8 +141,10 @@ class Utterances(ABC):
         return digest.hexdigest()
 
     def note(self) -> str:
-        """Say what of the clips was not as it should be, if anything."""
-        return ""
+        """Say what of the corpora is not used, if anything, and what of the clips was not as it should be."""
+        skipped = [f"{path.name}: {why}" for path, why in self.manifest.skipped]
+        more = f"; and {len(skipped) - N_NAMED} more" if len(skipped) > N_NAMED else ""
+        return f"not used: {'; '.join(skipped[:N_NAMED])}{more}" if skipped else ""
 
     @abstractmethod
     def batches(self, indices: Sequence[int]) -> Dataset[Any]:

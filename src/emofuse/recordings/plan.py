@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from emofuse.errors import UsageError
+from emofuse.outputs.index import INDEX_FILES, refuse_foreign_index
+from emofuse.outputs.writers import WRITERS, suffix
 
 VIDEO_SUFFIXES: Final = {
     ".mp4",
@@ -27,19 +29,21 @@ VIDEO_SUFFIXES: Final = {
 }
 SOUND_SUFFIXES: Final = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus"}
 SUFFIXES: Final = frozenset(VIDEO_SUFFIXES | SOUND_SUFFIXES)
-FORMATS: Final = ("json", "csv", "mp4")
+FORMATS: Final = (*WRITERS, "mp4")
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One recording, and the path of its outputs without their suffix."""
+    """One recording, and the path of its outputs without their suffix. shown_as: what outputs call it, where that is
+    not the name of its file; a page that plays it looks for it under that name, and beside itself for its MP4."""
 
     source: Path
     stem: Path
+    shown_as: str | None = None
 
     def target(self, kind: str) -> Path:
         """Return where the output of this kind goes."""
-        return self.stem.with_name(f"{self.stem.name}.{kind}")
+        return self.stem.with_name(f"{self.stem.name}.{suffix(kind)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,11 @@ class Plan:
 
     tasks: tuple[Task, ...]
     failures: tuple[tuple[str, str], ...]
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether there is more than one input, and so a page and a table over all of them."""
+        return len(self.tasks) + len(self.failures) > 1
 
 
 def parse_formats(text: str) -> tuple[str, ...]:
@@ -63,8 +72,8 @@ def make_plan(inputs: Sequence[Path], out: Path, formats: Sequence[str]) -> Plan
     """Find the recordings in files and folders, and name their outputs.
 
     A file `clip.mp4` becomes `OUT/clip.*`; one found in a folder keeps its place below it. Where two would
-    share a name, the suffix joins it (`clip_wav.json`), then a number. Raises UsageError where an output would
-    replace a recording.
+    share a name, the suffix joins it (`clip_wav.json`), then a number; in a batch, the names of the index are
+    taken. Raises UsageError where an output would replace a recording, or the index a page that is not ours.
     """
     found: list[tuple[Path, Path]] = []
     failures: list[tuple[str, str]] = []
@@ -79,8 +88,12 @@ def make_plan(inputs: Sequence[Path], out: Path, formats: Sequence[str]) -> Plan
         else:
             found.append((item, Path(item.name)))
     found = list({source.resolve(): (source, place) for source, place in found}.values())
-    tasks = tuple(Task(source, out / stem) for (source, _), stem in zip(found, _stems(found), strict=True))
+    is_batch = len(found) + len(failures) > 1
+    taken = {os.path.normcase(Path(name).stem) for name in INDEX_FILES} if is_batch else set()
+    tasks = tuple(Task(source, out / stem) for (source, _), stem in zip(found, _stems(found, taken), strict=True))
     _refuse_overwriting(tasks, formats)
+    if is_batch:
+        refuse_foreign_index(out)
     return Plan(tasks, tuple(failures))
 
 
@@ -89,10 +102,10 @@ def _is_recording(path: Path, root: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
 
 
-def _stems(found: Sequence[tuple[Path, Path]]) -> list[Path]:
+def _stems(found: Sequence[tuple[Path, Path]], taken: set[str]) -> list[Path]:
     plain = [place.with_suffix("") for _, place in found]
     shared = Counter(os.path.normcase(stem) for stem in plain)
-    taken: set[str] = set()
+    taken = set(taken)
     stems = []
     for (_, place), stem in zip(found, plain, strict=True):
         if shared[os.path.normcase(stem)] > 1:

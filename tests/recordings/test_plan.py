@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.cli.plan import make_plan, parse_formats
 from emofuse.errors import UsageError
+from emofuse.outputs.index import Row, write_index
+from emofuse.recordings.plan import make_plan, parse_formats
 
 
 def touch(*paths: Path) -> None:
@@ -49,6 +50,29 @@ def test_names_that_would_clash_are_told_apart(tmp_path: Path) -> None:
 def test_the_same_file_twice_is_one_task(tmp_path: Path) -> None:
     touch(tmp_path / "a.mp4")
     assert len(make_plan([tmp_path / "a.mp4", tmp_path], tmp_path / "out", ("json",)).tasks) == 1
+
+
+def test_the_names_of_the_index_are_taken_in_a_batch_alone(tmp_path: Path) -> None:
+    touch(tmp_path / "in" / "summary.mp4", tmp_path / "in" / "deep" / "index.mp4")
+    alone = make_plan([tmp_path / "in" / "summary.mp4"], tmp_path / "out", ("csv",))
+    assert not alone.is_batch and alone.tasks[0].target("csv").name == "summary.csv"
+    batch = make_plan([tmp_path / "in"], tmp_path / "out", ("csv",))
+    assert batch.is_batch
+    assert [t.target("csv").relative_to(tmp_path / "out").as_posix() for t in batch.tasks] == [
+        "deep/index.csv",
+        "summary-2.csv",
+    ]
+
+
+def test_only_our_own_index_is_replaced(tmp_path: Path) -> None:
+    touch(tmp_path / "in" / "a.mp4", tmp_path / "in" / "b.mp4")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "summary.csv").write_text("name,price\n")
+    with pytest.raises(UsageError, match=r"summary\.csv would be replaced"):
+        make_plan([tmp_path / "in"], tmp_path / "out", ("json",))
+    (tmp_path / "out" / "summary.csv").unlink()
+    write_index([Row("a.mp4", failure="broken")], tmp_path / "out")
+    assert make_plan([tmp_path / "in"], tmp_path / "out", ("json",)).is_batch
 
 
 def test_what_is_missing_is_listed(tmp_path: Path) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from emofuse.atomic import make_folder
-from emofuse.cli.plan import Task
 from emofuse.errors import EmofuseError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
@@ -17,11 +16,12 @@ from emofuse.inference.detector import DetectorMaker, detector_maker
 from emofuse.inference.session import run
 from emofuse.media import VideoWriter, open_media
 from emofuse.outputs.overlay import Strip, draw
-from emofuse.outputs.tables import write_csv, write_json
+from emofuse.outputs.page import write_html
+from emofuse.outputs.writers import WRITERS
+from emofuse.recordings.plan import Task
+from emofuse.recordings.words import WordOptions, load_words, said_in
 from emofuse.timeline import Timeline
 from emofuse.types import Frame, Moment
-
-WRITERS = {"json": write_json, "csv": write_csv}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Options:
     settings: AnalyzerSettings
     bundle: str = "base"
     device: str = "cpu"
+    words: WordOptions = field(default_factory=WordOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,12 @@ def analyze_recording(
         make_folder(task.stem.parent)
         with ExitStack() as stack:
             media = stack.enter_context(open_media(task.source))
+            source = media.source if task.shown_as is None else replace(media.source, path=task.shown_as)
+            duration_s = media.source.duration_s
+            show = (lambda time_s: on_progress(time_s, duration_s)) if on_progress else None
+            recogniser, scorer = load_words(options.words, bundle)
+            transcript, said = said_in(task, media.source, options.words, recogniser, show)
+            notes += said
             files: list[Path] = []
             on_frame = None
             if "mp4" in options.formats and media.source.has_video:
@@ -70,21 +77,27 @@ def analyze_recording(
                 files.append(task.target("mp4"))
             elif "mp4" in options.formats:
                 notes.append("there is no picture, so no mp4 was written")
-            duration_s = media.source.duration_s
             timeline = run(
                 media,
-                media.source,
+                source,
                 bundle,
                 make_detector(),
                 options.settings,
                 on_frame,
-                (lambda time_s: on_progress(time_s, duration_s)) if on_progress else None,
+                show,
+                transcript=transcript,
+                scorer=scorer,
             )
             notes += media.warnings
-        for kind in options.formats:
-            if kind in WRITERS:
+        annotated = files[0] if files else None
+        if annotated is not None and task.shown_as is not None:
+            annotated = annotated.with_name(f"{Path(task.shown_as).stem}.mp4")
+        for kind in (kind for kind in options.formats if kind in WRITERS):
+            if kind == "html":
+                write_html(timeline, task.target(kind), annotated)
+            else:
                 WRITERS[kind](timeline, task.target(kind))
-                files.append(task.target(kind))
+            files.append(task.target(kind))
         return Outcome(task.source, timeline, tuple(files), tuple(notes))
     except EmofuseError as error:
         return Outcome(task.source, failure=str(error))

@@ -1,0 +1,39 @@
+"""A comparison of fusions as a folder: JSON, Markdown, HTML, the figures as PNG, and what every method said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from emofuse.atomic import atomic, make_folder
+from emofuse.evaluation.folds import as_folder
+from emofuse.evaluation.fusion_comparison import Runs
+from emofuse.evaluation.fusion_document import fusion_document
+from emofuse.evaluation.fusion_figures import save_fusion_figures
+from emofuse.evaluation.fusion_result import FUSION_NAME, FusionReport
+from emofuse.evaluation.predictions import PREDICTIONS_NAME, write_predictions
+from emofuse.evaluation.report import write_pages
+from emofuse.evaluation.result import write_json
+
+METHODS: Final = "methods"
+
+
+def write_fusion(report: FusionReport, runs: Runs, folder: str | Path) -> list[Path]:
+    """Write the comparison into `folder`, each file whole or not at all; return what was written, the JSON first.
+
+    methods/NAME (of several draws: methods/NAME/drawK) holds each method's own report.json and predictions.csv.
+    Raises OutputError when `folder` cannot be written to.
+    """
+    place = make_folder(folder)
+    target = place / FUSION_NAME
+    with atomic(target) as name:
+        name.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    figures = save_fusion_figures(report, place)
+    written = [target, *write_pages(fusion_document(report), place, "fusion"), *figures]
+    for method, ran in runs.ran.items():
+        for number, one in enumerate(ran, start=1):
+            own = place / METHODS / as_folder(method)
+            own = make_folder(own / f"draw{number}" if len(ran) > 1 else own)
+            write_predictions(one.predictions, own / PREDICTIONS_NAME)
+            written += [write_json(one.report, own), own / PREDICTIONS_NAME]
+    return written

@@ -1,0 +1,67 @@
+"""Text as networks read it: normalised, cut into words, each word a number. Training and serving both do it here."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+PADDING, BEGIN, END, UNKNOWN = range(4)  # numbers that are no word's
+BITS: Final = 23  # of a word's number: single precision holds it exactly
+MOST_WORDS: Final = 256  # of a text; what comes after them is not read
+
+# Subtitles, recognisers and Windows write the same mark in many ways; what is left of these is plain ASCII.
+_PLAIN: Final = str.maketrans(
+    {
+        **dict.fromkeys("‘’‚‛′`´\x91\x92", "'"),
+        **dict.fromkeys("“”„‟″«»\x93\x94", '"'),
+        **dict.fromkeys("‐‑", "-"),
+        **dict.fromkeys("‒–—―\x96\x97", " - "),
+        **dict.fromkeys("…\x85", "..."),
+        **dict.fromkeys("\xad\u200b\u200c\u200d\ufeff", ""),
+    }
+)
+_REPEATED: Final = re.compile(r"(.)\1{2,}")
+_NOT: Final = re.compile(r"n't\b")
+_WORD: Final = re.compile(r"n't|'[a-z]+|[^\W\d_]+|\d+|\.\.+|[!?]+|[^\w\s]|_")
+
+
+def normalise(text: str) -> str:
+    """Write quotes, dashes and dots in one way, in lower case, with single spaces: `Don’t — go!` is `don't - go!`."""
+    return " ".join(text.translate(_PLAIN).lower().split())
+
+
+def split_words(text: str) -> list[str]:
+    """Cut a text into words and marks: `Noooo, don't!!` is `noo`, `,`, `do`, `n't`, `!!`.
+
+    A letter or mark that is repeated more than twice counts as two.
+    """
+    return _WORD.findall(_NOT.sub(" n't", _REPEATED.sub(r"\1\1", normalise(text))))
+
+
+def has_words(text: str) -> bool:
+    """Whether there is a letter or figure in a text."""
+    return any(c.isalnum() for c in text)
+
+
+def word_number(word: str) -> int:
+    """Return the number of a word, below 2**BITS + 4: BITS of its CRC-32, after the numbers that are no word's."""
+    return zlib.crc32(word.encode()) % 2**BITS + UNKNOWN + 1
+
+
+def encode(text: str) -> NDArray[np.int64]:
+    """Return the numbers of a text's words between BEGIN and END: (T,), T of 2 or more."""
+    words = [word_number(word) for word in split_words(text)[:MOST_WORDS]]
+    return np.array([BEGIN, *words, END], dtype=np.int64)
+
+
+def stack(encoded: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Put N encoded texts into one (N, T), the shorter ones padded at their end."""
+    batch = np.full((len(encoded), max(map(len, encoded))), PADDING, dtype=np.int64)
+    for row, numbers in zip(batch, encoded, strict=True):
+        row[: len(numbers)] = numbers
+    return batch

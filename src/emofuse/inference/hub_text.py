@@ -1,0 +1,126 @@
+"""Text scored by any sequence classifier of Hugging Face's Hub, through transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emofuse.emotions import LABEL_MAPS, LABEL_SETS, SPELLINGS, TO_BASE
+from emofuse.errors import AssetError, BundleError, UsageError
+from emofuse.features.text import has_words
+from emofuse.inference.network import softmax
+from emofuse.types import Scores
+
+INSTALL: Final = "pip install 'emofuse[text]'"
+MOST_TOKENS: Final = 128  # of a piece of at most 25 words; what is longer is cut off
+_FLOOR: Final = np.float32(1e-6)  # all the mass may lie on a label that has no counterpart
+
+
+class HubTextPredictor:
+    """Scores what was said with a model such as `j-hartmann/emotion-english-distilroberta-base`, or a folder of one.
+
+    labels: what the bundle answers with; names: the model's labels in their order, where its own say nothing
+    (LABEL_0, ...). notes: its labels that mean none of ours, and are left out; where they are probable the quality is
+    low. Raises UsageError where transformers is not installed, AssetError for a model that cannot be loaded,
+    BundleError where none of its labels can be carried to `labels`.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        labels: Sequence[str],
+        *,
+        names: Sequence[str] | None = None,
+        temperature: float = 1.0,
+        device: str = "cpu",
+    ) -> None:
+        try:
+            from transformers import pipeline
+        except ImportError:
+            raise UsageError("text models of the Hub need transformers", INSTALL) from None
+        try:
+            self._pipeline: Any = pipeline("text-classification", model=str(model), device=device)
+        except Exception as error:  # noqa: BLE001 (of several libraries, without a common base)
+            hint = "give a model for text classification, or the folder of one"
+            raise AssetError(f"the text model {str(model)!r} cannot be loaded: {_first_line(error)}", hint) from None
+        config = self._pipeline.model.config
+        own = [str(config.id2label[i]) for i in range(config.num_labels)]
+        if names is not None and len(names) != len(own):
+            raise UsageError(f"{model} has {len(own)} labels, not {len(names)}: {', '.join(own)}")
+        self.labels = tuple(labels)
+        self._order = {name: i for i, name in enumerate(own)}
+        room = getattr(config, "max_position_embeddings", MOST_TOKENS + 2) - 2  # RoBERTa's count from 2
+        self._n_tokens = min(MOST_TOKENS, self._pipeline.tokenizer.model_max_length, room)
+        self._name = str(model)
+        self._is_multi_label = config.problem_type == "multi_label_classification"
+        self._temperature = temperature
+        self._matrix, left_out = label_matrix(names or own, self.labels, str(model))
+        self.notes = (f"labels of {model} that are left out: {', '.join(left_out)}",) if left_out else ()
+
+    def score(self, text: str, start_s: float, end_s: float) -> Scores | None:
+        """Score what was said from start_s to end_s; None where there is no letter or figure in it."""
+        if not has_words(text):
+            return None
+        try:
+            answers = self._pipeline(
+                text, top_k=None, function_to_apply="none", truncation=True, max_length=self._n_tokens
+            )
+        except Exception as error:  # noqa: BLE001
+            raise BundleError(f"the text model {self._name!r} could not score {text!r}: {_first_line(error)}") from None
+        logits = np.zeros((1, len(self._order)), np.float32)
+        for answer in answers:
+            logits[0, self._order[answer["label"]]] = answer["score"]
+        own = self._probabilities(logits)
+        mapped = own @ self._matrix
+        quality = min(1.0, float(mapped.sum()))
+        return Scores("text", self.labels, (mapped + _FLOOR) / (mapped + _FLOOR).sum(), start_s, end_s, quality)
+
+    def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn (1, C) logits into (C,) probabilities; the labels of a multi-label model do not exclude one another."""
+        if self._is_multi_label:
+            return np.asarray(1 / (1 + np.exp(-logits[0] / self._temperature)), dtype=np.float32)
+        return np.asarray(softmax(logits, self._temperature)[0])
+
+
+class LateHubText:
+    """A HubTextPredictor that is loaded when there is something to score, once in a process: they are large."""
+
+    def __init__(self, model: str, labels: tuple[str, ...], temperature: float = 1.0, device: str = "cpu") -> None:
+        self._arguments = (model, labels, temperature, device)
+
+    def score(self, text: str, start_s: float, end_s: float) -> Scores | None:
+        """Score as HubTextPredictor does, and raise what it raises."""
+        return load_hub_text(*self._arguments).score(text, start_s, end_s)
+
+
+@cache
+def load_hub_text(model: str, labels: tuple[str, ...], temperature: float, device: str) -> HubTextPredictor:
+    """Load a model, or return the one that was loaded before."""
+    return HubTextPredictor(model, labels, temperature=temperature, device=device)
+
+
+def label_matrix(
+    names: Sequence[str], labels: Sequence[str], model: str
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Return the 0/1 matrix (len(names), len(labels)) from a model's labels to a bundle's, and the names left out.
+
+    Capitals and synonyms (emotions.SPELLINGS) do not matter. Raises BundleError where nothing can be carried.
+    """
+    tables = (LABEL_MAPS[name] for name, known in LABEL_SETS.items() if set(known) == set(labels))
+    table = {**next(tables, TO_BASE), **{label: label for label in labels}}
+    meant = [table.get(name.strip().lower()) for name in names]
+    matrix = np.array([[label == one for label in labels] for one in meant], np.float32)
+    left_out = tuple(name for name, row in zip(names, matrix, strict=True) if not row.any())
+    if not matrix.any():
+        known = ", ".join(sorted(spelling for spellings in SPELLINGS.values() for spelling in spellings))
+        raise BundleError(f"none of the labels of {model} is an emotion that we know: {', '.join(names)}", known)
+    return matrix, left_out
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

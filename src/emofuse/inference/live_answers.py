@@ -1,0 +1,83 @@
+"""The consumer's side of a live session: what comes is analysed, steadied and counted. No threads here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from emofuse.inference.analyzer import Analyzer
+from emofuse.inference.live_stats import Delays
+from emofuse.inference.smoothing import LabelChanges, Smoother
+from emofuse.types import AudioBlock, Frame, Line, Moment, Packet
+
+_UNBROKEN_S: Final = 1.0  # a moment in a longer pause of the stream was not due, so it is not late
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveUpdate:
+    """What one packet brought. frame: the picture that was analysed, and view: what to draw over it, steadied; sound:
+    the block, where it was sound. moments: what it completed, as the Analyzer gave them; steady: the same, steadied.
+    delay_s: of the newest of them, where there is one."""
+
+    frame: Frame | None = None
+    view: Moment | None = None
+    sound: AudioBlock | None = None
+    moments: tuple[Moment, ...] = ()
+    steady: tuple[Moment, ...] = ()
+    delay_s: float | None = None
+
+
+class Answers:
+    """Runs the Analyzer over packets as they are taken, and keeps what a session's stats are made of."""
+
+    def __init__(self, analyzer: Analyzer, smoother: Smoother | None, clock: Callable[[], float]) -> None:
+        self._analyzer, self._smoother, self._clock = analyzer, smoother, clock
+        self.delays = Delays()
+        self.changes, self.steady_changes = LabelChanges(), LabelChanges()
+        self.n_moments = 0
+        self.n_late = 0  # pictures that came after what they would have been part of
+        self.end_s = math.nan  # of the stream so far
+        self._moment_s = self._frame_s = -math.inf  # times of the latest moment and picture
+
+    def analyse(self, packet: Packet | Line, arrived_s: float) -> LiveUpdate | None:
+        """Push a packet that came at `arrived_s` of the clock; None for a line, and a picture that came too late."""
+        if isinstance(packet, Line):
+            self._analyzer.push(packet)
+            return None
+        if isinstance(packet, Frame) and packet.time_s < self._earliest_s():
+            self.n_late += 1
+            return None
+        moments = tuple(self._analyzer.push(packet))
+        came_s = packet.time_s if isinstance(packet, Frame) else packet.end_s  # a block is there when it has ended
+        delay_s = None
+        if moments and not packet.time_s - self.end_s > _UNBROKEN_S:
+            delay_s = self._clock() - arrived_s + max(came_s - moments[-1].time_s, 0.0)
+            self.delays.add(delay_s)
+        self.end_s = came_s if math.isnan(self.end_s) else max(self.end_s, came_s)
+        if isinstance(packet, Frame):
+            self._frame_s = packet.time_s
+        return self._update(packet, moments, delay_s)
+
+    def flush(self) -> LiveUpdate | None:
+        """End the stream: its last moments, None where there are none."""
+        moments = tuple(self._analyzer.flush())
+        return self._update(None, moments, None) if moments else None
+
+    def _earliest_s(self) -> float:
+        """Return the time before which a picture is of no use: neither pictures nor moments go back."""
+        return max(self._frame_s, self._moment_s) if self._analyzer.settings.mode == "frame" else self._frame_s
+
+    def _update(self, packet: Packet | None, moments: tuple[Moment, ...], delay_s: float | None) -> LiveUpdate:
+        steady = moments if self._smoother is None else tuple(self._smoother.push(moment) for moment in moments)
+        for moment, shown in zip(moments, steady, strict=True):
+            self.changes.push(moment)
+            self.steady_changes.push(shown)
+            self._moment_s = moment.time_s
+        self.n_moments += len(moments)
+        if not isinstance(packet, Frame):
+            return LiveUpdate(sound=packet, moments=moments, steady=steady, delay_s=delay_s)
+        view = self._analyzer.view(packet.time_s)
+        view = view if self._smoother is None else self._smoother.dress(view)
+        return LiveUpdate(packet, view, None, moments, steady, delay_s)

@@ -1,0 +1,133 @@
+"""Whether somebody speaks, so that silence is not scored as an emotion: Silero's network where its weights can be had,
+the loud-and-periodic gate of `features.speech` where not."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from emofuse import assets
+from emofuse.errors import AssetError
+from emofuse.features.speech import RATE_HZ, voiced_s
+from emofuse.inference.bundle import Bundle
+from emofuse.types import AudioBlock
+
+CHUNK: Final = 512  # samples that Silero scores at a time, after CONTEXT samples of the chunk before
+CONTEXT: Final = 64
+# Silero's own defaults (https://github.com/snakers4/silero-vad): speech begins over ON and ends under OFF.
+ON: Final = 0.5
+OFF: Final = ON - 0.15
+_KEPT_S: Final = 60.0  # no network hears a longer window
+
+
+class SpeechDetector(Protocol):
+    """Measures speech in one stream of sound. It hears every block, and is then asked about stretches of it."""
+
+    def hear(self, block: AudioBlock) -> None:
+        """Take the next block of the stream, at 16 kHz; blocks come in the order of time."""
+        ...
+
+    def spoken_s(self, samples: NDArray[np.float32], end_s: float) -> float:
+        """Return the seconds of speech in (T,) samples at 16 kHz of what was heard, which end at `end_s`."""
+        ...
+
+
+SpeechMaker = Callable[[], SpeechDetector]
+
+
+def speech_maker(notice: Callable[[str], None], bundle: Bundle) -> SpeechMaker:
+    """Return what makes a speech detector for each stream: Silero's, or the gate where its weights cannot be had.
+
+    `notice` then gets one line. The weights are looked for and loaded once, here, and not for a bundle that hears
+    nothing.
+    """
+    if not any(network.card.input.rate_hz for network in bundle.networks.values()):
+        return PeriodicGate
+    try:
+        network = SileroNetwork(assets.find("silero_vad"))
+    except AssetError as error:
+        notice(f"speech is told from noise by a simple gate, which also lets music through: {error}")
+        return PeriodicGate
+    return lambda: SileroDetector(network)
+
+
+class PeriodicGate:
+    """The gate that needs no weights: sound that is loud enough and periodic, as `voiced_s` measures it."""
+
+    def hear(self, block: AudioBlock) -> None:
+        """See SpeechDetector; the gate keeps nothing."""
+
+    def spoken_s(self, samples: NDArray[np.float32], end_s: float) -> float:
+        """See SpeechDetector."""
+        return voiced_s(samples)
+
+
+class SileroNetwork:
+    """Silero VAD (2021, https://github.com/snakers4/silero-vad, MIT), loaded once and shared by all streams.
+
+    Raises AssetError for a file that is not it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1  # 32 ms of sound take a tenth of a millisecond
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's have no public base
+            raise AssetError(f"{path} is not a network that can be run") from error
+        if {one.name for one in self._session.get_inputs()} != {"input", "state", "sr"}:
+            raise AssetError(f"{path} is not Silero's voice activity network")
+        self._rate = np.array(RATE_HZ, np.int64)
+
+    def step(self, samples: NDArray[np.float32], state: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
+        """Score (CONTEXT + CHUNK,) samples; state: (2, 1, 128). Returns the probability of speech and the next state."""
+        given = {"input": samples[None], "state": state, "sr": self._rate}
+        outputs: list[Any] = self._session.run(None, given)
+        return float(outputs[0][0, 0]), outputs[1]
+
+
+class SileroDetector:
+    """Runs Silero along one stream, a chunk of 32 ms at a time; a chunk counts once it has been heard to its end.
+
+    So a moment rests on nothing later, and neither the size of the blocks nor when it is asked makes a difference.
+    A gap in the sound begins anew.
+    """
+
+    def __init__(self, network: SileroNetwork) -> None:
+        self._network = network
+        self._chunks: deque[tuple[int, bool]] = deque(maxlen=round(_KEPT_S * RATE_HZ / CHUNK))  # end index, is speech
+        self._end = 0  # index on the stream's clock, time * RATE_HZ, after the last sample heard
+        self._state, self._waiting, self._speaks = self._fresh()
+
+    def hear(self, block: AudioBlock) -> None:
+        """See SpeechDetector. What overlaps the sound heard already is skipped, as in SoundBuffer."""
+        start, samples = round(block.time_s * RATE_HZ), block.samples
+        if start > self._end:
+            self._state, self._waiting, self._speaks = self._fresh()
+            self._end = start
+        samples = samples[self._end - start :]
+        self._end += len(samples)
+        self._waiting = np.concatenate([self._waiting, samples])
+        while len(self._waiting) >= CONTEXT + CHUNK:
+            window, self._waiting = self._waiting[: CONTEXT + CHUNK], self._waiting[CHUNK:]
+            probability, self._state = self._network.step(window, self._state)
+            self._speaks = probability >= (OFF if self._speaks else ON)
+            self._chunks.append((self._end - len(self._waiting) + CONTEXT, self._speaks))
+
+    def spoken_s(self, samples: NDArray[np.float32], end_s: float) -> float:
+        """See SpeechDetector: the chunks of speech that lie in the stretch, to the nearest 32 ms."""
+        end = round(end_s * RATE_HZ)
+        start = end - len(samples)
+        n_chunks = sum(1 for chunk_end, speaks in self._chunks if speaks and start < chunk_end <= end)
+        return min(n_chunks * CHUNK, len(samples)) / RATE_HZ
+
+    def _fresh(self) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
+        """Return the state, the last CONTEXT samples heard with those after them, and whether somebody speaks."""
+        return np.zeros((2, 1, 128), np.float32), np.zeros(CONTEXT, np.float32), False

@@ -1,0 +1,177 @@
+"""Sources of packets that wait for nobody: a camera, a microphone, a file at its pace (`network` has streams).
+
+Each is opened when it is made, so that what is wrong shows then, and is read by one reader to its end. None of them
+makes a thread: `inference.live` reads each in one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import cv2
+import numpy as np
+
+from emofuse.errors import MediaError, UsageError
+from emofuse.media import _sound
+from emofuse.media._pace import Now, Pace, stream_clock
+from emofuse.media.reader import AUDIO_RATE_HZ, open_media
+from emofuse.timeline import SourceInfo
+from emofuse.types import Frame, Packet
+
+__all__ = ["Camera", "Microphone", "Now", "PacedFile", "PacketSource", "stream_clock"]
+
+_DEVICE_STALL_S: Final = 5.0
+_BLOCK_S: Final = 0.032  # of sound from a microphone: what Silero scores at a time
+_DRIFT_S: Final = 0.2  # by which the clocks of a microphone and the machine may part before its times are taken anew
+
+
+class PacketSource(Protocol):
+    """What a live session reads: packets as they come, each kind in the order of time.
+
+    name: what people call it. stall_s: without a packet for so long it is thought dead; None: never. `packets` is
+    called once, may wait for the next packet, and raises MediaError where the source fails; `close` may be called at
+    any time, more than once and from elsewhere, and makes `packets` end soon.
+    """
+
+    name: str
+    stall_s: float | None
+
+    def packets(self) -> Iterator[Packet]: ...
+
+    def close(self) -> None: ...
+
+
+class Camera:
+    """A camera, through OpenCV: V4L2, AVFoundation or Media Foundation. A picture's time is when it was handed out.
+
+    device: its number, or its path. Raises MediaError where there is none.
+    """
+
+    def __init__(self, device: int | str = 0, now: Now | None = None, size: tuple[int, int] = (640, 480)) -> None:
+        self.name, self.stall_s = f"camera {device}", _DEVICE_STALL_S
+        self._now = now or stream_clock()
+        self._is_closed = self._is_read = False
+        self._camera = cv2.VideoCapture(device)
+        if not self._camera.isOpened():
+            raise MediaError(
+                f"{self.name} cannot be opened",
+                "is it plugged in, allowed, and free of other programs? --camera takes its number, --file a recording",
+            )
+        self._camera.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
+        self._camera.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
+        self._camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # what waits in the driver would only be older
+
+    def packets(self) -> Iterator[Packet]:
+        """See PacketSource."""
+        self._is_read = True
+        try:
+            while not self._is_closed:
+                is_read, image = self._camera.read()
+                if self._is_closed:
+                    return
+                if not is_read:
+                    raise MediaError(f"{self.name} stopped giving pictures", "was it unplugged?")
+                yield Frame(cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False), self._now())
+        finally:
+            self._camera.release()
+
+    def close(self) -> None:
+        """See PacketSource."""
+        self._is_closed = True
+        if not self._is_read:
+            self._camera.release()
+
+
+class Microphone:
+    """A microphone, through sounddevice (PortAudio), which the extra [live] brings. device: its number or name.
+
+    Raises UsageError where sounddevice is not installed, MediaError where there is no such microphone.
+    """
+
+    def __init__(self, device: int | str | None = None, now: Now | None = None) -> None:
+        self.name, self.stall_s = "microphone" if device is None else f"microphone {device}", _DEVICE_STALL_S
+        self._now = now or stream_clock()
+        self._is_closed = self._is_read = False
+        try:
+            import sounddevice
+        except (ImportError, OSError) as error:  # OSError: PortAudio itself is missing
+            raise UsageError(
+                f"no sound can be recorded here: {error}", "pip install 'emofuse[live]', or --no-audio"
+            ) from None
+        self._error: type[Exception] = sounddevice.PortAudioError
+        try:
+            # At its own rate: not every device can be opened at ours.
+            self._rate_hz = round(sounddevice.query_devices(device, "input")["default_samplerate"])
+            self._stream: Any = sounddevice.InputStream(self._rate_hz, device=device, channels=1, dtype="float32")
+            self._stream.start()
+        except (self._error, ValueError) as error:
+            raise MediaError(f"{self.name} cannot be opened: {error}", "plug one in, or use --no-audio") from None
+
+    def packets(self) -> Iterator[Packet]:
+        """See PacketSource. Times are counted in samples; where they part from the clock they are taken anew."""
+        self._is_read = True
+        sound = _sound.MonoSound(AUDIO_RATE_HZ)
+        n_block = round(_BLOCK_S * self._rate_hz)
+        time_s: float | None = None
+        try:
+            while not self._is_closed:
+                samples, _ = self._stream.read(n_block)
+                heard_s = max(self._now() - n_block / self._rate_hz, 0.0)
+                if time_s is None or abs(heard_s - time_s) > _DRIFT_S:
+                    time_s = heard_s
+                mono = np.clip(samples[:, 0], -1.0, 1.0).astype(np.float32, copy=False)
+                yield from sound.push(mono, self._rate_hz, time_s)
+                time_s += n_block / self._rate_hz
+        except self._error as error:
+            raise MediaError(f"{self.name} stopped: {error}", "was it unplugged?") from None
+        finally:
+            self._stream.close()
+
+    def close(self) -> None:
+        """See PacketSource."""
+        self._is_closed = True
+        if not self._is_read:
+            self._stream.close()
+
+
+class PacedFile:
+    """A recording, handed out at the pace at which it was made; with `is_paced` false, as fast as it is taken.
+
+    source: what it is. Raises MediaError as `open_media` does.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        is_paced: bool = True,
+        now: Now | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.name, self.stall_s = str(path), None
+        self._reader = open_media(path)
+        self.source: SourceInfo = self._reader.source
+        self._pace = Pace(now or stream_clock(), sleep) if is_paced else None
+        self._is_closed = self._is_read = False
+
+    def packets(self) -> Iterator[Packet]:
+        """See PacketSource."""
+        self._is_read = True
+        try:
+            for packet in self._reader:
+                if self._pace is not None:
+                    self._pace.wait(packet.time_s, lambda: self._is_closed)
+                if self._is_closed:
+                    return
+                yield packet
+        finally:
+            self._reader.close()
+
+    def close(self) -> None:
+        """See PacketSource."""
+        self._is_closed = True
+        if not self._is_read:
+            self._reader.close()

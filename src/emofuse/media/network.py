@@ -1,0 +1,131 @@
+"""A live source on the network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from emofuse.errors import MediaError, UsageError
+from emofuse.media import _container, _picture, _sound
+from emofuse.media._container import LIBRARY_ERRORS, Clock
+from emofuse.media._pace import Pace, stream_clock
+from emofuse.media.reader import AUDIO_RATE_HZ
+from emofuse.types import Frame, Packet
+
+_OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 10.0, 5.0
+# What a stream may be fetched by. Not "file": a playlist from elsewhere must not make us read files.
+_PROTOCOLS: Final = "rtsp,rtsps,rtp,udp,tcp,tls,http,https,httpproxy,crypto,hls,rtmp,rtmps,srt"
+_SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "srt", "udp", "rtp", "tcp")
+
+
+class NetworkStream:
+    """A stream by its address (rtsp, http, rtmp, srt, udp), through FFmpeg; a recording is handed out at its pace.
+
+    Raises UsageError for an address of another kind, MediaError where nothing can be had from it.
+    """
+
+    def __init__(
+        self, url: str, *, has_audio: bool = True, open_s: float = _OPEN_TIMEOUT_S, read_s: float = _READ_TIMEOUT_S
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme.lower() not in _SCHEMES:
+            raise UsageError(
+                f"cannot read a stream from {url!r}", f"its address begins with one of {', '.join(_SCHEMES)}"
+            )
+        # Without the password that may be in it: the name is shown and written into results.
+        self.name = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+        self.stall_s = None  # FFmpeg gives up by itself
+        options = {"protocol_whitelist": _PROTOCOLS, "fflags": "nobuffer"}
+        if parts.scheme.lower().startswith("rtsp"):
+            options["rtsp_transport"] = "tcp"  # over UDP lost packets smear the picture
+        try:
+            self._container: InputContainer = av.open(
+                url, "r", metadata_errors="replace", container_options=options, timeout=(open_s, read_s)
+            )
+        except LIBRARY_ERRORS as error:
+            raise MediaError(
+                f"cannot read {self.name}: {_reason(error)}", "check the address and the connection"
+            ) from None
+        self._video = _container.pick(self._container.streams.video)
+        self._audio = _container.pick(self._container.streams.audio) if has_audio else None
+        if self._video is None and self._audio is None:
+            self._container.close()
+            raise MediaError(f"{self.name} holds neither a picture nor a sound", "check the address")
+        self._is_closed = self._is_read = False
+
+    def packets(self) -> Iterator[Packet]:
+        """See PacketSource. Time 0 is the first picture or sound that came."""
+        self._is_read = True
+        streams = [stream for stream in (self._video, self._audio) if stream is not None]
+        decoded = _Decoded(self._video)
+        pace = Pace(stream_clock(), time.sleep) if self._container.duration else None
+        try:
+            for packet in self._demux(streams):
+                try:
+                    frames = packet.decode()
+                except LIBRARY_ERRORS:
+                    continue  # damaged on its way: the next one may be whole
+                for ready in decoded.packets(frames):
+                    if pace is not None:
+                        pace.wait(ready.time_s, lambda: self._is_closed)
+                    if self._is_closed:
+                        return
+                    yield ready
+        finally:
+            self._container.close()
+
+    def close(self) -> None:
+        """See PacketSource."""
+        self._is_closed = True
+        if not self._is_read:
+            self._container.close()
+
+    def _demux(self, streams: list[VideoStream | AudioStream]) -> Iterator[Any]:
+        if self._video is not None:
+            self._video.thread_type = "SLICE"  # threads that take whole pictures hold that many back
+        packets = self._container.demux(*streams)
+        while not self._is_closed:
+            try:
+                packet = next(packets, None)
+            except LIBRARY_ERRORS as error:
+                raise MediaError(f"{self.name} stopped: {_reason(error)}", "check the connection") from None
+            if packet is None:
+                return
+            yield packet
+
+
+class _Decoded:
+    """Turns what a container's streams decode to into packets of one clock."""
+
+    def __init__(self, video: VideoStream | None) -> None:
+        self._upright = None if video is None else _picture.Upright(video)
+        self._sound = _sound.MonoSound(AUDIO_RATE_HZ)
+        self._clocks: dict[type, Clock] = {}
+        self._start_s: float | None = None
+
+    def packets(self, frames: list[Any]) -> Iterator[Packet]:
+        for frame in frames:
+            if not isinstance(frame, VideoFrame | AudioFrame):
+                continue
+            stated_s = _container.seconds(frame)
+            if self._start_s is None:
+                self._start_s = stated_s or 0.0
+            clock = self._clocks.setdefault(type(frame), Clock(self._start_s))
+            if isinstance(frame, AudioFrame):
+                time_s = clock.time_s(stated_s, frame.samples / frame.sample_rate)
+                yield from self._sound.push(_sound.to_mono(frame), frame.sample_rate, time_s)
+            elif self._upright is not None:
+                yield Frame(self._upright(frame), clock.time_s(stated_s, 0.04))
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,149 @@
+"""A timeline as an ELAN annotation document (`.eaf`, format 3.0), for annotators."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from emofuse.atomic import atomic
+from emofuse.outputs.lanes import Lane, lanes
+from emofuse.outputs.locations import relative_url
+from emofuse.timeline import SourceInfo, Timeline
+
+_SCHEMA: Final = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
+_XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+_VOCABULARY: Final = "emotions"
+_LANGUAGE: Final = "und"  # ELAN's own entry for vocabularies in no stated language
+_LANGUAGE_URL: Final = "http://cdb.iso.org/lg/CDB-00130975-001"
+# The four stereotypes that ELAN writes into every document, with its own words for them.
+_CONSTRAINTS: Final = {
+    "Time_Subdivision": "Time subdivision of parent annotation's time interval, no time gaps allowed within this "
+    "interval",
+    "Symbolic_Subdivision": "Symbolic subdivision of a parent annotation. Annotations refering to the same parent "
+    "are ordered",
+    "Symbolic_Association": "1-1 association with a parent annotation",
+    "Included_In": "Time alignable annotations within the parent annotation's time interval, gaps are allowed",
+}
+# What ELAN, which goes by this rather than by the suffix, knows.
+_MIME_TYPES: Final = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".mpg": "video/mpeg",
+    ".mpeg": "video/mpeg",
+    ".wav": "audio/x-wav",
+}
+
+
+def write_eaf(timeline: Timeline, path: str | os.PathLike[str]) -> None:
+    """Write a tier of labels for the fused answer, each modality and each person, with confidences below each.
+
+    Labels are of a controlled vocabulary, so that an annotator corrects one by choosing another; a confidence is
+    tied to its annotation. The recording is named relative to the document. Raises OutputError when `path`
+    cannot be written.
+    """
+    root = ET.Element(
+        "ANNOTATION_DOCUMENT",
+        {
+            "AUTHOR": "emofuse",
+            "DATE": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "FORMAT": "3.0",
+            "VERSION": "3.0",
+            "xmlns:xsi": _XSI,
+            "xsi:noNamespaceSchemaLocation": _SCHEMA,
+        },
+    )
+    rows = lanes(timeline)
+    _add_header(root, timeline.source, Path(path).parent, 2 * sum(len(row.segments) for row in rows))
+    _add_tiers(root, rows)
+    _add_types(root, timeline.labels)
+    ET.indent(root, "    ")
+    with atomic(path) as name:
+        ET.ElementTree(root).write(name, encoding="UTF-8", xml_declaration=True)
+
+
+def _add_header(root: ET.Element, source: SourceInfo, folder: Path, n_annotations: int) -> None:
+    header = ET.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
+    suffix = Path(source.path).suffix.lower()
+    ET.SubElement(
+        header,
+        "MEDIA_DESCRIPTOR",
+        {
+            "MEDIA_URL": Path(source.path).resolve().as_uri(),
+            "MIME_TYPE": _MIME_TYPES.get(suffix, "video/*" if source.has_video else "audio/*"),
+            "RELATIVE_MEDIA_URL": relative_url(source.path, folder),
+        },
+    )
+    ET.SubElement(header, "PROPERTY", {"NAME": "lastUsedAnnotationId"}).text = str(n_annotations)
+
+
+def _add_tiers(root: ET.Element, rows: list[Lane]) -> None:
+    slots = ET.SubElement(root, "TIME_ORDER")
+    ids = count(1)
+    for row in rows:
+        participant = {"PARTICIPANT": row.name} if row.kind == "person" else {}
+        tier = ET.SubElement(root, "TIER", {"LINGUISTIC_TYPE_REF": "emotion", **participant, "TIER_ID": row.name})
+        below = ET.SubElement(
+            root,
+            "TIER",
+            {"LINGUISTIC_TYPE_REF": "confidence", "PARENT_REF": row.name, **participant, "TIER_ID": _below(row.name)},
+        )
+        for segment in row.segments:
+            start_ms = round(segment.start_s * 1000)
+            bounds = [_add_slot(slots, ms) for ms in (start_ms, max(round(segment.end_s * 1000), start_ms + 1))]
+            said, doubt = f"a{next(ids)}", f"a{next(ids)}"
+            _add_value(
+                tier,
+                "ALIGNABLE_ANNOTATION",
+                {
+                    "ANNOTATION_ID": said,
+                    "CVE_REF": _entry_id(segment.label),
+                    "TIME_SLOT_REF1": bounds[0],
+                    "TIME_SLOT_REF2": bounds[1],
+                },
+                segment.label,
+            )
+            reference = {"ANNOTATION_ID": doubt, "ANNOTATION_REF": said}
+            _add_value(below, "REF_ANNOTATION", reference, f"{segment.confidence:.2f}")
+    # ELAN expects the slots in the order of time; their names say nothing.
+    slots[:] = sorted(slots, key=lambda slot: int(slot.get("TIME_VALUE", "0")))
+
+
+def _below(name: str) -> str:
+    return f"{name} confidence"
+
+
+def _entry_id(label: str) -> str:
+    """Return an XML name for a label, whatever is in it: `cve_` and its bytes in hexadecimal digits."""
+    return f"cve_{label.encode('utf-8', 'surrogateescape').hex()}"
+
+
+def _add_slot(slots: ET.Element, time_ms: int) -> str:
+    name = f"ts{len(slots) + 1}"
+    ET.SubElement(slots, "TIME_SLOT", {"TIME_SLOT_ID": name, "TIME_VALUE": str(time_ms)})
+    return name
+
+
+def _add_value(tier: ET.Element, kind: str, attributes: dict[str, str], value: str) -> None:
+    annotation = ET.SubElement(ET.SubElement(tier, "ANNOTATION"), kind, attributes)
+    ET.SubElement(annotation, "ANNOTATION_VALUE").text = value
+
+
+def _add_types(root: ET.Element, labels: tuple[str, ...]) -> None:
+    emotion = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": "emotion", "TIME_ALIGNABLE": "true"}
+    ET.SubElement(root, "LINGUISTIC_TYPE", {"CONTROLLED_VOCABULARY_REF": _VOCABULARY, **emotion})
+    confidence = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": "confidence", "TIME_ALIGNABLE": "false"}
+    ET.SubElement(root, "LINGUISTIC_TYPE", {"CONSTRAINTS": "Symbolic_Association", **confidence})
+    language = {"LANG_DEF": _LANGUAGE_URL, "LANG_ID": _LANGUAGE, "LANG_LABEL": "undetermined (und)"}
+    ET.SubElement(root, "LANGUAGE", language)
+    for stereotype, description in _CONSTRAINTS.items():
+        ET.SubElement(root, "CONSTRAINT", {"DESCRIPTION": description, "STEREOTYPE": stereotype})
+    vocabulary = ET.SubElement(root, "CONTROLLED_VOCABULARY", {"CV_ID": _VOCABULARY})
+    ET.SubElement(vocabulary, "DESCRIPTION", {"LANG_REF": _LANGUAGE})
+    for label in labels:
+        entry = ET.SubElement(vocabulary, "CV_ENTRY_ML", {"CVE_ID": _entry_id(label)})
+        ET.SubElement(entry, "CVE_VALUE", {"DESCRIPTION": "", "LANG_REF": _LANGUAGE}).text = label

@@ -1,0 +1,152 @@
+"""What came of a folder of recordings: one page to look through, and one table for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from emofuse.atomic import atomic
+from emofuse.emotions import rgb
+from emofuse.errors import UsageError
+from emofuse.outputs.lanes import tracks
+from emofuse.outputs.locations import relative_url
+from emofuse.outputs.page import GENERATOR, html_page, notice
+from emofuse.timeline import Timeline
+from emofuse.types import MODALITIES
+
+INDEX_FILES: Final = ("index.html", "summary.csv")
+_COLUMNS: Final = ("recording", "label", "confidence", "duration_s", "used", "n_segments", "n_people")
+_LAST_COLUMNS: Final = ("why", "failure")
+_N_WORDS: Final = 4  # labels named beneath a course
+_N_SHOWN: Final = 400  # segments of a course; more are thinner than a pixel
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One input: its timeline and the files that were written of it, or the reason why there are none."""
+
+    source: str
+    timeline: Timeline | None = None
+    files: tuple[Path, ...] = ()
+    failure: str = ""
+
+
+def write_index(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
+    """Write `index.html` and `summary.csv` over these recordings, and return their paths.
+
+    Raises OutputError when they cannot be written.
+    """
+    page, table = (folder / name for name in INDEX_FILES)
+    with atomic(table) as name, name.open("w", encoding="utf-8", newline="", errors="replace") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        labels = next((row.timeline.labels for row in rows if row.timeline is not None), ())
+        writer.writerow((*_COLUMNS, *(f"p_{label}" for label in labels), *MODALITIES, *_LAST_COLUMNS))
+        writer.writerows(_cells(row, labels) for row in rows)
+    with atomic(page) as name, name.open("w", encoding="utf-8", newline="\n", errors="replace") as out:
+        out.write(index_page(rows, folder))
+    return page, table
+
+
+def refuse_foreign_index(folder: Path) -> None:
+    """Raise UsageError where a file of one of our names is not of our making, and so not ours to replace."""
+    marks = (GENERATOR, ",".join(_COLUMNS))
+    for file, mark in zip((folder / name for name in INDEX_FILES), marks, strict=True):
+        if not file.is_file():
+            continue
+        with file.open(encoding="utf-8", errors="replace") as text:
+            if mark not in text.read(4000):
+                raise UsageError(
+                    f"{file} would be replaced, and emofuse did not write it", "choose another folder with -o"
+                )
+
+
+def _cells(row: Row, labels: tuple[str, ...]) -> list[str | float | int | None]:
+    """The row of the table; what is not known is an empty cell. A modality's cell is its label."""
+    timeline = row.timeline
+    if timeline is None:
+        return [row.source, *[None] * (len(_COLUMNS) + len(labels) + len(MODALITIES)), row.failure]
+    fused, summary = timeline.summary.fused, timeline.summary
+    probabilities = fused.as_dict() if fused else {}
+    said = [summary.by_modality.get(m) for m in MODALITIES]
+    return [
+        row.source,
+        fused.label if fused else None,
+        round(fused.confidence, 4) if fused else None,
+        timeline.source.duration_s,
+        "+".join(summary.used),
+        len(timeline.segments()),
+        len(tracks(timeline)),
+        *(probabilities.get(label) for label in labels),
+        *(scores.label if scores else None for scores in said),
+        "; ".join(f"{m}: {why}" for m, why in summary.why.items()),
+        None,
+    ]
+
+
+def index_page(rows: Sequence[Row], folder: Path) -> str:
+    """Return the page over these recordings: the answer and course of each with links to its files, then failures."""
+    done = [row for row in rows if row.timeline is not None]
+    failed = [row for row in rows if row.timeline is None]
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("Recording", "Emotion", "Course", "From", "Length", "Files")
+    )
+    body = [
+        f"<header><h1>{len(done)} recording{'' if len(done) == 1 else 's'}</h1>",
+        f'<p>The same as a table: <a href="./{INDEX_FILES[1]}">{INDEX_FILES[1]}</a></p></header>\n<main>\n',
+        '<table class="index">\n<thead><tr>',
+        f"{head}</tr></thead>\n<tbody>\n",
+        *(_table_row(row, row.timeline, folder) for row in done if row.timeline is not None),
+        "</tbody></table>\n",
+    ]
+    if failed:
+        items = "".join(f"<li><b>{escape(row.source)}</b>: {escape(row.failure)}</li>\n" for row in failed)
+        body.append(f'<h2>{len(failed)} could not be analysed</h2>\n<ul class="failures">\n{items}</ul>\n')
+    return html_page(f"{len(done)} recordings", "".join([*body, "</main>\n<footer>", notice(), "</footer>\n"]))
+
+
+def _table_row(row: Row, timeline: Timeline, folder: Path) -> str:
+    fused = timeline.summary.fused
+    answer = f"<b>{escape(fused.label)}</b> {100 * fused.confidence:.0f}&nbsp;%" if fused else "none could be read"
+    used = " + ".join(timeline.summary.used) or "nothing"
+    why = "; ".join(f"no {m}: {why}" for m, why in timeline.summary.why.items())
+    report = next((file for file in row.files if file.suffix == ".html"), None)
+    name = escape(row.source)
+    if report is not None:
+        name = f'<a href="{escape(relative_url(report, folder))}">{name}</a>'
+    links = " ".join(
+        f'<a href="{escape(relative_url(file, folder))}">{escape(file.suffix[1:])}</a>' for file in row.files
+    )
+    duration_s = timeline.source.duration_s
+    length = f"{duration_s:.1f} s" if duration_s is not None else ""
+    return (
+        f'<tr><th scope="row">{name}</th><td data-name="Emotion">{answer}</td>'
+        f'<td data-name="Course">{_course(timeline)}</td>'
+        f'<td data-name="From" title="{escape(why)}">{escape(used)}</td>'
+        f'<td data-name="Length">{length}</td><td data-name="Files"><span>{links}</span></td></tr>\n'
+    )
+
+
+def _course(timeline: Timeline) -> str:
+    """Draw the segments as bars, each as high as it is sure, above the names of their labels."""
+    segments = timeline.segments()
+    span_s = max(timeline.source.duration_s or 0.0, segments[-1].end_s if segments else 0.0, 1e-3)
+    said = list(dict.fromkeys(s.label for s in segments))
+    words = ", ".join(said[:_N_WORDS]) + (", ..." if len(said) > _N_WORDS else "") if said else "nothing read"
+    bars = []
+    for segment in segments[:_N_SHOWN]:
+        left, width = 200 * segment.start_s / span_s, 200 * (segment.end_s - segment.start_s) / span_s
+        height = 4 + 20 * segment.confidence
+        colour = "#{:02x}{:02x}{:02x}".format(*rgb(segment.label))
+        tip = f"{segment.start_s:.1f} to {segment.end_s:.1f} s: {segment.label} {100 * segment.confidence:.0f} %"
+        bars.append(
+            f'<rect x="{left:.2f}" y="{24 - height:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{colour}">'
+            f"<title>{escape(tip)}</title></rect>"
+        )
+    return (
+        '<span><svg viewBox="0 0 200 24" width="200" height="24" preserveAspectRatio="none" aria-hidden="true">'
+        f"{''.join(bars)}</svg><small>{escape(words)}</small></span>"
+    )

@@ -1,0 +1,153 @@
+/** The parts of the player that are words and bars: the answer, what is said now, segments, modalities, people. */
+import { best, clock, colourOf, peopleOf, percent } from "./document.js";
+import { patternOf } from "./lanes.js";
+
+const MAX_SEGMENTS = 500; // buttons in the list; more are slow, and nobody reads them
+const MAX_PEOPLE = 50;
+
+/**
+ * Make an element. Text is never read as HTML: names of files and labels may hold anything.
+ * @param {string} tag
+ * @param {Object<string, string>} attributes
+ * @param {...(Node|string)} children
+ */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** A patch of a label's colour and pattern, which stands beside its name. */
+export function swatch(labels, label) {
+  const patch = make("span", { class: `ef-swatch ef-pattern-${patternOf(labels, label)}`, "aria-hidden": "true" });
+  patch.style.backgroundColor = colourOf(label);
+  return patch;
+}
+
+/** The answer for the whole recording. */
+export function summaryPart(doc) {
+  const { label, probabilities, used } = doc.summary;
+  if (!label) return make("p", { class: "ef-answer" }, make("strong", {}, "No emotion could be read"));
+  const length = doc.source.duration_s === null ? "" : `, ${clock(doc.source.duration_s, 1)}`;
+  return make(
+    "p",
+    { class: "ef-answer" },
+    swatch(doc.labels, label),
+    make("strong", {}, `${label} ${percent(probabilities[label])}`),
+    ` over the whole recording, from ${used.join(" + ")}${length}`,
+  );
+}
+
+/**
+ * What is said at the time of playback: a bar for every label.
+ * @returns {{element: HTMLElement, show: (moment: object|null, time: number) => void}}
+ */
+export function nowPart(doc) {
+  const time = make("span", { class: "ef-time" });
+  const answer = make("strong", { class: "ef-now-label" });
+  const bars = new Map();
+  const list = make("ul", { class: "ef-bars" });
+  for (const label of doc.labels) {
+    const bar = make("span", { class: `ef-bar ef-pattern-${patternOf(doc.labels, label)}` });
+    bar.style.backgroundColor = colourOf(label);
+    const number = make("span", { class: "ef-number" });
+    const item = make("li", {}, make("span", { class: "ef-name" }, label), make("span", { class: "ef-rail" }, bar), number);
+    bars.set(label, { bar, number, item });
+    list.append(item);
+  }
+  const voices = make("p", { class: "ef-voices" });
+  const element = make(
+    "section",
+    { class: "ef-now", "aria-label": "At this time" },
+    make("p", { class: "ef-now-head" }, time, " ", answer),
+    list,
+    voices,
+  );
+  const show = (moment, seconds) => {
+    const said = best(moment?.probabilities);
+    time.textContent = clock(seconds, 1);
+    answer.textContent = said ? `${said.label} ${percent(said.p)}` : "nothing read";
+    for (const [label, { bar, number, item }] of bars) {
+      const p = moment?.probabilities?.[label] ?? 0;
+      bar.style.width = `${100 * p}%`;
+      number.textContent = moment?.probabilities ? percent(p) : "";
+      item.classList.toggle("ef-winner", said?.label === label);
+    }
+    const heard = Object.entries(moment?.by_modality ?? {}).map(([m, scores]) => [m, best(scores)]);
+    const words = heard.map(([m, b]) => make("span", {}, `${m}: ${b ? `${b.label} ${percent(b.p)}` : "–"}`));
+    voices.replaceChildren(...words);
+  };
+  return { element, show };
+}
+
+/**
+ * The segments as a list of buttons that seek.
+ * @returns {{element: HTMLElement, show: (time: number) => void}}
+ */
+export function segmentsPart(doc, seek) {
+  const list = make("ol", { class: "ef-segments" });
+  const items = doc.segments.slice(0, MAX_SEGMENTS).map((segment) => {
+    const times = `${clock(segment.start_s, 1)} – ${clock(segment.end_s, 1)}`;
+    const button = make(
+      "button",
+      { type: "button" },
+      swatch(doc.labels, segment.label),
+      make("span", { class: "ef-time" }, times),
+      " ",
+      make("strong", {}, segment.label),
+      ` ${percent(segment.confidence)}`,
+    );
+    button.addEventListener("click", () => seek(segment.start_s));
+    list.append(make("li", {}, button));
+    return { segment, button };
+  });
+  const hidden = doc.segments.length - items.length;
+  const rest = hidden > 0 ? [make("p", {}, `and ${hidden} more; all of them are in the JSON`)] : [];
+  const nothing = items.length ? [] : [make("p", {}, "There are none.")];
+  const element = make("section", { "aria-label": "Segments" }, make("h2", {}, "Segments"), ...nothing, list, ...rest);
+  let current = null;
+  const show = (time) => {
+    const found = items.find(({ segment }) => time >= segment.start_s && time < segment.end_s)?.button ?? null;
+    if (found === current) return;
+    current?.removeAttribute("aria-current");
+    found?.setAttribute("aria-current", "true");
+    current = found;
+  };
+  return { element, show };
+}
+
+/** Which modalities were used, what each said, and why the others were not. */
+export function modalitiesPart(doc) {
+  const list = make("dl", { class: "ef-facts" });
+  for (const [modality, scores] of Object.entries(doc.summary.by_modality)) {
+    const said = best(scores);
+    const words = said
+      ? [swatch(doc.labels, said.label), `${said.label} ${percent(said.p)}`]
+      : [`not used: ${doc.summary.why[modality] ?? "it gave no answer"}`];
+    list.append(make("dt", {}, modality), make("dd", {}, ...words));
+  }
+  return make("section", { "aria-label": "What it was read from" }, make("h2", {}, "Read from"), list);
+}
+
+/** Everybody whose face was read, as a list of one section, which is empty where there is nobody. */
+export function peoplePart(doc) {
+  const people = peopleOf(doc);
+  if (!people.length) return [];
+  const list = make("dl", { class: "ef-facts" });
+  for (const person of people.slice(0, MAX_PEOPLE)) {
+    const said = best(person.mean);
+    list.append(
+      make("dt", {}, `person ${person.id}`),
+      make(
+        "dd",
+        {},
+        swatch(doc.labels, said.label),
+        `mostly ${said.label} (${percent(said.p)} on average), ${clock(person.from, 1)} – ${clock(person.to, 1)}`,
+      ),
+    );
+  }
+  const hidden = people.length - MAX_PEOPLE;
+  const rest = hidden > 0 ? [make("p", {}, `and ${hidden} more, seen more briefly`)] : [];
+  return [make("section", { "aria-label": "People" }, make("h2", {}, "People"), list, ...rest)];
+}

@@ -1,0 +1,107 @@
+/**
+ * The player: a film with faces drawn over it, the timeline beneath, and what it adds up to. It needs nothing else,
+ * asks nothing of any host, and runs under a policy without inline script or style.
+ */
+import { lengthOf, momentAt } from "./document.js";
+import { modalitiesPart, make, nowPart, peoplePart, segmentsPart, summaryPart } from "./parts.js";
+import { stagePart } from "./stage.js";
+import { timelinePart } from "./timeline.js";
+
+/**
+ * Build the player at the end of an element, which gets the class `ef`.
+ *
+ * @param {HTMLElement} root
+ * @param {object} doc  an `emofuse/1` document
+ * @param {{media?: HTMLMediaElement|null, boxes?: boolean, hint?: string}} options  media: what plays, which is moved
+ *   into the player; none is a timeline that is only looked at. boxes: false where the film has them in its pictures
+ *   already; else they are drawn over it. hint: what else a person can do where the media does not play
+ * @returns {{seek: (seconds: number) => void, time: () => number, destroy: () => void}}
+ */
+export function createPlayer(root, doc, { media = null, boxes = true, hint = "" } = {}) {
+  const length = lengthOf(doc);
+  let position = 0;
+  const seek = (seconds) => {
+    position = Math.min(Math.max(seconds, 0), length);
+    playback?.seek(position);
+    show();
+  };
+  const now = nowPart(doc);
+  const segments = segmentsPart(doc, seek);
+  const stage = media && stagePart(doc, media, { boxes, hint }, () => show());
+  const timeline = timelinePart(doc, length, { seek, toggle: () => playback?.toggle(), time: () => position });
+  const parts = [
+    summaryPart(doc),
+    make("div", { class: "ef-top" }, ...(stage ? [stage.element] : []), now.element),
+    timeline.element,
+    make("div", { class: "ef-below" }, segments.element, make("div", {}, modalitiesPart(doc), ...peoplePart(doc))),
+  ];
+  root.classList.add("ef");
+  root.append(...parts);
+
+  /** Bring everything to the time of playback. */
+  function show() {
+    const moment = momentAt(doc.moments, position);
+    now.show(moment, position);
+    segments.show(position);
+    timeline.show(position, moment);
+    stage?.show(position);
+  }
+  const follow = () => {
+    position = Math.min(media.currentTime, length);
+    show();
+  };
+  const ending = new AbortController();
+  const playback = media && followMedia(media, stage, { follow, time: () => position }, ending.signal);
+  const redraw = () => {
+    timeline.draw();
+    stage?.show(position);
+  };
+  const sizes = new ResizeObserver(redraw);
+  sizes.observe(timeline.element);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal: ending.signal });
+  show();
+
+  const destroy = () => {
+    ending.abort();
+    sizes.disconnect();
+    for (const part of parts) part.remove();
+  };
+  return { seek, time: () => position, destroy };
+}
+
+/** Tie the player to its media: `follow` is called when the time has changed, at every picture while it plays. */
+function followMedia(media, stage, { follow, time }, signal) {
+  let isPlayable = !media.error;
+  let frame = 0;
+  const tick = () => {
+    follow();
+    frame = media.paused || media.ended || signal.aborted ? 0 : requestAnimationFrame(tick);
+  };
+  const on = (names, act) => names.split(" ").forEach((name) => media.addEventListener(name, act, { signal }));
+  on("play", () => {
+    if (!frame) tick();
+  });
+  on("seeking seeked timeupdate loadeddata resize", () => {
+    if (isPlayable && media.readyState > 0) follow();
+  });
+  on("error", () => {
+    isPlayable = false;
+    stage.fail();
+  });
+  on("loadedmetadata", () => {
+    isPlayable = true;
+    stage.recover();
+    if (time() > 0) media.currentTime = time(); // chosen before the film was there
+  });
+  if (!isPlayable) stage.fail();
+  return {
+    seek: (seconds) => {
+      if (isPlayable) media.currentTime = seconds;
+    },
+    toggle: () => {
+      if (!isPlayable) return;
+      if (media.paused) media.play().catch(() => {}); // the error event says what is wrong
+      else media.pause();
+    },
+  };
+}

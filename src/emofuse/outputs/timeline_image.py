@@ -1,0 +1,226 @@
+"""A timeline as a picture (PNG): a row of coloured bands and a curve of confidence for each lane."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from emofuse.atomic import atomic
+from emofuse.emotions import rgb
+from emofuse.errors import OutputError
+from emofuse.outputs.lanes import Lane, lanes, length_s
+from emofuse.outputs.overlay import drawable
+from emofuse.timeline import Timeline
+
+Image = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+WIDTH: Final = 1600  # pixels
+MAX_PEOPLE: Final = 6  # rows for people; those seen longest, the others are counted
+_FINE: Final = 2  # drawn this many times as large and scaled down: the font has no smoothing to speak of
+_FONT: Final = cv2.FONT_HERSHEY_DUPLEX
+_FONT_CAP_PX: Final = 22  # height of a capital of this font at scale 1
+_WHITE: Final = (255, 255, 255)
+_INK: Final = (32, 33, 36)
+_DIM: Final = (95, 99, 104)
+_LINE: Final = (218, 220, 224)
+_TRACK: Final = (241, 243, 244)
+
+_MARGIN: Final = 28
+_LEFT: Final = 150  # where the time starts
+_TITLE: Final = 74
+_BAND: Final = 26
+_CURVE: Final = 40
+_ROW: Final = _BAND + _CURVE + 18
+_ABSENT_ROW: Final = 34
+_AXIS: Final = 44
+_LEGEND: Final = 34
+_FINEST_PX: Final = 2  # of a curve
+_STEPS_S: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+
+
+def write_png(timeline: Timeline, path: str | os.PathLike[str]) -> None:
+    """Write the timeline as a picture WIDTH pixels wide, as high as its rows need.
+
+    Raises OutputError when `path` cannot be written.
+    """
+    image = timeline_image(timeline)
+    is_encoded, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not is_encoded:
+        raise OutputError(f"cannot write {path}: the picture could not be encoded")
+    with atomic(path) as name:
+        name.write_bytes(data.tobytes())
+
+
+def timeline_image(timeline: Timeline) -> Image:
+    """Draw the timeline: who spoke and how surely over time, and why the other modalities did not.
+
+    Returns: (H, WIDTH, 3) uint8 RGB.
+    """
+    rows = lanes(timeline)
+    people = sorted((r for r in rows if r.kind == "person"), key=lambda row: -len(row.curve))
+    shown = [r for r in rows if r.kind != "person" or r in people[:MAX_PEOPLE]]
+    absent = [(m, timeline.summary.why.get(m, "it gave no answer")) for m in timeline.summary.listed]
+    absent = [(m, why) for m, why in absent if m not in timeline.summary.used]
+    n_hidden = max(0, len(people) - MAX_PEOPLE)
+    page = _Page(
+        _TITLE + len(shown) * _ROW + len(absent) * _ABSENT_ROW + (_ABSENT_ROW if n_hidden else 0) + _AXIS + _LEGEND,
+        max(length_s(timeline, rows), 1e-3),
+    )
+    _draw_title(page, timeline)
+    top = _TITLE
+    for row in shown:
+        _draw_row(page, row, top)
+        top += _ROW
+    for modality, why in absent:
+        page.write(modality, _MARGIN, top + 16, 15, _DIM)
+        page.write(f"not used: {why}", _LEFT, top + 16, 13, _DIM)
+        top += _ABSENT_ROW
+    if n_hidden:
+        page.write(f"and {n_hidden} more people, seen more briefly", _LEFT, top + 16, 13, _DIM)
+        top += _ABSENT_ROW
+    _draw_axis(page, top)
+    _draw_legend(page, timeline, shown, top + _AXIS)
+    return page.finished()
+
+
+@dataclass(slots=True)
+class _Page:
+    """A canvas that is drawn on in the pixels of the finished picture."""
+
+    canvas: Image
+    span_s: float
+
+    def __init__(self, height: int, span_s: float) -> None:
+        self.canvas = np.full((height * _FINE, WIDTH * _FINE, 3), _WHITE, dtype=np.uint8)
+        self.span_s = span_s
+
+    def x(self, time_s: float) -> float:
+        """Return where a time is, in pixels from the left."""
+        return _LEFT + (WIDTH - _MARGIN - _LEFT) * min(max(time_s / self.span_s, 0.0), 1.0)
+
+    def fill(self, left: float, top: float, right: float, bottom: float, colour: Colour) -> None:
+        x0, y0, x1, y1 = (round(v * _FINE) for v in (left, top, right, bottom))
+        self.canvas[y0:y1, x0 : max(x1, x0 + 1)] = colour
+
+    def line(self, points: list[tuple[float, float]], colour: Colour, width: float = 1.5) -> None:
+        scaled = np.array([[round(x * _FINE), round(y * _FINE)] for x, y in points], dtype=np.int32)
+        cv2.polylines(self.canvas, [scaled], False, colour, max(1, round(width * _FINE)), cv2.LINE_AA)
+
+    def text_width(self, text: str, cap: float) -> float:
+        scale = cap * 0.75 * _FINE / _FONT_CAP_PX
+        return float(cv2.getTextSize(drawable(text), _FONT, scale, _FINE)[0][0]) / _FINE
+
+    def write(self, text: str, left: float, base: float, size: float, colour: Colour) -> None:
+        """Write on the line `base`, in letters of about `size` pixels; what runs out of the page is cut off."""
+        scale = size * 0.75 * _FINE / _FONT_CAP_PX
+        where = (round(left * _FINE), round(base * _FINE))
+        cv2.putText(self.canvas, drawable(text), where, _FONT, scale, colour, _FINE, cv2.LINE_AA)
+
+    def finished(self) -> Image:
+        height, width = self.canvas.shape[:2]
+        small = cv2.resize(self.canvas, (width // _FINE, height // _FINE), interpolation=cv2.INTER_AREA)
+        return np.asarray(small, dtype=np.uint8)
+
+
+def _draw_title(page: _Page, timeline: Timeline) -> None:
+    fused = timeline.summary.fused
+    name = timeline.source.path.replace("\\", "/").rsplit("/", 1)[-1]
+    page.write(name, _MARGIN, 30, 20, _INK)
+    if fused is None:
+        page.write("no emotion could be read", _MARGIN, 56, 15, _DIM)
+    else:
+        used = " + ".join(timeline.summary.used)
+        page.write(f"{fused.label} {100 * fused.confidence:.0f} %, from {used}", _MARGIN, 56, 15, _DIM)
+
+
+def _draw_row(page: _Page, row: Lane, top: float) -> None:
+    page.write(row.name, _MARGIN, top + 18, 15, _INK)
+    page.write("confidence", _MARGIN, top + _BAND + 26, 11, _DIM)
+    page.fill(_LEFT, top, WIDTH - _MARGIN, top + _BAND, _TRACK)
+    for segment in row.segments:
+        left, right = page.x(segment.start_s), page.x(segment.end_s)
+        colour = rgb(segment.label)
+        page.fill(left, top, right, top + _BAND, colour)
+        page.fill(left, top, left + 1, top + _BAND, _WHITE)  # tells two greys apart
+        if page.text_width(segment.label, 14) + 12 < right - left:
+            page.write(segment.label, left + 7, top + 18, 14, _ink(colour))
+    _draw_curve(page, row, top + _BAND + 4)
+
+
+def _draw_curve(page: _Page, row: Lane, top: float) -> None:
+    """Draw the confidence of the moments between 0 (bottom) and 1 (top), broken where nothing spoke."""
+    for share in (0.0, 0.5, 1.0):
+        page.fill(_LEFT, top + _CURVE * (1 - share), WIDTH - _MARGIN, top + _CURVE * (1 - share) + 0.5, _LINE)
+    for percent, base in (("100", top + 6), ("0", top + _CURVE + 3)):
+        page.write(percent, _LEFT - 6 - page.text_width(percent, 9), base, 9, _DIM)
+    for piece in _pieces(row, _FINEST_PX * page.span_s / (WIDTH - _MARGIN - _LEFT)):
+        page.line([(page.x(time_s), top + _CURVE * (1 - p)) for time_s, p in piece], _INK)
+
+
+def _pieces(row: Lane, finest_s: float) -> list[list[tuple[float, float]]]:
+    """Return the curve in steps, as a moment stands for the time before it, cut where nothing was read.
+
+    Steps that are closer than finest_s become one, with their mean.
+    """
+    starts = [s.start_s for i, s in enumerate(row.segments) if i == 0 or s.start_s > row.segments[i - 1].end_s]
+    pieces: list[list[tuple[float, float]]] = []
+    n_joined = 0
+    for time_s, p in row.curve:
+        if starts and time_s >= starts[0]:
+            pieces.append([(starts.pop(0), p), (time_s, p)])
+            n_joined = 1
+            continue
+        piece = pieces[-1]
+        start_s, mean = piece[-2]
+        if time_s - start_s < finest_s:
+            n_joined += 1
+            mean += (p - mean) / n_joined
+            piece[-2:] = [(start_s, mean), (time_s, mean)]
+        else:
+            piece += [(piece[-1][0], p), (time_s, p)]
+            n_joined = 1
+    if pieces:
+        last_s, p = pieces[-1][-1]
+        pieces[-1].append((max(last_s, row.segments[-1].end_s), p))
+    return pieces
+
+
+def _draw_axis(page: _Page, top: float) -> None:
+    page.fill(_LEFT, top + 4, WIDTH - _MARGIN, top + 5, _DIM)
+    step_s = next((s for s in _STEPS_S if page.span_s / s <= 12), 10 * _STEPS_S[-1])
+    for i in range(math.floor(page.span_s / step_s + 1e-9) + 1):
+        x = page.x(i * step_s)
+        page.fill(x, top + 4, x + 1, top + 10, _DIM)
+        text = _clock(i * step_s, step_s < 1)
+        half = page.text_width(text, 12) / 2
+        page.write(text, min(max(x - half, _LEFT - half), WIDTH - _MARGIN - 2 * half), top + 26, 12, _DIM)
+
+
+def _clock(time_s: float, has_tenths: bool) -> str:
+    tenths = round(time_s * 10)
+    minutes, tenths = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    seconds = f"{tenths / 10:04.1f}" if has_tenths else f"{tenths // 10:02d}"
+    return f"{hours}:{minutes:02d}:{seconds}" if hours else f"{minutes}:{seconds}"
+
+
+def _draw_legend(page: _Page, timeline: Timeline, rows: list[Lane], top: float) -> None:
+    said = {segment.label for row in rows for segment in row.segments}
+    left = float(_LEFT)
+    for label in (label for label in timeline.labels if label in said):
+        page.fill(left, top + 2, left + 14, top + 16, rgb(label))
+        page.write(label, left + 20, top + 15, 13, _INK)
+        left += 20 + page.text_width(label, 13) + 26
+
+
+def _ink(background: Colour) -> Colour:
+    """Black or white, whichever reads better on the colour (luma of ITU-R BT.601)."""
+    red, green, blue = background
+    return _INK if 0.299 * red + 0.587 * green + 0.114 * blue > 110 else _WHITE

@@ -1,0 +1,1 @@
+"""What is done with recordings: planned, transcribed, analysed, written; by the commands and by the service."""

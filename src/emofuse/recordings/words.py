@@ -1,0 +1,144 @@
+"""What is said in the recordings of a run: transcripts found or recognised, and what scores them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from emofuse.errors import UsageError
+from emofuse.inference.bundle import Bundle
+from emofuse.inference.hub_text import HubTextPredictor, load_hub_text
+from emofuse.inference.recogniser import MODEL, Recogniser
+from emofuse.inference.session import fitted
+from emofuse.inference.spoken import text_scorer
+from emofuse.recordings.plan import Task
+from emofuse.timeline import SourceInfo
+from emofuse.transcripts import SUFFIXES, Transcript
+
+BESIDE: Final = "auto"  # in place of a file or a folder: beside each recording
+_PEEK_BYTES: Final = 300
+_OWN: Final = re.compile(rb'"schema": "emofuse/|-->[^\n]*\n[^\n]* \d{1,3} %\n')  # JSON; subtitles such as "happy 66 %"
+
+
+@dataclass(frozen=True, slots=True)
+class WordOptions:
+    """Where the words of a run come from. found: a transcript by recording; searched: whether one was looked for;
+    asr_model: recognises what is said in the others, None for no recognition; text_model: scores in place of the
+    bundle's network."""
+
+    found: Mapping[Path, Path] = field(default_factory=dict)
+    searched: str = ""
+    asr_model: str | None = None
+    asr_language: str | None = None
+    text_model: str | None = None
+    device: str = "cpu"
+
+
+def plan_words(
+    tasks: Sequence[Task],
+    formats: Sequence[str],
+    transcript: str | None,
+    asr: bool,
+    asr_model: str = MODEL,
+    asr_language: str | None = None,
+    text_model: str | None = None,
+    device: str = "cpu",
+) -> WordOptions:
+    """Find the transcripts of the recordings. Raises UsageError where the options do not go together, a transcript is
+    not there, or an output would replace one."""
+    found, searched = _found(tasks, transcript) if transcript is not None else ({}, "")
+    if asr and transcript is not None and not searched:
+        raise UsageError("--asr and the transcript of the recording are given both", "choose one")
+    used = {file.resolve() for file in found.values()}
+    for task in tasks:
+        for kind in formats:
+            if task.target(kind).resolve() in used:
+                raise UsageError(f"{task.target(kind)} would replace a transcript", "choose another folder with -o")
+    return WordOptions(found, searched, asr_model if asr else None, asr_language, text_model, device)
+
+
+def load_words(options: WordOptions, bundle: Bundle) -> tuple[Recogniser | None, HubTextPredictor | None]:
+    """Load the models that the words need, once in a process: what recognises them, and what scores them."""
+    recogniser = scorer = None
+    if options.asr_model is not None:
+        recogniser = _recogniser(options.asr_model, options.asr_language, options.device)
+    if options.text_model is not None:
+        scorer = load_hub_text(options.text_model, bundle.labels, 1.0, options.device)
+    return recogniser, scorer
+
+
+def notes_on(options: WordOptions, bundle: Bundle) -> tuple[str, ...]:
+    """Load the models beforehand, so that what is wrong with them is said once; return what people should know."""
+    _, scorer = load_words(options, bundle)
+    if (options.found or options.asr_model) and scorer is None and text_scorer(bundle) is None:
+        return (f"the bundle {bundle.manifest.name} has no network for text: what is said is not used",)
+    return scorer.notes if scorer is not None else ()
+
+
+def said_in(
+    task: Task,
+    source: SourceInfo,
+    options: WordOptions,
+    recogniser: Recogniser | None,
+    on_progress: Callable[[float], None] | None = None,
+) -> tuple[Transcript | None, tuple[str, ...]]:
+    """Read or recognise what is said in a recording; the notes are for people.
+
+    Raises TranscriptError for a file that cannot be read, MediaError for sound that cannot.
+    """
+    file = options.found.get(task.source)
+    if file is not None:
+        transcript = fitted(file, source)
+    elif recogniser is not None:
+        transcript = fitted(recogniser.transcribe(task.source, on_progress), source)
+    else:
+        transcript = None
+    if transcript is not None:
+        return transcript, transcript.notes
+    return None, (f"no transcript {options.searched}",) if options.searched else ()
+
+
+def _found(tasks: Sequence[Task], where: str) -> tuple[dict[Path, Path], str]:
+    """Return the transcript of each recording that has one, and in words where they were looked for ("" for a file)."""
+    if where == BESIDE:
+        return _with_stems(tasks, None), "is beside it"
+    place = Path(where)
+    if place.is_dir():
+        return _with_stems(tasks, place), f"of its name is in {place}"
+    if not place.exists():
+        raise UsageError(f"no transcript {place}", f"give a file, a folder of them, or {BESIDE!r} for those beside")
+    if place.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{place} is no transcript that can be read", f"one of {', '.join(SUFFIXES)}")
+    if len(tasks) > 1:
+        raise UsageError(
+            f"{place} is the transcript of one recording, and there are {len(tasks)}",
+            f"give a folder of transcripts, or {BESIDE!r} for those beside the recordings",
+        )
+    return {task.source: place for task in tasks}, ""
+
+
+def _with_stems(tasks: Sequence[Task], folder: Path | None) -> dict[Path, Path]:
+    """Find `clip.srt` for `clip.mp4`, or `clip.vtt` and so on, beside it or in a folder."""
+    found = {}
+    for task in tasks:
+        for suffix in SUFFIXES:
+            file = (folder or task.source.parent) / f"{task.source.stem}{suffix}"
+            if file.is_file() and not _is_result(file):
+                found[task.source] = file
+                break
+    return found
+
+
+def _is_result(file: Path) -> bool:
+    """Return whether a file is what emofuse has written about a recording."""
+    with file.open("rb") as opened:
+        return _OWN.search(opened.read(_PEEK_BYTES)) is not None
+
+
+@cache
+def _recogniser(model: str, language: str | None, device: str) -> Recogniser:
+    return Recogniser(model, language, device)

@@ -1,0 +1,69 @@
+"""Work spread over processes that end at once, with their files put away, when anything goes wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import active_children, get_context
+from types import FrameType
+from typing import Any, TypeVar
+
+import torch
+
+from emofuse.errors import EmofuseError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def run_at_once(
+    work: Callable[[T], R], items: Sequence[T], jobs: int, start: Callable[..., None], arguments: tuple[Any, ...] = ()
+) -> Iterator[R]:
+    """Yield work(item) of every item, in order, from `jobs` processes with one thread each.
+
+    start(*arguments) is called once in each process. When one fails, when the generator is closed and at Ctrl-C, the
+    others are stopped: what they are writing is removed. Close it (`contextlib.closing`) where its consumer may raise.
+    Raises EmofuseError where a process dies, as for want of memory.
+    """
+    others = set(active_children())
+    context = get_context("spawn")  # torch's threads do not survive a fork
+    pool = ProcessPoolExecutor(min(jobs, len(items)), context, initializer=_start, initargs=(start, arguments))
+    try:
+        yield from pool.map(partial(_guarded, work), items)
+    except BaseException as error:
+        for worker in set(active_children()) - others:
+            worker.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise EmofuseError("a worker process died (too little memory?)", "lower --jobs") from None
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_is_stopped = False  # of a worker process: it takes SystemExit for a result, and would go on with what waits
+
+
+def _start(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
+    signal.signal(signal.SIGTERM, _stop)
+    start(*arguments)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """End what is being done with its files put away, and begin nothing else that waits."""
+    global _is_stopped
+    if not _is_stopped:
+        _is_stopped = True
+        raise SystemExit
+
+
+def _guarded(work: Callable[[T], R], item: T) -> R:
+    if _is_stopped:
+        raise SystemExit
+    return work(item)

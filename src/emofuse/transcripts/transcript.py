@@ -1,0 +1,75 @@
+"""A transcript: the lines of a recording in the order of time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from emofuse.errors import TranscriptError
+from emofuse.transcripts.sentences import split_sentences
+from emofuse.types import Line, Word
+from emofuse.wording import counted
+
+END_ROOM_S: Final = 0.1  # the last moment of a recording can stand a picture or two before its stated end
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Lines by start_s; they may overlap. notes: what people should know of how they were read, a line each."""
+
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(b.start_s < a.start_s for a, b in itertools.pairwise(self.lines)):
+            raise ValueError("the lines of a transcript must be in the order of time")
+
+    def within(self, duration_s: float | None) -> Transcript:
+        """Return the lines that belong to a recording of this length: what goes on after its end, ends with it.
+
+        Raises TranscriptError where all of it is after the end; None, a length that is not known, changes nothing.
+        """
+        if duration_s is None or not self.lines:
+            return self
+        last_s = max(duration_s - END_ROOM_S, 0.0)
+        kept = tuple(_cut(line, last_s) for line in self.lines if line.start_s < duration_s)
+        if not kept:
+            raise TranscriptError(
+                f"all of the transcript is after the end of the recording: it begins at {self.lines[0].start_s:.1f} s "
+                f"of {duration_s:.1f} s",
+                "is it that of another recording?",
+            )
+        n_after = len(self.lines) - len(kept)
+        said = f"{counted(n_after, 'line')} of the transcript left out: after the end at {duration_s:.1f} s"
+        return Transcript(kept, (*self.notes, said) if n_after else self.notes)
+
+
+def in_order(lines: Sequence[Line], notes: Sequence[str] = ()) -> Transcript:
+    """Make a transcript of lines in any order, and note it where they had to be sorted."""
+    ordered = sorted(lines, key=lambda line: (line.start_s, line.end_s))
+    moved = any(b.start_s < a.start_s for a, b in itertools.pairwise(lines))
+    said = ("the lines of the transcript were not in the order of time, and were sorted",) if moved else ()
+    return Transcript(tuple(ordered), (*notes, *said))
+
+
+def spread(text: str, duration_s: float) -> Transcript:
+    """Give every sentence of a text without times a share of the recording, in proportion to its characters."""
+    sentences = [sentence for part in text.splitlines() for sentence in split_sentences(part)]
+    per_character_s = duration_s / max(sum(map(len, sentences)), 1)
+    lines, start_s = [], 0.0
+    for sentence in sentences:
+        end_s = start_s + len(sentence) * per_character_s
+        lines.append(Line(sentence, start_s, end_s))
+        start_s = end_s
+    note = "the transcript has no times: its sentences were spread over the recording by their length"
+    return Transcript(tuple(lines), (note,))
+
+
+def _cut(line: Line, last_s: float) -> Line:
+    """End a line at last_s, its words too."""
+    if line.end_s <= last_s:
+        return line
+    words = tuple(Word(word.text, min(word.start_s, last_s), min(word.end_s, last_s)) for word in line.words)
+    return replace(line, start_s=min(line.start_s, last_s), end_s=last_s, words=words)

@@ -1,0 +1,91 @@
+"""What waits: the oldest pictures are dropped, sound never is."""
+
+import numpy as np
+import pytest
+
+from emofuse.errors import LiveError
+from emofuse.features.speech import RATE_HZ
+from emofuse.inference.backlog import MOST_FRAMES, MOST_SOUND_S, Backlog
+from emofuse.types import AudioBlock, Frame, Line, Packet
+
+BLACK = np.zeros((4, 4, 3), np.uint8)
+
+
+def frame(time_s: float) -> Frame:
+    return Frame(BLACK, time_s)
+
+
+def second(time_s: float) -> AudioBlock:
+    return AudioBlock(np.zeros(RATE_HZ, np.float32), RATE_HZ, time_s)
+
+
+def emptied(backlog: Backlog, now_s: float) -> list[Packet | Line]:
+    taken = []
+    while (arrived := backlog.take(now_s)) is not None:
+        taken.append(arrived.packet)
+    return taken
+
+
+def test_packets_come_out_in_the_order_of_time_sound_before_a_picture_of_its_time() -> None:
+    backlog = Backlog(0.25)
+    packets = [frame(0.0), frame(1.0), second(0.5), second(1.5), frame(1.5)]
+    for packet in packets:
+        backlog.put(packet, 0.0)
+    assert [(type(p), p.time_s) for p in emptied(backlog, 0.0) if not isinstance(p, Line)] == [
+        (Frame, 0.0),
+        (AudioBlock, 0.5),
+        (Frame, 1.0),
+        (AudioBlock, 1.5),
+        (Frame, 1.5),
+    ]
+    assert backlog.n_dropped == 0
+
+
+def test_the_oldest_pictures_go_when_they_waited_too_long_and_the_newest_stays() -> None:
+    backlog = Backlog(0.25)
+    for i in range(10):
+        backlog.put(frame(i / 10), i / 10)
+    assert backlog.n_dropped == 7  # all that waited for more than 0.25 s at 0.9 s
+    taken = emptied(backlog, 5.0)
+    assert [p.time_s for p in taken if isinstance(p, Frame)] == [0.9]
+    assert backlog.n_dropped == 9
+
+
+def test_sound_is_never_dropped() -> None:
+    backlog = Backlog(0.25)
+    for i in range(20):
+        backlog.put(second(i), i)
+        backlog.put(frame(i), i)
+    taken = emptied(backlog, 100.0)
+    assert sum(isinstance(p, AudioBlock) for p in taken) == 20
+    assert sum(isinstance(p, Frame) for p in taken) == 1
+
+
+def test_a_flood_of_pictures_is_bounded() -> None:
+    backlog = Backlog(0.25)
+    for i in range(1000):
+        backlog.put(frame(i / 1e6), 0.0)
+    assert backlog.n_dropped == 1000 - MOST_FRAMES
+    assert len(emptied(backlog, 0.0)) == MOST_FRAMES
+
+
+def test_a_flood_of_sound_is_an_error_not_a_loss() -> None:
+    backlog = Backlog(0.25)
+    with pytest.raises(LiveError, match="sound are waiting"):
+        for i in range(round(MOST_SOUND_S) + 1):
+            backlog.put(second(i), 0.0)
+
+
+def test_without_dropping_it_is_full_instead() -> None:
+    backlog = Backlog(None)
+    n = 0
+    while not backlog.is_full:
+        backlog.put(frame(n), 0.0)
+        n += 1
+    assert n == MOST_FRAMES
+    assert len(emptied(backlog, 1e6)) == n and backlog.n_dropped == 0
+    while not backlog.is_full:
+        backlog.put(second(n), 0.0)
+        n += 1
+    emptied(backlog, 0.0)
+    assert not backlog.is_full

@@ -1,0 +1,154 @@
+"""Words in the Analyzer: only what was said, each piece scored once, fading with its age."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import emofuse
+from emofuse.errors import TranscriptError
+from emofuse.features.speech import RATE_HZ
+from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
+from emofuse.inference.bundle import Bundle, load_bundle
+from emofuse.inference.session import run
+from emofuse.inference.spoken import SpokenWords
+from emofuse.timeline import SourceInfo
+from emofuse.transcripts import Transcript
+from emofuse.types import AudioBlock, Face, Frame, Line, Moment, Packet, Word
+from stand_in_text import StandInText
+
+LINES = (Line("I'm angry", 0.5, 1.2), Line("so sad", 3.0, 3.6))
+
+
+class Blind:
+    def detect(self, image: np.ndarray) -> list[Face]:
+        return []
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    base = load_bundle()
+    networks = {modality: network for modality, network in base.networks.items() if modality != "text"}
+    kept = {modality: settings for modality, settings in base.manifest.modalities.items() if modality != "text"}
+    return Bundle(base.manifest.model_copy(update={"modalities": kept}), networks)
+
+
+def silence(seconds: float) -> list[Packet]:
+    return [AudioBlock(np.zeros(RATE_HZ // 10, np.float32), RATE_HZ, i / 10) for i in range(round(seconds * 10))]
+
+
+def moments(bundle: Bundle, packets: list[Packet | Line], **known: object) -> list[Moment]:
+    analyzer = Analyzer(bundle, Blind(), AnalyzerSettings(hop_s=0.5), **known)  # type: ignore[arg-type]
+    return [m for packet in packets for m in analyzer.push(packet)] + analyzer.flush()
+
+
+def labels(made: list[Moment]) -> dict[float, str]:
+    return {m.time_s: m.by_modality["text"].label for m in made if "text" in m.by_modality}
+
+
+def test_a_line_counts_from_its_end_on_and_fades(bundle: Bundle) -> None:
+    scorer = StandInText()
+    made = moments(bundle, silence(10), lines=LINES, scorer=scorer)
+    said = labels(made)
+    assert min(said) == pytest.approx(1.5) and max(said) == pytest.approx(8.5)  # 5 s after the end of the last
+    assert said[3.5] == "angry" and said[4.0] == "sad"
+    quality = {m.time_s: m.by_modality["text"].quality for m in made if m.time_s in said}
+    assert quality[1.5] == pytest.approx(1 - 0.3 / 5) and quality[3.5] == pytest.approx(1 - 2.3 / 5)
+    assert all(m.fused is not None and m.fused.label == said[m.time_s] for m in made if m.time_s in said)
+    assert scorer.asked == ["I'm angry", "so sad"]  # each once
+    assert {m.why["text"] for m in made if m.time_s not in said} == {"nothing said"}
+
+
+def test_a_moment_knows_nothing_of_what_is_said_later(bundle: Bundle) -> None:
+    whole = moments(bundle, silence(6), lines=LINES, scorer=StandInText())
+    cut = moments(bundle, silence(6), lines=LINES[:1], scorer=StandInText())
+    for a, b in zip(whole, cut, strict=True):
+        if a.time_s < 3.6 and "text" in a.by_modality:
+            np.testing.assert_array_equal(a.by_modality["text"].probabilities, b.by_modality["text"].probabilities)
+
+
+def test_pushed_lines_equal_a_transcript(bundle: Bundle) -> None:
+    known = moments(bundle, silence(6), lines=LINES, scorer=StandInText())
+    live: list[Packet | Line] = []
+    for packet in silence(6):
+        live += [line for line in LINES if abs(line.end_s - packet.time_s) < 0.05]
+        live.append(packet)
+    pushed = moments(bundle, live, scorer=StandInText())
+    assert labels(pushed) == labels(known)
+    assert pushed[0].why["text"] == "no transcript"  # nobody knew yet that words would come
+    assert pushed[-1].time_s == known[-1].time_s  # a line moves no clock
+
+
+def test_a_late_line_has_its_age_and_an_old_one_is_not_scored(bundle: Bundle) -> None:
+    scorer = StandInText()
+    live: list[Packet | Line] = [*silence(8)]
+    live.insert(60, Line("long ago: happy", 0.0, 0.4))
+    live.insert(60, Line("disgust", 3.0, 4.0))
+    made = moments(bundle, live, scorer=scorer)
+    first = next(m for m in made if "text" in m.by_modality)
+    assert first.time_s == pytest.approx(6.0) and first.by_modality["text"].quality == pytest.approx(1 - 2 / 5)
+    assert scorer.asked == ["disgust"]
+
+
+def test_words_put_sentences_on_the_timeline(bundle: Bundle) -> None:
+    words = (Word("Happy!", 0.2, 0.8), Word("Then", 4.0, 4.2), Word("sad.", 4.2, 4.6))
+    line = Line("happy! Then sad.", 0.0, 5.0, (Word("happy!", 0.2, 0.8), *words[1:]))
+    said = labels(moments(bundle, silence(6), lines=[line], scorer=StandInText()))
+    assert said[1.0] == "happy" and said[4.5] == "happy" and said[5.0] == "sad"
+
+
+def test_lines_of_two_people_at_once_are_pooled() -> None:
+    words = SpokenWords(StandInText(), 5.0, [Line("angry", 0.0, 2.0), Line("happy", 1.0, 2.0)])
+    scores = words.score(2.0)
+    assert scores is not None
+    both = scores.as_dict()
+    assert both["angry"] == both["happy"] == pytest.approx(0.475)
+    assert (scores.start_s, scores.end_s) == (0.0, 2.0)
+
+
+def test_reasons(bundle: Bundle) -> None:
+    def reason(**known: object) -> str:
+        return moments(bundle, silence(1), **known)[-1].why["text"]
+
+    assert reason() == reason(scorer=StandInText()) == "no transcript"
+    assert reason(lines=LINES[:1]) == "the bundle has no network for it"
+    assert reason(lines=[], scorer=StandInText()) == "nothing said"
+    assert reason(lines=[Line("hm", 0.1, 0.5)], scorer=StandInText()) == "nothing said"
+
+
+def test_every_frame_has_the_words_up_to_it(bundle: Bundle) -> None:
+    frames: list[Packet] = [Frame(np.zeros((40, 40, 3), np.uint8), i / 10) for i in range(20)]
+    analyzer = Analyzer(bundle, Blind(), AnalyzerSettings(mode="frame"), lines=LINES, scorer=StandInText())
+    made = [m for frame in frames for m in analyzer.push(frame)]
+    assert min(labels(made)) == pytest.approx(1.2) and len(labels(made)) == 8
+
+
+def test_what_was_said_is_not_kept(bundle: Bundle) -> None:
+    analyzer = Analyzer(bundle, Blind(), AnalyzerSettings(hop_s=0.5), scorer=StandInText())
+    for i, packet in enumerate(silence(60)):
+        analyzer.push(Line("happy", i / 10, i / 10 + 0.1))
+        analyzer.push(packet)
+    assert len(analyzer._words._said) + len(analyzer._words._pending) <= 5 * 10 + 10
+
+
+def test_the_summary_uses_the_text(bundle: Bundle) -> None:
+    source = SourceInfo("made.wav", 4.0, None, None, None, True, False)
+    known = {"transcript": Transcript(LINES), "scorer": StandInText()}
+    timeline = run(silence(4), source, bundle, Blind(), AnalyzerSettings(), **known)  # type: ignore[arg-type]
+    assert timeline.summary.used == ["text"]
+    assert timeline.summary.fused is not None and timeline.summary.fused.label == "angry"
+    assert set(timeline.summary.why) == {"face", "voice"}
+    unscored = run(silence(4), source, bundle, Blind(), AnalyzerSettings(), transcript=Transcript(LINES))
+    assert unscored.summary.why["text"] == "the bundle has no network for it"
+    silent = run(silence(4), source, bundle, Blind(), AnalyzerSettings())
+    assert silent.summary.why["text"] == "no transcript"
+
+
+def test_analyze_takes_a_file(tmp_path: Path, voice_wav: Path) -> None:
+    said = tmp_path / "said.srt"
+    said.write_text("1\n00:00:00,200 --> 00:00:00,800\nI'm angry\n\n2\n00:00:07,000 --> 00:00:08,000\nlater\n")
+    scorer = StandInText()
+    timeline = emofuse.analyze(voice_wav, transcript=said, text_model=scorer)
+    assert "text" in timeline.summary.used and scorer.asked == ["I'm angry"]
+    with pytest.raises(TranscriptError, match="all of the transcript is after the end"):
+        emofuse.analyze(voice_wav, transcript=Transcript((Line("late", 7.0, 8.0),)), text_model=scorer)

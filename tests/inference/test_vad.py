@@ -1,0 +1,156 @@
+"""Silero where its weights are, the gate where not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emofuse import assets
+from emofuse.cli.demo import CLIP
+from emofuse.errors import AssetError
+from emofuse.features.speech import RATE_HZ, SoundBuffer, voiced_s
+from emofuse.inference.analyzer import Analyzer
+from emofuse.inference.bundle import Bundle, load_bundle
+from emofuse.inference.vad import CHUNK, PeriodicGate, SileroDetector, SileroNetwork, speech_maker
+from emofuse.media import open_media
+from emofuse.types import AudioBlock, Moment
+from made_streams import Told
+
+
+class LoudNetwork(SileroNetwork):
+    """Says that a chunk is speech as much as its last sample, and remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.windows: list[np.ndarray] = []
+
+    def step(self, samples: np.ndarray, state: np.ndarray) -> tuple[float, np.ndarray]:
+        self.windows.append(samples.copy())
+        return float(samples[-1]), state + 1
+
+
+def heard(detector: SileroDetector, samples: np.ndarray, block: int, start_s: float = 0.0) -> SileroDetector:
+    for i in range(0, len(samples), block):
+        detector.hear(AudioBlock(samples[i : i + block], RATE_HZ, start_s + i / RATE_HZ))
+    return detector
+
+
+def chunks(*levels: float) -> np.ndarray:
+    return np.repeat(np.array(levels, np.float32), CHUNK)
+
+
+def test_chunks_follow_one_another_whatever_the_size_of_the_blocks() -> None:
+    samples = np.arange(5 * CHUNK + 100, dtype=np.float32)
+    for block in (1, 100, CHUNK, 4000):
+        network = LoudNetwork()
+        heard(SileroDetector(network), samples[: 2 * CHUNK + 100] if block == 1 else samples, block)
+        whole = np.concatenate([np.zeros(64, np.float32), samples])
+        for i, window in enumerate(network.windows):
+            np.testing.assert_array_equal(window, whole[i * CHUNK : (i + 1) * CHUNK + 64])
+        assert len(network.windows) == (2 if block == 1 else 5)
+
+
+def test_speech_is_counted_in_the_stretch_that_is_asked_for_and_ends_with_hysteresis() -> None:
+    samples = chunks(0.1, 0.6, 0.4, 0.4, 0.3, 0.4, 0.9)  # 0.4 goes on with speech, and does not begin it
+    detector = heard(SileroDetector(LoudNetwork()), samples, 300)
+    end_s, chunk_s = len(samples) / RATE_HZ, CHUNK / RATE_HZ
+    assert detector.spoken_s(samples, end_s) == pytest.approx(4 * chunk_s)
+    assert detector.spoken_s(samples[-2 * CHUNK :], end_s) == pytest.approx(chunk_s)
+    assert detector.spoken_s(samples[: 4 * CHUNK], 4 * chunk_s) == pytest.approx(3 * chunk_s)
+    # a chunk that ends after the stretch has not been heard by then
+    assert detector.spoken_s(samples[: 2 * CHUNK - 1], 2 * chunk_s - 1 / RATE_HZ) == 0
+    assert detector.spoken_s(samples[:0], 1.0) == 0
+
+
+def test_a_gap_begins_anew_and_an_overlap_is_skipped() -> None:
+    network = LoudNetwork()
+    detector = heard(SileroDetector(network), chunks(0.9, 0.9)[:-10], 300)
+    samples = chunks(0.4, 0.6)
+    heard(detector, samples, 300, start_s=2.0)
+    np.testing.assert_array_equal(network.windows[1][:64], 0)  # no context from before the gap
+    assert detector.spoken_s(samples, 2.0 + len(samples) / RATE_HZ) == pytest.approx(CHUNK / RATE_HZ)
+    n = len(network.windows)
+    detector.hear(AudioBlock(chunks(0.9, 0.9), RATE_HZ, 2.0))  # heard already
+    assert len(network.windows) == n
+
+
+def test_it_keeps_a_minute_and_no_more() -> None:
+    detector = heard(SileroDetector(LoudNetwork()), np.zeros(200 * RATE_HZ, np.float32), RATE_HZ)
+    assert len(detector._chunks) * CHUNK / RATE_HZ == pytest.approx(60, abs=0.1)
+    assert len(detector._waiting) < 64 + CHUNK
+
+
+def test_without_weights_the_gate_is_used_and_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> Path:
+        raise AssetError(f"{name} cannot be had", "get it")
+
+    monkeypatch.setattr(assets, "find", fail)
+    notices: list[str] = []
+    assert isinstance(speech_maker(notices.append, load_bundle())(), PeriodicGate)
+    (notice,) = notices
+    assert "silero_vad cannot be had" in notice and "get it" in notice and "\n" not in notice
+
+
+def test_a_bundle_that_hears_nothing_needs_no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assets, "find", lambda name: pytest.fail("not needed"))
+    bundle = load_bundle()
+    seeing = Bundle(bundle.manifest, {"face": bundle.networks["face"]})
+    assert isinstance(speech_maker(pytest.fail, seeing)(), PeriodicGate)
+
+
+def test_a_file_that_is_not_it_is_an_asset_error(tmp_path: Path) -> None:
+    (tmp_path / "no.onnx").write_bytes(b"no model")
+    with pytest.raises(AssetError, match="no.onnx"):
+        SileroNetwork(tmp_path / "no.onnx")
+    with pytest.raises(AssetError, match="not Silero"):
+        SileroNetwork(load_bundle().networks["face"].path)
+
+
+# From here on with the real network.
+
+
+@pytest.fixture(scope="module")
+def silero() -> SileroNetwork:
+    try:
+        return SileroNetwork(assets.find("silero_vad"))
+    except AssetError as error:
+        pytest.skip(str(error))
+
+
+def spoken_share(detector: SileroDetector | PeriodicGate, samples: np.ndarray) -> float:
+    detector.hear(AudioBlock(samples, RATE_HZ, 0.0))
+    return detector.spoken_s(samples, len(samples) / RATE_HZ) / (len(samples) / RATE_HZ)
+
+
+def test_silero_hears_a_voice_and_no_silence_noise_or_notes(silero: SileroNetwork) -> None:
+    with open_media(CLIP) as media:
+        said = np.concatenate([p.samples for p in media if isinstance(p, AudioBlock)])
+    assert spoken_share(SileroDetector(silero), said) > 0.5
+    t = np.arange(4 * RATE_HZ) / RATE_HZ
+    hum = (0.1 * np.sin(2 * np.pi * 100 * t)).astype(np.float32)
+    assert voiced_s(hum) > 3  # which the gate takes for a voice
+    noise = (0.1 * np.random.default_rng(0).standard_normal(len(t))).astype(np.float32)
+    for other in (np.zeros(len(t), np.float32), noise, hum):
+        assert spoken_share(SileroDetector(silero), other) < 0.05
+
+
+def test_the_analyzer_scores_no_hum_with_silero_and_does_with_the_gate(silero: SileroNetwork) -> None:
+    t = np.arange(3 * RATE_HZ) / RATE_HZ
+    hum = (0.1 * np.sin(2 * np.pi * 100 * t)).astype(np.float32)
+
+    def scored(speech: SileroDetector | None) -> list[Moment]:
+        analyzer = Analyzer(load_bundle(), Told(), speech=speech)
+        return [*analyzer.push(AudioBlock(hum, RATE_HZ, 0.0)), *analyzer.flush()]
+
+    assert all("voice" in m.by_modality for m in scored(None))
+    assert [m.why["voice"] for m in scored(SileroDetector(silero))] == ["no speech"] * 6
+
+
+def test_sound_that_ended_before_the_picture_is_asked_about_where_it_was(silero: SileroNetwork) -> None:
+    with open_media(CLIP) as media:
+        said = [p for p in media if isinstance(p, AudioBlock) and p.time_s < 3.0]
+    detector, buffer = SileroDetector(silero), SoundBuffer(3.0)
+    for block in said:
+        detector.hear(block)
+        buffer.push(block)
+    window = buffer.window(1.5, 4.5)
+    assert detector.spoken_s(window, min(4.5, buffer.end_s)) > 0.8

@@ -1,0 +1,64 @@
+"""Work in several processes: in order, with its errors, and stopped at once with nothing half-written."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from emofuse.atomic import atomic
+from emofuse.errors import EmofuseError, UsageError
+from emofuse.training.workers import run_at_once
+
+_offset = 0
+
+
+def start(offset: int) -> None:
+    global _offset
+    _offset = offset
+
+
+def work(item: int) -> int:
+    if item < 0:
+        raise UsageError(f"{item} is negative", "choose another")
+    return item + _offset
+
+
+def write_slowly(path: Path) -> str:
+    if path.name == "quick":
+        return path.name
+    with atomic(path):
+        time.sleep(60)
+    return path.name
+
+
+def die(item: int) -> None:
+    os._exit(1)
+
+
+def test_results_come_in_order_and_errors_as_they_are() -> None:
+    with closing(run_at_once(work, [3, 1, 2, -1, 5], 2, start, (10,))) as results:
+        assert [next(results) for _ in range(3)] == [13, 11, 12]
+        with pytest.raises(UsageError, match="-1 is negative"):
+            next(results)
+    assert not multiprocessing.active_children()
+
+
+def test_a_consumer_that_stops_stops_every_process(tmp_path: Path) -> None:
+    paths = [tmp_path / "quick", tmp_path / "slow", tmp_path / "waiting"]
+    with pytest.raises(KeyboardInterrupt), closing(run_at_once(write_slowly, paths, 2, start, (0,))) as results:
+        assert next(results) == "quick"
+        while not list(tmp_path.iterdir()):  # until it is being written
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    assert not multiprocessing.active_children()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_dies_is_one_line() -> None:
+    with pytest.raises(EmofuseError, match="a worker process died"):
+        list(run_at_once(die, [1, 2], 2, start, (0,)))

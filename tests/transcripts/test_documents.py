@@ -1,0 +1,60 @@
+"""Transcripts in JSON, as recognisers write them."""
+
+import json
+
+import pytest
+
+from emofuse.errors import TranscriptError
+from emofuse.transcripts.documents import read_document
+from emofuse.types import Line, Word
+
+WORDS = (Word("I'm", 1.0, 1.2), Word("late.", 1.2, 1.8))
+
+
+def test_our_own_list() -> None:
+    document = [{"text": "I'm late.", "start_s": 1, "end_s": 2.0, "speaker": "Anna"}]
+    assert read_document(json.dumps(document)) == [Line("I'm late.", 1.0, 2.0, speaker="Anna")]
+
+
+def test_whisper_with_words() -> None:
+    segment = {"id": 0, "seek": 0, "start": 1.0, "end": 2.0, "text": " I'm late.", "avg_logprob": -0.2}
+    words = [
+        {"word": " I'm", "start": 1.0, "end": 1.2, "probability": 0.9},
+        {"word": " late.", "start": 1.2, "end": 1.8},
+    ]
+    document = {"text": " I'm late.", "language": "en", "segments": [{**segment, "words": words}]}
+    assert read_document(json.dumps(document)) == [Line("I'm late.", 1.0, 2.0, WORDS)]
+
+
+def test_openai_lists_the_words_apart_and_may_leave_the_segments_out() -> None:
+    words = [{"word": w.text, "start": w.start_s, "end": w.end_s} for w in WORDS]
+    segments = [{"text": "I'm late.", "start": 1.0, "end": 2.0}]
+    assert read_document(json.dumps({"segments": segments, "words": words})) == [Line("I'm late.", 1.0, 2.0, WORDS)]
+    assert read_document(json.dumps({"segments": None, "words": words})) == [Line("I'm late.", 1.0, 1.8, WORDS)]
+
+
+def test_a_word_that_could_not_be_aligned_has_the_time_before_it() -> None:
+    words = [{"word": "at", "start": 0.5, "end": 0.7}, {"word": "11"}]
+    (line,) = read_document(json.dumps([{"text": "at 11", "start": 0.5, "end": 1.0, "words": words}]))
+    assert line.words == (Word("at", 0.5, 0.7), Word("11", 0.7, 0.7))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[\n{"text": "a",}]', "line 2: this is no JSON"),
+        ('{"schema": "emofuse/1", "moments": []}', "a result of emofuse, not a transcript"),
+        ('{"text": "hello"}', "no segments"),
+        ('"hello"', "segment: input should be a valid list"),
+        ('[{"text": "a", "start": 0, "end": 1}, {"text": "b", "start": 1}]', "segment 2 end"),
+        ('[{"text": "a", "start": 2, "end": 1}]', "segment 1 ends at 1 s, before it starts at 2 s"),
+        ('[{"text": "a", "start": NaN, "end": 1}]', "segment 1 start"),
+        ('[{"text": "a", "start": -1, "end": 1}]', "segment 1 start"),
+        ('[{"text": 3, "start": 0, "end": 1}]', "segment 1 text: input should be a valid string"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_faults(text: str, says: str) -> None:
+    with pytest.raises(TranscriptError) as raised:
+        read_document(text)
+    assert says in str(raised.value) and "\n" not in str(raised.value)
