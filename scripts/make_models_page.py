@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from emofuse.card import InputSpec
-from emofuse.config import FeatureNetSettings, LateFusionSettings, Recipe, SvmSettings, load_recipe
+from emofuse.config import (
+    FeatureNetSettings,
+    LateFusionSettings,
+    Recipe,
+    SvmSettings,
+    TextDataSettings,
+    load_recipe,
+)
 from emofuse.emotions import LABEL_SETS
 from emofuse.evaluation.result import read_report
 from emofuse.models.build import BuiltNetwork
@@ -39,7 +46,12 @@ REFERENCES: Final = {
     "mvit-wave": "3: its audio-video network",
 }
 """Which reference system a network is from: 1 RAVDESS audio-video fusion, 3 RAVDESS multi-modal. Others are ours."""
-KINDS: Final = {"face": "Faces", "voice": "Voices", "clip": "Clips: pictures over time, alone or with their sound"}
+KINDS: Final = {
+    "face": "Faces",
+    "voice": "Voices",
+    "text": "Words",
+    "clip": "Clips: pictures over time, alone or with their sound",
+}
 INTRODUCTION: Final = """# Models
 
 Every network that a recipe in `recipes/` trains, with the commands that go with all of them:
@@ -101,11 +113,12 @@ def main() -> None:
 
 def describe(recipe: Recipe, name: str, cost: dict[str, float], scores: dict[str, float]) -> tuple[str, str]:
     """Return what kind of network a recipe makes, and its row."""
-    labels = LABEL_SETS[getattr(recipe.data, "labels", "ferplus-8")]
+    own = "meld-7" if isinstance(recipe.data, TextDataSettings) else "ferplus-8"
+    labels = LABEL_SETS[getattr(recipe.data, "labels", own)]
     network = make_network(recipe, len(labels))
     card = model_card(network, recipe, labels)
     measured = [f"{cost[key]:{form}}" if key in cost else "" for key, form in FORMS.items()]
-    tested = {"face": "FER+ test part: README"}.get(card.modality, "")
+    tested = {"face": "FER+ test part: README", "text": "MELD test part: [text.md](text.md)"}.get(card.modality, "")
     if recipe.name in scores:
         tested = f"RAVDESS speech, 6 folds: UAR {scores[recipe.name]:.1%} ([speech.md](speech.md))"
     elif card.modality == "clip":
@@ -122,6 +135,8 @@ def written(spec: InputSpec, network: BuiltNetwork) -> str:
     """Say what goes into a network."""
     if spec.kind == "face":
         return f"{spec.size_px} x {spec.size_px} grey"
+    if spec.kind == "text":
+        return "English words"
     sound = f"{spec.window_s:g} s of sound"
     if spec.kind == "samples":
         return sound

@@ -59,7 +59,7 @@ class Given:
         stall_s: float | None = None,
         name: str = "given",
     ) -> None:
-        self.name, self.stall_s = name, stall_s
+        self.name, self.has_audio, self.stall_s = name, True, stall_s
         self._packets, self._error, self._hangs = packets, error, hangs
         self.closed = threading.Event()
 

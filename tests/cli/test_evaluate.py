@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from emofuse.cli import evaluate as command
+from emofuse.cli import compare as command
 from emofuse.evaluation.predictions import read_predictions
 from emofuse.evaluation.result import EvaluationReport, read_report
 from emofuse.inference.bundle import BUNDLES
@@ -228,7 +228,7 @@ def test_compare_sets_recipes_side_by_side(emofuse: Emofuse, tiny: Path, data: P
 def test_what_cannot_be_compared_is_said_before_anything_is_trained(
     emofuse: Emofuse, tiny: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "_utterances", lambda *arguments: pytest.fail("evaluated"))
+    monkeypatch.setattr(command, "evaluate_utterances", lambda *arguments: pytest.fail("evaluated"))
     Path("twin.toml").write_text(tiny.read_text())
     Path("few.toml").write_text(f'name = "few"\n{TINY}'.replace('"speech"', '"speech"\nlabels = "basic-7"'))
     Path("face.toml").write_text('name = "face"\n[data]\ncorpus = "ferplus"\n[model]\nname = "face-resnet"\n')

@@ -151,7 +151,11 @@ def test_styles_are_scored_apart(compared: Compared) -> None:
 
 
 def test_drawn_clips_are_averaged_over_the_draws(change: Change, tmp_path: Path) -> None:
-    quick = ('leave_out=["gated","unified","attention"]', "seeds=[1]", "train.epochs=1")
+    # named before one of its members, which is no single modality
+    late = 'methods.first={model={name="late-fusion",rule="mean",members=["text","second"]}}'
+    second = 'methods.second={model={name="gated-fusion",width=8}}'
+    left_out = 'leave_out=["gated","unified","attention","late-learned"]'
+    quick = (late, second, left_out, "seeds=[1]", "train.epochs=1")
     drawing = change("reference={size=48,draws=2,seed=5}", *quick)
     runs = run_methods(drawing, None, Setting(tmp_path, drawing.seeds, COMMAND))
     report = fusion_report(drawing, runs, COMMAND)
@@ -160,6 +164,7 @@ def test_drawn_clips_are_averaged_over_the_draws(change: Change, tmp_path: Path)
     assert clips[0] != clips[1]
     each = [unweighted_average_recall(one.predictions.truth, one.predictions.guesses[0]) for one in runs.ran["early"]]
     assert report.named("early").metric("UAR").by_seed == pytest.approx(each)
+    assert [m.name for m in report.methods] == ["audio", "text", "early", "late-vote", "first", "second"]
     assert "48 of 72 utterances, drawn with the seeds 5 to 6" in report.stamp.protocol
     assert {p.name for p in (tmp_path / "trainings").iterdir()} == {"draw1", "draw2"}
     written = {path.relative_to(tmp_path).as_posix() for path in write_fusion(report, runs, tmp_path)}

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from emofuse.evaluation.faces import evaluate_faces
+from emofuse.evaluation.texts import evaluate_texts
 from emofuse.inference.bundle import BUNDLES, load_bundle
+from emofuse.inference.trial import try_bundle
 
 
 @pytest.mark.corpus
@@ -25,6 +27,28 @@ def test_the_shipped_face_network_scores_what_its_card_says() -> None:
     assert {"accuracy", "UAR"} <= set(stated)
     manifest = load_bundle().manifest
     assert manifest.modalities["face"].temperature == pytest.approx(report.temperature, abs=0.02)
+
+
+@pytest.mark.corpus
+def test_the_shipped_text_network_scores_what_its_card_says() -> None:
+    root = os.environ.get("EMOFUSE_DATA")
+    if not root or not (Path(root) / "meld" / "text").is_dir():
+        pytest.skip("EMOFUSE_DATA does not name a folder with meld/text")
+    bundle = load_bundle()
+    stated = {s.metric: s.value for s in bundle.networks["text"].card.scores}
+    report, predictions = evaluate_texts(BUNDLES / "base" / "text.onnx", root, "test")
+    assert len(predictions.truth) == 2610
+    assert report.metric("weighted F1").value >= 0.56  # what the project promises
+    assert stated == pytest.approx({m.name: m.value for m in report.metrics if m.name in report.headline}, abs=1e-3)
+    assert bundle.manifest.modalities["text"].temperature == pytest.approx(report.temperature, abs=0.02)
+
+
+def test_the_shipped_text_network_is_small_and_quick() -> None:
+    bundle = load_bundle()
+    assert bundle.networks["text"].path.stat().st_size <= 4_000_000
+    assert (
+        next(trial.call_ms for trial in try_bundle(bundle) if trial.modality == "text") < 5
+    )  # 1 where nothing else runs
 
 
 def test_every_score_carries_its_protocol() -> None:

@@ -26,7 +26,7 @@ def change(folder: Path, **values: object) -> None:
 def test_the_base_bundle() -> None:
     bundle = load_bundle()
     assert bundle.labels == BASE
-    assert set(bundle.networks) == {"face", "voice"}
+    assert set(bundle.networks) == {"face", "voice", "text"}
     assert all(f.stat().st_size < 4_000_000 for f in (BUNDLES / "base").glob("*.onnx"))
     card = (BUNDLES / "base" / "card.md").read_text()
     for network in bundle.networks.values():

@@ -13,6 +13,7 @@ from emofuse.cli.demo import CLIP
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.detector import detector_maker
+from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.vad import speech_maker
 from emofuse.media import open_media
 from emofuse.timeline import Timeline
@@ -34,6 +35,17 @@ def test_a_file_equals_its_packets_pushed(mode: str) -> None:
         assert (a.fused is None) == (b.fused is None)
         if a.fused is not None and b.fused is not None:
             np.testing.assert_array_equal(a.fused.probabilities, b.fused.probabilities)
+
+
+def test_a_file_is_steadied_only_on_request() -> None:
+    raw, steady = emofuse.analyze(CLIP), emofuse.analyze(CLIP, smoothing=SmoothingSettings())
+    smoother = Smoother()
+    for a, b in zip(map(smoother.push, raw.moments), steady.moments, strict=True):
+        assert a.time_s == b.time_s
+        assert a.fused is not None and b.fused is not None
+        np.testing.assert_array_equal(a.fused.probabilities, b.fused.probabilities)
+    last, first = steady.moments[-1].fused, raw.moments[-1].fused
+    assert last is not None and first is not None and not np.allclose(last.probabilities, first.probabilities)
 
 
 def test_the_demo_clip_is_seen_and_heard() -> None:

@@ -318,3 +318,29 @@ def test_sound_is_written_along_with_the_pictures(tmp_path: Path) -> None:
         before = audio_at[audio_at[:, 0] < position]
         assert not len(before) or abs(before[-1, 1] - time_s) < 3.0
     assert probe(path).duration_s == pytest.approx(60.0, abs=0.2)
+
+
+def test_the_sound_of_a_live_stream_is_written_as_it_is_given_and_a_gap_is_silence(tmp_path: Path) -> None:
+    t = np.arange(16_000) / 16_000
+    tone = (0.5 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
+    path = tmp_path / "out.mp4"
+    with VideoWriter(path, None, sound_rate_hz=16_000) as writer:
+        writer.write(picture((64, 48), 0), 0.0)
+        for start_s in (0.0, 2.0, 2.5):  # a second without sound, and half a second that was heard already
+            writer.write_sound(AudioBlock(tone, 16_000, start_s))
+        writer.write(picture((64, 48), 1), 3.0)
+    samples, first_s = sound_of(path)
+    assert first_s == pytest.approx(0.0, abs=0.07)
+    assert len(samples) / 16_000 == pytest.approx(3.5, abs=0.1)
+    loud = [
+        float(np.abs(samples[round(a * 16_000) : round(b * 16_000)]).mean())
+        for a, b in ((0.2, 0.8), (1.2, 1.8), (2.2, 3.3))
+    ]
+    assert loud[0] == pytest.approx(loud[2], rel=0.05) and loud[0] > 0.25 and loud[1] < 0.01
+    assert [frame.time_s for frame in frames_of(path)] == pytest.approx([0.0, 3.0])
+
+
+def test_a_live_stream_without_sound_has_pictures_alone(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "out.mp4", None) as writer:
+        writer.write(picture((64, 48)), 0.0)
+    assert not probe(tmp_path / "out.mp4").has_audio

@@ -42,7 +42,14 @@ def score(network: nn.Module, *x: Tensor) -> Tensor:
 
 def test_it_says_what_it_takes(network: nn.Module) -> None:
     features = tuple(name for modality in DIMS for name in (modality, f"{modality}_mask"))
-    assert network.inputs in (("faces",), ("samples",), ("frames",), ("frames", "samples", "present"), features)
+    assert network.inputs in (
+        ("faces",),
+        ("samples",),
+        ("tokens",),
+        ("frames",),
+        ("frames", "samples", "present"),
+        features,
+    )
     assert network.feature_kind in typing.get_args(FeatureKind)
     assert network.description.endswith(".")
 
@@ -145,9 +152,10 @@ def test_forward_is_the_front_end_and_then_the_classifier(network: nn.Module) ->
 
 def test_the_front_end_learns_nothing_and_is_not_saved(recipe: Recipe, network: nn.Module) -> None:
     assert list(network.frontend.parameters()) == []
-    # but for the training part's statistics, without which features mean nothing
+    # but for the training part's statistics, without which features mean nothing, and the words that a network knows
     statistics = [f"frontend.{of}_{name}" for name in DIMS for of in ("mean", "deviation")]
     expected = statistics if recipe.name in OVER_FEATURES else []
+    expected += ["frontend.known"] if recipe.name == "text" else []  # its words
     assert [name for name in network.state_dict() if "frontend." in name] == expected
 
 

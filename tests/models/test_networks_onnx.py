@@ -17,7 +17,7 @@ from tiny_networks import EXPORTED, LABELS, SEES_FRAMES, inputs
 from torch import Tensor, nn
 
 from emofuse.card import ModelCard
-from emofuse.config import FaceNetSettings, Recipe, VoiceDataSettings
+from emofuse.config import FaceNetSettings, Recipe, TextNetSettings, VoiceDataSettings
 from emofuse.inference.network import OnnxNetwork
 from emofuse.models.folding import fold_and_round
 from emofuse.training.export import export
@@ -111,6 +111,8 @@ def test_the_card_is_read_back_from_the_file(recipe: Recipe, network: nn.Module,
     assert card.n_parameters == sum(p.numel() for p in network.parameters())
     if isinstance(recipe.model, FaceNetSettings):
         assert (card.modality, card.input.kind, card.input.size_px) == ("face", "face", 48)
+    elif isinstance(recipe.model, TextNetSettings):
+        assert (card.modality, card.input.kind) == ("text", "text")
     else:
         assert (card.modality, card.input.kind, card.input.rate_hz) == ("voice", "samples", 16_000)
         assert card.input.window_s == VoiceDataSettings().window_s

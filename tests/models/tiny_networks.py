@@ -30,6 +30,9 @@ from emofuse.config import (
     ResnetTransformerSettings,
     SpeechNetSettings,
     TemporalFusionSettings,
+    TextDataSettings,
+    TextNetSettings,
+    TrainSettings,
     UnifiedSettings,
     UnimodalSettings,
     VideoDataSettings,
@@ -37,13 +40,16 @@ from emofuse.config import (
     VoiceNetSettings,
     WaveCnnSettings,
 )
+from emofuse.features.text import PADDING, UNKNOWN
 from emofuse.models.build import BuiltNetwork, build
 from emofuse.models.feature_base import FeatureLayout
+from emofuse.models.text import TextNet
 
 LABELS = ("a", "b", "c", "d", "e")
 N_FRAMES, PX = 3, 32  # of a clip
 DIMS: Final = {"visual": 5, "acoustic": 7, "lexical": 6}  # features of each modality
 N_STEPS: Final = 3  # of features
+N_WORDS: Final = 20  # that a text network knows
 
 # small where size does not matter; what a recipe may leave out is left out
 _CNN3D = Cnn3dSettings(widths=(4, 6, 8), hidden=16)
@@ -75,10 +81,11 @@ _SETTINGS = {
     "dialogue-gru": TemporalFusionSettings(width=16),
     "dialogue-attention": AttentionFusionSettings(width=16, heads=2),
     "dialogue-unified": UnifiedSettings(width=16, heads=2),
+    "text": TextNetSettings(n_words=N_WORDS + 5, readers=2, width=8, channels=8, spans=(1, 3)),
 }
 CLIP_NETWORKS = get_args(ClipNetSettings)
 FEATURE_NETWORKS = get_args(FeatureNetSettings)
-NETWORKS = (FaceNetSettings, *get_args(SpeechNetSettings), *CLIP_NETWORKS, *FEATURE_NETWORKS)
+NETWORKS = (FaceNetSettings, TextNetSettings, *get_args(SpeechNetSettings), *CLIP_NETWORKS, *FEATURE_NETWORKS)
 
 
 def _recipe(name: str) -> Recipe:
@@ -86,9 +93,12 @@ def _recipe(name: str) -> Recipe:
     data = VideoDataSettings() if isinstance(settings, CLIP_NETWORKS) else VoiceDataSettings()
     if isinstance(settings, FaceNetSettings):
         data = FaceDataSettings()
+    elif isinstance(settings, TextNetSettings):
+        data = TextDataSettings()
     elif isinstance(settings, FEATURE_NETWORKS):
         data = FeatureDataSettings(context=N_STEPS // 2 if name.startswith("dialogue") else 0)
-    return Recipe(name=name, seed=3, data=data, model=settings)
+    train = TrainSettings(mixup=0) if isinstance(settings, TextNetSettings) else TrainSettings()
+    return Recipe(name=name, seed=3, data=data, model=settings, train=train)
 
 
 RECIPES = {name: _recipe(name) for name in _SETTINGS}
@@ -101,9 +111,12 @@ CAN_RECOMPUTE = [name for name in SEES_FRAMES if "gradient_checkpointing" in typ
 
 
 def make(recipe: Recipe) -> BuiltNetwork:
-    """Make a recipe's network with random weights; one over features is of DIMS."""
+    """Make a recipe's network with random weights; one over features is of DIMS, one of words knows N_WORDS."""
     asked = recipe.data.context or None if isinstance(recipe.data, FeatureDataSettings) else None
-    return build(recipe.model, len(LABELS), layout=FeatureLayout(DIMS, asked))
+    network = build(recipe.model, len(LABELS), layout=FeatureLayout(DIMS, asked))
+    if isinstance(network, TextNet):
+        network.frontend.learn([range(UNKNOWN + 1, UNKNOWN + 1 + N_WORDS)], least=1)
+    return network
 
 
 def inputs(
@@ -121,6 +134,7 @@ def inputs(
         "faces": lambda: _pictures(n, 1, 48, random),
         "frames": lambda: _frames(n, n_frames, random),
         "samples": lambda: _sound(n, duration_s, random),
+        "tokens": lambda: _texts(n, random),
     }
     if "present" not in names:
         return tuple(made[name]() for name in names)
@@ -129,6 +143,12 @@ def inputs(
     frames[present[:, 0] == 0] = 0
     samples[present[:, 1] == 0] = 0
     return frames, samples, present
+
+
+def _texts(n: int, random: torch.Generator) -> Tensor:
+    texts = torch.randint(UNKNOWN + 1, UNKNOWN + 4 + N_WORDS, (n, 9), generator=random)  # the last few are unknown
+    is_word = torch.arange(9) < torch.randint(2, 10, (n, 1), generator=random)
+    return torch.where(is_word, texts, PADDING)
 
 
 def _features(n: int, modalities: tuple[str, ...], random: torch.Generator) -> tuple[Tensor, ...]:

@@ -41,28 +41,39 @@ def reports(tmp_path: Path) -> dict[str, Path]:
         "more": report(model="face", temperature=9.0, stamp=measured),
     }
     made["voice"] = report(temperature=1.5)
+    made["text"] = report(model="text", temperature=0.9, stamp=measured, headline=("accuracy",))
     for name, found in made.items():
         write_json(found, tmp_path / name)
     return {name: tmp_path / name for name in made}
 
 
-def arguments(face: Path, voice: Path, reports: dict[str, Path], out: Path) -> list[str]:
-    given = ["--face", face, "--face-report", reports["face"], reports["more"]]
-    return list(map(str, ["make", *given, "--voice", voice, "--voice-report", reports["voice"], "-o", out]))
+def arguments(folder: Path, suffix: str, reports: dict[str, Path], out: Path) -> list[str]:
+    """Give the network of each modality, FOLDER/MODALITY + suffix."""
+    given: list[object] = ["make"]
+    for modality in ("face", "voice", "text"):
+        more = [reports["more"]] if modality == "face" else []
+        given += [f"--{modality}", f"{folder / modality}{suffix}", f"--{modality}-report", reports[modality], *more]
+    return list(map(str, [*given, "-o", out]))
 
 
 def test_networks_that_are_onnx_already_are_taken_as_they_are(
     script: ModuleType, reports: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "new" / "bundle"
-    call = arguments(SHIPPED / "face.onnx", SHIPPED / "voice.onnx", reports, out)
-    monkeypatch.setattr(sys, "argv", call)
+    monkeypatch.setattr(sys, "argv", arguments(SHIPPED, ".onnx", reports, out))
     script.main()
-    assert sorted(path.name for path in out.iterdir()) == ["card.md", "face.onnx", "fusion.json", "voice.onnx"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "card.md",
+        "face.onnx",
+        "fusion.json",
+        "text.onnx",
+        "voice.onnx",
+    ]
     bundle = load_bundle(out)
     settings = bundle.manifest.modalities
-    assert (settings["face"].temperature, settings["voice"].temperature) == (0.612, 1.5)  # of the first report
-    assert settings["face"].weight == settings["voice"].weight
+    temperatures = {modality: one.temperature for modality, one in settings.items()}
+    assert temperatures == {"face": 0.612, "voice": 1.5, "text": 0.9}  # of the first report
+    assert {one.weight for one in settings.values()} == {1.0}
     assert bundle.labels == load_bundle().labels
     page = (out / "card.md").read_text(encoding="utf-8")
     for network in bundle.networks.values():
@@ -84,11 +95,11 @@ def test_checkpoints_are_exported_with_all_scores_and_whose_they_are(
         return OnnxNetwork(target).card
 
     monkeypatch.setattr(script, "export", export)
-    face, voice = (tmp_path / "run" / name / "model.safetensors" for name in ("face", "voice"))
-    monkeypatch.setattr(sys, "argv", arguments(face, voice, reports, tmp_path / "bundle"))
+    monkeypatch.setattr(sys, "argv", arguments(tmp_path / "run", "/model.safetensors", reports, tmp_path / "bundle"))
     script.main()
     assert [score.metric for score in given["face"]] == ["UAR", "accuracy"] * 2
     assert [score.metric for score in given["voice"]] == ["UAR", "accuracy"]
+    assert [score.metric for score in given["text"]] == ["accuracy"]
     assert {score.weights for score in given["face"]} == {"these"}  # they were measured themselves
     assert {score.weights for score in given["voice"]} == {"same recipe"}
     assert json.loads((tmp_path / "bundle" / "fusion.json").read_text())["name"] == "base"

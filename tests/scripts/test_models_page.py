@@ -5,8 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from emofuse.config import FaceDataSettings, FeatureNetSettings, LateFusionSettings, SvmSettings, load_recipe
-from emofuse.emotions import FERPLUS, LABEL_SETS
+from emofuse.config import (
+    FaceDataSettings,
+    FeatureNetSettings,
+    LateFusionSettings,
+    SvmSettings,
+    TextDataSettings,
+    load_recipe,
+)
+from emofuse.emotions import FERPLUS, LABEL_SETS, MELD
 from emofuse.training.networks import make_network
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +30,7 @@ def test_every_network_has_its_row() -> None:
     }
     assert set(rows) == set(networks)
     for name, recipe in networks.items():
-        labels = FERPLUS if isinstance(recipe.data, FaceDataSettings) else LABEL_SETS[recipe.data.labels]
+        own = {FaceDataSettings: FERPLUS, TextDataSettings: MELD}
+        labels = own.get(type(recipe.data)) or LABEL_SETS[recipe.data.labels]
         network = make_network(recipe, len(labels))
         assert rows[name] == f"{sum(p.numel() for p in network.parameters()):,}", name

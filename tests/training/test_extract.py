@@ -24,6 +24,7 @@ from emofuse.inference.detector import detector_maker
 from emofuse.models.face import read_exported
 from emofuse.models.face_sequence import MARGIN, SHIPPED, FaceCrops
 from emofuse.models.frames import IMAGENET, ScaledFrames
+from emofuse.models.frontends import loudness
 from emofuse.models.voice import VoiceNet
 from emofuse.training import classical, extract_encoders
 from emofuse.training import extract as module
@@ -165,8 +166,8 @@ def test_resnet_takes_its_weights_or_none_at_all(films: Path, tmp_path: Path, mo
     np.testing.assert_allclose(found[0], expected, rtol=5e-3, atol=1e-3)
 
 
-def test_a_second_of_sound_is_pooled_as_the_utterance_is(tmp_path: Path) -> None:
-    encoder = AudioSetEncoder(CPU)
+def test_a_step_of_sound_is_pooled_as_the_utterance_is(tmp_path: Path) -> None:
+    encoder = AudioSetEncoder(1.0, CPU)
     clip = Clip(write_sound(tmp_path / "long.wav", 2.9), "happy", "me")
     short = replace(clip, end_s=1.2)
     torch.manual_seed(0)
@@ -179,7 +180,7 @@ def test_a_second_of_sound_is_pooled_as_the_utterance_is(tmp_path: Path) -> None
     )
     with torch.no_grad():
         log_mel = network.frontend(whole)  # 291 frames: three equal parts
-        last = network.embed(log_mel[:, :, 194:])[0].numpy()
+        last = network.embed(log_mel[:, :, 194:], loudness(log_mel)[:, :, 194:])[0].numpy()
         alone = network.embed(network.frontend(brief))[0].numpy()
     np.testing.assert_allclose(found[2], last, rtol=2e-3, atol=1e-3)
     np.testing.assert_allclose(encoder.encode(short)[0], alone, rtol=2e-3, atol=1e-3)
@@ -287,7 +288,7 @@ def test_a_modality_that_is_added_leaves_the_others_as_they_are(
     sounds: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(monkeypatch, Counting(), sounds, tmp_path)
-    both = {"acoustic": AudioSetEncoder(CPU), "lexical": Counting(stop_at=0)}
+    both = {"acoustic": AudioSetEncoder(2.0, CPU), "lexical": Counting(stop_at=0)}
     monkeypatch.setattr(module, "make_encoders", lambda settings, notice: both)
     assert extract(sounds, tmp_path).n_made == 5
     assert read_feature_set(tmp_path).dims == {"acoustic": 2496, "lexical": 3}
@@ -355,4 +356,4 @@ def test_real_films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.absent == {"visual": {}, "acoustic": {}}
     read = read_feature_set(tmp_path / "set")
     assert [array.shape for array in read.features["visual"]] == [(5, 160)] * 2
-    assert [array.shape for array in read.features["acoustic"]] == [(2, 2496)] * 2
+    assert [array.shape for array in read.features["acoustic"]] == [(1, 2496)] * 2

@@ -18,6 +18,8 @@ from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.detector import DetectorMaker, detector_maker
 from emofuse.inference.recogniser import MODEL
+from emofuse.inference.smoothing import SmoothingSettings
+from emofuse.inference.vad import SpeechMaker, speech_maker
 from emofuse.outputs.index import Row, write_index
 from emofuse.outputs.terminal import summary_panel
 from emofuse.recordings.one import Options, Outcome, analyze_recording, work
@@ -60,6 +62,7 @@ def analyze(
             metavar="ID", help="A text classifier of the Hugging Face Hub, or its folder, for the words (extra: text)."
         ),
     ] = None,
+    smooth: Annotated[bool, typer.Option("--smooth", help="Steady the labels from moment to moment.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Recordings to work on at once.")] = 1,
 ) -> None:
     """Read the emotion in recordings: an annotated video, JSON and CSV for each, and other formats on request.
@@ -72,10 +75,11 @@ def analyze(
     settings = AnalyzerSettings.checked(mode=mode, hop_s=hop_s)
     plan = make_plan(inputs, out, wanted)
     words = plan_words(plan.tasks, wanted, transcript, asr, asr_model, asr_language, text_model, device)
-    options = Options(wanted, settings, bundle, device, words)
+    options = Options(wanted, settings, bundle, device, words, SmoothingSettings() if smooth else None)
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
-    models = load_bundle(bundle, device), detector_maker(note)
-    for line in notes_on(words, models[0]):
+    loaded = load_bundle(bundle, device)
+    models = loaded, detector_maker(note), speech_maker(note, loaded)
+    for line in notes_on(words, loaded):
         note(line)
     at_once = jobs > 1 and len(plan.tasks) > 1
     outcomes = list(_at_once(plan, options, jobs) if at_once else _in_turn(plan, options, *models))
@@ -86,7 +90,9 @@ def analyze(
         raise typer.Exit(code)
 
 
-def _in_turn(plan: Plan, options: Options, bundle: Bundle, make_detector: DetectorMaker) -> Iterator[Outcome]:
+def _in_turn(
+    plan: Plan, options: Options, bundle: Bundle, make_detector: DetectorMaker, make_speech: SpeechMaker
+) -> Iterator[Outcome]:
     with _progress() as progress:
         for number, task in enumerate(plan.tasks, start=1):
             count = f"[{number}/{len(plan.tasks)}] " if len(plan.tasks) > 1 else ""
@@ -95,7 +101,7 @@ def _in_turn(plan: Plan, options: Options, bundle: Bundle, make_detector: Detect
             def show(time_s: float, duration_s: float | None, bar: object = bar) -> None:
                 progress.update(bar, completed=time_s, total=duration_s)  # type: ignore[arg-type]
 
-            outcome = analyze_recording(task, options, bundle, make_detector, show)
+            outcome = analyze_recording(task, options, bundle, make_detector, show, make_speech)
             progress.remove_task(bar)
             _tell(outcome, progress, alone=len(plan.tasks) == 1)
             yield outcome

@@ -32,7 +32,8 @@ app = typer.Typer(
 def make(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
     networks: Annotated[
-        list[str] | None, typer.Argument(metavar="[face|voice|clip]=FILE.onnx...", help="What `emofuse export` wrote.")
+        list[str] | None,
+        typer.Argument(metavar="[face|voice|clip|text]=FILE.onnx...", help="What `emofuse export` wrote."),
     ] = None,
     name: Annotated[str, typer.Option(help="What to call it; the folder's name, if not given.")] = "",
     base: Annotated[
@@ -116,6 +117,8 @@ def _written(spec: InputSpec) -> str:
     """Say what a network is given."""
     if spec.kind == "face":
         return f"grey faces of {spec.size_px} x {spec.size_px}"
+    if spec.kind == "text":
+        return "English words, a sentence or two"
     if spec.kind == "samples":
         return f"{spec.window_s:g} s of sound at {spec.rate_hz} Hz" if spec.window_s else f"sound at {spec.rate_hz} Hz"
     every = f"every {spec.stride}, " if spec.sampling == "strided" else ""

@@ -140,7 +140,9 @@ def evaluate(
         report, predictions = score(model, data_folder(data), request.command(), folder)
     else:
         if model is not None:
-            raise UsageError("--model goes with a face recipe, a text recipe, or --test", "others are trained anew in every fold")
+            raise UsageError(
+                "--model goes with a face recipe, a text recipe, or --test", "others are trained anew in every fold"
+            )
         folder = out or request.folder(settings.name)
         report, predictions = evaluate_utterances(request, settings, folder, Machine(data, device, jobs))
     place = folder / "transductive" if transductive else folder

@@ -39,7 +39,7 @@ def extract(
     ] = "face",
     acoustic: Annotated[
         Literal["audioset", "egemaps", "none"],
-        typer.Option(help="audioset: mn04, second by second; egemaps: openSMILE over the utterance."),
+        typer.Option(help="audioset: mn04, a step of --step-s each; egemaps: openSMILE over the utterance."),
     ] = "audioset",
     lexical: Annotated[
         str, typer.Option(metavar="MODEL", help="A sentence encoder of the Hugging Face Hub, or its folder.")
@@ -48,6 +48,7 @@ def extract(
         Path | None, typer.Option(help="A CSV of id (or path) and text, beside the manifest's own column text.")
     ] = None,
     frames: Annotated[int, typer.Option(min=1, max=1024, help="Pictures of a clip that are encoded.")] = 16,
+    step_s: Annotated[float, typer.Option(min=0.5, help="About how long a step of audioset is.")] = 2.0,
     data: DataOption = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a GPU where there is one.")] = "auto",
     jobs: Annotated[int, typer.Option(min=1, help="Clips to work on at once.")] = 1,
@@ -63,7 +64,7 @@ def extract(
     from emofuse.training.utterances import find_corpus
 
     settings = ExtractSettings.checked(
-        visual=visual, acoustic=acoustic, lexical=lexical, n_frames=frames, device=device
+        visual=visual, acoustic=acoustic, lexical=lexical, n_frames=frames, step_s=step_s, device=device
     )
     clips = find_corpus(manifest, data)
     with progress_hook() as hook:

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from emofuse import __version__
-from emofuse.cli import analyze, bundle, compare, corpus, demo, evaluate, features, info, serve, train
+from emofuse.cli import analyze, bundle, compare, corpus, demo, evaluate, features, info, live, serve, train
 from emofuse.cli.console import ERR, complain
 from emofuse.errors import EmofuseError
 
@@ -42,6 +42,7 @@ def _main(
 
 app.command("analyze")(analyze.analyze)
 app.command("demo")(demo.demo)
+app.command("live")(live.live)
 app.command("serve")(serve.serve)
 app.command("info")(info.info)
 app.command("train")(train.train)

@@ -12,16 +12,15 @@ import typer
 from rich.markup import escape
 
 from emofuse.assets import cache_folder
-from emofuse.cli.console import ERR, OUT
+from emofuse.cli.console import ERR, OUT, note
 from emofuse.errors import UsageError
 
-_MOST_CONNECTIONS: Final = 200
 _NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "websockets")
 
 
 def serve(
     host: Annotated[str, typer.Option(help="Where to listen; anything but this machine wants a token.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
     bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
     folder: Annotated[Path | None, typer.Option(help="Of the queue and the results; default: in the cache.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Recordings to analyse at once.")] = 1,
@@ -30,7 +29,7 @@ def serve(
     max_queue: Annotated[int, typer.Option(min=1, help="Recordings that may wait; more get 429.")] = 64,
     max_live: Annotated[int, typer.Option(min=0, help="Live clients at once.")] = 2,
     job_timeout_s: Annotated[float, typer.Option(min=1, help="For one recording.")] = 3600,
-    job_memory_mb: Annotated[float, typer.Option(min=100, help="For one recording.")] = 3000,
+    job_memory_mb: Annotated[float, typer.Option(min=600, help="For one recording.")] = 3000,
     keep_s: Annotated[float, typer.Option(min=1, help="How long results are kept.")] = 3600,
     origin: Annotated[list[str] | None, typer.Option(help="A site whose pages may use the service, too.")] = None,
 ) -> None:
@@ -41,18 +40,17 @@ def serve(
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise UsageError(f"{', '.join(missing)} is not installed", "pip install 'emofuse[serve]'")
-    import uvicorn
-
     from emofuse.inference.bundle import load_bundle
-    from emofuse.service.app import create_app
-    from emofuse.service.guard import ImpatientProtocol
-    from emofuse.service.packets import MOST_BYTES
+    from emofuse.inference.detector import detector_maker
+    from emofuse.inference.vad import speech_maker
+    from emofuse.service.app import open_store
+    from emofuse.service.server import run
     from emofuse.service.settings import ServiceSettings
 
     settings = ServiceSettings.checked(
         host=host,
         port=port,
-        token=os.environ.get("EMOFUSE_TOKEN") or None,
+        token=_token(),
         origins=tuple(origin or ()),
         folder=folder or cache_folder() / "service",
         bundle=bundle,
@@ -66,23 +64,24 @@ def serve(
         keep_s=keep_s,
     )
     settings.check()
-    load_bundle(bundle)  # a wrong one is said now, not by every job
+    # What is wrong is said now, not by every job; and what has to be downloaded is, as the workers download nothing.
+    loaded = load_bundle(bundle)
+    detector_maker(note)
+    speech_maker(note, loaded)
+    open_store(settings.folder).close()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    config = uvicorn.Config(
-        create_app(settings),
-        host,
-        port,
-        http=ImpatientProtocol,
-        ws="websockets-sansio",
-        ws_max_size=MOST_BYTES,
-        access_log=False,  # it would hold what people call their recordings
-        limit_concurrency=_MOST_CONNECTIONS,
-        timeout_keep_alive=10,
-        timeout_graceful_shutdown=10,
-        server_header=False,
-        log_config=None,
-    )
-    where = f"[{host}]" if ":" in host else host
-    OUT.print(f"emofuse listens on [bold]{escape(f'http://{where}:{port}')}[/bold]; Ctrl-C ends it")
-    uvicorn.Server(config).run()
+    run(settings, lambda url: OUT.print(f"emofuse listens on [bold]{escape(url)}[/bold]; Ctrl-C ends it"))
     ERR.print("the service has ended; what was waiting or running goes on when it is started again")
+
+
+def _token() -> str | None:
+    """Return the token that is set, None where none is. Raises UsageError for one that will not do, not showing it."""
+    from emofuse.service.settings import is_fit_token
+
+    token = os.environ.get("EMOFUSE_TOKEN") or None
+    if token is not None and not is_fit_token(token):
+        raise UsageError(
+            "EMOFUSE_TOKEN is no token",
+            "16 to 500 printable ASCII characters and no space, such as `openssl rand -hex 24` prints",
+        )
+    return token

@@ -83,7 +83,8 @@ def run_methods(
     done, total = 0, len(recipes) * len(splits)
     for split, place in zip(splits, places, strict=True):
         under: dict[str, list[NDArray[np.float32]]] = {}
-        for name, recipe in recipes.items():
+        for name in sorted(recipes, key=lambda name: isinstance(recipes[name].model, LateFusionSettings)):
+            recipe = recipes[name]  # late fusions after what they are made of
             utterances = _data(recipe, kinds)
             own = place if isinstance(recipe.model, LateFusionSettings) else place.within(as_folder(name))
             results = run_folds(recipe, utterances, split, own, _unheard)

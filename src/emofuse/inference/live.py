@@ -133,7 +133,7 @@ class LiveSession:
         """Yield an update for every packet that is analysed; after the last one, the last moments."""
         assert self._is_entered, "enter the session first"
         while (taken := self._take()) is not None:
-            update = taken if isinstance(taken, LiveUpdate) else self._answers.analyse(taken.packet, taken.arrived_s)
+            update = taken if isinstance(taken, LiveUpdate) else self._analysed(taken)
             if update is not None:
                 yield update
         last = self._answers.flush()
@@ -282,3 +282,8 @@ class LiveSession:
         for key, source in self._state.running.items():
             if source.stall_s is not None and now_s - self._state.heard_s[key] > source.stall_s:
                 raise MediaError(f"nothing has come from {source.name} for {source.stall_s:.0f} s", "was it unplugged?")
+
+    def _analysed(self, arrived: Arrived) -> LiveUpdate | None:
+        # a source that waits for room has no delay
+        is_live = self.settings.max_delay_s is not None
+        return self._answers.analyse(arrived.packet, arrived.arrived_s if is_live else None)

@@ -41,8 +41,9 @@ class Answers:
         self.end_s = math.nan  # of the stream so far
         self._moment_s = self._frame_s = -math.inf  # times of the latest moment and picture
 
-    def analyse(self, packet: Packet | Line, arrived_s: float) -> LiveUpdate | None:
-        """Push a packet that came at `arrived_s` of the clock; None for a line, and a picture that came too late."""
+    def analyse(self, packet: Packet | Line, arrived_s: float | None) -> LiveUpdate | None:
+        """Push a packet that came at `arrived_s` of the clock, None where nothing is live; returns None for a line, and
+        for a picture that came too late."""
         if isinstance(packet, Line):
             self._analyzer.push(packet)
             return None
@@ -52,7 +53,7 @@ class Answers:
         moments = tuple(self._analyzer.push(packet))
         came_s = packet.time_s if isinstance(packet, Frame) else packet.end_s  # a block is there when it has ended
         delay_s = None
-        if moments and not packet.time_s - self.end_s > _UNBROKEN_S:
+        if arrived_s is not None and moments and not packet.time_s - self.end_s > _UNBROKEN_S:
             delay_s = self._clock() - arrived_s + max(came_s - moments[-1].time_s, 0.0)
             self.delays.add(delay_s)
         self.end_s = came_s if math.isnan(self.end_s) else max(self.end_s, came_s)

@@ -34,7 +34,7 @@ PREDICTORS: Final[dict[BundleModality, Callable[[Bundle], object]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How one network did. call_ms: the median milliseconds of a call with one clip, face, window of sound or sentence."""
+    """How one network did. call_ms: median milliseconds of a call with one clip, face, sentence or window of sound."""
 
     modality: BundleModality
     size_bytes: int

@@ -87,7 +87,7 @@ class SileroNetwork:
         self._rate = np.array(RATE_HZ, np.int64)
 
     def step(self, samples: NDArray[np.float32], state: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
-        """Score (CONTEXT + CHUNK,) samples; state: (2, 1, 128). Returns the probability of speech and the next state."""
+        """Score (CONTEXT + CHUNK,) samples. state: (2, 1, 128). Returns how likely speech is, and the next state."""
         given = {"input": samples[None], "state": state, "sr": self._rate}
         outputs: list[Any] = self._session.run(None, given)
         return float(outputs[0][0, 0]), outputs[1]

@@ -19,7 +19,7 @@ from emofuse.media import _sound
 from emofuse.media._pace import Now, Pace, stream_clock
 from emofuse.media.reader import AUDIO_RATE_HZ, open_media
 from emofuse.timeline import SourceInfo
-from emofuse.types import Frame, Packet
+from emofuse.types import AudioBlock, Frame, Packet
 
 __all__ = ["Camera", "Microphone", "Now", "PacedFile", "PacketSource", "stream_clock"]
 
@@ -31,13 +31,19 @@ _DRIFT_S: Final = 0.2  # by which the clocks of a microphone and the machine may
 class PacketSource(Protocol):
     """What a live session reads: packets as they come, each kind in the order of time.
 
-    name: what people call it. stall_s: without a packet for so long it is thought dead; None: never. `packets` is
-    called once, may wait for the next packet, and raises MediaError where the source fails; `close` may be called at
-    any time, more than once and from elsewhere, and makes `packets` end soon.
+    name: what people call it; has_audio: whether sound may come; stall_s: without a packet for so long it is thought
+    dead, None: never. `packets` is called once, may wait for the next packet, and raises MediaError where the source
+    fails; `close` may be called at any time, more than once and from elsewhere, and makes `packets` end soon.
     """
 
-    name: str
-    stall_s: float | None
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def has_audio(self) -> bool: ...
+
+    @property
+    def stall_s(self) -> float | None: ...
 
     def packets(self) -> Iterator[Packet]: ...
 
@@ -51,10 +57,13 @@ class Camera:
     """
 
     def __init__(self, device: int | str = 0, now: Now | None = None, size: tuple[int, int] = (640, 480)) -> None:
-        self.name, self.stall_s = f"camera {device}", _DEVICE_STALL_S
+        self.name, self.has_audio, self.stall_s = f"camera {device}", False, _DEVICE_STALL_S
         self._now = now or stream_clock()
         self._is_closed = self._is_read = False
+        log = cv2.utils.logging
+        level = log.setLogLevel(log.LOG_LEVEL_SILENT)  # OpenCV prints why it cannot open a camera; MediaError says it
         self._camera = cv2.VideoCapture(device)
+        log.setLogLevel(level)
         if not self._camera.isOpened():
             raise MediaError(
                 f"{self.name} cannot be opened",
@@ -92,7 +101,8 @@ class Microphone:
     """
 
     def __init__(self, device: int | str | None = None, now: Now | None = None) -> None:
-        self.name, self.stall_s = "microphone" if device is None else f"microphone {device}", _DEVICE_STALL_S
+        self.name = "microphone" if device is None else f"microphone {device}"
+        self.has_audio, self.stall_s = True, _DEVICE_STALL_S
         self._now = now or stream_clock()
         self._is_closed = self._is_read = False
         try:
@@ -138,7 +148,8 @@ class Microphone:
 
 
 class PacedFile:
-    """A recording, handed out at the pace at which it was made; with `is_paced` false, as fast as it is taken.
+    """A recording, handed out at the pace at which it was made; with `is_paced` false, as fast as it is taken. Without
+    `has_audio` its sound is left out.
 
     source: what it is. Raises MediaError as `open_media` does.
     """
@@ -147,6 +158,7 @@ class PacedFile:
         self,
         path: str | Path,
         *,
+        has_audio: bool = True,
         is_paced: bool = True,
         now: Now | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -154,6 +166,7 @@ class PacedFile:
         self.name, self.stall_s = str(path), None
         self._reader = open_media(path)
         self.source: SourceInfo = self._reader.source
+        self.has_audio = has_audio and self.source.has_audio
         self._pace = Pace(now or stream_clock(), sleep) if is_paced else None
         self._is_closed = self._is_read = False
 
@@ -162,6 +175,8 @@ class PacedFile:
         self._is_read = True
         try:
             for packet in self._reader:
+                if isinstance(packet, AudioBlock) and not self.has_audio:
+                    continue
                 if self._pace is not None:
                     self._pace.wait(packet.time_s, lambda: self._is_closed)
                 if self._is_closed:

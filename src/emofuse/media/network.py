@@ -44,7 +44,8 @@ class NetworkStream:
         # Without the password that may be in it: the name is shown and written into results.
         self.name = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
         self.stall_s = None  # FFmpeg gives up by itself
-        options = {"protocol_whitelist": _PROTOCOLS, "fflags": "nobuffer"}
+        # What the streams are is found out from two seconds of them, not FFmpeg's five: somebody is waiting.
+        options = {"protocol_whitelist": _PROTOCOLS, "analyzeduration": "2000000"}
         if parts.scheme.lower().startswith("rtsp"):
             options["rtsp_transport"] = "tcp"  # over UDP lost packets smear the picture
         try:
@@ -57,6 +58,7 @@ class NetworkStream:
             ) from None
         self._video = _container.pick(self._container.streams.video)
         self._audio = _container.pick(self._container.streams.audio) if has_audio else None
+        self.has_audio = self._audio is not None
         if self._video is None and self._audio is None:
             self._container.close()
             raise MediaError(f"{self.name} holds neither a picture nor a sound", "check the address")

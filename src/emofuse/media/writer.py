@@ -7,7 +7,6 @@ import errno
 import math
 import os
 import secrets
-from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -32,7 +31,6 @@ from emofuse.types import AudioBlock
 CRF: Final = 20  # constant quality of x264: 18 cannot be told from the source, 23 is its default
 MAX_SIDE: Final = 3840  # pixels; browsers and their hardware decoders play H.264 up to here
 _TIME_BASE: Final = Fraction(1, 90_000)  # seconds per tick, as MPEG has it: any frame rate's times are whole
-_MOST_EARLY: Final = 1000  # blocks of live sound that wait for the first picture: half a minute
 _BT709: Final = 1  # the number of BT.709 among AVColorSpace, AVColorPrimaries and AVColorTransferCharacteristic
 
 
@@ -41,8 +39,9 @@ class VideoWriter:
 
     Use it in a `with` block. Pictures keep their times; the sound is copied bit for bit where it is AAC, and
     is encoded to AAC otherwise, at its own times. Without a source_path (a live stream) the sound is what is given to
-    `write_sound`; sound_rate_hz is its rate, None where there is to be none. The file appears under its name only when the block ends
-    well; on any exception nothing is left behind. n_dropped: pictures that were not later than the one before.
+    `write_sound`; sound_rate_hz is its rate, None where there is none. The file appears under its name only when the
+    block ends well; on any exception nothing is left behind. n_dropped: pictures that were not later than the one
+    before.
 
     Raises OutputError when the file cannot be written, MediaError when source_path cannot be read.
     """
@@ -60,7 +59,6 @@ class VideoWriter:
         self._fps: float | None = None
         self._has_sound = False  # of the source
         self._start_s = 0.0
-        self._early: deque[AudioBlock] = deque(maxlen=_MOST_EARLY)
         self._part = self._path.with_name(f".{self._path.stem}.{secrets.token_hex(4)}.mp4")
         self._output: OutputContainer | None = None
         self._stream: VideoStream | None = None
@@ -120,14 +118,11 @@ class VideoWriter:
                 self._sound.write_until(time_s)
 
     def write_sound(self, block: AudioBlock) -> None:
-        """Add a block of a live stream's sound, at sound_rate_hz and in the order of time. Raises OutputError.
+        """Add a block of a live stream's sound, at sound_rate_hz and in the order of time, after the first picture.
 
-        Until the first picture comes it waits, some seconds of it at most.
+        Raises OutputError.
         """
-        assert self._sound_rate_hz == block.rate_hz and self._source_path is None, "sound of a live stream, at its rate"
-        if not isinstance(self._sound, PushedSoundtrack):
-            self._early.append(block)
-            return
+        assert isinstance(self._sound, PushedSoundtrack) and block.rate_hz == self._sound_rate_hz, "a live stream's"
         with self._translated():
             self._sound.push(block)
 
@@ -160,8 +155,6 @@ class VideoWriter:
         elif self._source_path is not None and self._has_sound:
             self._sound = Soundtrack(self._output, self._source_path, self._start_s)
         self._output.start_encoding()
-        while self._early and isinstance(self._sound, PushedSoundtrack):
-            self._sound.push(self._early.popleft())
 
     def _picture(self, image: NDArray[np.uint8], tick: int) -> VideoFrame:
         assert self._stream is not None

@@ -57,18 +57,15 @@ VideoNetwork: TypeAlias = Cnn3d | ResnetLstm | ResnetTransformer | R3d | Mvit | 
 FeatureNetwork: TypeAlias = (
     UnimodalNet | EarlyFusion | GatedFusionNet | AttentionFusion | TemporalFusion | UnifiedTransformer
 )
-BuiltNetwork: TypeAlias = FaceNet | SpeechNetwork | VideoNetwork | FrameLstmMel | AudioVideoNet | FeatureNetwork | TextNet
+BuiltNetwork: TypeAlias = (
+    FaceNet | SpeechNetwork | VideoNetwork | FrameLstmMel | AudioVideoNet | FeatureNetwork | TextNet
+)
 NetworkSettings: TypeAlias = (
     FaceNetSettings | SpeechNetSettings | ClipNetSettings | FeatureNetSettings | TextNetSettings
 )
 Weights: TypeAlias = Mapping[str, Path]  # files of assets, by the assets' names
 _OnePart: TypeAlias = (
-    FaceNetSettings
-    | SpeechNetSettings
-    | VideoNetSettings
-    | FrameLstmMelSettings
-    | FeatureNetSettings
-    | TextNetSettings
+    FaceNetSettings | SpeechNetSettings | VideoNetSettings | FrameLstmMelSettings | FeatureNetSettings | TextNetSettings
 )
 
 

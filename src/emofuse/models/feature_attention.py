@@ -27,7 +27,11 @@ class CrossAttention(nn.Module):
         self.attention = nn.MultiheadAttention(width, heads, dropout, add_zero_attn=True, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.feed_forward = nn.Sequential(
-            nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width), nn.Dropout(dropout)
+            nn.Linear(width, 2 * width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(2 * width, width),
+            nn.Dropout(dropout),
         )
 
     def forward(self, own: Tensor, other: Tensor, other_mask: Tensor) -> Tensor:

@@ -43,9 +43,11 @@ class Vocabulary(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map (N, T) numbers of words to (N, T) rows, int64."""
-        # of the rising numbers of known words so many are smaller; ONNX has no search
         numbers = tokens.float()
-        place = (numbers.unsqueeze(2) > self.known).sum(dim=2)
+        if torch.compiler.is_compiling():  # so many known words have a smaller number; ONNX has no search
+            place = (numbers.unsqueeze(2) > self.known).sum(dim=2)
+        else:
+            place = torch.searchsorted(self.known, numbers)
         found = self.known[place.clamp(max=len(self.known) - 1)] == numbers
         rows = torch.where(found, place + 2, torch.ones_like(place))
         return torch.where(tokens == PADDING, torch.zeros_like(rows), rows)

@@ -87,9 +87,12 @@ class VoiceNet(nn.Module):
         """Score log-mels (N, F, T) that the front end made. Returns (N, C) logits."""
         return cast(Tensor, self.head(self.embed(log_mel)))
 
-    def embed(self, log_mel: Tensor) -> Tensor:
-        """Map (N, F, T) to (N, D): for each tap, channel and frequency, weighted mean and deviation over time."""
-        weights = loudness(log_mel)
+    def embed(self, log_mel: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Map (N, F, T) to (N, D): for each tap, channel and frequency, weighted mean and deviation over time.
+
+        weights: (N, 1, T) of the frames, where they are not how loud each is beside the others.
+        """
+        weights = loudness(log_mel) if weights is None else weights
         x = log_mel.unsqueeze(1)
         pooled: list[Tensor] = []
         for index, block in enumerate(self.backbone):

@@ -33,7 +33,7 @@ def summary_panel(timeline: Timeline) -> RenderableType:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
     """What the output can show. width: columns inside the panel."""
 
     width: int
@@ -47,24 +47,29 @@ class _Look:
         return "".join(c if c.isprintable() else "?" for c in known)
 
 
+def look_of(console: Console, options: ConsoleOptions) -> Look:
+    """Return what fits into a panel on this console."""
+    return Look(
+        width=max(min(options.max_width, _MAX_WIDTH) - 4, 20),
+        has_colour=console.color_system is not None and not console.no_color,
+        block="#" if options.ascii_only else "█",
+        encoding=options.encoding,
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Summary:
     timeline: Timeline
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = min(options.max_width, _MAX_WIDTH)
-        look = _Look(
-            width=max(width - 4, 20),
-            has_colour=console.color_system is not None and not console.no_color,
-            block="#" if options.ascii_only else "█",
-            encoding=options.encoding,
-        )
+        look = look_of(console, options)
         fused = self.timeline.summary.fused
         parts: list[RenderableType] = [_headline(self.timeline, look)]
         if self.timeline.moments:
             parts += [Text(), *_course(self.timeline, look)]
         if fused is not None:
-            parts += [Text(), _bars(fused, look)]
+            parts += [Text(), bars(fused, look)]
         parts += [Text(), _voices(self.timeline, look)]
         name = self.timeline.source.path.replace("\\", "/").rsplit("/", 1)[-1]
         yield Panel(Group(*parts), title=Text(look.printable(name)), width=width)
@@ -87,11 +92,12 @@ def marks(labels: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _style(label: str) -> str:
+def label_style(label: str) -> str:
+    """Return the label's colour as rich takes it."""
     return "#{:02x}{:02x}{:02x}".format(*rgb(label))
 
 
-def _headline(timeline: Timeline, look: _Look) -> Text:
+def _headline(timeline: Timeline, look: Look) -> Text:
     fused = timeline.summary.fused
     duration_s = timeline.source.duration_s
     length = f"   {_clock(duration_s)}" if duration_s is not None else ""
@@ -99,7 +105,7 @@ def _headline(timeline: Timeline, look: _Look) -> Text:
         return Text.assemble(("no emotion could be read", "bold"), (length, "dim"))
     used = " + ".join(timeline.summary.used)
     return Text.assemble(
-        (look.printable(fused.label), f"bold {_style(fused.label)}"),
+        (look.printable(fused.label), f"bold {label_style(fused.label)}"),
         (f"  {fused.confidence:.0%}", "bold"),
         f"   from {used}" if used else "",
         (length, "dim"),
@@ -112,7 +118,7 @@ def _clock(time_s: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
-def _course(timeline: Timeline, look: _Look) -> list[RenderableType]:
+def _course(timeline: Timeline, look: Look) -> list[RenderableType]:
     """One cell per stretch of time, its scale, and the legend of the labels that occur."""
     bins = _binned(timeline, look.width)
     letters = marks(timeline.labels)
@@ -125,11 +131,11 @@ def _course(timeline: Timeline, look: _Look) -> list[RenderableType]:
 
     row = Text(no_wrap=True)
     for label, cells in groupby(bins):
-        row.append(mark(label) * len(list(cells)), style=_style(label) if label is not None else "")
+        row.append(mark(label) * len(list(cells)), style=label_style(label) if label is not None else "")
     first, last = _clock(0), _clock(_length(timeline))
     scale = Text(first + " " * max(1, len(bins) - len(first) - len(last)) + last, style="dim")
     entries = [
-        Text.assemble((mark(label), _style(label)), f" {look.printable(label)}")
+        Text.assemble((mark(label), label_style(label)), f" {look.printable(label)}")
         for label in timeline.labels
         if label in bins
     ]
@@ -167,7 +173,8 @@ def _binned(timeline: Timeline, width: int) -> list[str | None]:
     return bins
 
 
-def _bars(scores: Scores, look: _Look) -> Table:
+def bars(scores: Scores, look: Look) -> Table:
+    """Return a bar for each label, with its probability."""
     longest = min(max(map(cell_len, scores.labels)), look.width // 3)
     room = max(min(48, look.width - longest - 8), 4)
     grid = Table.grid(padding=(0, 1))
@@ -177,13 +184,13 @@ def _bars(scores: Scores, look: _Look) -> Table:
     for label, p in zip(scores.labels, scores.probabilities.tolist(), strict=True):
         grid.add_row(
             Text(look.printable(label), style="bold" if label == scores.label else ""),
-            Text(look.block * round(p * room), style=_style(label)),
+            Text(look.block * round(p * room), style=label_style(label)),
             f"{p:.0%}",
         )
     return grid
 
 
-def _voices(timeline: Timeline, look: _Look) -> Table:
+def _voices(timeline: Timeline, look: Look) -> Table:
     """What each modality said alone, or why it said nothing."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)

@@ -14,6 +14,8 @@ from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.detector import DetectorMaker, detector_maker
 from emofuse.inference.session import run
+from emofuse.inference.smoothing import SmoothingSettings
+from emofuse.inference.vad import PeriodicGate, SpeechMaker, speech_maker
 from emofuse.media import VideoWriter, open_media
 from emofuse.outputs.overlay import Strip, draw
 from emofuse.outputs.page import write_html
@@ -33,6 +35,7 @@ class Options:
     bundle: str = "base"
     device: str = "cpu"
     words: WordOptions = field(default_factory=WordOptions)
+    smoothing: SmoothingSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ def analyze_recording(
     bundle: Bundle,
     make_detector: DetectorMaker,
     on_progress: Callable[[float, float | None], None] | None = None,
+    make_speech: SpeechMaker = PeriodicGate,
 ) -> Outcome:
     """Analyse `task.source` and write the formats asked for, each under a temporary name first.
 
@@ -87,6 +91,8 @@ def analyze_recording(
                 show,
                 transcript=transcript,
                 scorer=scorer,
+                speech=make_speech(),
+                smoothing=options.smoothing,
             )
             notes += media.warnings
         annotated = files[0] if files else None
@@ -108,16 +114,17 @@ def analyze_recording(
 def work(task: Task, options: Options) -> Outcome:
     """Do one recording in a worker process, which loads its models at its first one."""
     try:
-        bundle, make_detector = _models(options.bundle, options.device)
+        bundle, make_detector, make_speech = _models(options.bundle, options.device)
     except EmofuseError as error:
         return Outcome(task.source, failure=str(error))
-    return analyze_recording(task, options, bundle, make_detector)
+    return analyze_recording(task, options, bundle, make_detector, make_speech=make_speech)
 
 
 @cache
-def _models(bundle: str, device: str) -> tuple[Bundle, DetectorMaker]:
-    # the parent has said already which detector it is
-    return load_bundle(bundle, device), detector_maker(lambda notice: None)
+def _models(bundle: str, device: str) -> tuple[Bundle, DetectorMaker, SpeechMaker]:
+    loaded = load_bundle(bundle, device)
+    # the parent has said already which detectors they are
+    return loaded, detector_maker(lambda notice: None), speech_maker(lambda notice: None, loaded)
 
 
 def _painter(writer: VideoWriter, labels: tuple[str, ...], duration_s: float | None) -> Callable[[Frame, Moment], None]:

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from pathlib import Path
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Final, cast
 
-from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
 from emofuse import __version__
 from emofuse.inference.analyzer import AnalyzerSettings, Mode
-from emofuse.outputs.writers import WRITERS, suffix
 from emofuse.service.errors import RefusedError
+from emofuse.service.live_models import LiveModels
 from emofuse.service.metrics import Metrics
 from emofuse.service.models import Analysis, Health, refusals
+from emofuse.service.results import KINDS, MEDIA_TYPES, Download, results_in
 from emofuse.service.runner import RECORDING, RESULTS, Runner
-from emofuse.service.settings import MEGABYTE, ServiceSettings
+from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import Job, JobStore, QueueFullError
-from emofuse.service.uploads import FIELD, receive, shown_name, too_large
+from emofuse.service.uploads import FIELD, check_stated, receive, shown_name
 
-KINDS: Final = (*WRITERS, "mp4")
-MEDIA_TYPES: Final = {
-    "json": "application/json",
-    "csv": "text/csv; charset=utf-8",
-    "html": "text/html; charset=utf-8",
-    "png": "image/png",
-    "srt": "application/x-subrip",
-    "vtt": "text/vtt; charset=utf-8",
-    "eaf": "application/xml",
-    "textgrid": "text/plain; charset=utf-8",
-    "mp4": "video/mp4",
-}
 _DEFAULTS: Final = AnalyzerSettings()
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
@@ -51,6 +43,12 @@ _BODY: Final[dict[str, Any]] = {
         },
     }
 }
+_LOCATION: Final[Any] = {"Location": {"description": "Where the analysis is", "schema": {"type": "string"}}}
+_LINKS: Final[Any] = {
+    name: {"operationId": name, "parameters": {"analysis_id": "$response.body#/id"}} for name in ("status", "delete")
+}
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_Id = Annotated[str, Path(description="As the upload was answered", examples=["q3cAxLr0vJ6rMZcGzBzq8w"])]
 router = APIRouter(prefix="/v1", tags=["analyses"])
 
 
@@ -62,6 +60,8 @@ class Parts:
         self.store = store
         self.runner = runner
         self.metrics = metrics
+        self.models = LiveModels(settings.bundle)
+        self.n_sockets = 0  # WebSockets, with those that have not begun
         self.n_live = 0
 
 
@@ -72,17 +72,27 @@ def parts_of(request: Request) -> Parts:
 
 @router.post(
     "/analyses",
+    operation_id="submit",
     status_code=202,
-    responses=refusals(400, 408, 413, 415, 422, 429),
+    responses={202: {"headers": _LOCATION, "links": _LINKS}, **refusals(400, 408, 413, 415, 422, 429, 507)},
     openapi_extra=_BODY,
     summary="Send a recording",
 )
 async def submit(
     request: Request,
     response: Response,
-    name: Annotated[str | None, Query(max_length=300, description="What to call it; a form's file has a name.")] = None,
-    mode: Annotated[Mode, Query(description="A moment every hop_s, or one for every frame.")] = _DEFAULTS.mode,
-    hop_s: Annotated[float, Query(ge=0.05, le=60)] = _DEFAULTS.hop_s,
+    name: Annotated[
+        str | None,
+        Query(
+            max_length=300,
+            description="What to call it; by default the name of a form's file.",
+            examples=["interview.mp4"],
+        ),
+    ] = None,
+    mode: Annotated[
+        Mode, Query(description="queue: a moment every hop_s; frame: one for every frame.")
+    ] = _DEFAULTS.mode,
+    hop_s: Annotated[float, Query(ge=0.05, le=60, description="Seconds between moments.")] = _DEFAULTS.hop_s,
     annotate: Annotated[bool, Query(description="Also make the video with boxes and labels.")] = True,
 ) -> Analysis:
     """Take a recording of any common format and answer with an id at once: the analysis is in a queue."""
@@ -98,61 +108,91 @@ async def submit(
 
 
 async def _take(parts: Parts, request: Request, name: str | None, options: dict[str, Any]) -> Job:
-    stated = request.headers.get("content-length", "0")
-    most = parts.settings.max_upload_mb * MEGABYTE
-    if stated.isdecimal() and int(stated) > 1.01 * most + 4096:  # a form is a little larger than its file
-        raise too_large(most)
-    try:
-        job = parts.store.reserve(shown_name(name), json.dumps(options), parts.settings.max_queue)
-    except QueueFullError:
-        raise RefusedError(429, "queue_full", "the queue is full; come back later", parts.runner.wait_s()) from None
-    folder = parts.runner.folder(job.id)
-    try:
-        (folder / RESULTS).mkdir(parents=True)
-        kind = request.headers.get("content-type", "")
-        given = await receive(request.stream(), kind, folder / RECORDING, parts.settings)
-    except ClientDisconnect:
-        await parts.runner.delete(job.id)
-        raise RefusedError(400, "cut_off", "the upload was cut off") from None
-    except BaseException:
-        await parts.runner.delete(job.id)
-        raise
-    if name is None and given is not None:
-        parts.store.rename(job.id, shown_name(given))
-    parts.runner.enqueue(job.id)
-    return _job(parts, job.id)
+    check_stated(request.headers.get("content-length"), parts.settings)
+    with _room():
+        try:
+            job = parts.runner.reserve(shown_name(name), json.dumps(options))
+        except QueueFullError:
+            message = "the queue is full; come back later"
+            raise RefusedError(429, "queue_full", message, parts.runner.wait_s()) from None
+        folder = parts.runner.folder(job.id)
+        try:
+            (folder / RESULTS).mkdir(parents=True)
+            kind = request.headers.get("content-type", "")
+            given = await receive(request.stream(), kind, folder / RECORDING, parts.settings)
+            if not name and given:
+                parts.store.rename(job.id, shown_name(given))
+            parts.runner.enqueue(job.id)
+        except ClientDisconnect:
+            await parts.runner.delete(job.id)
+            raise RefusedError(400, "cut_off", "the upload was cut off") from None
+        except BaseException:
+            await parts.runner.delete(job.id)
+            raise
+        return _job(parts, job.id)
 
 
-@router.get("/analyses/{analysis_id}", responses=refusals(404), summary="How far it is")
-async def status(request: Request, analysis_id: str) -> Analysis:
+@contextmanager
+def _room() -> Iterator[None]:
+    """Turn what a full disk raises into a refusal."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise RefusedError(507, "disk_full", "the service has no room for this recording now", 60.0) from error
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
+        raise RefusedError(507, "disk_full", "the service has no room for this recording now", 60.0) from error
+
+
+@router.head("/analyses/{analysis_id}", include_in_schema=False)
+@router.get("/analyses/{analysis_id}", operation_id="status", responses=refusals(404), summary="How far it is")
+async def status(request: Request, analysis_id: _Id) -> Analysis:
     """Say where an analysis stands, and where its results are once it is done."""
     parts = parts_of(request)
     return _described(parts, _job(parts, analysis_id))
 
 
+@router.head("/analyses/{analysis_id}/results/{kind}", include_in_schema=False)
 @router.get(
     "/analyses/{analysis_id}/results/{kind}",
-    responses={200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}, **refusals(404, 409)},
-    response_class=FileResponse,
+    operation_id="result",
+    responses={
+        200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}, "description": "The file"},
+        206: {"content": {kind: {} for kind in MEDIA_TYPES.values()}, "description": "The part asked for with Range"},
+        **refusals(400, 404, 409, 416),
+    },
+    response_class=Download,
     summary="A result",
 )
-async def result(request: Request, analysis_id: str, kind: str) -> FileResponse:
-    """Return a result in one of its formats: json, csv, html, png, srt, vtt, eaf, textgrid, or the annotated mp4."""
+async def result(
+    request: Request,
+    analysis_id: _Id,
+    kind: Annotated[str, Path(description="The format", json_schema_extra={"enum": list(KINDS)})],
+) -> Download:
+    """Return a result in one of its formats: the annotated video is mp4, where there is a picture."""
     parts = parts_of(request)
     job = _job(parts, analysis_id)
     if job.state == "failed":
         raise RefusedError(409, "failed", f"the analysis failed: {job.message}")
     if job.state != "done":
         raise RefusedError(409, "not_done", f"the analysis is {job.state}")
-    file = _files(parts, job).get(kind)
-    if file is None:
+    found = results_in(parts.runner.folder(job.id) / RESULTS)
+    if kind not in found:
         raise RefusedError(404, "no_such_result", f"there is no {kind!r} of this recording")
-    shown = f"{Path(job.name).stem or RECORDING}.{suffix(kind)}"
-    return FileResponse(file, media_type=MEDIA_TYPES[kind], filename=shown)
+    return Download(found[kind], kind, job.name)
 
 
-@router.delete("/analyses/{analysis_id}", status_code=204, responses=refusals(404), summary="Forget it")
-async def delete(request: Request, analysis_id: str) -> Response:
+@router.delete(
+    "/analyses/{analysis_id}",
+    operation_id="delete",
+    status_code=204,
+    responses=refusals(404),
+    summary="Forget it",
+)
+async def delete(request: Request, analysis_id: _Id) -> Response:
     """Stop an analysis, and delete its recording and results."""
     parts = parts_of(request)
     _job(parts, analysis_id)
@@ -160,9 +200,10 @@ async def delete(request: Request, analysis_id: str) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/health", responses=refusals(), summary="Whether it answers", tags=["service"])
+@router.head("/health", include_in_schema=False)
+@router.get("/health", operation_id="health", responses=refusals(), summary="Whether it answers", tags=["service"])
 async def health(request: Request) -> Health:
-    """Answer at once, with the limits and how busy the service is."""
+    """Answer at once, with the limits and how busy the service is. Needs no token."""
     parts = parts_of(request)
     s = parts.settings
     return Health(
@@ -179,7 +220,15 @@ async def health(request: Request) -> Health:
     )
 
 
-@router.get("/metrics", responses=refusals(), response_class=Response, summary="Numbers", tags=["service"])
+@router.head("/metrics", include_in_schema=False)
+@router.get(
+    "/metrics",
+    operation_id="metrics",
+    responses={200: {"content": {"text/plain": {"example": "emofuse_jobs_ended_total 3.0\n"}}}, **refusals()},
+    response_class=Response,
+    summary="Numbers",
+    tags=["service"],
+)
 async def metrics(request: Request) -> Response:
     """Return what Prometheus reads."""
     parts = parts_of(request)
@@ -191,26 +240,17 @@ async def metrics(request: Request) -> Response:
 async def refuse(request: Request, error: Exception) -> JSONResponse:
     """Answer what a RefusedError says."""
     assert isinstance(error, RefusedError)
-    headers = {} if error.retry_s is None else {"retry-after": str(round(error.retry_s + 0.5))}
-    if error.status in (408, 413, 415):
-        headers["connection"] = "close"  # what is left of the upload is not read
-    return JSONResponse(error.body(), error.status, headers)
+    return JSONResponse(error.body(), error.status, error.headers())
 
 
 def _job(parts: Parts, analysis_id: str) -> Job:
     job = parts.store.get(analysis_id)
-    if job is None:
+    if job is None or parts.store.is_expired(job, parts.settings.keep_s):
         raise RefusedError(404, "no_such_analysis", "there is no such analysis; results are kept for a while only")
     return job
 
 
 def _described(parts: Parts, job: Job) -> Analysis:
-    ahead = parts.store.ahead_of(job) if job.state == "queued" else 0
-    kinds = list(_files(parts, job)) if job.state == "done" else []
+    ahead = parts.store.ahead_of(job.id) if job.state == "queued" else 0
+    kinds = list(results_in(parts.runner.folder(job.id) / RESULTS)) if job.state == "done" else []
     return Analysis.of(job, ahead, parts.settings.keep_s, kinds)
-
-
-def _files(parts: Parts, job: Job) -> dict[str, Path]:
-    folder = parts.runner.folder(job.id) / RESULTS
-    named = {kind: folder / f"{RECORDING}.{suffix(kind)}" for kind in KINDS}
-    return {kind: file for kind, file in named.items() if file.is_file()}

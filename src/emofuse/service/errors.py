@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 
 class RefusedError(Exception):
     """A request that is refused. retry_s: when it may be worth another try."""
@@ -16,3 +18,16 @@ class RefusedError(Exception):
     def body(self) -> dict[str, dict[str, str]]:
         """Return the JSON that says so."""
         return {"error": {"code": self.code, "message": self.message}}
+
+    def body_bytes(self) -> bytes:
+        """Return the JSON as it is sent."""
+        return json.dumps(self.body()).encode()
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that go with it."""
+        headers = {"content-type": "application/json"}
+        if self.status == 401:
+            headers["www-authenticate"] = "Bearer"
+        if self.retry_s is not None:
+            headers["retry-after"] = str(round(self.retry_s + 0.5))
+        return headers

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
+import logging
 import secrets
 from collections.abc import Iterable
 from typing import Final
@@ -11,10 +10,9 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emofuse.service.errors import RefusedError
-from emofuse.service.settings import ServiceSettings, is_loopback
+from emofuse.service.settings import ServiceSettings
 
 OPEN: Final = ("/", "/v1/health")  # and below "/static/": without a token there is nothing to see there
 HEADERS: Final = {
@@ -27,7 +25,8 @@ HEADERS: Final = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(self), microphone=(self), geolocation=()",
 }
-HEADER_S: Final = 10.0  # in which the head of a request has to be there
+MOST_REQUESTS: Final = 200  # under way at once
+_log = logging.getLogger(__name__)
 
 
 class Guard:
@@ -36,46 +35,81 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
         self._app = app
         self._settings = settings
+        self._n_requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is allowed. A WebSocket shows its token in its first message, as browsers can send no other."""
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] == "http":
+            self._n_requests += 1
+            try:
+                await self._http(scope, receive, send)
+            finally:
+                self._n_requests -= 1
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
             await self._app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        refusal = self._refusal(scope, headers)
-        if scope["type"] == "websocket":
-            if refusal is None:
-                await self._app(scope, receive, send)
-            else:
-                await send({"type": "websocket.close", "code": 1008, "reason": refusal.message})
-            return
 
-        async def send_with_headers(message: Message) -> None:
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        has_begun = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
-                out = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    out.setdefault(name, value)
-                if not scope["path"].startswith("/static/"):
-                    out.setdefault("cache-control", "no-store")
-                self._allow_origin(headers.get("origin"), out)
+                has_begun = True
+                self._dress(message, scope["path"], headers.get("origin"))
             await send(message)
 
+        refusal = self._refusal(scope, headers)
         if refusal is not None:
-            await respond(refusal, send_with_headers)
+            await respond(refusal, send_on)
         elif scope["method"] == "OPTIONS" and headers.get("origin") in self._settings.origins:
-            await _plain(send_with_headers, 204, [(b"content-length", b"0")])
+            await _answer(send_on, 204, [])
         else:
-            await self._app(scope, receive, send_with_headers)
+            try:
+                await self._app(scope, receive, send_on)
+            except Exception:  # here, and not further out, where the answer would have no headers
+                _log.exception("a request")
+                if has_begun:
+                    raise
+                await respond(RefusedError(500, "internal", "the service failed"), send_on)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        is_accepted = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal is_accepted
+            is_accepted = is_accepted or message["type"] == "websocket.accept"
+            if message["type"] == "websocket.http.response.start":
+                self._dress(message, scope["path"], headers.get("origin"))
+            if message["type"] == "websocket.close" and not is_accepted:  # the router knows no such path
+                await refuse(RefusedError(404, "no_such_endpoint", "there is no such WebSocket"))
+            else:
+                await send(message)
+
+        async def refuse(refusal: RefusedError) -> None:
+            if "websocket.http.response" in scope.get("extensions", {}):
+                await respond(refusal, send_on, "websocket.http")
+            else:
+                await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
+
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            await refuse(refusal)
+        else:
+            await self._app(scope, receive, send_on)
 
     def _refusal(self, scope: Scope, headers: Headers) -> RefusedError | None:
         s = self._settings
+        if self._n_requests > MOST_REQUESTS:
+            return RefusedError(503, "busy", "too many requests are under way; come back later", 5.0)
         host = headers.get("host", "")
-        if s.is_loopback and not is_loopback(urlsplit(f"//{host}").hostname or ""):
-            # a page that had its own name lead here would else be of this site
-            return RefusedError(421, "wrong_host", f"this service is not {host!r}")
+        if not s.is_named(host):  # a page that had its own name lead here would else be of this site
+            return RefusedError(421, "wrong_host", "this service has another name")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host and origin not in s.origins:
+        if origin is not None and not _is_of(origin, host) and origin.lower() not in s.origins:
             return RefusedError(403, "foreign_origin", "pages of other sites may not use this service")
         if scope["type"] == "websocket" or scope["method"] == "OPTIONS":
             return None
@@ -83,56 +117,49 @@ class Guard:
         if s.token is None or path in OPEN or path.startswith("/static/"):
             return None
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and is_token(token, s.token):
+        if scheme.lower() == "bearer" and is_token(token.strip(), s.token):
             return None
         return RefusedError(401, "no_token", "this service wants its token: Authorization: Bearer TOKEN")
 
-    def _allow_origin(self, origin: str | None, out: MutableHeaders) -> None:
-        if origin in self._settings.origins and origin is not None:
-            out["access-control-allow-origin"] = origin
-            out["access-control-allow-methods"] = "GET, POST, DELETE"
-            out["access-control-allow-headers"] = "authorization, content-type"
-            out["access-control-expose-headers"] = "location, retry-after"
-            out["cross-origin-resource-policy"] = "cross-origin"
+    def _dress(self, message: Message, path: str, origin: str | None) -> None:
+        """Give the beginning of an answer its headers."""
+        out = MutableHeaders(scope=message)
+        for name, value in HEADERS.items():
+            out.setdefault(name, value)
+        if not path.startswith("/static/"):
+            out.setdefault("cache-control", "no-store")
+        if self._settings.origins:
             out.add_vary_header("origin")
+        if origin is not None and origin.lower() in self._settings.origins:
+            out["access-control-allow-origin"] = origin
+            out["access-control-allow-methods"] = "GET, HEAD, POST, DELETE"
+            out["access-control-allow-headers"] = "authorization, content-type, range"
+            out["access-control-expose-headers"] = "location, retry-after, content-disposition, content-range"
+            out["cross-origin-resource-policy"] = "cross-origin"
+
+
+def _is_of(origin: str, host: str) -> bool:
+    """Whether a page comes from here."""
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower() != ""
+    except ValueError:
+        return False
 
 
 def is_token(given: str, wanted: str) -> bool:
     """Compare in a time that tells nothing of where they differ."""
-    return secrets.compare_digest(given.encode(), wanted.encode())
+    return secrets.compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode())
 
 
-async def respond(refusal: RefusedError, send: Send) -> None:
-    """Send a refusal."""
-    body = json.dumps(refusal.body()).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if refusal.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    await _plain(send, refusal.status, headers, body)
+async def respond(refusal: RefusedError, send: Send, kind: str = "http") -> None:
+    """Send a refusal. kind: "websocket.http" for a WebSocket that is not to be one."""
+    headers = [(name.encode(), value.encode()) for name, value in refusal.headers().items()]
+    await _answer(send, refusal.status, headers, refusal.body_bytes(), kind)
 
 
-async def _plain(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes = b"") -> None:
-    await send({"type": "http.response.start", "status": status, "headers": list(headers)})
-    await send({"type": "http.response.body", "body": body})
-
-
-class ImpatientProtocol(H11Protocol):
-    """uvicorn's, which waits for ever for the first head of a request; this one hangs up after HEADER_S."""
-
-    _hurry: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait."""
-        super().connection_made(transport)
-        self._hurry = self.loop.call_later(HEADER_S, self._hang_up)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
-        if self._hurry is not None:
-            self._hurry.cancel()
-        super().connection_lost(exc)
-
-    def _hang_up(self) -> None:
-        is_ours = self.transport.get_protocol() is self  # and not a WebSocket's by now
-        if is_ours and self.cycle is None and not self.transport.is_closing():
-            self.transport.close()
+async def _answer(
+    send: Send, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes = b"", kind: str = "http"
+) -> None:
+    length = [] if status == 204 else [(b"content-length", str(len(body)).encode())]
+    await send({"type": f"{kind}.response.start", "status": status, "headers": [*headers, *length]})
+    await send({"type": f"{kind}.response.body", "body": body})

@@ -7,70 +7,35 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Any, Final
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from emofuse.errors import EmofuseError
-from emofuse.inference.analyzer import Analyzer, AnalyzerSettings, Mode
-from emofuse.inference.bundle import load_bundle
-from emofuse.inference.detector import detector_maker
+from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.live import LiveSession, PushSource
 from emofuse.inference.live_answers import LiveUpdate
 from emofuse.inference.smoothing import Smoother
 from emofuse.service.api import Parts
 from emofuse.service.errors import RefusedError
 from emofuse.service.guard import is_token
-from emofuse.service.packets import PacketReader, malformed
+from emofuse.service.live_messages import Said, Start, Stop, first_message, later_message
+from emofuse.service.packets import PacketReader
 from emofuse.timeline_json import moment_json
-from emofuse.types import Json, Line
+from emofuse.types import Json, Line, Packet
 
 START_S: Final = 10.0  # in which the first message has to come
 SILENT_S: Final = 30.0  # without a message: nobody is there
+UNREAD_S: Final = 20.0  # in which a client has to take a message
+WAITING: Final = 50  # connections that may be there beside those that are live
+MOST_PER_S: Final = 250.0  # messages; a client that sends more is read no faster
+BURST_S: Final = 2.0
 NORMAL, POLICY, BROKEN, LATER = 1000, 1008, 1011, 1013  # RFC 6455, 7.4.1, and its registry
 _CODES: Final = {429: LATER, 500: BROKEN}
-_DEFAULTS: Final = AnalyzerSettings()
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 router = APIRouter(prefix="/v1")
-
-
-class _Message(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Start(_Message):
-    """The first message. rate_hz: of the sound that comes, if any. raw: moments as they are, not steadied."""
-
-    type: Literal["start"]
-    token: str = ""
-    mode: Mode = "frame"
-    hop_s: float = Field(_DEFAULTS.hop_s, ge=0.05, le=60)
-    rate_hz: int = Field(16_000, ge=8_000, le=192_000)
-    sound: bool = True
-    raw: bool = False
-
-
-class Said(_Message):
-    """What was said, by whatever recognised it."""
-
-    type: Literal["line"]
-    text: str = Field(min_length=1, max_length=2000)
-    start_s: float = Field(ge=0, allow_inf_nan=False)
-    end_s: float = Field(ge=0, allow_inf_nan=False)
-
-
-class Stop(_Message):
-    """Nothing more comes: the last moments are sent, then the connection ends."""
-
-    type: Literal["stop"]
-
-
-_START: Final = TypeAdapter(Start)
-_LATER: Final[TypeAdapter[Said | Stop]] = TypeAdapter(Annotated[Said | Stop, Field(discriminator="type")])
 
 
 @router.websocket("/live")
@@ -78,12 +43,16 @@ async def live(socket: WebSocket) -> None:
     """Analyse what a client sends. What it does wrong is told to it before the connection is ended."""
     parts: Parts = socket.app.state.parts
     await socket.accept()
-    with suppress(WebSocketDisconnect):  # a client may leave at any time
-        refusal = await _served(socket, parts)
-        if refusal is not None:
-            await _tell(socket, {"type": "error", **refusal.body()})
-        code = NORMAL if refusal is None else _CODES.get(refusal.status, POLICY)
-        await socket.close(code, "" if refusal is None else refusal.code)
+    parts.n_sockets += 1
+    try:
+        with suppress(WebSocketDisconnect):  # a client may leave at any time
+            refusal = await _served(socket, parts)
+            if refusal is not None:
+                await _tell(socket, {"type": "error", **refusal.body()})
+            code = NORMAL if refusal is None else _CODES.get(refusal.status, POLICY)
+            await socket.close(code, "" if refusal is None else refusal.code)
+    finally:
+        parts.n_sockets -= 1
 
 
 async def _served(socket: WebSocket, parts: Parts) -> RefusedError | None:
@@ -109,14 +78,11 @@ async def _served(socket: WebSocket, parts: Parts) -> RefusedError | None:
 
 async def _started(socket: WebSocket, parts: Parts) -> Start:
     """Wait for the first message. Raises RefusedError where it does not come, or the client may not be served."""
-    try:
-        message = await asyncio.wait_for(socket.receive(), START_S)
-    except TimeoutError:
-        raise RefusedError(408, "too_slow", f'no {{"type": "start"}} came within {START_S:g} s') from None
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect(message.get("code", NORMAL))
-    start = _parsed(_START, message.get("text"))
     s = parts.settings
+    if parts.n_sockets > s.max_live + WAITING:
+        raise RefusedError(429, "busy", "too many connections wait; come back later")
+    message = await _next(socket, START_S, f'no {{"type": "start"}} came within {START_S:g} s')
+    start = first_message(message.get("text"))
     if s.token is not None and not is_token(start.token, s.token):
         raise RefusedError(401, "no_token", "this service wants its token in the first message")
     if parts.n_live >= s.max_live:
@@ -124,42 +90,50 @@ async def _started(socket: WebSocket, parts: Parts) -> Start:
     return start
 
 
+async def _next(socket: WebSocket, within_s: float, missing: str) -> Any:
+    try:
+        async with asyncio.timeout(within_s):
+            message = await socket.receive()
+    except TimeoutError:
+        raise RefusedError(408, "too_slow", missing) from None
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", NORMAL))
+    return message
+
+
 async def _run(socket: WebSocket, parts: Parts, start: Start) -> None:
     """Push what comes into a session, and send what it answers, until either side ends."""
     loop = asyncio.get_running_loop()
     source = PushSource("a live client")
-    settings = AnalyzerSettings.checked(mode=start.mode, hop_s=start.hop_s)
-    analyzer = await asyncio.to_thread(_analyzer, parts.settings.bundle, settings)
-    smoother = None if start.raw else Smoother()
-    with LiveSession(analyzer, source, smoother=smoother) as session:
-        await _tell(
-            socket, {"type": "ready", "labels": list(analyzer.bundle.labels), "modalities": _modalities(analyzer)}
-        )
+    # two threads of its own, so that no session waits for another's: one answers, one decodes
+    with ThreadPoolExecutor(2, "emofuse-live") as threads:
+        settings = AnalyzerSettings.checked(mode=start.mode, hop_s=start.hop_s)
+        analyzer = await loop.run_in_executor(threads, parts.models.analyzer, settings)
+        with LiveSession(analyzer, source, smoother=None if start.raw else Smoother()) as session:
+            labels = list(analyzer.bundle.labels)
+            await _tell(socket, {"type": "ready", "labels": labels, "modalities": _modalities(analyzer)})
 
-        def send(document: Json) -> Future[None]:
-            return asyncio.run_coroutine_threadsafe(_tell(socket, document), loop)
+            def send(document: Json) -> Future[None]:
+                return asyncio.run_coroutine_threadsafe(_tell(socket, document), loop)
 
-        answering = asyncio.create_task(asyncio.to_thread(_answer, session, send, parts))
-        receiving = asyncio.create_task(
-            _receive(socket, source, PacketReader(start.rate_hz), parts.settings.max_live_s)
-        )
-        try:
-            done, _ = await asyncio.wait((answering, receiving), return_when=asyncio.FIRST_COMPLETED)
-            if receiving in done:
-                source.close() if receiving.exception() is None else session.stop()
-            for task in done:
-                task.result()  # raises what went wrong
-            await answering
-            await _tell(socket, {"type": "end", "stats": _stats(session)})
-        finally:
-            session.stop()
-            receiving.cancel()
-            await asyncio.gather(answering, receiving, return_exceptions=True)
-            parts.metrics.live_dropped.inc(session.stats().n_dropped)
+            def decode(data: bytes) -> asyncio.Future[list[Packet]]:
+                return loop.run_in_executor(threads, lambda: list(reader.read(data)))
 
-
-def _analyzer(bundle: str, settings: AnalyzerSettings) -> Analyzer:
-    return Analyzer(load_bundle(bundle), detector_maker(_log.info)(), settings)
+            reader = PacketReader(start.rate_hz, has_sound=start.sound)
+            answering = loop.run_in_executor(threads, _answer, session, send, parts)
+            receiving = asyncio.create_task(_receive(socket, source, reader, decode, parts.settings.max_live_s))
+            try:
+                await asyncio.wait((answering, receiving), return_when=asyncio.FIRST_COMPLETED)
+                if receiving.done():
+                    receiving.result()  # raises what went wrong
+                    source.close()
+                await answering
+                await _tell(socket, {"type": "end", "stats": _stats(session)})
+            finally:
+                session.stop()
+                receiving.cancel()
+                await asyncio.gather(answering, receiving, return_exceptions=True)
+                parts.metrics.live_dropped.inc(session.stats().n_dropped)
 
 
 def _answer(session: LiveSession, send: Callable[[Json], Future[None]], parts: Parts) -> None:
@@ -196,42 +170,39 @@ def _stats(session: LiveSession) -> Json:
     }
 
 
-async def _receive(socket: WebSocket, source: PushSource, reader: PacketReader, longest_s: float) -> None:
+async def _receive(
+    socket: WebSocket,
+    source: PushSource,
+    reader: PacketReader,
+    decode: Callable[[bytes], asyncio.Future[list[Packet]]],
+    longest_s: float,
+) -> None:
     """Hand on what comes, until the client says stop or leaves. Raises RefusedError for what cannot be."""
     until_s = time.monotonic() + longest_s
-    while time.monotonic() < until_s:
-        try:
-            message = await asyncio.wait_for(socket.receive(), SILENT_S)
-        except TimeoutError:
-            raise RefusedError(408, "too_slow", f"nothing came for {SILENT_S:g} s") from None
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", NORMAL))
+    due_s = 0.0  # when the next message is early no more
+    while (now_s := time.monotonic()) < until_s:
+        due_s = max(due_s, now_s - BURST_S) + 1.0 / MOST_PER_S
+        await asyncio.sleep(max(due_s - now_s, 0.0))
+        message = await _next(socket, SILENT_S, f"nothing came for {SILENT_S:g} s")
         data = message.get("bytes")
         if data is not None:
-            for packet in await asyncio.to_thread(lambda data: list(reader.read(data)), data):
+            for packet in await decode(data):
                 if not source.put(packet):
                     return
             continue
-        said = _parsed(_LATER, message.get("text"))
+        said = later_message(message.get("text"))
         if isinstance(said, Stop):
             return
-        if said.end_s < said.start_s:
-            raise malformed("a line ends before it starts")
-        source.put(Line(said.text, said.start_s, said.end_s))
+        if isinstance(said, Said):
+            reader.check_time(said.end_s)
+            source.put(Line(said.text, said.start_s, said.end_s))
     raise RefusedError(429, "too_long", f"a live session may last {longest_s:g} s")
 
 
-def _parsed(adapter: TypeAdapter[_T], text: str | None) -> _T:
-    try:
-        return adapter.validate_json(text or "")
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise malformed(f"a message is not as it should be: {where}: {first['msg']}".replace(": :", ":")) from None
-
-
 async def _tell(socket: WebSocket, document: dict[str, Any]) -> None:
+    """Send a message. Raises WebSocketDisconnect where the client is gone, or takes nothing."""
     try:
-        await socket.send_text(json.dumps(document))
-    except RuntimeError:  # it has been closed meanwhile
+        async with asyncio.timeout(UNREAD_S):
+            await socket.send_text(json.dumps(document))
+    except (RuntimeError, TimeoutError):  # it has been closed meanwhile, or is not read
         raise WebSocketDisconnect(NORMAL) from None

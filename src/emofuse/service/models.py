@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
+from emofuse import __version__
 from emofuse.service.store import Job, State
 
-_EXAMPLE: Final[Any] = {
-    "id": "q3cAxLr0vJ6rMZcGzBzq8w",
+_ID: Final = "q3cAxLr0vJ6rMZcGzBzq8w"
+_ANALYSIS: Final[Any] = {
+    "id": _ID,
     "name": "interview.mp4",
     "state": "done",
     "progress": 1.0,
@@ -18,7 +20,19 @@ _EXAMPLE: Final[Any] = {
     "expires_s": 1764003642.0,
     "notes": "",
     "error": None,
-    "results": {"json": "/v1/analyses/q3cAxLr0vJ6rMZcGzBzq8w/results/json"},
+    "results": {"json": f"/v1/analyses/{_ID}/results/json", "mp4": f"/v1/analyses/{_ID}/results/mp4"},
+}
+_HEALTH: Final[Any] = {
+    "status": "ok",
+    "version": __version__,
+    "token_needed": False,
+    "jobs": {"receiving": 0, "queued": 2, "running": 1, "done": 5, "failed": 0},
+    "max_queue": 64,
+    "max_upload_mb": 500.0,
+    "max_duration_s": 3600.0,
+    "keep_s": 3600.0,
+    "live_sessions": 0,
+    "max_live": 2,
 }
 
 
@@ -32,23 +46,23 @@ class Problem(BaseModel):
 class Refusal(BaseModel):
     """The body of every answer with a status of 400 or more."""
 
-    error: Problem = Field(examples=[{"code": "too_large", "message": "the upload is larger than 500 MB"}])
+    error: Problem
 
 
 class Analysis(BaseModel):
-    """Where an analysis stands. Times are seconds of the epoch; progress is of 1; ahead: how many come before it."""
+    """Where an analysis stands. Times are seconds of the epoch."""
 
-    model_config = {"json_schema_extra": {"examples": [_EXAMPLE]}}
+    model_config = {"json_schema_extra": {"examples": [_ANALYSIS]}}
 
     id: str
     name: str
-    state: State
-    progress: float
-    ahead: int
+    state: State = Field(description="receiving while the upload comes, then queued, running, and done or failed")
+    progress: float = Field(description="of the analysis, 0 to 1", ge=0, le=1)
+    ahead: int = Field(description="how many are worked on before it", ge=0)
     created_s: float
     expires_s: float | None = Field(description="when its results are deleted; null while it has not ended")
     notes: str = Field(description="what was odd about the recording")
-    error: Problem | None
+    error: Problem | None = Field(description="why it failed, where it did")
     results: dict[str, str] = Field(description="where each format is, by name; empty until it is done")
 
     @classmethod
@@ -70,38 +84,77 @@ class Analysis(BaseModel):
 
 
 class Health(BaseModel):
-    """That the service answers, and how busy it is."""
+    """That the service answers, what it allows, and how busy it is."""
 
-    status: str = Field(examples=["ok"])
+    model_config = {"json_schema_extra": {"examples": [_HEALTH]}}
+
+    status: str
     version: str
     token_needed: bool
-    jobs: dict[State, int]
+    jobs: dict[State, int] = Field(description="analyses, by state")
     max_queue: int
     max_upload_mb: float
     max_duration_s: float
-    keep_s: float
+    keep_s: float = Field(description="how long results are kept")
     live_sessions: int
     max_live: int
 
 
-REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Refusal, "description": text}
-    for status, text in {
-        400: "The request is not whole: no file, an empty one, a form that is none",
-        401: "The token is missing or wrong",
-        403: "A page of another site asks",
-        404: "There is no such analysis: never was, was deleted, or is expired",
-        408: "The upload was too slow",
-        409: "The analysis is not done, or failed",
-        413: "The upload is too large",
-        415: "The upload is no recording",
-        421: "The service has another name",
-        422: "An option is not allowed",
-        429: "The queue is full; Retry-After says when to come back",
-    }.items()
+# status: what it means, and the codes with an example message each
+_REFUSALS: Final[dict[int, tuple[str, dict[str, str]]]] = {
+    400: (
+        "The request is not whole",
+        {
+            "empty": "the upload is empty",
+            "no_file": "the form has no file in a field called 'file'",
+            "bad_form": "the body is no form as its content type says",
+            "cut_off": "the form was cut off: its last boundary is missing",
+        },
+    ),
+    401: ("The token is missing or wrong", {"no_token": "this service wants its token: Authorization: Bearer TOKEN"}),
+    403: ("A page of another site asks", {"foreign_origin": "pages of other sites may not use this service"}),
+    404: (
+        "There is none: there never was, it was deleted, or it is expired",
+        {"no_such_analysis": "there is no such analysis; results are kept for a while only"},
+    ),
+    408: ("The upload was too slow", {"too_slow": "nothing came for 15 s"}),
+    409: (
+        "There is no result",
+        {"not_done": "the analysis is running", "failed": "the analysis failed: the recording is longer than 3600 s"},
+    ),
+    413: ("The upload is too large", {"too_large": "the upload is larger than 500 MB"}),
+    415: (
+        "The upload is no recording, by its first bytes",
+        {"not_a_recording": "this is no video and no sound of a format that is known here"},
+    ),
+    416: ("The range that was asked for is not in the file", {"no_such_range": "the result has 5120 bytes"}),
+    421: ("The service has another name", {"wrong_host": "this service has another name"}),
+    422: ("An option is not allowed", {"not_allowed": "hop_s: Input should be greater than or equal to 0.05"}),
+    429: ("The queue is full", {"queue_full": "the queue is full; come back later"}),
+    503: ("Too much at once", {"busy": "too many requests are under way; come back later"}),
+    507: ("The service's disk is full", {"disk_full": "the service has no room for this recording now"}),
+}
+_LATER: Final[Any] = {
+    "Retry-After": {"description": "Seconds until it is worth another try", "schema": {"type": "string"}}
 }
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return what an endpoint documents of these, and of those that every endpoint has."""
-    return {status: REFUSALS[status] for status in sorted({401, 403, 421, 422, *statuses})}
+    return {status: _refusal(status) for status in sorted({401, 403, 421, 503, *statuses})}
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    description, codes = _REFUSALS[status]
+    examples = {
+        code: {"value": {"error": {"code": code, "message": message}}, "summary": code}
+        for code, message in codes.items()
+    }
+    documented: dict[str, Any] = {
+        "model": Refusal,
+        "description": description,
+        "content": {"application/json": {"examples": examples}},
+    }
+    if status in (429, 503):
+        documented["headers"] = _LATER
+    return documented

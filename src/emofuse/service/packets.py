@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Final
 
-import av
 import cv2
 import numpy as np
 
 from emofuse.features.speech import RATE_HZ
+from emofuse.media import MonoSound
 from emofuse.service.errors import RefusedError
 from emofuse.types import AudioBlock, Frame, Packet
 
@@ -25,19 +26,23 @@ HEAD: Final = struct.Struct("<Bd")
 MOST_PIXELS: Final = 4_200_000  # of a picture
 LONGEST_S: Final = 2.0  # of a piece of sound
 EARLIEST_S: Final = 1.0  # by which a packet may go back behind the newest of its kind
+LATEST_S: Final = 1e8  # of a client's clock, which may begin anywhere
+AHEAD_S: Final = 60.0  # by which a client's time may run ahead of ours
 MOST_BYTES: Final = 4_000_000  # of a message
 _FRAME_HEADS: Final = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # JPEG's markers that say the size
 _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})  # JPEG's markers that nothing belongs to
 
 
 class PacketReader:
-    """Reads the messages of one client. rate_hz: of its sound, which is carried to RATE_HZ."""
+    """Reads the messages of one client. rate_hz: of its sound, carried to RATE_HZ. clock: seconds that grow."""
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, *, has_sound: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate_hz = rate_hz
-        self._resampler = av.AudioResampler("flt", "mono", RATE_HZ) if rate_hz != RATE_HZ else None
+        self._has_sound = has_sound
+        self._clock = clock
+        self._sound = MonoSound(RATE_HZ)
         self._newest_s = {PICTURE: -math.inf, SOUND: -math.inf}
-        self._sound_s = math.nan  # where the resampled sound goes on
+        self._began: tuple[float, float] | None = None  # our time, and the client's
 
     def read(self, message: bytes) -> Iterator[Packet]:
         """Yield what a message holds. Raises RefusedError where it is not as it should be."""
@@ -47,29 +52,30 @@ class PacketReader:
         if kind not in self._newest_s:
             raise malformed(f"a message begins with 1 (a picture) or 2 (sound), not {kind}")
         if not math.isfinite(time_s) or time_s < 0 or time_s < self._newest_s[kind] - EARLIEST_S:
-            raise malformed(f"a time of {time_s} s is none, or goes back")
+            raise malformed(f"a time of {time_s:g} s is none, or goes back")
+        self.check_time(time_s)
         self._newest_s[kind] = max(self._newest_s[kind], time_s)
         body = message[HEAD.size :]
         if kind == PICTURE:
             yield decode_picture(body, time_s)
         else:
-            yield from self._sound(body, time_s)
+            yield from self._heard(body, time_s)
 
-    def _sound(self, body: bytes, time_s: float) -> Iterator[AudioBlock]:
+    def check_time(self, time_s: float) -> None:
+        """Raise RefusedError for a time that is much later than it can be: the client's clock runs like ours."""
+        if self._began is None:
+            self._began = (self._clock(), time_s)
+        ours_s, theirs_s = self._began
+        if time_s > LATEST_S or time_s - theirs_s > self._clock() - ours_s + AHEAD_S:
+            raise malformed(f"a time of {time_s:g} s is still to come")
+
+    def _heard(self, body: bytes, time_s: float) -> Iterator[AudioBlock]:
+        if not self._has_sound:
+            raise malformed("sound came, and the first message says that there is none")
         if len(body) % 2 or len(body) // 2 > LONGEST_S * self._rate_hz:
             raise malformed(f"sound of {len(body)} bytes is not 16-bit samples of at most {LONGEST_S:g} s")
-        samples = np.frombuffer(body, "<i2").astype(np.float32) / 32768.0
-        if self._resampler is None:
-            yield AudioBlock(samples, RATE_HZ, time_s)
-            return
-        if not abs(time_s - self._sound_s) < 0.1:  # at the start, and after a gap
-            self._sound_s = time_s
-        frame = av.AudioFrame.from_ndarray(samples[None], "flt", "mono")
-        frame.sample_rate = self._rate_hz
-        for out in self._resampler.resample(frame):
-            block = AudioBlock(out.to_ndarray().reshape(-1).astype(np.float32), RATE_HZ, self._sound_s)
-            self._sound_s = block.end_s
-            yield block
+        samples = np.frombuffer(body, "<i2").astype(np.float32) / np.float32(32768.0)
+        yield from self._sound.push(samples, self._rate_hz, time_s)
 
 
 def decode_picture(data: bytes, time_s: float) -> Frame:
@@ -80,7 +86,10 @@ def decode_picture(data: bytes, time_s: float) -> Frame:
     width, height = size
     if not 0 < width * height <= MOST_PIXELS:
         raise malformed(f"a picture of {width} x {height} is larger than {MOST_PIXELS / 1e6:.1f} megapixels")
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        picture = None
     if picture is None:
         raise malformed("a picture is damaged")
     return Frame(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8), time_s)

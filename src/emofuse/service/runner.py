@@ -6,20 +6,21 @@ import asyncio
 import json
 import logging
 import shutil
-import sys
+import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from emofuse.service.process import WorkerProcess
 from emofuse.service.settings import ServiceSettings
-from emofuse.service.store import Job, JobStore
+from emofuse.service.store import MOST_ATTEMPTS, Job, JobStore
 
 RESULTS: Final = "results"
 RECORDING: Final = "recording"
-_GRACE_S: Final = 5.0  # between asking a process to end and ending it
-_LONGEST_LINE: Final = 1 << 16
+_RETRY_S: Final = 2.0  # until the store is asked again, when its disk is full
+_SWEEP_S: Final = 60.0  # at most, between two looks for what has expired
 _log = logging.getLogger(__name__)
 
 OnEnd = Callable[[str, float], None]  # takes the state that a job ended in, and its seconds
@@ -33,7 +34,8 @@ class Runner:
         self._store = store
         self._on_end = on_end
         self._wake = asyncio.Event()
-        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._processes: dict[str, WorkerProcess] = {}
+        self._arriving: set[str] = set()  # jobs whose upload somebody is taking
         self._tasks: list[asyncio.Task[None]] = []
         self._mean_s = 10.0  # of a job, for an estimate of how long others wait
 
@@ -44,13 +46,16 @@ class Runner:
     def start(self) -> None:
         """Put right what an earlier service left, and begin to work."""
         self._store.recover()
+        jobs = self._settings.folder / "jobs"
+        jobs.mkdir(parents=True, exist_ok=True)
         known = self._store.ids()
-        (self._settings.folder / "jobs").mkdir(parents=True, exist_ok=True)
-        for left in (self._settings.folder / "jobs").iterdir():
+        for left in jobs.iterdir():
             if left.name not in known:
                 shutil.rmtree(left, ignore_errors=True)
+        for job_id in self._store.ids("done", "failed"):
+            self._drop_recording(job_id)
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._settings.workers)]
-        self._tasks.append(asyncio.create_task(self._expire()))
+        self._tasks.append(asyncio.create_task(self._sweep()))
 
     async def stop(self) -> None:
         """End the processes; what they were working on waits again, and is run when the service is back."""
@@ -58,121 +63,155 @@ class Runner:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def reserve(self, name: str, options: str) -> Job:
+        """Make a job, whose recording is to be put into its folder. Raises QueueFullError."""
+        job = self._store.reserve(name, options, self._settings.max_queue)
+        self._arriving.add(job.id)
+        return job
+
     def enqueue(self, job_id: str) -> None:
         """Let a job whose recording is whole wait for its turn."""
         self._store.enqueue(job_id)
+        self._arriving.discard(job_id)
         self._wake.set()
 
     def wait_s(self) -> float:
         """Estimate how long it takes until another job fits into the queue."""
         return max(1.0, self._mean_s / self._settings.workers)
 
-    async def delete(self, job_id: str) -> bool:
-        """Forget a job, its recording and its results, and stop it where it runs. Returns whether there was one."""
-        there = self._store.delete(job_id)
-        process = self._processes.get(job_id)
-        if process is not None:
-            await _end(process)
-        shutil.rmtree(self.folder(job_id), ignore_errors=True)
-        return there
+    async def delete(self, job_id: str) -> None:
+        """Forget a job, its recording and its results, and stop it where it runs."""
+        self._arriving.discard(job_id)
+        try:
+            self._store.delete(job_id)
+        finally:  # nothing of a recording stays, also where the store's disk is full
+            process = self._processes.get(job_id)
+            if process is not None:
+                await process.end()
+            await asyncio.to_thread(shutil.rmtree, self.folder(job_id), ignore_errors=True)
 
     async def _work(self) -> None:
         while True:
-            job = self._store.claim()
-            if job is None:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            self._wake.set()  # another worker may find another one
-            began = time.monotonic()
             try:
-                await self._run(job)
-            except asyncio.CancelledError:
-                if self._store.get(job.id) is not None:
-                    self._store.enqueue(job.id)
-                raise
-            except Exception:  # noqa: BLE001  a job that cannot even be begun must not end the others
-                _log.exception("job %s", job.id)
-                self._store.fail(job.id, "internal", "the service could not work on this")
-            ended = self._store.get(job.id)
-            (self.folder(job.id) / RECORDING).unlink(missing_ok=True)
-            if ended is not None:
-                spent_s = time.monotonic() - began
-                self._mean_s += 0.3 * (spent_s - self._mean_s)
-                self._on_end(ended.state, spent_s)
-                _log.info("job %s: %s %s after %.1f s", job.id, ended.state, ended.code, spent_s)
+                job = self._store.claim()
+                if job is None:
+                    self._wake.clear()
+                    await self._wake.wait()
+                    continue
+                self._wake.set()  # another worker may find another one
+                await self._work_on(job)
+            except Exception:  # noqa: BLE001  whatever it was, the next job must be worked on
+                _log.exception("the queue cannot be used")
+                await asyncio.sleep(_RETRY_S)
 
-    async def _run(self, job: Job) -> None:
+    async def _work_on(self, job: Job) -> None:
+        """Run a job and note what came of it."""
+        began = time.monotonic()
+        try:
+            note = await self._run(job)
+        except asyncio.CancelledError:
+            with suppress(sqlite3.Error):  # or it is found running, and waits again, at the next start
+                self._store.give_back(job.id, is_counted=False)
+            raise
+        except Exception:  # noqa: BLE001  a job that cannot even be begun must not end the others
+            _log.exception("job %s", job.id)
+            note = self._failure(job, "internal", "the service could not work on this")
+        await self._insist(note)
+        ended = self._store.get(job.id)
+        if ended is None:  # it was deleted meanwhile; the process may have written once more
+            await asyncio.to_thread(shutil.rmtree, self.folder(job.id), ignore_errors=True)
+        elif ended.state != "queued":
+            self._drop_recording(job.id)
+            if ended.state == "failed":
+                await asyncio.to_thread(shutil.rmtree, self.folder(job.id), ignore_errors=True)
+            spent_s = time.monotonic() - began
+            self._mean_s += 0.3 * (spent_s - self._mean_s)
+            self._on_end(ended.state, spent_s)
+            _log.info("job %s: %s %s after %.1f s", job.id, ended.state, ended.code, spent_s)
+
+    async def _run(self, job: Job) -> Callable[[], None]:
+        """Run a job's process to its end; return what is to be noted about it."""
         s = self._settings
-        task = {
-            "folder": str(self.folder(job.id)),
-            "name": job.name,
-            "bundle": s.bundle,
-            "memory_mb": s.job_memory_mb,
-            "max_duration_s": s.max_duration_s,
-            "options": json.loads(job.options),
-        }
-        command = (sys.executable, "-m", "emofuse.service.worker", json.dumps(task))
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            limit=_LONGEST_LINE,
-        )
+        results = self.folder(job.id) / RESULTS
+        await asyncio.to_thread(shutil.rmtree, results, ignore_errors=True)  # of an attempt that was killed
+        results.mkdir(parents=True)
+        process = await WorkerProcess.begin(_task(job, self.folder(job.id), s))
         self._processes[job.id] = process
         try:
+            if self._store.get(job.id) is None:  # deleted before there was a process to end
+                return _nothing
             async with asyncio.timeout(s.job_timeout_s):
-                outcome = await self._follow(job.id, process)
-                await process.wait()
+                outcome = await process.follow(lambda progress: self._advance(job.id, progress))
         except TimeoutError:
-            self._store.fail(job.id, "timeout", f"it took longer than {s.job_timeout_s:g} s")
-            return
+            return self._failure(job, "timeout", f"it took longer than {s.job_timeout_s:g} s")
         finally:
             del self._processes[job.id]
-            await _end(process)
+            await process.end()
         if outcome is None:
-            self._store.fail(job.id, *_death(process.returncode, s.job_memory_mb))
-        elif "code" in outcome:
-            self._store.fail(job.id, outcome["code"], outcome["message"])
-        else:
-            self._store.finish(job.id, outcome["message"])
+            return self._death(job, process.was_killed)
+        if outcome.trace:
+            _log.error("job %s: %s", job.id, outcome.trace)
+        if outcome.code:
+            return self._failure(job, outcome.code, outcome.message)
+        return lambda: self._store.finish(job.id, outcome.message)
 
-    async def _follow(self, job_id: str, process: asyncio.subprocess.Process) -> dict[str, str] | None:
-        """Note the progress that a process tells; return what it says at its end, None where it says nothing."""
-        assert process.stdout is not None
-        outcome = None
-        async for line in process.stdout:
-            with suppress(ValueError, AttributeError):
-                told: dict[str, Any] = json.loads(line)
-                if "progress" in told:
-                    self._store.advance(job_id, float(told["progress"]))
-                elif "message" in told:
-                    outcome = {key: str(value) for key, value in told.items()}
-        return outcome
+    def _death(self, job: Job, was_killed: bool) -> Callable[[], None]:
+        """Say what is to be noted about a job whose process ended without a word."""
+        if not was_killed:
+            limit = f"it may take {self._settings.job_memory_mb:g} MB of memory"
+            return self._failure(job, "crashed", f"the analysis broke off: {limit}, or the file is damaged")
+        if job.attempts < MOST_ATTEMPTS:
+            _log.warning("job %s: its process was killed; it is run again", job.id)
+            return lambda: self._store.give_back(job.id, is_counted=True)
+        return self._failure(job, "interrupted", f"the analysis was killed {MOST_ATTEMPTS} times")
 
-    async def _expire(self) -> None:
+    def _failure(self, job: Job, code: str, message: str) -> Callable[[], None]:
+        return lambda: self._store.fail(job.id, code, message)
+
+    def _advance(self, job_id: str, progress: float) -> None:
+        with suppress(sqlite3.Error):  # the disk is full: it is no reason to stop
+            self._store.advance(job_id, progress)
+
+    async def _insist(self, note: Callable[[], None]) -> None:
+        """Change the store, again and again while its disk is full: a job that has ended must not seem to run."""
         while True:
-            for job_id in self._store.expired(self._settings.keep_s):
-                await self.delete(job_id)
-            await asyncio.sleep(min(60.0, self._settings.keep_s / 4))
+            try:
+                note()
+                return
+            except sqlite3.Error:
+                _log.exception("the queue cannot be written")
+                await asyncio.sleep(_RETRY_S)
+
+    async def _sweep(self) -> None:
+        """Delete what has expired, as soon as it has, and what is left of uploads that nobody takes any more."""
+        keep_s = self._settings.keep_s
+        while True:
+            pause_s = min(_SWEEP_S, keep_s)
+            try:
+                for job_id in (*self._store.expired(keep_s), *(self._store.ids("receiving") - self._arriving)):
+                    await self.delete(job_id)
+                due_s = self._store.next_expiry_in_s(keep_s)
+                pause_s = pause_s if due_s is None else min(pause_s, max(due_s, 0.02))
+            except sqlite3.Error:
+                _log.exception("the queue cannot be swept")
+                pause_s = _RETRY_S
+            await asyncio.sleep(pause_s)
+
+    def _drop_recording(self, job_id: str) -> None:
+        (self.folder(job_id) / RECORDING).unlink(missing_ok=True)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), _GRACE_S)
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+def _task(job: Job, folder: Path, settings: ServiceSettings) -> dict[str, Any]:
+    return {
+        "folder": str(folder.absolute()),
+        "name": job.name,
+        "bundle": settings.bundle,
+        "memory_mb": settings.job_memory_mb,
+        "file_mb": settings.job_file_mb,
+        "max_duration_s": settings.max_duration_s,
+        "options": json.loads(job.options),
+    }
 
 
-def _death(returncode: int | None, memory_mb: float) -> tuple[str, str]:
-    """Say of a process that ended without a word what that means."""
-    if returncode is not None and returncode < 0:
-        return "crashed", f"the analysis was stopped: it may take {memory_mb:g} MB of memory, or the file is damaged"
-    return "crashed", "the analysis ended without a result; the file may be damaged"
+def _nothing() -> None:
+    """Note nothing."""

@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from emofuse.config import Settings
 from emofuse.errors import UsageError
 
-MEGABYTE = 1_000_000
+MEGABYTE: Final = 1_000_000
+_TOKEN: Final = r"^[!-~]{16,500}$"
+
+
+def _is_origin(text: str) -> str:
+    parts = urlsplit(text.lower())
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or text.lower() != f"{parts.scheme}://{parts.netloc}"
+    ):
+        raise ValueError("an origin is http://name or https://name, with a port where it is unusual, and nothing more")
+    return text.lower()
 
 
 class ServiceSettings(Settings):
     """Limits of a service. folder: of the recordings that wait and of the results; it may be a disk's own.
 
-    workers: recordings that are analysed at once, each in a process that gets job_memory_mb and job_timeout_s.
-    stall_s: how long an upload may send nothing; least_bytes_s: and how slow it may be on the whole. keep_s: how
-    long results are there; a recording is deleted as soon as it has been analysed. origins: pages of other sites
-    that may use the service.
+    token: what clients show; printable ASCII, as it travels in a header. origins: other sites whose pages may use the
+    service, and by whose names it may be called. workers: recordings that are analysed at once, each in a process that
+    gets job_timeout_s, job_memory_mb of address space (the networks alone take 500), and writes no file larger than
+    job_file_mb. stall_s: how long an upload may send nothing; least_bytes_s: and how slow it may be on the whole.
+    keep_s: how long results are there; a recording is deleted as soon as it has been analysed.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
-    token: str | None = Field(None, min_length=16)
-    origins: tuple[str, ...] = ()
+    token: str | None = Field(None, pattern=_TOKEN, repr=False)
+    origins: tuple[Annotated[str, AfterValidator(_is_origin)], ...] = ()
     folder: Path
     bundle: str = "base"
     max_upload_mb: float = Field(500.0, gt=0)
@@ -33,7 +49,8 @@ class ServiceSettings(Settings):
     max_queue: int = Field(64, ge=1)
     workers: int = Field(1, ge=1)
     job_timeout_s: float = Field(3600.0, gt=0)
-    job_memory_mb: float = Field(3000.0, ge=100)
+    job_memory_mb: float = Field(3000.0, ge=600)
+    job_file_mb: float = Field(4000.0, ge=1)
     keep_s: float = Field(3600.0, gt=0)
     stall_s: float = Field(15.0, gt=0)
     least_bytes_s: float = Field(10_000.0, ge=0)
@@ -45,18 +62,33 @@ class ServiceSettings(Settings):
         """Whether nobody on another machine can reach the service."""
         return is_loopback(self.host)
 
+    def is_named(self, host: str) -> bool:
+        """Whether a Host header (a name or an address, and maybe a port) is one of this service's."""
+        if not self.is_loopback:  # it has names that it does not know
+            return True
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return is_loopback(name) or host.lower() in {urlsplit(origin).netloc for origin in self.origins}
+
     def check(self) -> None:
         """Raise UsageError where strangers could use the service: an address that is not this machine's, no token."""
         if not self.is_loopback and self.token is None:
             raise UsageError(
-                f"{self.host} can be reached from other machines, and there is no token",
+                f"{self.host or 'every address'} can be reached from other machines, and there is no token",
                 "set EMOFUSE_TOKEN to a long random text, or listen on 127.0.0.1",
             )
 
 
+def is_fit_token(text: str) -> bool:
+    """Whether a text can be a token."""
+    return re.fullmatch(_TOKEN, text) is not None
+
+
 def is_loopback(host: str) -> bool:
     """Whether a name or an address is this machine's own."""
-    if host == "localhost":
+    if host.lower() == "localhost":
         return True
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback

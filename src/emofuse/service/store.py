@@ -9,9 +9,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final, Literal
 
+from emofuse.errors import UsageError
+
 State = Literal["receiving", "queued", "running", "done", "failed"]
 STATES: Final[tuple[State, ...]] = ("receiving", "queued", "running", "done", "failed")
-MOST_ATTEMPTS: Final = 3  # of a job whose service ended while it ran: it may be what ended it
+MOST_ATTEMPTS: Final = 3  # of a job whose process, or whose service, was killed while it ran: it may be the reason
+_LOCK_S: Final = 1.0  # to wait for a service that is just ending
 
 
 class QueueFullError(Exception):
@@ -40,20 +43,32 @@ class Job:
 _COLUMNS: Final = ", ".join(field.name for field in fields(Job))
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY, name TEXT NOT NULL, state TEXT NOT NULL, options TEXT NOT NULL, created_s REAL NOT NULL,
-    finished_s REAL, progress REAL NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
-    code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT ''
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, state TEXT NOT NULL,
+    options TEXT NOT NULL, created_s REAL NOT NULL, finished_s REAL, progress REAL NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0, code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT ''
 )"""
 
 
 class JobStore:
-    """Every change is committed when the method returns. clock: seconds of the epoch. Of one thread."""
+    """Every change is committed when the method returns. clock: seconds of the epoch. Of one thread.
+
+    The file belongs to one store at a time: another raises UsageError, as does a file that is none of ours.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._base = sqlite3.connect(path, isolation_level=None)
-        self._base.execute("PRAGMA journal_mode=WAL")
-        self._base.execute(_TABLE)
+        self._base = sqlite3.connect(path, timeout=_LOCK_S, isolation_level=None)
+        try:
+            self._base.execute("PRAGMA locking_mode=EXCLUSIVE")  # let go of when the process ends, however it ends
+            self._base.execute("PRAGMA journal_mode=WAL")
+            self._base.execute(
+                "PRAGMA synchronous=NORMAL"
+            )  # outlives the process; a power cut may cost the last change
+            self._base.execute(_TABLE)
+        except sqlite3.Error as error:
+            self._base.close()
+            hint = "another service may be using its folder: name one for this service with --folder"
+            raise UsageError(f"the queue {path} cannot be used: {error}", hint) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -72,8 +87,16 @@ class JobStore:
         return job
 
     def enqueue(self, job_id: str) -> None:
-        """Let a job wait: its recording is whole, or its service ended while it ran."""
-        self._base.execute("UPDATE jobs SET state = 'queued', progress = 0 WHERE id = ?", (job_id,))
+        """Let a job whose recording is whole wait for its turn."""
+        self._base.execute("UPDATE jobs SET state = 'queued' WHERE id = ? AND state = 'receiving'", (job_id,))
+
+    def give_back(self, job_id: str, *, is_counted: bool) -> None:
+        """Let a running job wait again, before all others. is_counted: whether this was one of its attempts."""
+        self._base.execute(
+            "UPDATE jobs SET state = 'queued', progress = 0, attempts = attempts - ? "
+            "WHERE id = ? AND state = 'running'",
+            (0 if is_counted else 1, job_id),
+        )
 
     def rename(self, job_id: str, name: str) -> None:
         """Change what a job is called."""
@@ -82,8 +105,8 @@ class JobStore:
     def claim(self) -> Job | None:
         """Start the job that has waited longest; None where none waits."""
         row = self._base.execute(
-            "UPDATE jobs SET state = 'running', attempts = attempts + 1 WHERE id = (SELECT id FROM jobs WHERE "
-            f"state = 'queued' ORDER BY created_s, rowid LIMIT 1) RETURNING {_COLUMNS}"
+            "UPDATE jobs SET state = 'running', attempts = attempts + 1 WHERE number = (SELECT number FROM jobs WHERE "
+            f"state = 'queued' ORDER BY number LIMIT 1) RETURNING {_COLUMNS}"
         ).fetchone()
         return None if row is None else Job(*row)
 
@@ -111,11 +134,12 @@ class JobStore:
         row = self._base.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job_id,)).fetchone()
         return None if row is None else Job(*row)
 
-    def ahead_of(self, job: Job) -> int:
-        """Count the jobs that are worked on before this one."""
+    def ahead_of(self, job_id: str) -> int:
+        """Count the jobs that are worked on before this one, which waits."""
         (n,) = self._base.execute(
-            "SELECT COUNT(*) FROM jobs WHERE state = 'running' OR (state = 'queued' AND created_s < ?)",
-            (job.created_s,),
+            "SELECT COUNT(*) FROM jobs WHERE state = 'running' OR (state = 'queued' AND number < "
+            "(SELECT number FROM jobs WHERE id = ?))",
+            (job_id,),
         ).fetchone()
         return int(n)
 
@@ -123,14 +147,24 @@ class JobStore:
         """Forget a job; return whether there was one."""
         return self._base.execute("DELETE FROM jobs WHERE id = ?", (job_id,)).rowcount > 0
 
-    def ids(self) -> set[str]:
-        """Return the ids of all jobs."""
-        return {row[0] for row in self._base.execute("SELECT id FROM jobs")}
+    def ids(self, *states: State) -> set[str]:
+        """Return the ids of the jobs in these states, of all where none is named."""
+        marks = ", ".join("?" * len(states or STATES))
+        return {row[0] for row in self._base.execute(f"SELECT id FROM jobs WHERE state IN ({marks})", states or STATES)}
+
+    def is_expired(self, job: Job, keep_s: float) -> bool:
+        """Whether a job ended keep_s ago or longer."""
+        return job.finished_s is not None and job.finished_s + keep_s <= self._clock()
 
     def expired(self, keep_s: float) -> list[str]:
-        """Return the jobs that ended longer ago than keep_s."""
-        rows = self._base.execute("SELECT id FROM jobs WHERE finished_s < ?", (self._clock() - keep_s,))
+        """Return the jobs that ended keep_s ago or longer."""
+        rows = self._base.execute("SELECT id FROM jobs WHERE finished_s + ? <= ?", (keep_s, self._clock()))
         return [row[0] for row in rows]
+
+    def next_expiry_in_s(self, keep_s: float) -> float | None:
+        """Return how long it takes until the next job expires; None where none has ended."""
+        (oldest_s,) = self._base.execute("SELECT MIN(finished_s) FROM jobs").fetchone()
+        return None if oldest_s is None else float(oldest_s) + keep_s - self._clock()
 
     def counts(self) -> dict[State, int]:
         """Count the jobs by their state."""

@@ -6,18 +6,20 @@ import asyncio
 import re
 import time
 import unicodedata
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from emofuse.service.errors import RefusedError
 from emofuse.service.settings import MEGABYTE, ServiceSettings
 
 FIELD: Final = "file"  # of a form
-_HEAD: Final = 64  # bytes that a container is known by
+_HEAD: Final = 512  # bytes that a container is known by
+_BATCH: Final = 1 << 20  # bytes that are written at once
+_FORM_BYTES: Final = 4096  # that a form may have beside its file
 _LONGEST_NAME: Final = 120
 
 
@@ -29,19 +31,27 @@ async def receive(
     Returns the name that a form gives the file. Raises RefusedError for a body that is too large, too slow, empty, no
     form although it says so, or no recording by its first bytes; `target` is gone then.
     """
+    sink = _Sink(settings)
+    kind, parameters = parse_options_header(content_type)
+    form = _Form(sink, parameters.get(b"boundary", b"")) if kind == b"multipart/form-data" else None
+    most = most_bytes(settings) + (_FORM_BYTES if form is not None else 0)
+    n_bytes = 0
     try:
         with target.open("wb") as file:
-            sink = _Sink(file.write, settings)
-            kind, parameters = parse_options_header(content_type)
-            form = _Form(sink, parameters.get(b"boundary", b"")) if kind == b"multipart/form-data" else None
             async for chunk in _in_time(chunks, settings):
+                n_bytes += len(chunk)
+                if n_bytes > most:
+                    raise too_large(settings)
                 if form is None:
                     sink.take(chunk)
                 else:
                     form.take(chunk)
+                if len(sink.waiting) >= _BATCH:  # not here: a slow disk must not stop the other clients
+                    await asyncio.to_thread(file.write, sink.hand_over())
             if form is not None:
                 form.end()
             sink.end()
+            await asyncio.to_thread(file.write, sink.hand_over())
         return None if form is None else form.name
     except BaseException:
         target.unlink(missing_ok=True)
@@ -49,11 +59,13 @@ async def receive(
 
 
 async def _in_time(chunks: AsyncIterator[bytes], settings: ServiceSettings) -> AsyncIterator[bytes]:
+    """Pass on what comes. Raises RefusedError where nothing does for stall_s, or less than least_bytes_s in all."""
     began, n_bytes = time.monotonic(), 0
     waiting = aiter(chunks)
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(waiting), settings.stall_s)
+            async with asyncio.timeout(settings.stall_s):
+                chunk = await anext(waiting)
         except StopAsyncIteration:
             return
         except TimeoutError:
@@ -70,39 +82,43 @@ async def _in_time(chunks: AsyncIterator[bytes], settings: ServiceSettings) -> A
 
 
 class _Sink:
-    """Counts the bytes of a recording, looks at its first ones, and passes them on."""
+    """Gathers a recording to be written. Looks at its first bytes, and counts them all."""
 
-    def __init__(self, write: Callable[[bytes], object], settings: ServiceSettings) -> None:
-        self._write = write
-        self._most = settings.max_upload_mb * MEGABYTE
+    def __init__(self, settings: ServiceSettings) -> None:
+        self.waiting = bytearray()
+        self._settings = settings
         self._n_bytes = 0
-        self._head: bytes | None = b""  # None once it has been looked at
+        self._head = bytearray()
+        self._is_known = False
 
     def take(self, data: bytes) -> None:
         self._n_bytes += len(data)
-        if self._n_bytes > self._most:
-            raise too_large(self._most)
-        if self._head is not None:
-            self._head += data[:_HEAD]
-            if len(self._head) >= _HEAD:
+        if self._n_bytes > most_bytes(self._settings):
+            raise too_large(self._settings)
+        if not self._is_known:
+            self._head += data[: _HEAD - len(self._head)]
+            if len(self._head) == _HEAD:
                 self._look()
-        self._write(data)
+        self.waiting += data
+
+    def hand_over(self) -> bytearray:
+        batch, self.waiting = self.waiting, bytearray()
+        return batch
 
     def end(self) -> None:
         if self._n_bytes == 0:
             raise RefusedError(400, "empty", "the upload is empty")
-        if self._head is not None:
+        if not self._is_known:
             self._look()
 
     def _look(self) -> None:
-        assert self._head is not None
-        if not is_recording(self._head):
+        if not is_recording(bytes(self._head)):
             raise RefusedError(415, "not_a_recording", "this is no video and no sound of a format that is known here")
-        self._head = None
+        self._is_known = True
 
 
 class _Form:
-    """Finds the one file of a multipart form."""
+    """Finds the one file of a multipart form (RFC 7578). The parser limits its headers."""
 
     def __init__(self, sink: _Sink, boundary: bytes) -> None:
         if not boundary:
@@ -110,28 +126,34 @@ class _Form:
         self.name: str | None = None
         self._sink = sink
         self._field, self._value, self._disposition = b"", b"", b""
-        self._is_file = self._was_file = False
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._header_field,
-                "on_header_value": self._header_value,
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._headers_finished,
-                "on_part_data": self._data,
-            },
-        )
+        self._is_file = self._was_file = self._is_whole = False
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin,
+                    "on_header_field": self._header_field,
+                    "on_header_value": self._header_value,
+                    "on_header_end": self._header_end,
+                    "on_headers_finished": self._headers_finished,
+                    "on_part_data": self._data,
+                    "on_end": self._end,
+                },
+            )
+        except FormParserError as error:
+            raise RefusedError(400, "bad_form", str(error)) from None
 
     def take(self, chunk: bytes) -> None:
         try:
             self._parser.write(chunk)
-        except MultipartParseError:
+        except FormParserError:
             raise RefusedError(400, "bad_form", "the body is no form as its content type says") from None
 
     def end(self) -> None:
         if not self._was_file:
             raise RefusedError(400, "no_file", f"the form has no file in a field called {FIELD!r}")
+        if not self._is_whole:
+            raise RefusedError(400, "cut_off", "the form was cut off: its last boundary is missing")
 
     def _begin(self) -> None:
         self._disposition, self._is_file = b"", False
@@ -148,7 +170,8 @@ class _Form:
         self._field, self._value = b"", b""
 
     def _headers_finished(self) -> None:
-        _, parameters = parse_options_header(self._disposition)
+        # as latin-1, which parse_options_header makes bytes of again
+        _, parameters = parse_options_header(self._disposition.decode("latin-1"))
         if parameters.get(b"name") != FIELD.encode() or b"filename" not in parameters:
             return
         if self._was_file:
@@ -160,10 +183,24 @@ class _Form:
         if self._is_file:
             self._sink.take(data[start:end])
 
+    def _end(self) -> None:
+        self._is_whole = True
 
-def too_large(most_bytes: float) -> RefusedError:
-    """Return the refusal of an upload of more than so many bytes."""
-    return RefusedError(413, "too_large", f"the upload is larger than {most_bytes / MEGABYTE:g} MB")
+
+def most_bytes(settings: ServiceSettings) -> int:
+    """Return how large a recording may be."""
+    return int(settings.max_upload_mb * MEGABYTE)
+
+
+def check_stated(stated: str | None, settings: ServiceSettings) -> None:
+    """Look at a Content-Length before anything is read. Raises RefusedError where it is more than may come."""
+    if stated is not None and stated.isdecimal() and int(stated) > most_bytes(settings) + _FORM_BYTES:
+        raise too_large(settings)
+
+
+def too_large(settings: ServiceSettings) -> RefusedError:
+    """Return the refusal of an upload of more than is allowed."""
+    return RefusedError(413, "too_large", f"the upload is larger than {settings.max_upload_mb:g} MB")
 
 
 _SIGNATURES: Final = (
@@ -173,13 +210,13 @@ _SIGNATURES: Final = (
     re.compile(rb"FLV\x01|OggS|fLaC|ID3|#!AMR|FORM....AIF", re.DOTALL),
     re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),  # ASF: WMV, WMA
     re.compile(rb"\x00\x00\x01[\xb3\xba]"),  # MPEG program stream, MPEG video
-    re.compile(rb"\xff[\xe2-\xff]"),  # MP3, AAC in ADTS
-    re.compile(rb"G.{187}G|(?=.{4}G).{4}G|G[\x00-\x5f].[\x10-\x3f]", re.DOTALL),  # MPEG transport stream
+    re.compile(rb"\xff[\xe2-\xe5\xf0-\xf5\xf8-\xfd]"),  # MP3, AAC in ADTS; not \xfe, which begins UTF-16
+    re.compile(rb"G.{187}G|.{4}G.{191}G", re.DOTALL),  # MPEG transport stream, and with time codes
 )
 
 
 def is_recording(head: bytes) -> bool:
-    """Whether the first bytes of a file are those of a container of pictures or sound."""
+    """Whether the first 512 bytes of a file (or all of it) are those of a container of pictures or sound."""
     return any(pattern.match(head) for pattern in _SIGNATURES)
 
 

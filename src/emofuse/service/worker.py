@@ -1,6 +1,7 @@
-"""Analyses one recording in a process of its own: `python -m emofuse.service.worker JSON`. Only the runner calls it.
+"""Analyses one recording in a process of its own: `python -m emofuse.service.worker`. Only the service calls it.
 
-Writes lines of JSON: {"progress": 0 to 1}, and at its end {"message": notes} or {"code": ..., "message": why not}.
+Reads what to do from standard input, a line of JSON, and ends at once when that is closed: then the service is gone.
+Writes lines of JSON: {"progress": 0 to 1}, and at its end {"code", "message"}; code "" means that it is done.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
+import traceback
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,18 +25,23 @@ from emofuse.service.runner import RECORDING, RESULTS
 from emofuse.service.settings import MEGABYTE
 
 _LEAST_STEP: Final = 0.01  # of the progress, to be told
+_LONGEST_MESSAGE: Final = 1000
+_NICENESS: Final = 5  # the service itself, and those who are live, come first
 
 
 def main() -> None:
-    """Do what the first argument says."""
-    task: dict[str, Any] = json.loads(sys.argv[1])
-    _limit_memory(task["memory_mb"])
+    """Do what standard input says."""
+    task: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_service, daemon=True).start()
+    _set_limits(task["memory_mb"], task["file_mb"])
     try:
-        _tell(message="; ".join(_analyze(task)))
+        _tell(code="", message=_shown("; ".join(_analyze(task)), task))
     except EmofuseError as error:
-        _tell(code="not_analysed", message=error.message)
+        _tell(code="not_analysed", message=_shown(str(error), task))
     except MemoryError:
         _tell(code="too_large", message=f"it takes more than {task['memory_mb']:g} MB of memory")
+    except Exception:  # noqa: BLE001  it is told to the service, whose log has the rest
+        _tell(code="internal", message="the analysis failed", trace=traceback.format_exc())
 
 
 def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
@@ -42,16 +50,13 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
     formats = (*WRITERS, *(["mp4"] if options["annotate"] else []))
     settings = AnalyzerSettings.checked(mode=options["mode"], hop_s=options["hop_s"])
     folder = Path(task["folder"])
-    parent = os.getppid()
+    longest_s = task["max_duration_s"]
     told = 0.0
 
     def follow(time_s: float, duration_s: float | None) -> None:
         nonlocal told
-        longest_s = task["max_duration_s"]
         if max(time_s, duration_s or 0.0) > longest_s:
             raise MediaError(f"the recording is longer than {longest_s:g} s")
-        if os.getppid() != parent:
-            sys.exit(1)  # the service was killed; the next one runs this job again
         progress = time_s / duration_s if duration_s else 0.0
         if progress >= told + _LEAST_STEP:
             told = progress
@@ -70,18 +75,39 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
     return outcome.notes
 
 
+def _shown(message: str, task: dict[str, Any]) -> str:
+    """Return a message as the client may see it: where things are on this machine is no business of theirs."""
+    folder = Path(task["folder"])
+    for path, words in (
+        (folder / RECORDING, "the recording"),
+        (folder / RESULTS, "the results"),
+        (folder, "its folder"),
+    ):
+        message = message.replace(str(path), words)
+    return message[:_LONGEST_MESSAGE]
+
+
 def _tell(**what: object) -> None:
     print(json.dumps(what), flush=True)
 
 
-def _limit_memory(memory_mb: float) -> None:
-    """Let the process have so much memory and no more, where the system can say so."""
+def _end_with_service() -> None:
+    """Wait until standard input is closed, and end without further ado: the next service runs this job again."""
+    while os.read(0, 1):  # not sys.stdin, whose lock this thread would hold when Python shuts down
+        pass
+    os._exit(1)
+
+
+def _set_limits(memory_mb: float, file_mb: float) -> None:
+    """Let the process have so much memory and write so large a file and no more, where the system can say so."""
     try:
         import resource
     except ImportError:  # on Windows there is no such limit
         return
-    most = int(memory_mb * MEGABYTE)
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    os.nice(_NICENESS)
+    for limit, most_mb in ((resource.RLIMIT_AS, memory_mb), (resource.RLIMIT_FSIZE, file_mb)):
+        most = int(most_mb * MEGABYTE)
+        resource.setrlimit(limit, (most, most))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,10 @@ PRETRAINING: Final = {
 }
 """By the asset's name."""
 ACTED: Final = "The emotions are acted; spontaneous ones are subtler and scores on them will be lower."
-SCRIPTED: Final = "The words are those of one American comedy series of 1994 to 2004; it reads English alone."
+SCRIPTED: Final = (
+    "It learnt from the lines of one American comedy series alone: it reads English, knows a few thousand words, and "
+    "hardly ever finds fear or disgust."
+)
 
 
 def model_card(

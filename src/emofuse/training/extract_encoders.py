@@ -25,7 +25,7 @@ from emofuse.inference.detector import DetectorMaker
 from emofuse.models.face import read_exported
 from emofuse.models.face_sequence import MARGIN, SHIPPED, FaceCrops
 from emofuse.models.frames import IMAGENET, FrameEmbedding, ScaledFrames
-from emofuse.models.frontends import RATE_HZ, SHORTEST_S
+from emofuse.models.frontends import HOP, RATE_HZ, SHORTEST_S, loudness
 from emofuse.training.classical import FEATURES_VERSION, OPENSMILE_SETS, audioset_network, opensmile_functionals
 from emofuse.training.speech import decoded_samples
 from emofuse.types import Json
@@ -35,7 +35,6 @@ Features: TypeAlias = NDArray[np.float32] | NDArray[np.float16]
 
 VERSION: Final = 1  # to be raised when a change here changes what comes out
 FACE_PX: Final = {"face": 112, "resnet50": 224}  # of the crops; 112 are those that video networks are trained on
-STEP: Final = 100  # frames of the log-mel in a step of "audioset": 1 s
 
 
 class NoFeatures(Exception):  # noqa: N818 - it is an answer that is counted, no error that a user meets
@@ -93,14 +92,16 @@ class FaceEncoder(Encoder):
 
 
 class AudioSetEncoder(Encoder):
-    """EfficientAT's mn04: its middle blocks pooled over each second, as "audioset" pools them over the utterance.
+    """EfficientAT's mn04: its middle blocks pooled over each step, as "audioset" pools them over the utterance.
 
-    The seconds are of one length, so that the last is none too short, and are as loud beside each other as in the clip.
+    The steps of a clip are equally long, about step_s, so that the last is none too short. How much a frame weighs
+    depends on how loud it is beside those of the whole clip: nothing of what is silent is blown up.
     """
 
     modality, name = "acoustic", "audioset"
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, step_s: float, device: torch.device) -> None:
+        self.step = step_s * RATE_HZ / HOP  # frames
         self.network = audioset_network().to(device)
         self.device, self.cache = device, FeatureCache()
         settings = VoiceNetSettings()
@@ -109,7 +110,7 @@ class AudioSetEncoder(Encoder):
             "weights": ASSETS[str(settings.pretrained)].sha256,
             "taps": list(settings.taps),
             "level": settings.level,
-            "step_s": 1.0,
+            "step_s": step_s,
             "version": [VERSION, FEATURES_VERSION],
         }
 
@@ -120,9 +121,10 @@ class AudioSetEncoder(Encoder):
         samples = torch.from_numpy(_heard(clip, self.cache))[None].to(self.device)
         with torch.inference_mode():
             log_mel = self.network.frontend(samples)
-            n_frames = log_mel.shape[2]
-            edges = np.linspace(0, n_frames, max(1, round(n_frames / STEP)) + 1).round().astype(int).tolist()
-            return _halved(torch.cat([self.network.embed(log_mel[:, :, a:b]) for a, b in pairwise(edges)]))
+            weights, n_frames = loudness(log_mel), log_mel.shape[2]
+            edges = np.linspace(0, n_frames, max(1, round(n_frames / self.step)) + 1).round().astype(int).tolist()
+            steps = [self.network.embed(log_mel[..., a:b], weights[..., a:b]) for a, b in pairwise(edges)]
+            return _halved(torch.cat(steps))
 
 
 class OpensmileEncoder(Encoder):

@@ -20,6 +20,7 @@ from emofuse.corpora.manifest import Clip
 from emofuse.corpora.table import check_header, read_table
 from emofuse.errors import AssetError, CorpusError, UsageError
 from emofuse.training.extract_encoders import Encoder, Features, NoFeatures
+from emofuse.types import Json
 
 VERSION: Final = 1  # to be raised when a change here changes what comes out
 KEYS: Final = ("id", "file_name_list", "path", "file")  # of a table of words; the first that it has is used
@@ -70,7 +71,7 @@ class SentenceEncoder(Encoder):
     def __init__(self, name: str, device: torch.device) -> None:
         self.name = Path(name).name if Path(name).is_dir() else name  # which folder is of no matter
         self.network = _sentence_network(name, device)
-        layers = {type(layer).__name__: getattr(layer, "get_config_dict", dict)() for layer in self.network}
+        layers: Json = {type(layer).__name__: getattr(layer, "get_config_dict", dict)() for layer in self.network}
         self.identity = {
             "encoder": self.name,
             "weights": _state_hash(self.network),

@@ -188,8 +188,10 @@ def _steps(settings: FeatureDataSettings, array: Steps | None) -> Steps | None:
         return None
     if settings.pool == "none" and not settings.context:
         places = np.linspace(0, len(array) - 1, min(len(array), settings.max_steps)).round().astype(int)
-        return array[places]
-    return (array.max(axis=0) if settings.pool == "max" else array.mean(axis=0))[np.newaxis]
+        kept: Steps = array[places]
+        return kept
+    pooled: Steps = array.max(axis=0, keepdims=True) if settings.pool == "max" else array.mean(axis=0, keepdims=True)
+    return pooled
 
 
 def _normalised(arrays: Sequence[Steps | None], clips: Sequence[Clip]) -> list[Steps | None]:

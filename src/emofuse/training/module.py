@@ -97,8 +97,7 @@ class Classifier(L.LightningModule):
         if logits.ndim == 3:  # every frame learns the clip's label
             target = target.repeat_interleave(logits.shape[1], dim=0)
             logits = logits.flatten(0, 1)
-        loss = F.cross_entropy(logits, target, self.class_weights, label_smoothing=self.settings.label_smoothing)
-        return loss
+        return F.cross_entropy(logits, target, self.class_weights, label_smoothing=self.settings.label_smoothing)
 
     def on_train_epoch_start(self) -> None:
         """Begin to add up the losses of an epoch."""

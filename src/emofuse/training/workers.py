@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 def run_at_once(
     work: Callable[[T], R], items: Sequence[T], jobs: int, start: Callable[..., None], arguments: tuple[Any, ...] = ()
-) -> Iterator[R]:
+) -> Generator[R]:
     """Yield work(item) of every item, in order, from `jobs` processes with one thread each.
 
     start(*arguments) is called once in each process. When one fails, when the generator is closed and at Ctrl-C, the

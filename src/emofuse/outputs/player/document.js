@@ -87,7 +87,7 @@ function standsFrom(time, before, hop) {
  * @param {(moment: object) => (Probabilities|null)} pick  what the voice said at a moment
  * @returns {Lane}
  */
-function laneOf(doc, name, kind, pick) {
+export function laneOf(doc, name, kind, pick) {
   const hop = usualHop(doc.moments);
   const steps = [];
   let before = -Infinity;

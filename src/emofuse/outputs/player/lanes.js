@@ -21,6 +21,12 @@ export function laneHeight(lane) {
   return band + 4 + curve;
 }
 
+/** The colours that the style sheet gives what is drawn in an element of the player. */
+export function lookOf(element) {
+  const style = getComputedStyle(element);
+  return Object.fromEntries(["page", "ink", "track"].map((name) => [name, style.getPropertyValue(`--ef-${name}`).trim()]));
+}
+
 /**
  * Draw a lane over the whole width of its canvas.
  * @param {HTMLCanvasElement} canvas

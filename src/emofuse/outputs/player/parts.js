@@ -40,7 +40,7 @@ export function summaryPart(doc) {
 }
 
 /**
- * What is said at the time of playback: a bar for every label.
+ * What is said at the time of playback: a bar for every label. A live moment also has a `why`, for what said nothing.
  * @returns {{element: HTMLElement, show: (moment: object|null, time: number) => void}}
  */
 export function nowPart(doc) {
@@ -74,9 +74,12 @@ export function nowPart(doc) {
       number.textContent = moment?.probabilities ? percent(p) : "";
       item.classList.toggle("ef-winner", said?.label === label);
     }
-    const heard = Object.entries(moment?.by_modality ?? {}).map(([m, scores]) => [m, best(scores)]);
-    const words = heard.map(([m, b]) => make("span", {}, `${m}: ${b ? `${b.label} ${percent(b.p)}` : "–"}`));
-    voices.replaceChildren(...words);
+    const heard = Object.keys({ ...moment?.by_modality, ...moment?.why }).map((modality) => {
+      const voice = best(moment.by_modality[modality]);
+      const words = voice ? `${voice.label} ${percent(voice.p)}` : (moment.why?.[modality] ?? "–");
+      return make("span", {}, `${modality}: ${words}`);
+    });
+    voices.replaceChildren(...heard);
   };
   return { element, show };
 }

@@ -1,6 +1,6 @@
 /** The lanes with their names, a legend, and a slider over them that shows and sets the time. */
 import { clock, lanesOf, percent } from "./document.js";
-import { drawLane, laneHeight } from "./lanes.js";
+import { drawLane, laneHeight, lookOf } from "./lanes.js";
 import { make, swatch } from "./parts.js";
 
 const MAX_PEOPLE_LANES = 6;
@@ -19,7 +19,7 @@ const HELP =
 export function timelinePart(doc, length, playback) {
   const { lanes: shown, nHidden } = lanesOf(doc, MAX_PEOPLE_LANES);
   const canvases = new Map(shown.map((lane) => [lane, canvasFor(lane)]));
-  const rows = shown.map((lane) => rowFor(lane.name, `ef-${lane.kind}`, canvases.get(lane)));
+  const rows = shown.map((lane) => laneRow(lane.name, `ef-${lane.kind}`, canvases.get(lane)));
   const slider = sliderPart(length, playback);
   const labels = new Set(shown.flatMap((lane) => lane.runs.map((run) => run.label)));
   const entries = doc.labels.filter((l) => labels.has(l)).map((l) => make("li", {}, swatch(doc.labels, l), l));
@@ -35,8 +35,7 @@ export function timelinePart(doc, length, playback) {
     make("p", { class: "ef-hint" }, HELP),
   );
   const draw = () => {
-    const style = getComputedStyle(element);
-    const look = Object.fromEntries(["page", "ink", "track"].map((n) => [n, style.getPropertyValue(`--ef-${n}`).trim()]));
+    const look = lookOf(element);
     for (const [lane, canvas] of canvases) drawLane(canvas, lane, { length, labels: doc.labels }, look);
   };
   return { element, draw, show: slider.show };
@@ -48,7 +47,8 @@ function canvasFor(lane) {
   return canvas;
 }
 
-function rowFor(name, kind, content) {
+/** A lane with its name before it. */
+export function laneRow(name, kind, content) {
   return make("li", { class: `ef-lane ${kind}` }, make("span", { class: "ef-name" }, name), content);
 }
 
@@ -57,7 +57,7 @@ function absentRows(doc) {
   const absent = Object.keys(doc.summary.by_modality).filter((modality) => !doc.summary.by_modality[modality]);
   return absent.map((modality) => {
     const why = `not used: ${doc.summary.why[modality] ?? "it gave no answer"}`;
-    return rowFor(modality, "ef-absent", make("span", { class: "ef-why" }, why));
+    return laneRow(modality, "ef-absent", make("span", { class: "ef-why" }, why));
   });
 }
 

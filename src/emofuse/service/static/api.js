@@ -1,13 +1,14 @@
 /** Talking to the service: requests with the token where one is wanted, and refusals as errors that people can read. */
 
 const KEY = "emofuse-token";
+const PATIENCE_MS = 60000; // for a service that does not answer while it works: it may be started again
+const UNREACHABLE = "the service cannot be reached";
 
-/** A refusal of the service. status: 401 where the token is missing or wrong. */
+/** A refusal of the service. status: as of HTTP, 401 where the token is missing or wrong; 0 where nothing answers. */
 export class Refused extends Error {
-  constructor(status, message, retryS) {
+  constructor(status, message) {
     super(message);
     this.status = status;
-    this.retryS = retryS;
   }
 }
 
@@ -16,9 +17,21 @@ export function token() {
   return sessionStorage.getItem(KEY) ?? "";
 }
 
-/** Keep a token as long as the tab is open. */
-export function keepToken(text) {
+/** Keep a token as long as the tab is open. Throws Refused where it is not the service's. */
+export async function keepToken(text) {
   sessionStorage.setItem(KEY, text);
+  try {
+    if (/[^\x21-\x7e]/.test(text)) throw noToken(); // a header cannot hold it
+    await ask("metrics"); // the least that wants the token
+  } catch (error) {
+    sessionStorage.removeItem(KEY);
+    throw error;
+  }
+}
+
+/** The refusal of somebody without the token. */
+export function noToken() {
+  return new Refused(401, token() ? "that is not the token of this service" : "this service wants its token");
 }
 
 function authorisation() {
@@ -27,20 +40,32 @@ function authorisation() {
 
 /** Ask for something below /v1. Returns the Response; throws Refused. */
 export async function ask(path, options = {}) {
-  const response = await fetch(`v1/${path}`, { ...options, headers: { ...options.headers, ...authorisation() } });
-  if (!response.ok) throw await refusalOf(response.status, await response.text(), response.headers.get("retry-after"));
+  let response;
+  try {
+    response = await fetch(`v1/${path}`, { ...options, headers: authorisation() });
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new Refused(0, UNREACHABLE);
+  }
+  if (!response.ok) throw refusalOf(response.status, await response.text(), response.headers.get("retry-after"));
   return response;
 }
 
 function refusalOf(status, body, retryAfter) {
+  if (status === 401) return noToken();
   let message = `the service answered ${status}`;
   try {
     message = JSON.parse(body).error.message;
   } catch {
     // not one of the service's own answers: its number must do
   }
-  const retryS = retryAfter ? Number(retryAfter) : null;
-  return new Refused(status, retryS ? `${message} (in about ${retryS} s)` : message, retryS);
+  return new Refused(status, retryAfter ? `${message} (in about ${retryAfter} s)` : message);
+}
+
+/** What the service calls the file that it answered with. */
+export function nameOf(response) {
+  const said = response.headers.get("content-disposition") ?? "";
+  const [, coded, plain] = /filename\*=utf-8''([^;]+)|filename="([^"]*)"/i.exec(said) ?? [];
+  return coded ? decodeURIComponent(coded) : (plain ?? "");
 }
 
 /**
@@ -61,21 +86,42 @@ export function send(file, onProgress, signal) {
       if (request.status === 202) resolve(JSON.parse(request.responseText));
       else reject(refusalOf(request.status, request.responseText, request.getResponseHeader("retry-after")));
     });
-    request.addEventListener("error", () => reject(new Refused(0, "the service cannot be reached, or hung up", null)));
+    request.addEventListener("error", () => reject(new Refused(0, `${UNREACHABLE}, or the file cannot be read`)));
     request.addEventListener("abort", () => reject(new DOMException("cancelled", "AbortError")));
     signal.addEventListener("abort", () => request.abort());
     request.send(file);
   });
 }
 
-/** Wait until an analysis has ended; returns how it is described then. Throws Refused where it failed. */
+/**
+ * Wait until an analysis has ended; returns how it is described then. A service that is started again goes on with it,
+ * so one that does not answer is waited for.
+ * @param {string} id
+ * @param {(analysis: object|null) => void} onProgress  null while the service does not answer
+ * @param {AbortSignal} signal
+ * Throws Refused where it failed.
+ */
 export async function follow(id, onProgress, signal) {
-  for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 1.3, 2000)) {
-    const analysis = await (await ask(`analyses/${id}`, { signal })).json();
-    if (analysis.state === "done") return analysis;
-    if (analysis.state === "failed") throw new Refused(409, analysis.error.message, null);
-    onProgress(analysis);
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    signal.throwIfAborted();
+  let lost = 0; // when the service stopped answering
+  for (let pause = 200; ; pause = Math.min(pause * 1.3, 1500)) {
+    try {
+      const analysis = await (await ask(`analyses/${id}`, { signal })).json();
+      if (analysis.state === "done") return analysis;
+      if (analysis.state === "failed") throw new Refused(409, analysis.error.message);
+      lost = 0;
+      onProgress(analysis);
+    } catch (error) {
+      lost ||= Date.now();
+      if (![0, 503].includes(error.status) || Date.now() - lost > PATIENCE_MS) throw error;
+      onProgress(null);
+    }
+    await sleep(pause, signal);
   }
+}
+
+function sleep(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true });
+  });
 }

@@ -1,175 +1,154 @@
 /** The page: a recording is dropped, sent, followed and shown; or the camera is used. */
-import { Refused, ask, follow, keepToken, send } from "./api.js";
-import { startLive } from "./live.js";
-import { createPlayer } from "./player/player.js";
-import { make } from "./player/parts.js";
+import { ask, follow, keepToken, send, token } from "./api.js";
+import { Live } from "./live.js";
+import { LiveView } from "./live-view.js";
+import { percent } from "./player/document.js";
+import { showResult } from "./result.js";
 
 const $ = (id) => document.getElementById(id);
-const KINDS = { mp4: "Video with boxes", html: "Report", json: "JSON", csv: "CSV", png: "Picture", srt: "SRT", vtt: "WebVTT", eaf: "ELAN", textgrid: "TextGrid" };
-let shown = null; // {player, urls, id} of the result on the page
+const MEGABYTE = 1e6;
+let limits = null; // what the service said of itself
+let shown = null; // {id, name, remove} of the result on the page
 let running = null; // AbortController of what is being worked on
 let live = null;
 
-/** Show some sections of the page, and hide the others. */
-function show(...ids) {
-  for (const id of ["start", "work", "live", "result"]) $(id).hidden = !ids.includes(id);
+/** Show a section of the page, and put the keyboard where it goes on. */
+function show(section) {
+  for (const id of ["token-form", "start", "work", "live", "result"]) $(id).hidden = id !== section;
+  const first = { "token-form": "token", start: "file", work: "cancel", live: "stop", result: "name" };
+  $(first[section]).focus({ preventScroll: true });
+  scrollTo(0, 0);
 }
 
-function complain(error) {
-  if (error?.name === "AbortError") return;
-  if (error instanceof Refused && error.status === 401) {
-    $("token-form").hidden = false;
-    $("token").focus();
-  }
-  $("problem").textContent = `Sorry: ${error.message}`;
-  $("problem").hidden = false;
+/** Say something in words above what is shown; what was said before is gone. */
+function say(words) {
+  $("said").textContent = words;
+  $("problem").textContent = "";
 }
 
+/** Say what went wrong. about: with which recording, if any. */
+function complain(error, about = "") {
+  if (error.status === 401) show("token-form");
+  const { message } = error;
+  say("");
+  $("problem").textContent = about ? `${about}: ${message}` : `${message[0].toUpperCase()}${message.slice(1)}`;
+}
+
+/** Say what is being done. share: how much of it is, of 1; null where that is not known. */
 function doing(words, share = null) {
-  $("doing").textContent = words;
+  if ($("doing").textContent !== words) $("doing").textContent = words; // once: it is read out
+  $("share").textContent = share === null ? "" : percent(share);
   if (share === null) $("progress").removeAttribute("value");
   else $("progress").value = share;
 }
 
+function doingFor(analysis) {
+  if (!analysis) doing("The service does not answer; waiting for it");
+  else if (analysis.state !== "running") doing(analysis.ahead ? `Waiting: ${analysis.ahead} before this one` : "Waiting");
+  else if (analysis.progress === 0) doing("Starting");
+  else if (analysis.progress < 1) doing("Analysing", analysis.progress);
+  else doing("Writing the results");
+}
+
 async function analyse(file) {
   clear();
+  if (limits && file.size > limits.max_upload_mb * MEGABYTE) {
+    complain(new Error(`it has ${Math.ceil(file.size / MEGABYTE)} MB, and ${limits.max_upload_mb} MB are taken here`), file.name);
+    return;
+  }
+  $("work-name").textContent = file.name;
+  doing("Sending", 0);
   show("work");
   running = new AbortController();
   const { signal } = running;
   let id = null;
   try {
-    doing(`Sending ${file.name}`, 0);
-    id = (await send(file, (share) => doing(`Sending ${file.name}`, share), signal)).id;
-    const tell = ({ state, progress, ahead }) =>
-      state === "running"
-        ? doing(`Analysing ${file.name}: ${Math.round(100 * progress)} %`, progress)
-        : doing(ahead ? `Waiting: ${ahead} before this one` : "Waiting", null);
-    const analysis = await follow(id, tell, signal);
-    await present(analysis, file);
+    id = (await send(file, (share) => doing("Sending", share), signal)).id;
+    const analysis = await follow(id, doingFor, signal);
+    doing("Fetching the results");
+    const remove = await showResult($, analysis, file, complain);
+    shown = { id, name: analysis.name, remove };
     show("result");
-    $("name").focus();
   } catch (error) {
-    if (id && signal.aborted) ask(`analyses/${id}`, { method: "DELETE" }).catch(() => {});
     show("start");
-    complain(error);
+    if (signal.aborted) {
+      if (id) ask(`analyses/${id}`, { method: "DELETE" }).catch(complain);
+      say("Cancelled. Nothing of the recording is left on the service.");
+    } else {
+      complain(error, file.name);
+    }
   } finally {
     running = null;
   }
 }
 
-/** Show a result: the recording itself where the browser plays it, else the video with boxes. */
-async function present(analysis, file) {
-  const timeline = await (await ask(`analyses/${analysis.id}/results/json`)).json();
-  const urls = new Set();
-  const keep = (blob) => {
-    const url = URL.createObjectURL(blob);
-    urls.add(url);
-    return url;
-  };
-  const kind = timeline.source.has_video ? "video" : "audio";
-  const media = make(kind, { controls: "", preload: "metadata", ...(kind === "video" ? { playsinline: "" } : {}) });
-  let boxes = true;
-  media.src = keep(file);
-  if (kind === "video" && !(await plays(media)) && analysis.results.mp4) {
-    media.src = keep(await (await ask(`analyses/${analysis.id}/results/mp4`)).blob());
-    boxes = false;
-  }
-  $("name").textContent = analysis.name;
-  $("name").tabIndex = -1;
-  const player = createPlayer($("player"), timeline, { media, boxes });
-  $("downloads").replaceChildren(make("span", {}, "Download: "), ...downloads(analysis, keep));
-  if (analysis.notes) $("downloads").append(make("p", { class: "small" }, analysis.notes));
-  shown = { player, urls, id: analysis.id };
-}
-
-function plays(media) {
-  return new Promise((resolve) => {
-    const done = (answer) => () => resolve(answer && media.videoWidth > 0);
-    media.addEventListener("loadedmetadata", done(true), { once: true });
-    media.addEventListener("error", done(false), { once: true });
-    setTimeout(done(media.readyState > 0), 4000);
-  });
-}
-
-function downloads(analysis, keep) {
-  const stem = analysis.name.replace(/\.[^.]*$/, "") || "recording";
-  return Object.entries(KINDS)
-    .filter(([kind]) => kind in analysis.results)
-    .map(([kind, words]) => {
-      const link = make("a", { href: analysis.results[kind].slice(1), download: `${stem}.${kind}`, "data-kind": kind }, words);
-      link.addEventListener("click", async (event) => {
-        if (link.dataset.fetched) return;
-        event.preventDefault(); // the token goes with a request of our own, not with a link
-        try {
-          link.href = keep(await (await ask(`analyses/${analysis.id}/results/${kind}`)).blob());
-          link.dataset.fetched = "yes";
-          link.click();
-        } catch (error) {
-          complain(error);
-        }
-      });
-      return link;
-    });
-}
-
-/** Take away what is shown, and what was complained of. */
+/** Take away what is shown, and what was said. */
 function clear() {
-  $("problem").hidden = true;
-  if (!shown) return;
-  shown.player.destroy();
-  for (const url of shown.urls) URL.revokeObjectURL(url);
-  $("player").replaceChildren();
+  say("");
+  shown?.remove();
   shown = null;
 }
 
 async function useCamera() {
   clear();
   show("live");
+  $("pause").textContent = "Pause";
+  live = new Live($("eye"), new LiveView($));
   try {
-    live = await startLive($, (error) => {
-      endLive();
-      if (error) complain(error);
-    });
+    await live.run();
+    show("start");
+    say("The camera and the microphone are off.");
   } catch (error) {
-    endLive();
+    show("start");
     complain(error);
+  } finally {
+    live = null;
   }
 }
 
-function endLive() {
-  live?.stop();
-  live = null;
+async function forget() {
+  const { id, name } = shown;
+  try {
+    await ask(`analyses/${id}`, { method: "DELETE" });
+  } catch (error) {
+    if (error.status !== 404) return complain(error); // what is not there any more is deleted
+  }
+  clear();
   show("start");
+  say(`The results of ${name} are deleted from the service.`);
 }
 
 async function greet() {
+  const isHere = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
+  $("where").textContent = isHere ? "this machine" : location.hostname;
   try {
-    const health = await (await ask("health")).json();
-    const minutes = Math.max(1, Math.round(health.keep_s / 60));
-    $("limits").textContent = `Up to ${health.max_upload_mb} MB and ${Math.round(health.max_duration_s / 60)} minutes; any common format`;
-    $("kept").textContent = `Recordings are deleted as soon as they are analysed, results after ${minutes} minutes.`;
-    $("camera").disabled = health.max_live === 0;
-    if (health.token_needed && !sessionStorage.length) $("token-form").hidden = false;
+    limits = await (await ask("health")).json();
   } catch (error) {
-    complain(error);
+    return complain(error);
   }
+  const minutes = (seconds) => `${Math.max(1, Math.round(seconds / 60))} minutes`;
+  $("limits").textContent = `Any common format, up to ${limits.max_upload_mb} MB and ${minutes(limits.max_duration_s)}`;
+  $("kept").textContent = `Recordings are deleted as soon as they are analysed, results after ${minutes(limits.keep_s)}.`;
+  $("camera").disabled = limits.max_live === 0;
+  if (limits.token_needed && !token()) show("token-form");
 }
 
-const drop = $("drop");
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
-    event.preventDefault();
-    drop.classList.toggle("over", kind === "dragover");
-    if (kind === "drop" && event.dataTransfer.files.length && !running && !live) analyse(event.dataTransfer.files[0]);
+    event.preventDefault(); // else the browser leaves the page for the file
+    $("drop").classList.toggle("over", kind === "dragover");
+    const files = kind === "drop" ? event.dataTransfer.files : [];
+    if (files.length && !running && !live && $("token-form").hidden) analyse(files[0]);
   });
 }
 $("file").addEventListener("change", () => {
-  if ($("file").files.length) analyse($("file").files[0]);
-  $("file").value = "";
+  const [file] = $("file").files;
+  $("file").value = ""; // so that the same one can be chosen again
+  if (file) analyse(file);
 });
 $("camera").addEventListener("click", useCamera);
 $("cancel").addEventListener("click", () => running?.abort());
-$("stop").addEventListener("click", endLive);
+$("stop").addEventListener("click", () => live?.stop());
 $("pause").addEventListener("click", () => {
   $("pause").textContent = live?.pause() ? "Go on" : "Pause";
 });
@@ -177,19 +156,16 @@ $("again").addEventListener("click", () => {
   clear();
   show("start");
 });
-$("forget").addEventListener("click", async () => {
+$("forget").addEventListener("click", forget);
+$("token-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
   try {
-    await ask(`analyses/${shown.id}`, { method: "DELETE" });
+    await keepToken($("token").value.trim());
+    say("");
+    show("start");
   } catch (error) {
     complain(error);
   }
-  clear();
-  show("start");
-});
-$("token-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  keepToken($("token").value);
-  $("token-form").hidden = true;
-  $("problem").hidden = true;
+  $("token").value = "";
 });
 greet();

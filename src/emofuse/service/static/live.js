@@ -1,223 +1,221 @@
-/** The live view: the camera's pictures and the microphone's sound go out, moments come back and are drawn. */
-import { token } from "./api.js";
-import { drawFaces } from "./player/boxes.js";
-import { best, colourOf, percent } from "./player/document.js";
-import { make, swatch } from "./player/parts.js";
+/** The live session: the camera's pictures and the microphone's sound go out, moments come back. */
+import { Refused, noToken, token } from "./api.js";
 
 const WIDTH = 640; // of the pictures that are sent
 const QUALITY = 0.8;
 const MOST_WAITING = 262144; // bytes that may wait to be sent; beyond, pictures are left out
-const CHART_S = 30;
+const MOST_AHEAD_S = 1; // of the pictures before the answers; beyond, they are stuck on the way, and would come too late
+const PROBE_S = 0.5; // how often a picture is sent all the same
+const ALIVE_MS = 10000; // how often the service is told that somebody is there
+const SOUND_GAP_S = 0.25; // pieces of sound follow one another, unless one comes so much later
 const PICTURE = 1; // the first byte of a message: what it holds
 const SOUND = 2;
 
-/**
- * Ask for the camera and the microphone, and run until stopped.
- * @param {(id: string) => HTMLElement} $
- * @param {(error: Error|null) => void} onEnd  the connection ended, or the camera is gone
- * @returns {Promise<{stop: () => void, pause: () => boolean}>}
- */
-export async function startLive($, onEnd) {
-  if (!navigator.mediaDevices) throw new Error("this browser gives the camera to secure pages alone: use https, or localhost");
-  const stream = await devices();
-  const eye = $("eye");
-  eye.srcObject = stream;
-  const hasPicture = stream.getVideoTracks().length > 0;
-  const ear = stream.getAudioTracks().length > 0 ? await listen(stream) : null;
-  if (hasPicture) await eye.play();
-  const view = new View($);
-  const address = new URL("v1/live", location.href);
-  address.protocol = address.protocol.replace("http", "ws");
-  const socket = new WebSocket(address);
-  socket.binaryType = "arraybuffer";
-  let [ended, paused, skipped] = [false, false, 0];
-  const begin = performance.now();
-  const now = () => (performance.now() - begin) / 1000;
+/** One session. It begins with `run` and is over when that returns; seconds count from then. */
+export class Live {
+  #ending = new AbortController();
+  #began = performance.now();
+  #paused = false;
+  #skipped = 0; // pictures that were not sent
+  #sent = 0; // time of the newest picture
+  #answered = 0; // time of the newest moment
+  #size = { width: 0, height: 0 }; // of the pictures that are sent; a phone that is turned changes it
 
-  const stop = () => {
-    if (ended) return;
-    ended = true;
-    for (const track of stream.getTracks()) track.stop();
-    ear?.close();
-    eye.srcObject = null;
-    if (socket.readyState <= 1) socket.close(1000);
-  };
-  const fail = (words) => {
-    if (ended) return;
-    stop();
-    onEnd(words ? new Error(words) : null);
-  };
-  for (const track of stream.getTracks()) track.addEventListener("ended", () => fail("the camera or the microphone is gone"));
-  socket.addEventListener("open", () => {
-    socket.send(JSON.stringify({ type: "start", token: token(), mode: "frame", rate_hz: ear?.rate ?? 16000, sound: Boolean(ear) }));
-  });
-  socket.addEventListener("close", (event) => fail(event.reason || "the connection to the service ended"));
-  socket.addEventListener("message", (event) => {
-    const told = JSON.parse(event.data);
-    if (told.type === "ready") {
-      view.begin(told.labels);
-      if (hasPicture) sendPictures();
-      ear?.start((pcm) => !paused && sendPacket(SOUND, now() - pcm.byteLength / 2 / ear.rate, pcm));
-    } else if (told.type === "moment") {
-      view.show(told, now(), skipped, paused);
-    } else if (told.type === "error") {
-      fail(told.error.message);
-    }
-  });
-
-  function sendPacket(kind, time, data) {
-    if (socket.readyState !== WebSocket.OPEN) return;
-    const packet = new Uint8Array(9 + data.byteLength);
-    packet[0] = kind;
-    new DataView(packet.buffer).setFloat64(1, Math.max(time, 0), true);
-    packet.set(new Uint8Array(data), 9);
-    socket.send(packet);
+  /**
+   * @param {HTMLVideoElement} eye  shows the camera
+   * @param {import("./live-view.js").LiveView} view
+   */
+  constructor(eye, view) {
+    this.eye = eye;
+    this.view = view;
   }
 
-  /** Send a picture for each that the camera shows, as long as the connection keeps up. */
-  function sendPictures() {
+  /** End the session: `run` returns. */
+  stop() {
+    this.#ending.abort();
+  }
+
+  /** Pause, or go on; returns whether it is paused. Nothing is sent meanwhile. */
+  pause() {
+    this.#paused = !this.#paused;
+    if (this.#paused) this.eye.pause();
+    else this.eye.play().catch(() => {}); // it is stopped meanwhile
+    this.view.state(this.#paused ? "paused: nothing is sent" : "");
+    return this.#paused;
+  }
+
+  /** Ask for the camera and the microphone, and run until stopped. Throws an error in words when it ends otherwise. */
+  async run() {
+    const { signal } = this.#ending;
+    this.view.state("asking for the camera and the microphone");
+    const stopped = new Promise((resolve) => signal.addEventListener("abort", () => resolve(null)));
+    const asked = devices().then((stream) => {
+      if (signal.aborted) release(stream); // it was allowed after Stop
+      return stream;
+    });
+    const stream = await Promise.race([asked, stopped]);
+    if (!stream) {
+      asked.catch(() => {}); // nobody waits for the answer any more
+      return;
+    }
+    let ear = null;
+    try {
+      this.eye.srcObject = stream;
+      if (stream.getAudioTracks().length) ear = await listen(stream);
+      this.view.film(stream.getVideoTracks().length > 0);
+      if (stream.getVideoTracks().length) await this.eye.play();
+      await this.#talk(stream, ear);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      this.#ending.abort();
+      release(stream);
+      ear?.close();
+      this.eye.srcObject = null;
+    }
+  }
+
+  /** Send and receive; resolves when stopped, rejects when the connection or a device is gone. */
+  #talk(stream, ear) {
+    const { signal } = this.#ending;
+    const address = new URL("v1/live", location.href);
+    address.protocol = address.protocol.replace("http", "ws");
+    const socket = new WebSocket(address);
+    this.view.state("starting");
+    return new Promise((resolve, reject) => {
+      const alive = setInterval(() => tell(socket, { type: "alive" }), ALIVE_MS);
+      signal.addEventListener("abort", () => {
+        clearInterval(alive);
+        socket.close();
+        resolve();
+      });
+      for (const track of stream.getTracks()) {
+        const device = track.kind === "video" ? "camera" : "microphone";
+        track.addEventListener("ended", () => reject(new Error(`the ${device} is gone: it was unplugged, or is not allowed any more`)));
+      }
+      socket.addEventListener("open", () => tell(socket, startOf(ear)));
+      socket.addEventListener("close", () => reject(new Refused(0, "the connection to the service has ended")));
+      socket.addEventListener("message", (event) => {
+        const told = JSON.parse(event.data);
+        if (told.type === "ready") {
+          this.#began = performance.now();
+          this.view.begin(told);
+          this.#sendPictures(socket);
+          ear?.start(this.#sendSound(socket, ear.rate));
+        } else if (told.type === "moment") {
+          this.#answered = told.moment.time_s;
+          if (!this.#paused) this.view.show(told, { now: this.#now(), skipped: this.#skipped, ...this.#size });
+        } else if (told.type === "error") {
+          reject(told.error.code === "no_token" ? noToken() : new Refused(400, told.error.message));
+        }
+      });
+    });
+  }
+
+  #now() {
+    return (performance.now() - this.#began) / 1000;
+  }
+
+  /** Returns what takes a piece of sound and sends it, with the time that it began at. */
+  #sendSound(socket, rate) {
+    let end = -Infinity; // of the piece before
+    return (samples) => {
+      const length = samples.byteLength / 2 / rate;
+      const heard = Math.max(0, this.#now() - length);
+      const begin = heard - end > SOUND_GAP_S ? heard : Math.min(end, heard); // none is heard before it is there
+      end = begin + length;
+      if (!this.#paused) sendPacket(socket, SOUND, begin, samples);
+    };
+  }
+
+  /** Send each picture that the camera shows, as long as the connection and the service keep up. */
+  #sendPictures(socket) {
     const canvas = document.createElement("canvas");
     const pen = canvas.getContext("2d", { alpha: false });
-    let busy = false;
+    const { eye } = this;
+    let isBusy = false;
+    const send = () => {
+      const time = this.#now();
+      isBusy = true;
+      this.#sent = time;
+      const zoom = Math.min(1, WIDTH / eye.videoWidth);
+      this.#size = { width: Math.round(eye.videoWidth * zoom), height: Math.round(eye.videoHeight * zoom) };
+      Object.assign(canvas, this.#size);
+      pen.drawImage(eye, 0, 0, canvas.width, canvas.height);
+      const done = async (blob) => {
+        if (blob) sendPacket(socket, PICTURE, time, await blob.arrayBuffer());
+        isBusy = false;
+      };
+      canvas.toBlob(done, "image/jpeg", QUALITY);
+    };
+    const isStuck = () =>
+      socket.bufferedAmount > MOST_WAITING ||
+      (this.#sent - this.#answered > MOST_AHEAD_S && this.#now() - this.#sent < PROBE_S);
     const each = () => {
-      if (ended) return;
-      if (!paused && !busy && eye.videoWidth) {
-        if (socket.bufferedAmount > MOST_WAITING) skipped += 1;
-        else {
-          busy = true;
-          const time = now();
-          const zoom = Math.min(1, WIDTH / eye.videoWidth);
-          [canvas.width, canvas.height] = [Math.round(eye.videoWidth * zoom), Math.round(eye.videoHeight * zoom)];
-          pen.drawImage(eye, 0, 0, canvas.width, canvas.height);
-          canvas.toBlob(
-            async (blob) => {
-              if (blob) sendPacket(PICTURE, time, await blob.arrayBuffer());
-              busy = false;
-            },
-            "image/jpeg",
-            QUALITY,
-          );
-        }
+      if (this.#ending.signal.aborted) return;
+      if (!this.#paused && eye.videoWidth) {
+        if (isBusy || isStuck()) this.#skipped += 1;
+        else send();
       }
       if (eye.requestVideoFrameCallback) eye.requestVideoFrameCallback(each);
       else setTimeout(each, 33);
     };
     each();
   }
+}
 
-  return {
-    stop,
-    pause: () => {
-      paused = !paused;
-      return paused;
-    },
-  };
+function startOf(ear) {
+  return { type: "start", token: token(), mode: "frame", sound: Boolean(ear), ...(ear && { rate_hz: ear.rate }) };
+}
+
+function tell(socket, message) {
+  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+}
+
+/** Send a picture or sound: what it is, its time as a little-endian float64, and its bytes. */
+function sendPacket(socket, kind, time, data) {
+  if (socket.readyState !== WebSocket.OPEN) return;
+  const packet = new Uint8Array(9 + data.byteLength);
+  packet[0] = kind;
+  new DataView(packet.buffer).setFloat64(1, time, true);
+  packet.set(new Uint8Array(data), 9);
+  socket.send(packet);
 }
 
 /** The camera and the microphone, or the one of them that there is. */
 async function devices() {
-  const picture = { width: { ideal: WIDTH }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
-  const sound = { echoCancellation: true, noiseSuppression: false, autoGainControl: false };
+  if (!navigator.mediaDevices) throw new Error("browsers give the camera to secure pages alone: use https, or localhost");
+  const video = { width: { ideal: WIDTH }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
+  const audio = { echoCancellation: true, noiseSuppression: false, autoGainControl: false };
   let refused = null;
-  for (const wanted of [{ video: picture, audio: sound }, { video: picture }, { audio: sound }]) {
+  for (const wanted of [{ video, audio }, { video }, { audio }]) {
     try {
       return await navigator.mediaDevices.getUserMedia(wanted);
     } catch (error) {
-      refused = error;
+      refused ??= error; // of both, which says most
     }
   }
-  throw new Error(`no camera and no microphone can be used: ${refused.message}`);
+  const why = refused.name === "NotAllowedError" ? "they are not allowed; the browser's settings for this page say so" : refused.message;
+  throw new Error(`no camera and no microphone can be used: ${why}`);
 }
 
-/** Sound of a stream as 16-bit samples, in pieces of about 0.1 s. */
+function release(stream) {
+  for (const track of stream.getTracks()) track.stop();
+}
+
+/** The sound of a stream, as 16-bit samples in small pieces. */
 async function listen(stream) {
   const context = new AudioContext();
   await context.audioWorklet.addModule("static/pcm-worklet.js");
   const node = new AudioWorkletNode(context, "pcm", { numberOfOutputs: 0 });
+  node.port.onmessage = () => {}; // what is heard before the service is ready would wait, and be late
   context.createMediaStreamSource(stream).connect(node);
   await context.resume();
   return {
     rate: context.sampleRate,
-    start: (onPcm) => {
-      node.port.onmessage = (event) => onPcm(event.data);
+    start: (take) => {
+      node.port.onmessage = (event) => take(event.data);
     },
     close: () => context.close(),
   };
-}
-
-/** What is drawn of the moments: boxes, bars, the rolling chart, and the numbers. */
-class View {
-  constructor($) {
-    this.$ = $;
-    this.labels = [];
-    this.past = []; // {time, p: [probability of each label]} of the last CHART_S
-    this.bars = new Map();
-    this.n = 0;
-  }
-
-  begin(labels) {
-    this.labels = labels;
-    const rows = labels.map((label) => {
-      const bar = make("span", { class: "ef-bar" });
-      bar.style.backgroundColor = colourOf(label);
-      const number = make("span", { class: "ef-number" });
-      this.bars.set(label, { bar, number });
-      return make("li", {}, make("span", { class: "ef-name" }, label), make("span", { class: "ef-rail" }, bar), number);
-    });
-    this.$("live-bars").replaceChildren(...rows);
-    this.$("live-legend").replaceChildren(...labels.map((label) => make("li", {}, swatch(labels, label), label)));
-  }
-
-  show(told, now, skipped, paused) {
-    if (paused) return;
-    const { moment, stats } = told;
-    this.n += 1;
-    const fused = moment.probabilities;
-    const said = best(fused);
-    const words = said ? `${said.label} ${percent(said.p)}` : "no answer";
-    if (this.$("live-label").textContent !== words) this.$("live-label").textContent = words;
-    for (const [name, { bar, number }] of this.bars) {
-      const p = fused?.[name] ?? 0;
-      bar.style.width = `${100 * p}%`;
-      number.textContent = fused ? percent(p) : "";
-    }
-    const why = Object.entries(moment.why ?? {}).map(([modality, reason]) => `${modality}: ${reason}`);
-    const used = Object.keys(moment.by_modality).filter((modality) => moment.by_modality[modality]);
-    this.$("live-why").textContent = [`used: ${used.join(" + ") || "nothing"}`, ...why].join("; ");
-    const eye = this.$("eye");
-    const doc = { source: { width: stats.width, height: stats.height }, moments: [{ ...moment, time_s: 0 }] };
-    drawFaces(this.$("boxes"), eye, doc, 0);
-    this.past.push({ time: now, p: fused && this.labels.map((name) => fused[name]) });
-    while (this.past[0].time < now - CHART_S) this.past.shift();
-    this.chart(now);
-    const delay = Math.round(1000 * (now - moment.time_s));
-    const numbers = this.$("live-numbers");
-    numbers.textContent =
-      `delay ${delay} ms; ${stats.moments_per_s.toFixed(0)} moments a second; pictures dropped: ${stats.dropped} by the ` +
-      `service, ${skipped} here`;
-    numbers.dataset.moments = String(this.n);
-  }
-
-  chart(now) {
-    const canvas = this.$("chart");
-    const ratio = window.devicePixelRatio || 1;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
-    const pen = canvas.getContext("2d");
-    pen.scale(ratio, ratio);
-    pen.strokeStyle = "rgba(128,128,128,0.5)";
-    pen.strokeRect(0.5, 0.5, width - 1, height - 1);
-    const x = (time) => width * (1 - (now - time) / CHART_S);
-    this.labels.forEach((label, i) => {
-      pen.strokeStyle = colourOf(label);
-      pen.lineWidth = 2;
-      pen.beginPath();
-      let down = false;
-      for (const { time, p } of this.past) {
-        if (p) pen[down ? "lineTo" : "moveTo"](x(time), (height - 4) * (1 - p[i]) + 2);
-        down = Boolean(p);
-      }
-      pen.stroke();
-    });
-  }
 }

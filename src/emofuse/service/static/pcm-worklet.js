@@ -1,5 +1,5 @@
-/** Turns the sound of the microphone into 16-bit samples, mono, and posts them in pieces. */
-const PIECE = 2048;
+/** Turns the sound of the microphone into 16-bit samples, mono, and posts them in pieces of PIECE. */
+const PIECE = 2048; // samples: 43 ms at 48 kHz
 
 class Pcm extends AudioWorkletProcessor {
   constructor() {

@@ -1,0 +1,207 @@
+"""`emofuse live`: a camera, a stream or a recording at its pace, answered as it goes."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+from rich.markup import escape
+
+from emofuse.cli.console import OUT, note
+from emofuse.cli.live_record import Recorder, snapshot
+from emofuse.cli.live_views import View, make_view
+from emofuse.errors import EmofuseError, UsageError
+from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
+from emofuse.inference.bundle import load_bundle
+from emofuse.inference.detector import detector_maker
+from emofuse.inference.live import LiveSession, LiveSettings
+from emofuse.inference.live_answers import LiveUpdate
+from emofuse.inference.smoothing import Smoother
+from emofuse.inference.vad import speech_maker
+from emofuse.media.capture import Camera, Microphone, PacedFile, PacketSource, stream_clock
+from emofuse.media.network import NetworkStream
+from emofuse.outputs.live_chart import LivePainter
+from emofuse.outputs.live_terminal import summary_line
+from emofuse.outputs.overlay import Image
+
+DEFAULTS: Final = AnalyzerSettings()
+KEEPING_UP: Final = LiveSettings()
+_TICK_S: Final = 0.1  # keys, a closed window and Ctrl-C are looked for so often while nothing comes
+
+
+def live(
+    camera: Annotated[str | None, typer.Option(help="A camera's number or path.  [default: 0]")] = None,
+    source: Annotated[str | None, typer.Option(help="A stream's address: rtsp, http, rtmp, srt or udp.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A recording.")] = None,
+    realtime: Annotated[
+        bool,
+        typer.Option("--realtime", help="Hand a --file out at its pace and keep up with it; else all of it is read."),
+    ] = False,
+    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Listen too.")] = True,
+    microphone: Annotated[str | None, typer.Option(help="A microphone's number or name.")] = None,
+    mode: Annotated[
+        Literal["queue", "frame"],
+        typer.Option(help="frame: an answer for every picture; queue: one every --hop-s over the last seconds."),
+    ] = "frame",
+    hop_s: Annotated[float, typer.Option(help="Seconds between moments in queue mode, and of sound.")] = DEFAULTS.hop_s,
+    smooth: Annotated[bool, typer.Option("--smooth/--no-smooth", help="Steady the labels that are shown.")] = True,
+    max_delay_s: Annotated[
+        float, typer.Option(help="A picture that waits for longer is dropped, so that the delay stays small.")
+    ] = KEEPING_UP.max_delay_s or 0.0,
+    record: Annotated[Path | None, typer.Option(help="Folder for the timeline and the annotated video.")] = None,
+    view: Annotated[
+        Literal["auto", "window", "terminal", "none"], typer.Option(help="auto: a window where there is a screen.")
+    ] = "auto",
+    seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so many seconds of the stream.")] = None,
+    bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Read emotion from a camera and microphone, a stream, or a recording played at its pace.
+
+    Emotion is inferred from whoever is seen and heard, on this machine only. Keys: space pauses, s takes a snapshot,
+    q ends it. Exit code: 0 it ended, 1 the source failed, 2 wrong usage.
+    """
+    settings = AnalyzerSettings.checked(mode=mode, hop_s=hop_s)
+    keeping_up = LiveSettings.checked(max_delay_s=max_delay_s, tick_s=_TICK_S)
+    if file is not None and not realtime:
+        keeping_up = LiveSettings(max_delay_s=None, tick_s=_TICK_S)
+    if realtime and file is None:
+        raise UsageError("--realtime is for a --file", "a camera and a stream have a pace of their own")
+    loaded = load_bundle(bundle, device)
+    make_detector, make_speech = detector_maker(note), speech_maker(note, loaded)
+    sources = _open_sources(camera, source, file, realtime, audio, microphone)
+    name = " + ".join(one.name for one in sources)
+    try:
+        analyzer = Analyzer(loaded, make_detector(), settings, speech=make_speech())
+        shown = make_view(view, name, loaded.labels, note)
+        recorder = None if record is None else Recorder(record, any(one.has_audio for one in sources))
+        smoother = Smoother() if smooth else None
+        session = LiveSession(analyzer, *sources, settings=keeping_up, smoother=smoother)
+    except BaseException:
+        for one in sources:
+            one.close()
+        raise
+    note(f"reading emotion from {name}, on this machine only")
+    _follow(session, shown, recorder, record or Path(), seconds)
+
+
+def _follow(session: LiveSession, view: View, recorder: Recorder | None, folder: Path, seconds: float | None) -> None:
+    """Run the session to its end, however that comes, and print what it did."""
+    try:
+        with ExitStack() as stack:
+            stack.callback(lambda: _conclude(session, recorder))
+            if recorder is not None:
+                stack.enter_context(recorder)
+            stack.enter_context(session)
+            stack.enter_context(view)
+            is_interrupted = stack.enter_context(_interrupts())
+            player = _Player(session, view, recorder, folder)
+            for update in session:
+                player.play(update)
+                reached_s = update.frame.time_s if update.frame is not None else 0.0
+                reached_s = update.sound.end_s if update.sound is not None else reached_s
+                if is_interrupted() or player.is_ended or (seconds is not None and reached_s >= seconds):
+                    session.stop()
+    finally:
+        session.close()
+
+
+class _Player:
+    """Shows and records what comes, and does what the keys say."""
+
+    def __init__(self, session: LiveSession, view: View, recorder: Recorder | None, folder: Path) -> None:
+        self._session, self._view, self._recorder, self._folder = session, view, recorder, folder
+        self._painter = LivePainter(session.analyzer.bundle.labels)
+        self._latest = LiveUpdate()
+        self._has_told = False
+        self.is_ended = False
+
+    def play(self, update: LiveUpdate) -> None:
+        for moment in update.steady:
+            self._painter.chart.push(moment)
+        painted: list[Image] = []
+
+        def picture(of: LiveUpdate = update) -> Image:
+            if not painted:
+                assert of.frame is not None and of.view is not None
+                painted.append(self._painter.paint(of.frame.image, of.view))
+            return painted[0]
+
+        if update.frame is not None:
+            self._latest = update
+        if self._recorder is not None:
+            self._recorder.add(update, picture() if update.frame is not None else None)
+        for key in self._view.show(update, self._session, picture):
+            self._press(key)
+        if not self._has_told and self._session.stats().n_dropped:
+            self._has_told = True
+            note("this machine is too slow for the stream: pictures are left out to keep up, sound is not")
+
+    def _press(self, key: str) -> None:
+        key = key.lower()
+        if key == " ":
+            (self._session.resume if self._session.is_paused else self._session.pause)()
+        elif key in ("q", "\x1b"):
+            self.is_ended = True
+        elif key == "s" and self._latest.frame is not None and self._latest.view is not None:
+            note(f"wrote {snapshot(self._painter.paint(self._latest.frame.image, self._latest.view), self._folder)}")
+
+
+def _conclude(session: LiveSession, recorder: Recorder | None) -> None:
+    if recorder is not None and session.stats().n_moments:
+        recorder.finish(session)
+        for path in recorder.files:
+            OUT.print(f"  {escape(str(path))}")
+    OUT.print(summary_line(session.stats()))
+
+
+def _open_sources(
+    camera: str | None, source: str | None, file: Path | None, realtime: bool, audio: bool, microphone: str | None
+) -> list[PacketSource]:
+    """Open what is to be read. Raises UsageError where more than one thing is named, and what the sources raise."""
+    given = [
+        name for name, value in (("--camera", camera), ("--source", source), ("--file", file)) if value is not None
+    ]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} at once", "name one of them")
+    if microphone is not None and (file is not None or source is not None):
+        raise UsageError(f"--microphone and {given[0]} at once", "a stream and a recording bring their own sound")
+    if file is not None:
+        return [PacedFile(file, has_audio=audio, is_paced=realtime)]
+    if source is not None:
+        return [NetworkStream(source, has_audio=audio)]
+    now = stream_clock()
+    sources: list[PacketSource] = [Camera(_number(camera or "0"), now)]
+    if audio:
+        try:
+            sources.append(Microphone(_number(microphone) if microphone is not None else None, now))
+        except EmofuseError as error:
+            if microphone is not None:  # which was asked for
+                sources[0].close()
+                raise
+            note(f"without sound: {error}")
+    return sources
+
+
+def _number(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Yield what says whether Ctrl-C was pressed or the process told to end: the session then ends as by a key."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+        yield lambda: False
+        return
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,89 @@
+"""Keeps a live session: its timeline as JSON, and the annotated video with its sound; snapshots."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import cv2
+
+from emofuse.atomic import atomic, make_folder
+from emofuse.inference.live import LiveSession
+from emofuse.inference.live_answers import LiveUpdate
+from emofuse.inference.session import timeline_of
+from emofuse.media import AUDIO_RATE_HZ, VideoWriter
+from emofuse.outputs.overlay import Image
+from emofuse.outputs.tables import write_json
+from emofuse.types import AudioBlock, Moment
+
+_MOST_EARLY: Final = 1000  # blocks of sound that wait for the first picture: half a minute
+_STAMP: Final = "%Y%m%d-%H%M%S"
+
+
+class Recorder:
+    """Writes `live-TIME.mp4` while the session goes on and `live-TIME.json` at its end into `folder`.
+
+    has_audio: whether sound may come. The video appears when the recorder is left, however the stream ended; files:
+    what was written. The moments are kept as the Analyzer gave them, as `emofuse analyze` writes them.
+    """
+
+    def __init__(self, folder: Path, has_audio: bool) -> None:
+        self._stem = make_folder(folder) / time.strftime(f"live-{_STAMP}")
+        self._has_audio = has_audio
+        self._moments: list[Moment] = []
+        self._writer: VideoWriter | None = None
+        self._early: deque[AudioBlock] = deque(maxlen=_MOST_EARLY)
+        self.files: list[Path] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def add(self, update: LiveUpdate, picture: Image | None) -> None:
+        """Take an update, with its frame as it was drawn. Raises OutputError."""
+        self._moments += update.moments
+        if picture is not None and update.frame is not None:
+            self._opened().write(picture, update.frame.time_s)
+            self._write_early()
+        if update.sound is not None and self._has_audio:
+            self._early.append(update.sound)
+            self._write_early()
+
+    def finish(self, session: LiveSession) -> None:
+        """Write the timeline of a session that has ended. Raises OutputError."""
+        timeline = timeline_of(self._moments, session.source_info(), session.analyzer)
+        path = self._stem.with_suffix(".json")
+        write_json(timeline, path)
+        self.files.append(path)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # what was recorded before a source failed is worth keeping, so the video is ended well
+        if self._writer is not None:
+            self._writer.__exit__(None, None, None)
+            self.files.append(self._stem.with_suffix(".mp4"))
+
+    def _opened(self) -> VideoWriter:
+        if self._writer is None:
+            rate_hz = AUDIO_RATE_HZ if self._has_audio else None
+            self._writer = VideoWriter(self._stem.with_suffix(".mp4"), None, sound_rate_hz=rate_hz).__enter__()
+        return self._writer
+
+    def _write_early(self) -> None:
+        """Write the sound that waits for the first picture, once that is there."""
+        while self._writer is not None and self._early:
+            self._writer.write_sound(self._early.popleft())
+
+
+def snapshot(picture: Image, folder: Path) -> Path:
+    """Write a picture, (H, W, 3) uint8 RGB, as `emofuse-TIME.png` into a folder. Raises OutputError."""
+    milliseconds = round(time.time() * 1000) % 1000
+    path = make_folder(folder) / time.strftime(f"emofuse-{_STAMP}-{milliseconds:03d}.png")
+    is_made, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    assert is_made
+    with atomic(path) as name:
+        name.write_bytes(png.tobytes())
+    return path

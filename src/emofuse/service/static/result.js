@@ -1,0 +1,84 @@
+/** The result of an analysis: the player with the recording in it, and what can be downloaded. */
+import { ask, nameOf } from "./api.js";
+import { make } from "./player/parts.js";
+import { createPlayer } from "./player/player.js";
+
+const PATIENCE_MS = 4000; // for a film's head
+const KINDS = {
+  mp4: "Video with boxes",
+  html: "Report",
+  json: "JSON",
+  csv: "CSV",
+  png: "Picture",
+  srt: "SRT",
+  vtt: "WebVTT",
+  eaf: "ELAN",
+  textgrid: "TextGrid",
+};
+
+/**
+ * Show a result: over the recording itself where the browser plays it, else with the video that has boxes in it.
+ * @param {(id: string) => HTMLElement} $
+ * @param {object} analysis  as the service describes it, done
+ * @param {File} file  what was sent
+ * @param {(error: Error) => void} complain
+ * @returns {Promise<() => void>}  takes it away again, and frees its memory
+ */
+export async function showResult($, analysis, file, complain) {
+  const fetched = (kind) => ask(`analyses/${analysis.id}/results/${kind}`);
+  const timeline = await (await fetched("json")).json();
+  const urls = [];
+  const keep = (blob) => {
+    urls.push(URL.createObjectURL(blob));
+    return urls.at(-1);
+  };
+  const isFilm = timeline.source.has_video;
+  const media = make(isFilm ? "video" : "audio", { controls: "", preload: "metadata", ...(isFilm ? { playsinline: "" } : {}) });
+  let boxes = true;
+  media.src = keep(file);
+  if (isFilm && !(await showsPictures(media)) && analysis.results.mp4) {
+    media.src = keep(await (await fetched("mp4")).blob());
+    boxes = false;
+  }
+  const player = createPlayer($("player"), timeline, { media, boxes });
+  $("name").textContent = analysis.name;
+  $("notes").textContent = analysis.notes;
+  $("downloads").replaceChildren(...downloads(analysis, fetched, keep, complain));
+  const until = new Date(1000 * analysis.expires_s).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  $("expires").textContent = `The recording has been deleted from the service; results are deleted at ${until}.`;
+  return () => {
+    player.destroy();
+    for (const url of urls) URL.revokeObjectURL(url);
+    $("player").replaceChildren();
+  };
+}
+
+/** Whether the browser shows the pictures of a film: of some it plays the sound alone. */
+function showsPictures(media) {
+  return new Promise((resolve) => {
+    const answer = () => resolve(!media.error && media.videoWidth > 0);
+    for (const name of ["loadedmetadata", "error"]) media.addEventListener(name, answer, { once: true });
+    setTimeout(answer, PATIENCE_MS);
+  });
+}
+
+/** A link for each format that there is, in the order of KINDS. */
+function downloads(analysis, fetched, keep, complain) {
+  const kinds = Object.keys(KINDS).filter((kind) => kind in analysis.results);
+  return kinds.map((kind) => {
+    const link = make("a", { href: `v1/analyses/${analysis.id}/results/${kind}`, download: "", "data-kind": kind }, KINDS[kind]);
+    link.addEventListener("click", async (event) => {
+      if (link.protocol === "blob:") return;
+      event.preventDefault(); // the token goes with a request of our own, not with a link
+      try {
+        const response = await fetched(kind);
+        link.download = nameOf(response);
+        link.href = keep(await response.blob());
+        link.click();
+      } catch (error) {
+        complain(error);
+      }
+    });
+    return link;
+  });
+}

@@ -1,0 +1,390 @@
+"""The REST interface: every endpoint, and every way in which it can refuse."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from harness import MATROSKA, Client, recording
+
+from emofuse.service import api
+from emofuse.service.store import JobStore
+
+Serve = Callable[..., None]
+
+
+def refusal(answer: Any) -> tuple[int, str]:
+    """Return the status and the code of a refusal, which is always of the same form."""
+    body = answer.json()
+    assert set(body) == {"error"} and set(body["error"]) == {"code", "message"} and body["error"]["message"]
+    return answer.status_code, body["error"]["code"]
+
+
+async def pieces(*data: bytes, pause_s: float = 0.0) -> AsyncIterator[bytes]:
+    """Yield a body in pieces, so that nobody states its length."""
+    for piece in data:
+        await asyncio.sleep(pause_s)
+        yield piece
+
+
+def form(*parts: tuple[str, bytes], boundary: str = "edge", end: bytes = b"--\r\n") -> dict[str, Any]:
+    """Return a request with a multipart form. parts: the value of Content-Disposition, and the content."""
+    body = b"".join(
+        b"--%b\r\ncontent-disposition: form-data; %b\r\n\r\n%b\r\n" % (boundary.encode(), head.encode(), content)
+        for head, content in parts
+    )
+    content = body + b"--" + boundary.encode() + end
+    return {"content": content, "headers": {"content-type": f"multipart/form-data; boundary={boundary}"}}
+
+
+def test_a_recording_is_analysed_and_its_results_are_had(serve: Serve) -> None:
+    async def story(client: Client) -> None:
+        sent = await client.post("/v1/analyses", content=recording(("progress", 0.5), ("sleep", 0.5)))
+        assert sent.status_code == 202
+        job = sent.json()
+        assert sent.headers["location"] == f"/v1/analyses/{job['id']}"
+        assert (job["state"], job["name"], job["progress"], job["ahead"]) == ("queued", "recording", 0.0, 0)
+        assert job["expires_s"] is None and job["error"] is None and job["results"] == {}
+        running = await client.reaches(job["id"], "running")
+        result = f"/v1/analyses/{job['id']}/results/json"
+        assert refusal(await client.get(result)) == (409, "not_done")
+        while running["state"] == "running" and running["progress"] == 0.0:
+            running = await client.state(job["id"])
+        assert running["progress"] == 0.5
+        done = await client.reaches(job["id"], "done")
+        assert done["progress"] == 1.0 and done["expires_s"] >= done["created_s"] + 3600
+        assert done["results"] == {"json": result}
+        answer = await client.get(result)
+        assert answer.status_code == 200 and answer.json()["pid"] > 0
+        assert answer.headers["content-type"] == "application/json"
+        assert refusal(await client.get(f"/v1/analyses/{job['id']}/results/mp4")) == (404, "no_such_result")
+        assert (await client.delete(f"/v1/analyses/{job['id']}")).status_code == 204
+        assert refusal(await client.get(result)) == (404, "no_such_analysis")
+        assert refusal(await client.delete(f"/v1/analyses/{job['id']}")) == (404, "no_such_analysis")
+
+    serve(story)
+
+
+def test_a_failure_is_told(serve: Serve) -> None:
+    async def story(client: Client) -> None:
+        job_id = await client.submit(recording(("fail", "there is no face")))
+        failed = await client.reaches(job_id, "failed")
+        assert failed["error"] == {"code": "not_analysed", "message": "there is no face"}
+        assert failed["expires_s"] is not None and failed["results"] == {} and failed["notes"] == ""
+        answer = await client.get(f"/v1/analyses/{job_id}/results/json")
+        assert refusal(answer) == (409, "failed") and "there is no face" in answer.text
+
+    serve(story)
+
+
+def test_the_worker_gets_the_options(serve: Serve) -> None:
+    async def story(client: Client) -> None:
+        data = recording(("task", None))
+        job_id = await client.submit(data, name="x.mp4", mode="frame", hop_s=1.5, annotate=False)
+        await client.reaches(job_id, "done")
+        task = (await client.get(f"/v1/analyses/{job_id}/results/json")).json()
+        assert task["options"] == {"mode": "frame", "hop_s": 1.5, "annotate": False}
+        assert task["name"] == "x.mp4" and task["max_duration_s"] == 9.0
+        default = await client.submit(data)
+        await client.reaches(default, "done")
+        task = (await client.get(f"/v1/analyses/{default}/results/json")).json()
+        assert task["options"] == {"mode": "queue", "hop_s": 0.5, "annotate": True}
+
+    serve(story, max_duration_s=9.0)
+
+
+@pytest.mark.parametrize(
+    "query", ["mode=x", "hop_s=0", "hop_s=61", "hop_s=nan", "hop_s=x", "annotate=7", f"name={'x' * 301}"]
+)
+def test_options_that_are_not_allowed_are_refused(serve: Serve, query: str) -> None:
+    async def story(client: Client) -> None:
+        answer = await client.post(f"/v1/analyses?{query}", content=recording())
+        assert refusal(answer) == (422, "not_allowed")
+        assert answer.json()["error"]["message"].startswith(query.partition("=")[0])
+        assert client.app.state.parts.store.ids() == set()
+
+    serve(story)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("", "recording"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\films\\a b.mp4", "a b.mp4"),
+        ("größe 日本.mp4", "größe 日本.mp4"),
+        ("a\u202egpj.mp4\x00\r\n", "agpj.mp4"),
+        ("%ff%", "%ff%"),
+        ("n" * 200, "n" * 120),
+        ("<img src=x>.mp4", "<img src=x>.mp4"),
+        (".mp4", ".mp4"),
+    ],
+)
+def test_a_name_is_for_display_alone(serve: Serve, tmp_path: Path, given: str, shown: str) -> None:
+    async def story(client: Client) -> None:
+        job_id = await client.submit(name=given)
+        done = await client.reaches(job_id, "done")
+        assert done["name"] == shown
+        on_disk = {path.name for path in (tmp_path / "service").rglob("*")}
+        assert on_disk <= {"jobs", "jobs.sqlite", "jobs.sqlite-wal", job_id, "results", "recording.json"}
+        head = (await client.get(f"/v1/analyses/{job_id}/results/json")).headers["content-disposition"]
+        stem = Path(shown).stem
+        assert head in (
+            f'attachment; filename="{stem}.json"',
+            f"attachment; filename*=utf-8''{quote(f'{stem}.json')}",
+        )
+
+    serve(story)
+
+
+def test_a_name_that_is_no_text_is_replaced(serve: Serve) -> None:
+    async def story(client: Client) -> None:
+        answer = await client.post("/v1/analyses?name=%ff%fe%00.mp4&name=", content=recording())
+        assert (answer.status_code, answer.json()["name"]) == (202, "recording")
+
+    serve(story)
+
+
+@pytest.mark.parametrize(
+    "path", ["x", "%00", "%ff", "..", "%2e%2e%2fjobs.sqlite", "a" * 5000, "%F0%9F%98%80", "' OR 1=1 --"]
+)
+def test_ids_that_are_none(serve: Serve, path: str) -> None:
+    async def story(client: Client) -> None:
+        for method in ("GET", "DELETE"):
+            status, code = refusal(await client.request(method, f"/v1/analyses/{path}"))
+            assert status == 404 and code in ("no_such_analysis", "no_such_endpoint")
+        for kind in ("json", "..", "%2e%2e%2frecording"):
+            assert refusal(await client.get(f"/v1/analyses/{path}/results/{kind}"))[0] == 404
+
+    serve(story)
+
+
+def test_other_paths_and_methods(serve: Serve) -> None:
+    async def story(client: Client) -> None:
+        assert refusal(await client.get("/v1/nothing")) == (404, "no_such_endpoint")
+        assert refusal(await client.get("/static/../app.py")) == (404, "no_such_endpoint")
+        assert refusal(await client.get("/docs")) == (404, "no_such_endpoint")
+        assert refusal(await client.post("/v1/analyses/", content=recording())) == (404, "no_such_endpoint")
+        answer = await client.put("/v1/analyses", content=b"")
+        assert refusal(answer) == (405, "wrong_method") and answer.headers["allow"] == "POST"
+        assert refusal(await client.options("/v1/health")) == (405, "wrong_method")
+        for path in ("/", "/v1/health", "/v1/metrics", "/static/app.css"):
+            head, got = await client.head(path), await client.get(path)
+            assert head.status_code == got.status_code == 200 and head.headers.keys() == got.headers.keys()
+        assert "<title>emofuse</title>" in (await client.get("/")).text
+
+    serve(story)
+
+
+def test_parts_of_a_result(serve: Serve) -> None:
+    async def story(client: Client) -> None:
+        job_id = await client.submit()
+        await client.reaches(job_id, "done")
+        path = f"/v1/analyses/{job_id}/results/json"
+        whole = (await client.get(path)).content
+        part = await client.get(path, headers={"range": "bytes=2-4"})
+        assert (part.status_code, part.content) == (206, whole[2:5])
+        assert part.headers["content-range"] == f"bytes 2-4/{len(whole)}"
+        assert refusal(await client.get(path, headers={"range": "bytes=9999-"})) == (416, "no_such_range")
+        assert refusal(await client.get(path, headers={"range": "lines=1-2"})) == (400, "bad_range")
+        head = await client.head(path)
+        assert (head.status_code, head.headers["content-length"], head.content) == (200, str(len(whole)), b"")
+
+    serve(story)
+
+
+def test_uploads_that_are_refused_leave_nothing(serve: Serve, tmp_path: Path) -> None:
+    film = recording()
+    disposition = 'name="file"; filename="a.mp4"'
+    refused: list[tuple[dict[str, Any], tuple[int, str]]] = [
+        ({"content": b""}, (400, "empty")),
+        ({"content": b"%PDF-1.7 " * 100}, (415, "not_a_recording")),
+        ({"content": b"GIF89a" + bytes(600)}, (415, "not_a_recording")),
+        ({"content": b"\x89PNG\r\n"}, (415, "not_a_recording")),
+        ({"content": MATROSKA + bytes(1_000_000)}, (413, "too_large")),
+        ({"content": pieces(MATROSKA, *[bytes(100_000)] * 11)}, (413, "too_large")),
+        ({"content": film, "headers": {"content-type": "multipart/form-data"}}, (400, "bad_form")),
+        ({"content": film, "headers": {"content-type": "multipart/form-data; boundary=x"}}, (400, "bad_form")),
+        (
+            {"content": film, "headers": {"content-type": f"multipart/form-data; boundary={'x' * 300}"}},
+            (400, "bad_form"),
+        ),
+        (form(('name="other"', film)), (400, "no_file")),
+        (form(('name="file"', film)), (400, "no_file")),
+        (form((disposition, b"")), (400, "empty")),
+        (form((disposition, b"%PDF-1.7")), (415, "not_a_recording")),
+        (form((disposition, film), (disposition, film)), (400, "bad_form")),
+        (form((disposition, film), end=b""), (400, "cut_off")),
+        (form((disposition, MATROSKA + bytes(1_000_000))), (413, "too_large")),
+        (form(('name="other"', bytes(1_010_000))), (413, "too_large")),
+        (form(("x" * 9000, film)), (400, "bad_form")),
+    ]
+
+    async def story(client: Client) -> None:
+        for request, expected in refused:
+            answer = await client.post("/v1/analyses", **request)
+            assert refusal(answer) == expected, (request, answer.text)
+            assert list((tmp_path / "service" / "jobs").iterdir()) == []
+        assert client.app.state.parts.store.ids() == set()
+        counted = (await client.get("/v1/metrics")).text
+        assert 'emofuse_uploads_total{code="not_a_recording"} 4.0' in counted
+
+    serve(story, max_upload_mb=1.0)
+
+
+def test_a_form_with_a_file(serve: Serve) -> None:
+    async def story(client: Client) -> None:
+        answer = await client.post("/v1/analyses", files={"file": ("größe.mp4", recording(("task", None)))})
+        assert answer.json()["name"] == "größe.mp4"
+        job_id = answer.json()["id"]
+        await client.reaches(job_id, "done")
+        other = form(('name="note"', b"hello"), ('name="file"; filename=""', recording()), ('name="x"', b"y"))
+        assert (await client.post("/v1/analyses", **other)).json()["name"] == "recording"
+        named = await client.post("/v1/analyses?name=b.mp4", files={"file": ("a.mp4", recording())})
+        assert named.json()["name"] == "b.mp4"
+
+    serve(story)
+
+
+def test_an_upload_of_exactly_what_is_allowed_is_taken_in_pieces_of_any_size(serve: Serve) -> None:
+    padded = MATROSKA + b"[]".ljust(1_000_000 - 4)
+
+    async def story(client: Client) -> None:
+        await client.reaches(await client.submit(padded), "done")
+        tiny = pieces(*[padded[i : i + 1] for i in range(100)], padded[100:])
+        sent = await client.post("/v1/analyses", content=tiny)
+        await client.reaches(sent.json()["id"], "done")
+        sent = await client.post("/v1/analyses", **form(('name="file"; filename="a"', padded)))
+        await client.reaches(sent.json()["id"], "done")
+
+    serve(story, max_upload_mb=1.0)
+
+
+def test_a_slow_upload_is_refused(serve: Serve, tmp_path: Path) -> None:
+    async def story(client: Client) -> None:
+        stalls = await client.post("/v1/analyses", content=pieces(MATROSKA, b"x", pause_s=0.4))
+        assert refusal(stalls) == (408, "too_slow")
+        trickles = await client.post("/v1/analyses", content=pieces(MATROSKA, *[b"x"] * 20, pause_s=0.05))
+        assert refusal(trickles) == (408, "too_slow")
+        assert list((tmp_path / "service" / "jobs").iterdir()) == []
+
+    serve(story, stall_s=0.3, least_bytes_s=1000.0)
+
+
+def test_a_full_queue_says_when_to_come_back(serve: Serve) -> None:
+    async def story(client: Client) -> None:
+        running = await client.submit(recording(("sleep", 60)))
+        await client.reaches(running, "running")
+        waiting = [await client.submit() for _ in range(2)]
+        assert [(await client.state(job_id))["ahead"] for job_id in waiting] == [1, 2]
+        answer = await client.post("/v1/analyses", content=recording())
+        assert refusal(answer) == (429, "queue_full") and int(answer.headers["retry-after"]) >= 1
+        await client.delete(f"/v1/analyses/{waiting[0]}")
+        taken = await client.submit()
+        await client.delete(f"/v1/analyses/{running}")
+        await client.reaches(taken, "done")
+
+    serve(story, max_queue=2)
+
+
+def test_an_upload_that_is_still_coming_has_its_place_in_the_queue(serve: Serve) -> None:
+    async def story(client: Client) -> None:
+        gate = asyncio.Event()
+
+        async def held() -> AsyncIterator[bytes]:
+            yield recording()
+            await gate.wait()
+
+        coming = asyncio.create_task(client.post("/v1/analyses", content=held()))
+        while client.app.state.parts.store.counts()["receiving"] == 0:
+            await asyncio.sleep(0.01)
+        assert refusal(await client.post("/v1/analyses", content=recording())) == (429, "queue_full")
+        gate.set()
+        await client.reaches((await coming).json()["id"], "done")
+
+    serve(story, max_queue=1)
+
+
+def test_an_upload_that_is_broken_off_leaves_nothing(serve: Serve, tmp_path: Path) -> None:
+    async def story(client: Client) -> None:
+        async def held() -> AsyncIterator[bytes]:
+            yield recording()
+            await asyncio.sleep(60)
+
+        coming = asyncio.create_task(client.post("/v1/analyses", content=held()))
+        while not list((tmp_path / "service" / "jobs").rglob("recording")):
+            await asyncio.sleep(0.01)
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+        assert client.app.state.parts.store.ids() == set()
+        assert list((tmp_path / "service" / "jobs").iterdir()) == []
+
+    serve(story)
+
+
+def test_a_full_disk_is_said(serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def story(client: Client) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(api, "receive", full)
+            answer = await client.post("/v1/analyses", content=recording())
+            assert refusal(answer) == (507, "disk_full") and answer.headers["retry-after"] == "60"
+        assert client.app.state.parts.store.ids() == set()
+        await client.reaches(await client.submit(), "done")
+
+    serve(story)
+
+
+def test_a_fault_of_the_service_is_an_answer_too(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(client: Client) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(JobStore, "counts", lambda self: 1 / 0)
+            answer = await client.get("/v1/health")
+        assert refusal(answer) == (500, "internal")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert (await client.get("/v1/health")).status_code == 200
+
+    serve(story)
+
+
+def test_health_says_what_is_allowed(serve: Serve) -> None:
+    async def story(client: Client) -> None:
+        health = (await client.get("/v1/health")).json()
+        assert health["status"] == "ok" and re.match(r"\d+\.\d+", health["version"])
+        assert (health["max_queue"], health["max_upload_mb"], health["keep_s"]) == (3, 2.0, 50.0)
+        assert health["jobs"] == {"receiving": 0, "queued": 0, "running": 0, "done": 0, "failed": 0}
+        assert (health["token_needed"], health["live_sessions"], health["max_live"]) == (False, 0, 2)
+
+    serve(story, max_queue=3, max_upload_mb=2.0, keep_s=50.0)
+
+
+def test_metrics_count(serve: Serve) -> None:
+    async def story(client: Client) -> None:
+        await client.reaches(await client.submit(), "done")
+        await client.reaches(await client.submit(recording(("fail", "x"))), "failed")
+        answer = await client.get("/v1/metrics")
+        assert answer.headers["content-type"].startswith("text/plain; version=")
+        found = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+        assert found['emofuse_uploads_total{code="taken"}'] == "2.0"
+        assert found['emofuse_jobs_ended_total{state="done"}'] == "1.0"
+        assert found['emofuse_jobs{state="failed"}'] == "1.0"
+        assert found["emofuse_job_seconds_count"] == "2.0"
+        assert found["emofuse_live_sessions"] == "0.0"
+
+    serve(story)
+
+
+def test_what_is_said_of_a_name_is_json(serve: Serve) -> None:
+    async def story(client: Client) -> None:
+        job_id = await client.submit(name='"}<script>')
+        assert json.loads((await client.get(f"/v1/analyses/{job_id}")).text)["name"] == '"}<script>'
+
+    serve(story)

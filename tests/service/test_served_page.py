@@ -1,0 +1,164 @@
+"""The page of `emofuse serve` in a real browser: recordings from upload to deletion."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from make_media import Video, record
+from run_service import answers, free_port, service, until
+from served_browser import (
+    DEMO,
+    analysed,
+    ask,
+    assert_fits_a_phone,
+    click,
+    complaints,
+    corpus_clip,
+    downloaded,
+    opened,
+    page_browser,
+    ravdess,
+    shown,
+    text,
+    wait,
+)
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    pytest.importorskip("fastapi", reason="the service needs emofuse[serve]")
+    with service(tmp_path_factory.mktemp("served") / "service") as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with page_browser(tmp_path_factory.mktemp("browser")) as driver:
+        yield driver
+
+
+@pytest.mark.parametrize(
+    "clip", [lambda: DEMO, pytest.param(ravdess, marks=pytest.mark.corpus)], ids=["demo", "ravdess"]
+)
+def test_a_recording_from_upload_to_deletion(browser: Any, served: str, clip: Callable[[], Path]) -> None:
+    from selenium.webdriver import ActionChains
+
+    path = clip()
+    analysed(opened(browser, served), path)
+    assert text(browser, "#name") == path.name == ask(browser, "document.activeElement.innerText")
+    address = ask(browser, "$('[data-kind=json]').href")
+    document = json.loads(downloaded(browser, "json", f"{path.stem}.json").read_text(encoding="utf-8"))
+    assert document == json.load(urllib.request.urlopen(address))
+    assert document["source"]["path"] == path.name
+    assert downloaded(browser, "textgrid", f"{path.stem}.TextGrid").read_text().startswith('File type = "ooTextFile"')
+
+    rows = ask(browser, "[...document.querySelectorAll('.ef-lane .ef-name')].map((e) => e.textContent)")
+    assert rows == ["fused", "face", "voice", "person 1", "text"]
+    assert text(browser, ".ef-absent .ef-why") == "not used: no transcript"
+    listed = ask(browser, "[...document.querySelectorAll('.ef-segments strong')].map((e) => e.innerText)")
+    assert listed == [segment["label"] for segment in document["segments"]]
+
+    wait(browser, "$('#player video').readyState >= 2")
+    slider = browser.find_element("css selector", ".ef-slider")
+    ActionChains(browser).move_to_element_with_offset(slider, slider.size["width"] // 4, 0).click().perform()
+    wait(browser, "!$('#player video').seeking && Number($('#player .ef-boxes').dataset.faces) > 0")
+    time_s = ask(browser, "$('#player video').currentTime")
+    assert time_s == pytest.approx(0.75 * float(slider.get_attribute("aria-valuemax")), abs=0.1)
+    moment = next(moment for moment in document["moments"] if moment["time_s"] >= time_s - 1e-6)
+    assert text(browser, ".ef-now-label") == shown(moment)
+    assert_fits_a_phone(browser)
+
+    click(browser, "#forget")
+    wait(browser, "!$('#start').hidden")
+    assert text(browser, "#said") == f"The results of {path.name} are deleted from the service."
+    assert answers(address) == 404
+    assert complaints(browser) == []
+    hosts = ask(browser, "[...new Set(performance.getEntriesByType('resource').map((e) => new URL(e.name).origin))]")
+    assert hosts == [served.rstrip("/")]
+
+
+def old_film(folder: Path) -> Path:
+    return record(folder / "<img src=x onerror=alert(1)> & so on.avi", Video(codec="mpeg4", time_base=Fraction(1, 25)))
+
+
+def cremad(folder: Path) -> Path:
+    return corpus_clip("cremad", "videos", "1001_DFA_ANG_XX.flv")
+
+
+@pytest.mark.parametrize("make_film", [old_film, pytest.param(cremad, marks=pytest.mark.corpus)])
+def test_what_no_browser_plays_is_shown_with_the_boxes_in_it(
+    browser: Any, served: str, tmp_path: Path, make_film: Callable[[Path], Path]
+) -> None:
+    film = make_film(tmp_path)
+    analysed(opened(browser, served), film)
+    assert text(browser, "#name") == film.name
+    wait(browser, "$('#player video').videoWidth > 0")
+    assert browser.find_elements("css selector", ".ef-choice, .ef-failed, #player img") == []
+    assert complaints(browser) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"", "the upload is empty"), (b"no recording at all " * 9, "this is no video")]
+)
+def test_what_is_no_recording_is_said_in_words(
+    browser: Any, served: str, tmp_path: Path, content: bytes, words: str
+) -> None:
+    (tmp_path / "it.mp4").write_bytes(content)
+    opened(browser, served).find_element("id", "file").send_keys(str(tmp_path / "it.mp4"))
+    wait(browser, "$('#problem').innerText !== ''")
+    assert text(browser, "#problem").startswith(f"it.mp4: {words}")
+    assert ask(browser, "!$('#start').hidden && document.activeElement.id === 'file'")
+
+
+def test_cancelling_leaves_nothing(browser: Any, served: str) -> None:
+    opened(browser, served).find_element("id", "file").send_keys(str(DEMO))
+    wait(browser, "!['', 'Sending'].includes($('#doing').innerText)")
+    assert_fits_a_phone(browser)
+    click(browser, "#cancel")
+    wait(browser, "$('#said').innerText.startsWith('Cancelled')")
+
+    def is_empty() -> bool:
+        with urllib.request.urlopen(f"{served}v1/health") as response:
+            jobs = json.load(response)["jobs"]
+        return jobs["queued"] == jobs["running"] == jobs["receiving"] == 0
+
+    until(is_empty, 10, "the service still works on it")
+    assert complaints(browser) == []
+
+
+def test_the_keyboard_reaches_everything(browser: Any, served: str) -> None:
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    opened(browser, served)
+    browser.execute_script(
+        "window.pressed = []; document.addEventListener('click', (e) => {"
+        " pressed.push(e.target.id); e.preventDefault(); e.stopImmediatePropagation(); }, true)"
+    )
+    for target, ringed in (("file", "label[for=file]"), ("camera", "#camera")):
+        ActionChains(browser).send_keys(Keys.TAB).perform()
+        assert ask(browser, "document.activeElement.id") == target
+        assert ask(browser, "getComputedStyle($(arguments[0])).outlineWidth", ringed) == "3px"
+        ActionChains(browser).send_keys(Keys.ENTER, " ").perform()
+        assert ask(browser, "pressed.splice(0)") == [target, target]
+
+
+def test_a_service_that_is_started_again_goes_on(browser: Any, tmp_path: Path) -> None:
+    port = free_port()
+    with service(tmp_path / "service", port=port) as (address, process):
+        opened(browser, address).find_element("id", "file").send_keys(str(DEMO))
+        wait(browser, "['Starting', 'Analysing'].includes($('#doing').innerText)")
+        process.kill()
+        wait(browser, "$('#doing').innerText === 'The service does not answer; waiting for it'")
+    with service(tmp_path / "service", port=port):
+        wait(browser, "!$('#result').hidden", 120)
+        assert text(browser, "#name") == DEMO.name
