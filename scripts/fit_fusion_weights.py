@@ -5,16 +5,17 @@ r"""Fit the say of each modality in the base bundle's fusion, and check that fus
 There is no corpus here in which several people's faces, voices and words are recorded together. So examples of one
 emotion are put together from three corpora that the networks did not see when they learnt: a face of FER+'s valid
 part, a voice of RAVDESS as the fold heard it that did not know its actor, and an utterance of MELD's dev part. That
-takes the modalities to be independent given the emotion, as a linear pool does, too; it says nothing of how often
-they contradict each other in life. Emotions are drawn equally often. Weights are fitted on one half of each corpus,
-by the log-likelihood over all sets of two or three modalities, and checked on the other half.
+takes the modalities to be independent given the emotion, which they are not quite: it says nothing of how often they
+contradict each other in life, and no weight is above 1. Emotions are drawn equally often. Weights are fitted on one
+half of each corpus, by the log-likelihood over all sets of two or three modalities, and checked on the other half.
 
-Prints the weights, for scripts/make_base_bundle.py, and a table of what every set of modalities gives.
+Prints a table of what every set of modalities gives.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -29,12 +30,15 @@ from emofuse.corpora.meld import read_meld_text
 from emofuse.emotions import BASE, mapping_matrix
 from emofuse.evaluation.predictions import read_predictions
 from emofuse.inference.bundle import load_bundle
+from emofuse.inference.fusion import Priors, log_pool
 from emofuse.inference.predictors import Calibrated
 from emofuse.inference.text_predictor import TextPredictor
 
 N_DRAWN: Final = 2000  # examples of each emotion that are put together
 Examples = Mapping[str, tuple[NDArray[np.float64], NDArray[np.int64]]]
 """By modality: probabilities (N, 7) over BASE, and the truth (N,)."""
+Together = tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]]
+"""Probabilities (N, 7) of every modality for examples that are put together, and their truth (N,)."""
 
 
 def main() -> None:
@@ -44,14 +48,19 @@ def main() -> None:
     parser.add_argument("--voice", type=Path, required=True, help="predictions.csv of the voice's cross-validation")
     parser.add_argument("--bundle", default="base")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("-o", "--out", type=Path, help="also write weights and priors there, for make_base_bundle.py")
     arguments = parser.parse_args()
     examples = read_examples(arguments.data, arguments.voice, arguments.bundle)
     halves = split(examples, arguments.seed)
-    weights = fit(put_together(halves[0], arguments.seed))
-    print("weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items()))
-    print("| modalities | accuracy | the best of them alone |\n|---|---|---|")
-    for names, fused, best in check(put_together(halves[1], arguments.seed + 1), weights):
-        print(f"| {' + '.join(names)} | {fused:.1%} | {best:.1%} |")
+    priors = {name: probabilities.mean(axis=0) for name, (probabilities, _) in halves[0].items()}
+    priors = {name: np.round(prior / prior.sum(), 4) for name, prior in priors.items()}
+    weights = fit(put_together(halves[0], arguments.seed), priors)
+    says = {name: {"weight": round(weights[name], 3), "prior": priors[name].tolist()} for name in weights}
+    print("| modalities | fused | by a linear pool | the best of them alone |\n|---|---|---|---|")
+    for names, *scores in check(put_together(halves[1], arguments.seed + 1), weights, priors):
+        print(f"| {' + '.join(names)} | {' | '.join(f'{score:.1%}' for score in scores)} |")
+    if arguments.out is not None:
+        arguments.out.write_text(json.dumps(says, indent=2) + "\n", encoding="utf-8")
 
 
 def read_examples(data: Path, voice: Path, bundle_name: str) -> Examples:
@@ -98,7 +107,7 @@ def split(examples: Examples, seed: int) -> tuple[Examples, Examples]:
     return halves[0], halves[1]
 
 
-def put_together(examples: Examples, seed: int) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]]:
+def put_together(examples: Examples, seed: int) -> Together:
     """Draw N_DRAWN examples of each emotion from every modality: probabilities (N, 7) of each, and their truth (N,)."""
     random = np.random.default_rng(seed)
     truth = np.repeat(np.arange(len(BASE)), N_DRAWN)
@@ -109,18 +118,18 @@ def put_together(examples: Examples, seed: int) -> tuple[dict[str, NDArray[np.fl
     return drawn, truth
 
 
-def fit(together: tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]]) -> dict[str, float]:
-    """Find the weights with the highest mean log-likelihood over all sets of two or more; the first one's is 1."""
+def fit(together: Together, priors: Priors) -> dict[str, float]:
+    """Find the weights, from 0 to 1, with the highest mean log-likelihood over all sets of two or more."""
     drawn, truth = together
     names = list(drawn)
-    right = {name: drawn[name][np.arange(len(truth)), truth] for name in names}
+    rows = np.arange(len(truth))
 
-    def loss(logs: NDArray[np.float64]) -> float:
-        weights = dict(zip(names, np.exp(np.append(0.0, logs)), strict=True))
-        return float(np.mean([-np.log(pool(right, weights, some) + 1e-9).mean() for some in sets(names)]))
+    def loss(found: NDArray[np.float64]) -> float:
+        weights = dict(zip(names, found, strict=True))
+        return float(np.mean([-np.log(pool(drawn, weights, priors, some)[rows, truth]).mean() for some in sets(names)]))
 
-    found = minimize(loss, np.zeros(len(names) - 1), method="Nelder-Mead").x
-    return dict(zip(names, np.exp(np.append(0.0, found)).tolist(), strict=True))
+    found = minimize(loss, np.full(len(names), 0.7), method="L-BFGS-B", bounds=[(0.05, 1.0)] * len(names)).x
+    return dict(zip(names, found.tolist(), strict=True))
 
 
 def sets(names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -129,24 +138,31 @@ def sets(names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def pool(
-    values: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float], names: Sequence[str]
+    drawn: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float], priors: Priors, names: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Average the values of some modalities by their weights, as `inference.fusion` does at equal quality."""
-    total = sum(weights[name] for name in names)
-    return np.asarray(sum(weights[name] / total * values[name] for name in names), dtype=np.float64)
+    """Pool some modalities (N, 7) as the bundle does at equal quality."""
+    said, before = (np.stack([one[name] for name in names]) for one in (drawn, priors))
+    return log_pool(said, np.array([weights[name] for name in names]), before)
 
 
 def check(
-    together: tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]], weights: Mapping[str, float]
-) -> list[tuple[tuple[str, ...], float, float]]:
-    """Return, for every set, the accuracy fused and that of the best of its modalities alone (classes count alike)."""
+    together: Together, weights: Mapping[str, float], priors: Priors
+) -> list[tuple[tuple[str, ...], float, float, float]]:
+    """Return, for every set, the accuracy fused, by a plain mean, and of the best of its modalities alone.
+
+    Classes count alike.
+    """
     drawn, truth = together
-    alone = {name: float((probabilities.argmax(axis=1) == truth).mean()) for name, probabilities in drawn.items()}
+
+    def accuracy(probabilities: NDArray[np.float64]) -> float:
+        return float((probabilities.argmax(axis=1) == truth).mean())
+
     return [
         (
             some,
-            float((pool(drawn, weights, some).argmax(axis=1) == truth).mean()),
-            max(alone[name] for name in some),
+            accuracy(pool(drawn, weights, priors, some)),
+            accuracy(np.mean([drawn[name] for name in some], axis=0)),
+            max(accuracy(drawn[name]) for name in some),
         )
         for some in sets(list(drawn))
     ]

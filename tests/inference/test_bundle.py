@@ -111,6 +111,20 @@ def test_labels_are_carried_by_the_table_of_a_set_or_by_their_names() -> None:
 
 
 def test_labels_that_cannot_be_mapped_are_found_when_the_bundle_is_loaded(copy: Path) -> None:
+    modalities = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["modalities"]
     change(copy, labels=["up", "down"])
+    with pytest.raises(BundleError, match=r"the prior of face is not 2 numbers that add up to 1"):
+        load_bundle(copy)
+    change(copy, modalities={m: {k: v for k, v in s.items() if k != "prior"} for m, s in modalities.items()})
     with pytest.raises(BundleError, match=r"face\.onnx: no mapping for the label 'neutral'"):
         load_bundle(copy)
+
+
+def test_a_bundle_is_fused_linearly_where_a_network_has_no_prior(copy: Path) -> None:
+    priors = load_bundle(copy).priors
+    assert priors is not None and set(priors) == {"face", "voice", "text"}
+    assert all(prior.sum() == pytest.approx(1, abs=0.01) for prior in priors.values())
+    modalities = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["modalities"]
+    del modalities["voice"]["prior"]
+    change(copy, modalities=modalities)
+    assert load_bundle(copy).priors is None

@@ -55,6 +55,7 @@ def test_a_recording_is_analysed_and_its_results_are_had(serve: Serve) -> None:
         result = f"/v1/analyses/{job['id']}/results/json"
         assert refusal(await client.get(result)) == (409, "not_done")
         while running["state"] == "running" and running["progress"] == 0.0:
+            await asyncio.sleep(0.01)
             running = await client.state(job["id"])
         assert running["progress"] == 0.5
         done = await client.reaches(job["id"], "done")

@@ -80,6 +80,16 @@ def test_the_live_view(browser: Any, served: str) -> None:
     assert complaints(browser) == []
 
 
+def test_stopping_before_it_has_begun_lets_the_camera_go(browser: Any, served: str) -> None:
+    opened(browser, served)
+    browser.execute_script("document.querySelector('#camera').click(); document.querySelector('#stop').click()")
+    wait(browser, "!$('#start').hidden && $('#said').innerText !== ''")
+    assert ask(browser, "$('#eye').srcObject === null && spy.sockets.length === 0")
+    click(browser, "#camera")  # and it can be used again
+    wait(browser, "spy.moments.length > 0")
+    click(browser, "#stop")
+
+
 def test_a_busy_service_and_a_lost_camera_are_told_in_words(browser: Any, served: str) -> None:
     from websockets.sync.client import connect
 

@@ -119,6 +119,22 @@ def test_what_is_no_recording_is_said_in_words(
     assert ask(browser, "!$('#start').hidden && document.activeElement.id === 'file'")
 
 
+DROP = """
+const given = new DataTransfer();
+given.items.add(new File(["no recording at all ".repeat(9)], "dropped.mp4"));
+for (const kind of ["dragover", "drop"]) {
+  const target = document.querySelector("#drop p");
+  target.dispatchEvent(new DragEvent(kind, { dataTransfer: given, bubbles: true, cancelable: true }));
+}
+"""
+
+
+def test_a_file_can_be_dropped(browser: Any, served: str) -> None:
+    opened(browser, served).execute_script(DROP)
+    wait(browser, "$('#problem').innerText.startsWith('dropped.mp4: this is no video')")
+    assert ask(browser, "$('#drop').className") == "drop"  # not that of a file above it any more
+
+
 def test_cancelling_leaves_nothing(browser: Any, served: str) -> None:
     opened(browser, served).find_element("id", "file").send_keys(str(DEMO))
     wait(browser, "!['', 'Sending'].includes($('#doing').innerText)")

@@ -66,8 +66,9 @@ def make(
     for modality, part in parts.items():
         if modality in given and modality not in temperature:
             note(f"the temperature of {modality} is not known, so it is 1: its probabilities may be too sure")
+        prior = part.prior if loaded is not None and answers == loaded.labels else None  # it is over other labels
         parts[modality] = Part(
-            part.file, temperature.get(modality, part.temperature), weight.get(modality, part.weight)
+            part.file, temperature.get(modality, part.temperature), weight.get(modality, part.weight), prior
         )
     compose(out, name or out.resolve().name, answers, parts)
     OUT.print(f"{escape(str(out / MANIFEST))}: {', '.join(parts)}")
@@ -81,7 +82,7 @@ def _parts(given: Mapping[BundleModality, Path], base: Bundle | None) -> dict[Bu
             parts[modality] = Part(given[modality])
         elif base is not None and modality in base.networks:
             settings = base.manifest.modalities[modality]
-            parts[modality] = Part(base.networks[modality].path, settings.temperature, settings.weight)
+            parts[modality] = Part(base.networks[modality].path, settings.temperature, settings.weight, settings.prior)
     return parts
 
 

@@ -7,11 +7,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emofuse.emotions import LABEL_MAPS, LABEL_SETS, mapping_matrix
 from emofuse.errors import BundleError, UsageError
@@ -27,7 +27,9 @@ BundleModality = Literal["face", "voice", "clip", "text"]
 class ModalitySettings(BaseModel):
     """One modality of a bundle. temperature calibrates its network; weight is its say in the fusion.
 
-    sha256: of the file, as it was when the bundle was made; `emofuse bundle check` compares it.
+    sha256: of the file, as it was when the bundle was made; `emofuse bundle check` compares it. prior: how often each
+    of the bundle's labels is what the network says, for the fusion (`fusion.log_pool`); a bundle in which a
+    modality has none is fused linearly.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +37,7 @@ class ModalitySettings(BaseModel):
     temperature: float = Field(gt=0, allow_inf_nan=False)
     weight: float = Field(gt=0, allow_inf_nan=False)
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    prior: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
 
 
 class HubTextSettings(BaseModel):
@@ -55,6 +58,14 @@ class BundleManifest(BaseModel):
     labels: tuple[str, ...] = Field(min_length=2)
     modalities: dict[BundleModality, ModalitySettings] = Field(min_length=1)
     hub_text: HubTextSettings | None = None
+
+    @model_validator(mode="after")
+    def _priors_fit(self) -> Self:
+        for modality, settings in self.modalities.items():
+            prior = settings.prior
+            if prior is not None and (len(prior) != len(self.labels) or abs(sum(prior) - 1) > 0.01):
+                raise ValueError(f"the prior of {modality} is not {len(self.labels)} numbers that add up to 1")
+        return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +90,15 @@ class Bundle:
             **{m: s.weight for m, s in self.manifest.modalities.items()},
             **({} if hub is None else {"text": hub.weight}),
         }
+
+    @property
+    def priors(self) -> dict[str, NDArray[np.float64]] | None:
+        """What each modality's network says before it sees anything, (C,); None where the fusion is linear."""
+        found: dict[str, NDArray[np.float64]] = {
+            m: np.array(s.prior) for m, s in self.manifest.modalities.items() if s.prior is not None
+        }
+        is_whole = set(found) == set(self.manifest.modalities) and self.manifest.hub_text is None
+        return found if is_whole else None
 
 
 def load_bundle(name_or_path: str | Path = "base", device: str = "cpu") -> Bundle:

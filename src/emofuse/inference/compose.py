@@ -27,6 +27,12 @@ from emofuse.inference.bundle import (
 )
 
 PAGE: Final = "card.md"
+_FUSIONS: Final = {
+    False: "The modalities' calibrated probabilities are averaged, each with its weight times the quality of its "
+    "input.",
+    True: "What each modality says beyond its prior is added up as evidence, with its weight times the quality of its "
+    "input; one alone is passed on as it is.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ class Part:
     file: Path
     temperature: float = 1.0
     weight: float = 1.0
+    prior: tuple[float, ...] | None = None
 
 
 def compose(folder: Path, name: str, labels: Sequence[str], parts: Mapping[BundleModality, Part]) -> None:
@@ -55,7 +62,11 @@ def compose(folder: Path, name: str, labels: Sequence[str], parts: Mapping[Bundl
             copied = made / f"{modality}.onnx"
             shutil.copyfile(part.file, copied)
             modalities[modality] = ModalitySettings(
-                file=copied.name, temperature=part.temperature, weight=part.weight, sha256=file_hash(copied)
+                file=copied.name,
+                temperature=part.temperature,
+                weight=part.weight,
+                sha256=file_hash(copied),
+                prior=part.prior,
             )
         manifest = BundleManifest(name=name, version=__version__, labels=tuple(labels), modalities=modalities)
         (made / MANIFEST).write_text(manifest.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
@@ -96,7 +107,7 @@ def page(bundle: Bundle) -> str:
         f"# Bundle {manifest.name} {manifest.version}",
         "",
         f"Answers with: {', '.join(manifest.labels)}.{_changes(bundle)}",
-        "The modalities' calibrated probabilities are averaged, each with its weight times the quality of its input.",
+        _FUSIONS[bundle.priors is not None],
         "",
         "Scores are fractions of one corpus's own test; they say little about your recordings. Emotion shown is not "
         "emotion felt: do not decide about people by it.",

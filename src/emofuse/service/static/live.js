@@ -91,7 +91,8 @@ export class Live {
       });
       for (const track of stream.getTracks()) {
         const device = track.kind === "video" ? "camera" : "microphone";
-        track.addEventListener("ended", () => reject(new Error(`the ${device} is gone: it was unplugged, or is not allowed any more`)));
+        const words = `the ${device} is gone: it was unplugged, or is not allowed any more`;
+        track.addEventListener("ended", () => reject(new Error(words)));
       }
       socket.addEventListener("open", () => tell(socket, startOf(ear)));
       socket.addEventListener("close", () => reject(new Refused(0, "the connection to the service has ended")));
@@ -195,7 +196,8 @@ async function devices() {
       refused ??= error; // of both, which says most
     }
   }
-  const why = refused.name === "NotAllowedError" ? "they are not allowed; the browser's settings for this page say so" : refused.message;
+  const isForbidden = refused.name === "NotAllowedError";
+  const why = isForbidden ? "they are not allowed; the browser's settings for this page say so" : refused.message;
   throw new Error(`no camera and no microphone can be used: ${why}`);
 }
 
