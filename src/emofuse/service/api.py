@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
@@ -164,7 +164,7 @@ async def status(request: Request, analysis_id: _Id) -> Analysis:
         206: {"content": {kind: {} for kind in MEDIA_TYPES.values()}, "description": "The part asked for with Range"},
         **refusals(400, 404, 409, 416),
     },
-    response_class=Download,
+    response_class=FileResponse,
     summary="A result",
 )
 async def result(

@@ -1,0 +1,303 @@
+"""The server on a real port: clients that hold connections, say nonsense or do not read; and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from emofuse.errors import UsageError
+from emofuse.service import server
+from emofuse.service.guard import HEADERS
+from emofuse.service.server import listen
+from emofuse.service.settings import ServiceSettings
+from harness import MATROSKA, children, in_thread, recording
+from run_service import service, until
+
+Make = Callable[..., ServiceSettings]
+
+
+@pytest.fixture
+def url(settings: Make, stand_in: None) -> Iterator[str]:
+    with in_thread(settings(max_upload_mb=5.0, stall_s=1.0)) as found:
+        yield found
+
+
+@contextmanager
+def connected(url: str) -> Iterator[socket.socket]:
+    parts = urlsplit(url)
+    assert parts.hostname is not None and parts.port is not None
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as made:
+        yield made
+
+
+def rest(connection: socket.socket) -> bytes:
+    """Read until the service hangs up."""
+    found = b""
+    try:
+        while data := connection.recv(65536):
+            found += data
+    except ConnectionResetError:
+        pass
+    return found
+
+
+def heads(answer: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Take an answer apart: status, headers, body."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    return int(first.split()[1]), dict(line.split(": ", 1) for line in lines), body
+
+
+POST = b"POST /v1/analyses HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+GET = b"GET /v1/health HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00" * 20 + b"\r\n\r\n", 400),  # TLS
+        (b"GET /v1/health HTTP/1.1\r\n\r\n", 400),  # no host
+        (POST + b"content-length: -1\r\n\r\n", 400),
+        (POST + b"content-length: x\r\n\r\n", 400),
+        (POST + b"content-length: 1\r\ncontent-length: 2\r\n\r\n", 400),
+        (POST + b"content-length: " + b"9" * 30 + b"\r\n\r\n", 400),
+        (POST + b"transfer-encoding: gzip\r\n\r\n", 400),
+        (POST + b"transfer-encoding: chunked\r\n\r\nnonsense\r\n", 400),
+        (GET + b"x: " + b"y" * 100_000 + b"\r\n\r\n", 431),
+        (GET + b"x\r\n" * 30_000 + b"\r\n\r\n", 400),
+        (b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n", 431),
+    ],
+)
+def test_what_is_no_request_is_refused_as_everything_is(url: str, sent: bytes, status: int) -> None:
+    with connected(url) as connection:
+        connection.sendall(sent)
+        found, headers, body = heads(rest(connection))
+    assert found == status and headers["connection"] == "close"
+    assert set(json.loads(body)["error"]) == {"code", "message"}
+    assert {name: headers.get(name) for name in HEADERS} == HEADERS
+    assert httpx.get(f"{url}/v1/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "before",
+    [b"", GET + b"\r\n"],
+    ids=["the first request", "a later request"],
+)
+def test_a_head_that_trickles_is_hung_up_on(url: str, monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
+    monkeypatch.setattr(server, "HEADER_S", 0.5)
+    with connected(url) as connection:
+        if before:
+            connection.sendall(before)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        began = time.monotonic()
+        with pytest.raises(OSError, match="."):  # a reset, or a broken pipe
+            for byte in GET + b"x: " + b"y" * 1000:
+                connection.sendall(bytes([byte]))
+                time.sleep(0.02)
+        assert time.monotonic() - began < 5
+
+
+def test_a_silent_connection_is_hung_up_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEADER_S", 0.3)
+    with connected(url) as connection:
+        assert rest(connection) == b""
+
+
+def test_requests_on_one_connection_are_served_as_long_as_they_come(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEADER_S", 1.0)
+    with httpx.Client(base_url=url) as client:
+        for _ in range(6):
+            assert client.get("/v1/health").status_code == 200
+            time.sleep(0.3)
+
+
+def test_a_large_upload_is_refused_before_it_comes_and_what_comes_of_it_is_not_read_for_ever(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEADER_S", 0.5)
+    with connected(url) as connection:
+        connection.sendall(POST + b"content-length: 900000000\r\n\r\n" + MATROSKA)
+        status, _, body = heads(connection.recv(65536))
+        assert status == 413 and json.loads(body)["error"]["code"] == "too_large"
+        with pytest.raises(OSError, match="."):
+            for _ in range(1000):
+                connection.sendall(bytes(10))
+                time.sleep(0.02)
+
+
+def test_a_client_that_asks_first_need_not_send(url: str) -> None:
+    with connected(url) as connection:
+        connection.sendall(POST + b"content-length: 900000000\r\nexpect: 100-continue\r\n\r\n")
+        assert heads(connection.recv(65536))[0] == 413
+    with connected(url) as connection:
+        data = recording()
+        head = b"content-length: %d\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n" % len(data)
+        connection.sendall(POST + head)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100")
+        connection.sendall(data)
+        assert heads(rest(connection))[0] == 202
+
+
+def test_an_upload_without_a_length_may_be_too_large(url: str) -> None:
+    def body() -> Iterator[bytes]:
+        yield MATROSKA
+        for _ in range(60):
+            yield bytes(100_000)
+
+    answer = httpx.post(f"{url}/v1/analyses", content=body())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+    assert httpx.get(f"{url}/v1/health").json()["jobs"]["receiving"] == 0
+
+
+def test_an_upload_that_stalls_is_refused(url: str) -> None:
+    with connected(url) as connection:
+        connection.sendall(POST + b"content-length: 1000\r\n\r\n" + MATROSKA)
+        status, _, body = heads(connection.recv(65536))
+    assert status == 408 and json.loads(body)["error"]["code"] == "too_slow"
+
+
+def test_a_client_that_vanishes_in_its_upload_leaves_nothing(url: str, tmp_path: Path) -> None:
+    jobs = tmp_path / "service" / "jobs"
+    for reset in (False, True):
+        with connected(url) as connection:
+            connection.sendall(POST + b"content-length: 1000\r\n\r\n" + MATROSKA)
+            until(lambda: list(jobs.rglob("recording")), 20, "it never arrived")
+            if reset:  # as when a machine goes down
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        until(lambda: not list(jobs.iterdir()), 20, "it is still there")
+    assert httpx.get(f"{url}/v1/health").json()["jobs"]["receiving"] == 0
+
+
+def big_result(url: str, tmp_path: Path, n_bytes: int) -> str:
+    """Have a job done, make its result this large, and return where that is."""
+    job = httpx.post(f"{url}/v1/analyses", content=recording()).json()
+    path = f"/v1/analyses/{job['id']}"
+    until(lambda: httpx.get(url + path).json()["state"] == "done", 30, "it is not done")
+    (tmp_path / "service" / "jobs" / job["id"] / "results" / "recording.json").write_bytes(bytes(n_bytes))
+    return f"{path}/results/json"
+
+
+def test_a_client_that_does_not_read_is_given_up(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "UNREAD_S", 0.5)
+    path = big_result(url, tmp_path, 60_000_000)
+    before = open_files()
+    with connected(url) as connection:
+        connection.sendall(b"GET " + path.encode() + b" HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        until(lambda: len(open_files()) > len(before) + 1, 20, "the file is never opened")
+        until(lambda: len(open_files()) <= len(before) + 1, 20, "the file stays open")
+        assert len(rest(connection)) < 60_000_000
+
+
+def open_files() -> list[str]:
+    return os.listdir("/proc/self/fd")
+
+
+def test_a_download_goes_on_when_its_job_expires(url: str, tmp_path: Path) -> None:
+    path = big_result(url, tmp_path, 30_000_000)
+    with httpx.stream("GET", url + path) as answer:
+        pieces = answer.iter_raw(1 << 16)
+        size = len(next(pieces))
+        assert httpx.delete(url + path.removesuffix("/results/json")).status_code == 204
+        assert size + sum(map(len, pieces)) == 30_000_000
+
+
+def test_connections_beyond_what_there_is_room_for_are_dropped(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 3)
+    with connected(url), connected(url), connected(url):
+        with connected(url) as fourth:
+            assert rest(fourth) == b""
+    until(lambda: is_up(url), 20, "there is never room again")
+
+
+def is_up(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/v1/health").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def test_an_address_that_is_taken_is_said(url: str) -> None:
+    port = urlsplit(url).port
+    assert port is not None
+    with pytest.raises(UsageError, match=f"cannot listen on port {port} of 127.0.0.1: Address already in use"):
+        listen("127.0.0.1", port)
+    with pytest.raises(UsageError, match="there is no address"):
+        listen("no such host.invalid", 0)
+
+
+def test_a_name_is_listened_on_at_all_its_addresses() -> None:
+    sockets = listen("localhost", 0)
+    assert len({one.getsockname()[1] for one in sockets}) == 1
+    for one in sockets:
+        one.close()
+
+
+def test_a_service_in_a_thread_leaves_none_behind(settings: Make, stand_in: None) -> None:
+    before = set(threading.enumerate())
+    with in_thread(settings()) as url:
+        job = httpx.post(f"{url}/v1/analyses", content=recording()).json()
+        until(lambda: httpx.get(f"{url}/v1/analyses/{job['id']}").json()["state"] == "done", 30, "it is not done")
+    assert set(threading.enumerate()) <= before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_soon_whatever_goes_on_and_nothing_is_lost(
+    tmp_path: Path, number: int, talk_mp4: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOFUSE_OFFLINE", "1")
+    folder = tmp_path / "service"
+    with service(folder) as (url, process):
+        ids = [httpx.post(f"{url}v1/analyses", content=talk_mp4.read_bytes()).json()["id"] for _ in range(2)]
+        until(lambda: children(process.pid), 30, "no worker")
+        [worker] = children(process.pid)
+        with connected(url) as coming, connected(url):
+            coming.sendall(POST + b"content-length: 1000\r\n\r\n" + MATROSKA)
+            until(lambda: httpx.get(f"{url}v1/health").json()["jobs"]["receiving"], 20, "no upload")
+            began = time.monotonic()
+            process.send_signal(number)
+            assert process.wait(30) == 0
+            assert time.monotonic() - began < 12
+        assert not Path(f"/proc/{worker}").exists()
+    assert "Traceback" not in (tmp_path / "service.log").read_text()
+    assert {path.name for path in (folder / "jobs").iterdir()} == set(ids)
+    with service(folder) as (url, process):
+        for job_id in ids:
+            address = f"{url}v1/analyses/{job_id}"
+            until(lambda address=address: state(address)["state"] == "done", 60, "it is not done")  # type: ignore[misc]
+
+
+def state(address: str) -> dict[str, Any]:
+    return dict(httpx.get(address).json())
+
+
+def serve_command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "emofuse.cli.main", "serve", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "EMOFUSE_OFFLINE": "1", "EMOFUSE_TOKEN": "", **environment},
+    )
+
+
+def test_a_second_service_in_the_same_folder_is_refused_in_a_line(settings: Make, stand_in: None) -> None:
+    with in_thread(settings()):
+        found = serve_command("--port", "0", "--folder", str(settings().folder))
+    assert found.returncode == 2
+    assert "another service may be using its folder" in found.stderr and "Traceback" not in found.stderr
