@@ -104,7 +104,7 @@ def test_a_busy_service_and_a_lost_camera_are_told_in_words(browser: Any, served
         assert json.loads(other.recv(30))["type"] == "ready"
         click(browser, "#camera")
         wait(browser, "$('#problem').innerText !== ''")
-        assert text(browser, "#problem").startswith("1 others are live")
+        assert text(browser, "#problem").startswith("1 other is live")
         assert ask(browser, "$('#eye').srcObject") is None
     until(is_free, 10, "the session is still there")
     click(browser, "#camera")

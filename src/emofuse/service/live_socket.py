@@ -25,6 +25,7 @@ from emofuse.service.live_messages import Said, Start, Stop, first_message, late
 from emofuse.service.packets import PacketReader
 from emofuse.timeline_json import moment_json
 from emofuse.types import Json, Line, Packet
+from emofuse.wording import counted
 
 START_S: Final = 10.0  # in which the first message has to come
 SILENT_S: Final = 30.0  # without a message: nobody is there
@@ -86,7 +87,8 @@ async def _started(socket: WebSocket, parts: Parts) -> Start:
     if s.token is not None and not is_token(start.token, s.token):
         raise RefusedError(401, "no_token", "this service wants its token in the first message")
     if parts.n_live >= s.max_live:
-        raise RefusedError(429, "busy", f"{parts.n_live} others are live, and no more may be; come back later")
+        live = f"{counted(parts.n_live, 'other')} {'is' if parts.n_live == 1 else 'are'} live"
+        raise RefusedError(429, "busy", f"{live}, and no more may be; come back later")
     return start
 
 
