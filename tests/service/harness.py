@@ -87,3 +87,11 @@ def in_thread(settings: ServiceSettings) -> Iterator[str]:
 def children(pid: int) -> list[int]:
     """Return the numbers of the processes that a process has started."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process is, and is no zombie that nobody has buried."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False

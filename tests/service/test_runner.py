@@ -17,7 +17,7 @@ import pytest
 from emofuse.service import process, runner
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import JobStore
-from harness import Client, in_process, recording
+from harness import Client, in_process, is_there, recording
 
 Serve = Callable[..., None]
 
@@ -28,14 +28,6 @@ def jobs_in(tmp_path: Path) -> list[Path]:
 
 def files_in(tmp_path: Path) -> set[str]:
     return {path.name for path in (tmp_path / "service" / "jobs").rglob("*") if path.is_file()}
-
-
-def is_there(pid: int) -> bool:
-    """Whether a process is, and is no zombie."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
 
 
 async def pid_of(client: Client, job_id: str) -> int:
@@ -283,7 +275,7 @@ def test_the_task_is_on_no_command_line(serve: Serve) -> None:
 def test_a_worker_ends_with_its_service(tmp_path: Path) -> None:
     async def whole() -> int:
         task = {"folder": str(tmp_path), "name": "a", "bundle": "base", "memory_mb": 3000, "file_mb": 10}
-        worker = await process.WorkerProcess.begin({**task, "max_duration_s": 9, "options": {}})
+        worker = await process.WorkerProcess.begin({**task, "max_duration_s": 9, "max_megapixels": 9, "options": {}})
         os.kill(worker.pid, signal.SIGSTOP)  # it has not even begun
         stdin = worker._process.stdin
         assert stdin is not None

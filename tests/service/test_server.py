@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -24,7 +23,8 @@ from emofuse.service import server
 from emofuse.service.guard import HEADERS
 from emofuse.service.server import listen
 from emofuse.service.settings import ServiceSettings
-from harness import MATROSKA, children, in_thread, recording
+from emofuse.service.store import JobStore
+from harness import MATROSKA, children, in_thread, is_there, recording
 from run_service import service, until
 
 Make = Callable[..., ServiceSettings]
@@ -62,6 +62,16 @@ def heads(answer: bytes) -> tuple[int, dict[str, str], bytes]:
     return int(first.split()[1]), dict(line.split(": ", 1) for line in lines), body
 
 
+def answer_on(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Read one answer, of a connection that stays open."""
+    found = b""
+    while b"\r\n\r\n" not in found or len(heads(found)[2]) < int(heads(found)[1]["content-length"]):
+        data = connection.recv(65536)
+        assert data, "it hangs up"
+        found += data
+    return heads(found)
+
+
 POST = b"POST /v1/analyses HTTP/1.1\r\nhost: 127.0.0.1\r\n"
 GET = b"GET /v1/health HTTP/1.1\r\nhost: 127.0.0.1\r\n"
 
@@ -78,9 +88,9 @@ GET = b"GET /v1/health HTTP/1.1\r\nhost: 127.0.0.1\r\n"
         (POST + b"content-length: " + b"9" * 30 + b"\r\n\r\n", 400),
         (POST + b"transfer-encoding: gzip\r\n\r\n", 400),
         (POST + b"transfer-encoding: chunked\r\n\r\nnonsense\r\n", 400),
-        (GET + b"x: " + b"y" * 100_000 + b"\r\n\r\n", 431),
+        (GET + b"x: " + b"y" * 900_000 + b"\r\n\r\n", 431),
         (GET + b"x\r\n" * 30_000 + b"\r\n\r\n", 400),
-        (b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n", 431),
+        (b"GET /" + b"x" * 900_000 + b" HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n", 431),
     ],
 )
 def test_what_is_no_request_is_refused_as_everything_is(url: str, sent: bytes, status: int) -> None:
@@ -103,7 +113,7 @@ def test_a_head_that_trickles_is_hung_up_on(url: str, monkeypatch: pytest.Monkey
     with connected(url) as connection:
         if before:
             connection.sendall(before)
-            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+            assert answer_on(connection)[0] == 200
         began = time.monotonic()
         with pytest.raises(OSError, match="."):  # a reset, or a broken pipe
             for byte in GET + b"x: " + b"y" * 1000:
@@ -132,7 +142,7 @@ def test_a_large_upload_is_refused_before_it_comes_and_what_comes_of_it_is_not_r
     monkeypatch.setattr(server, "HEADER_S", 0.5)
     with connected(url) as connection:
         connection.sendall(POST + b"content-length: 900000000\r\n\r\n" + MATROSKA)
-        status, _, body = heads(connection.recv(65536))
+        status, _, body = answer_on(connection)
         assert status == 413 and json.loads(body)["error"]["code"] == "too_large"
         with pytest.raises(OSError, match="."):
             for _ in range(1000):
@@ -143,7 +153,7 @@ def test_a_large_upload_is_refused_before_it_comes_and_what_comes_of_it_is_not_r
 def test_a_client_that_asks_first_need_not_send(url: str) -> None:
     with connected(url) as connection:
         connection.sendall(POST + b"content-length: 900000000\r\nexpect: 100-continue\r\n\r\n")
-        assert heads(connection.recv(65536))[0] == 413
+        assert answer_on(connection)[0] == 413
     with connected(url) as connection:
         data = recording()
         head = b"content-length: %d\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n" % len(data)
@@ -167,7 +177,7 @@ def test_an_upload_without_a_length_may_be_too_large(url: str) -> None:
 def test_an_upload_that_stalls_is_refused(url: str) -> None:
     with connected(url) as connection:
         connection.sendall(POST + b"content-length: 1000\r\n\r\n" + MATROSKA)
-        status, _, body = heads(connection.recv(65536))
+        status, _, body = answer_on(connection)
     assert status == 408 and json.loads(body)["error"]["code"] == "too_slow"
 
 
@@ -272,17 +282,13 @@ def test_a_signal_ends_it_soon_whatever_goes_on_and_nothing_is_lost(
             process.send_signal(number)
             assert process.wait(30) == 0
             assert time.monotonic() - began < 12
-        assert not Path(f"/proc/{worker}").exists()
+            status, headers, body = heads(rest(coming))
+            assert (status, json.loads(body)["error"]["code"]) == (503, "ending") and headers["retry-after"]
+        assert not is_there(worker)
     assert "Traceback" not in (tmp_path / "service.log").read_text()
-    assert {path.name for path in (folder / "jobs").iterdir()} == set(ids)
-    with service(folder) as (url, process):
-        for job_id in ids:
-            address = f"{url}v1/analyses/{job_id}"
-            until(lambda address=address: state(address)["state"] == "done", 60, "it is not done")  # type: ignore[misc]
-
-
-def state(address: str) -> dict[str, Any]:
-    return dict(httpx.get(address).json())
+    store = JobStore(folder / "jobs.sqlite", time.time)
+    assert store.ids("queued", "done") == store.ids() == {path.name for path in (folder / "jobs").iterdir()} == set(ids)
+    store.close()
 
 
 def serve_command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,7 +1,7 @@
 """Recordings in and out: decoding to frames and sound, and encoding an MP4 with the original sound."""
 
 from emofuse.media._sound import MonoSound
-from emofuse.media.reader import AUDIO_RATE_HZ, MediaReader, open_media, probe
+from emofuse.media.reader import AUDIO_RATE_HZ, MediaReader, open_media, picture_size, probe
 from emofuse.media.writer import VideoWriter
 
-__all__ = ["AUDIO_RATE_HZ", "MediaReader", "MonoSound", "VideoWriter", "open_media", "probe"]
+__all__ = ["AUDIO_RATE_HZ", "MediaReader", "MonoSound", "VideoWriter", "open_media", "picture_size", "probe"]

@@ -34,6 +34,18 @@ def probe(path: str | os.PathLike[str]) -> SourceInfo:
         return reader.source
 
 
+def picture_size(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Return the width and height that the header states, None where it states no picture. Decodes nothing.
+
+    Raises MediaError for a file that cannot be opened.
+    """
+    with _container.open_container(path) as container:
+        video = _container.pick(container.streams.video)
+        if video is None or video.codec_context is None:
+            return None
+        return video.codec_context.width, video.codec_context.height
+
+
 def open_media(path: str | os.PathLike[str], *, audio_rate_hz: int = AUDIO_RATE_HZ) -> MediaReader:
     """Open a recording for reading; use the result in a `with` block.
 

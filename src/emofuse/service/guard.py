@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Iterable
@@ -69,6 +70,9 @@ class Guard:
         else:
             try:
                 await self._app(scope, receive, send_on)
+            except asyncio.CancelledError:  # uvicorn's, of requests that do not end when it does
+                if not has_begun:
+                    await respond(RefusedError(503, "ending", "the service is ending; come back later", 5.0), send_on)
             except Exception:  # here, and not further out, where the answer would have no headers
                 _log.exception("a request")
                 if has_begun:

@@ -131,7 +131,13 @@ _REFUSALS: Final[dict[int, tuple[str, dict[str, str]]]] = {
     421: ("The service has another name", {"wrong_host": "this service has another name"}),
     422: ("An option is not allowed", {"not_allowed": "hop_s: Input should be greater than or equal to 0.05"}),
     429: ("The queue is full", {"queue_full": "the queue is full; come back later"}),
-    503: ("Too much at once", {"busy": "too many requests are under way; come back later"}),
+    503: (
+        "Not now",
+        {
+            "busy": "too many requests are under way; come back later",
+            "ending": "the service is ending; come back later",
+        },
+    ),
     507: ("The service's disk is full", {"disk_full": "the service has no room for this recording now"}),
 }
 _LATER: Final[Any] = {

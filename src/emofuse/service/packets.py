@@ -48,6 +48,8 @@ class PacketReader:
         """Yield what a message holds. Raises RefusedError where it is not as it should be."""
         if len(message) <= HEAD.size:
             raise malformed(f"a message of {len(message)} bytes has nothing in it")
+        if len(message) > MOST_BYTES:
+            raise RefusedError(413, "too_large", f"a message of {len(message)} bytes is larger than {MOST_BYTES}")
         kind, time_s = HEAD.unpack_from(message)
         if kind not in self._newest_s:
             raise malformed(f"a message begins with 1 (a picture) or 2 (sound), not {kind}")

@@ -209,6 +209,7 @@ def _task(job: Job, folder: Path, settings: ServiceSettings) -> dict[str, Any]:
         "memory_mb": settings.job_memory_mb,
         "file_mb": settings.job_file_mb,
         "max_duration_s": settings.max_duration_s,
+        "max_megapixels": settings.max_megapixels,
         "options": json.loads(job.options),
     }
 

@@ -75,7 +75,7 @@ def make_server(settings: ServiceSettings, on_start: Callable[[], None]) -> uvic
         create_app(settings),
         http=ImpatientHttp,
         ws=ImpatientSocket,
-        ws_max_size=MOST_BYTES,
+        ws_max_size=2 * MOST_BYTES,  # up to this, the client is told in words
         ws_per_message_deflate=False,  # pictures do not get smaller
         access_log=False,  # it would hold what people call their recordings
         timeout_keep_alive=_KEEP_ALIVE_S,

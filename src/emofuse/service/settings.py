@@ -46,11 +46,12 @@ class ServiceSettings(Settings):
     bundle: str = "base"
     max_upload_mb: float = Field(500.0, gt=0)
     max_duration_s: float = Field(3600.0, gt=0)
+    max_megapixels: float = Field(36.0, gt=0)  # of a picture: 8K has 33
     max_queue: int = Field(64, ge=1)
     workers: int = Field(1, ge=1)
     job_timeout_s: float = Field(3600.0, gt=0)
     job_memory_mb: float = Field(3000.0, ge=600)
-    job_file_mb: float = Field(4000.0, ge=1)
+    job_file_mb: float = Field(4000.0, gt=0)
     keep_s: float = Field(3600.0, gt=0)
     stall_s: float = Field(15.0, gt=0)
     least_bytes_s: float = Field(10_000.0, ge=0)

@@ -18,7 +18,8 @@ from emofuse.errors import EmofuseError, MediaError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.detector import detector_maker
-from emofuse.outputs.writers import WRITERS
+from emofuse.media import picture_size
+from emofuse.outputs.writers import WRITERS, suffix
 from emofuse.recordings.one import Options, analyze_recording
 from emofuse.recordings.plan import Task
 from emofuse.service.runner import RECORDING, RESULTS
@@ -62,6 +63,7 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
             told = progress
             _tell(progress=round(progress, 3))
 
+    _check_size(folder / RECORDING, task["max_megapixels"])
     os.chdir(folder / RESULTS)  # where the outputs look for the recording by the name that its owner gives it
     outcome = analyze_recording(
         Task(folder / RECORDING, folder / RESULTS / RECORDING, task["name"]),
@@ -72,7 +74,22 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
     )
     if outcome.failure:
         raise MediaError(outcome.failure)
+    _forget_place(folder / RESULTS)
     return outcome.notes
+
+
+def _check_size(recording: Path, most_megapixels: float) -> None:
+    """Raise MediaError where a picture would take more memory than there is: in the decoder that seems to be damage."""
+    width, height = picture_size(recording) or (0, 0)
+    if width * height > most_megapixels * 1e6:
+        raise MediaError(f"its pictures, {width} x {height}, are larger than {most_megapixels:g} megapixels")
+
+
+def _forget_place(results: Path) -> None:
+    """Take the name of our folder out of ELAN's document, which looks for the film beside itself, too."""
+    document = results / f"{RECORDING}.{suffix('eaf')}"
+    text = document.read_text(encoding="utf-8")
+    document.write_text(text.replace(f"{results.resolve().as_uri()}/", "./"), encoding="utf-8")
 
 
 def _shown(message: str, task: dict[str, Any]) -> str:

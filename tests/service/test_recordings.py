@@ -1,0 +1,139 @@
+"""Real workers on real recordings, good and hostile: each has a clear end, and the service goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from emofuse.service.results import KINDS
+from emofuse.service.settings import ServiceSettings
+from harness import Client, children, in_process, is_there
+from make_media import Sound, record
+from run_service import service, until
+
+Story = Callable[[Client], object]
+
+
+@pytest.fixture
+def real(settings: Callable[..., ServiceSettings], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return what runs a story against a service whose workers are the real ones."""
+
+    def run(story: Callable[[Client], object], **changes: object) -> None:
+        async def whole() -> None:
+            async with in_process(settings(**changes)) as client:
+                await story(client)  # type: ignore[misc]
+
+        asyncio.run(whole())
+
+    return run
+
+
+def bomb(path: Path, width: int, height: int) -> Path:
+    """Write a film of one picture of one colour: as large as one likes, and next to nothing as a file."""
+    with av.open(str(path), "w") as out:
+        track = out.add_stream("qtrle", rate=25, width=width, height=height, pix_fmt="gray")
+        frame = av.VideoFrame(width, height, "gray")
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        out.mux(track.encode(frame))
+        out.mux(track.encode())
+    return path
+
+
+def test_a_film_and_a_sound_have_every_format(real: Callable[..., None], tmp_path: Path, talk_mp4: Path) -> None:
+    async def story(client: Client) -> None:
+        job_id = await client.submit(talk_mp4.read_bytes(), name="<b>my talk.mp4")
+        done = await client.reaches(job_id, "done")
+        assert set(done["results"]) == set(KINDS)
+        for kind, path in done["results"].items():
+            answer = await client.get(path)
+            assert answer.status_code == 200 and answer.content
+            assert str(tmp_path).encode() not in answer.content
+            assert b"<b>" not in answer.content or kind == "json"
+        document = (await client.get(done["results"]["json"])).json()
+        assert document["source"]["path"] == "<b>my talk.mp4"
+        assert len(document["moments"]) >= 4
+        film = tmp_path / "annotated.mp4"
+        film.write_bytes((await client.get(done["results"]["mp4"])).content)
+        with av.open(str(film)) as opened:
+            assert opened.streams.video and opened.streams.audio
+        sound = record(tmp_path / "voice.wav", sound=Sound("pcm_s16le", 16_000, "mono", duration_s=0.5))
+        done = await client.reaches(await client.submit(sound.read_bytes()), "done")
+        assert set(done["results"]) == set(KINDS) - {"mp4"}
+        assert done["notes"] == "there is no picture, so no mp4 was written"
+
+    real(story)
+
+
+def test_hostile_and_broken_recordings_fail_in_words(real: Callable[..., None], tmp_path: Path, talk_mp4: Path) -> None:
+    rng = np.random.default_rng(0)
+    whole = talk_mp4.read_bytes()
+    film = bomb(tmp_path / "bomb.mov", 15_360, 8_640)
+    assert film.stat().st_size < 1_500_000
+    playlist = b"\x00\x00\x00\x18ftypisom#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"
+    sent = {
+        "pictures, 15360 x 8640, are larger than 36 megapixels": film.read_bytes(),
+        "longer than 3 s": record(tmp_path / "long.wav", sound=Sound("pcm_s16le", duration_s=4.0)).read_bytes(),
+        "cannot read the recording": whole[:2000],
+        "the recording": b"\x1aE\xdf\xa3" + rng.bytes(20_000),
+        "cannot read the recording: it is no recording": playlist,
+    }
+
+    async def story(client: Client) -> None:
+        jobs = {words: await client.submit(data, annotate=False) for words, data in sent.items()}
+        for words, job_id in jobs.items():
+            failed = await client.reaches(job_id, "failed")
+            assert failed["error"]["code"] == "not_analysed"
+            assert words in failed["error"]["message"]
+            assert str(tmp_path) not in failed["error"]["message"] and "/" not in failed["error"]["message"]
+        await client.reaches(await client.submit(whole, annotate=False), "done")
+
+    real(story, max_duration_s=3.0, workers=2)
+
+
+def test_a_worker_gets_so_much_memory_and_no_more(real: Callable[..., None], tmp_path: Path, talk_mp4: Path) -> None:
+    film = bomb(tmp_path / "bomb.mov", 8_192, 4_096)
+
+    async def story(client: Client) -> None:
+        failed = await client.reaches(await client.submit(film.read_bytes()), "failed")
+        assert failed["error"]["code"] in ("not_analysed", "too_large", "crashed")
+        await client.reaches(await client.submit(talk_mp4.read_bytes(), annotate=False), "done")
+
+    real(story, job_memory_mb=600.0)
+
+
+def test_a_worker_writes_no_file_larger_than_allowed(real: Callable[..., None], talk_mp4: Path) -> None:
+    async def story(client: Client) -> None:
+        failed = await client.reaches(await client.submit(talk_mp4.read_bytes()), "failed")
+        assert "File too large" in failed["error"]["message"]
+
+    real(story, job_file_mb=0.02)
+
+
+def test_a_service_that_is_killed_loses_nothing(
+    tmp_path: Path, talk_mp4: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import httpx
+
+    monkeypatch.setenv("EMOFUSE_OFFLINE", "1")
+    folder = tmp_path / "service"
+    with service(folder) as (url, process):
+        ids = [httpx.post(f"{url}v1/analyses?annotate=false", content=talk_mp4.read_bytes()).json()["id"]]
+        until(lambda: children(process.pid), 30, "no worker")
+        [worker] = children(process.pid)
+        ids += [httpx.post(f"{url}v1/analyses?annotate=false", content=talk_mp4.read_bytes()).json()["id"]]
+        process.kill()
+        process.wait()
+        until(lambda: not is_there(worker), 5, "the worker goes on")
+    began = time.monotonic()
+    with service(folder) as (url, _):
+        for job_id in ids:
+            address = f"{url}v1/analyses/{job_id}"
+            until(lambda at=address: httpx.get(at).json()["state"] == "done", 60, "it is not done")  # type: ignore[misc]
+        assert time.monotonic() - began < 60
