@@ -36,7 +36,7 @@ ROOT: Final = Path(__file__).parent.parent
 RECIPES: Final = (
     *("face", "mfcc-cnn", "wave-cnn-16", "wave-cnn-64", "mel-cnn", "voice"),
     *("cnn3d", "resnet-lstm", "resnet-transformer", "r3d", "mvit", "face-sequence"),
-    *("frame-lstm-mel", "mfcc-cnn3d", "mvit-wave"),
+    *("frame-lstm-mel", "mfcc-cnn3d", "mvit-wave", "text"),
 )
 N_STEPS: Final = 3
 

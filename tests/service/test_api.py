@@ -174,7 +174,8 @@ def test_other_paths_and_methods(serve: Serve) -> None:
         assert refusal(await client.post("/v1/analyses/", content=recording())) == (404, "no_such_endpoint")
         answer = await client.put("/v1/analyses", content=b"")
         assert refusal(answer) == (405, "wrong_method") and answer.headers["allow"] == "POST"
-        assert refusal(await client.options("/v1/health")) == (405, "wrong_method")
+        answer = await client.options("/v1/analyses/x")
+        assert refusal(answer) == (405, "wrong_method") and answer.headers["allow"] == "DELETE, GET, HEAD"
         for path in ("/", "/v1/health", "/v1/metrics", "/static/app.css"):
             head, got = await client.head(path), await client.get(path)
             assert head.status_code == got.status_code == 200 and head.headers.keys() == got.headers.keys()

@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from emofuse import __version__
 from emofuse.atomic import make_folder
@@ -132,4 +133,14 @@ async def _not_allowed(request: Request, error: Exception) -> JSONResponse:
 async def _no_such(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     refusal = RefusedError(error.status_code, _CODES.get(error.status_code, "refused"), str(error.detail))
-    return JSONResponse(refusal.body(), error.status_code, error.headers)
+    headers = {"allow": ", ".join(sorted(_methods_of(request)))} if error.status_code == 405 else error.headers
+    return JSONResponse(refusal.body(), error.status_code, headers)
+
+
+def _methods_of(request: Request) -> set[str]:
+    """Return every method that a path has; starlette's own answer names those of the first route alone."""
+    methods: set[str] = set()
+    for route in (*api.router.routes, *request.app.routes):
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return methods
