@@ -11,6 +11,7 @@ from make_features import packed
 EMOTIONS = ("neu", "hap", "sad", "ang")
 TINY = """
 name = "tiny"
+remark = "chosen on the validation parts"
 protocol = "session"
 seeds = [1, 2]
 [data]

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("fastapi", reason="the service is not installed: pip install '.[serve]'")
-
 from emofuse.cli import serve
 from emofuse.service import server
 from emofuse.service.settings import ServiceSettings
@@ -102,9 +100,9 @@ def test_a_bad_token_is_refused_and_not_printed(
     [
         (["--bundle", "nothing"], "no bundle 'nothing'"),
         (["--origin", "a.example/b"], "an origin is"),
-        (["--max-queue", 0], "0 is not in the range"),
-        (["--job-memory-mb", 100], "100.0 is not in the range"),
-        (["--port", 70000], "70000 is not in the range"),
+        (["--max-queue", 0], "--max-queue"),
+        (["--job-memory-mb", 100], "--job-memory-mb"),
+        (["--port", 70000], "--port"),
     ],
 )
 def test_options_that_are_not_allowed(

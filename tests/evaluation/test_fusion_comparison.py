@@ -217,6 +217,8 @@ def test_the_page_says_it_plainly(compared: Compared) -> None:
     for verdict in report.verdicts:
         assert sentence("UAR", verdict) in text
     assert "no utterance has visual features" in text.lower()
+    assert "Chosen on the validation parts." in text
+    assert "a paired bootstrap over 6 speakers" in text and "too narrow rather than too wide" in text
     assert "commonest emotion of the corpus" in text
     assert f"the highest UAR on the validation parts (audio {report.named('audio').valid:.1%}" in text
     assert f"```sh\n{COMMAND}\n```" in text

@@ -9,12 +9,9 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("fastapi", reason="the service is not installed: pip install '.[serve]'")
-
-from harness import STAND_IN, Client, in_process
-
 from emofuse.service import process
 from emofuse.service.settings import ServiceSettings
+from service_harness import STAND_IN, Client, in_process
 
 Story = Callable[[Client], Awaitable[None]]
 

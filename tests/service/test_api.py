@@ -5,42 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
-from harness import MATROSKA, Client, recording
 
-from emofuse.service import api
 from emofuse.service.store import JobStore
+from service_harness import Client, recording, refusal
 
 Serve = Callable[..., None]
-
-
-def refusal(answer: Any) -> tuple[int, str]:
-    """Return the status and the code of a refusal, which is always of the same form."""
-    body = answer.json()
-    assert set(body) == {"error"} and set(body["error"]) == {"code", "message"} and body["error"]["message"]
-    return answer.status_code, body["error"]["code"]
-
-
-async def pieces(*data: bytes, pause_s: float = 0.0) -> AsyncIterator[bytes]:
-    """Yield a body in pieces, so that nobody states its length."""
-    for piece in data:
-        await asyncio.sleep(pause_s)
-        yield piece
-
-
-def form(*parts: tuple[str, bytes], boundary: str = "edge", end: bytes = b"--\r\n") -> dict[str, Any]:
-    """Return a request with a multipart form. parts: the value of Content-Disposition, and the content."""
-    body = b"".join(
-        b"--%b\r\ncontent-disposition: form-data; %b\r\n\r\n%b\r\n" % (boundary.encode(), head.encode(), content)
-        for head, content in parts
-    )
-    content = body + b"--" + boundary.encode() + end
-    return {"content": content, "headers": {"content-type": f"multipart/form-data; boundary={boundary}"}}
 
 
 def test_a_recording_is_analysed_and_its_results_are_had(serve: Serve) -> None:
@@ -201,84 +175,6 @@ def test_parts_of_a_result(serve: Serve) -> None:
     serve(story)
 
 
-def test_uploads_that_are_refused_leave_nothing(serve: Serve, tmp_path: Path) -> None:
-    film = recording()
-    disposition = 'name="file"; filename="a.mp4"'
-    refused: list[tuple[dict[str, Any], tuple[int, str]]] = [
-        ({"content": b""}, (400, "empty")),
-        ({"content": b"%PDF-1.7 " * 100}, (415, "not_a_recording")),
-        ({"content": b"GIF89a" + bytes(600)}, (415, "not_a_recording")),
-        ({"content": b"\x89PNG\r\n"}, (415, "not_a_recording")),
-        ({"content": MATROSKA + bytes(1_000_000)}, (413, "too_large")),
-        ({"content": pieces(MATROSKA, *[bytes(100_000)] * 11)}, (413, "too_large")),
-        ({"content": film, "headers": {"content-type": "multipart/form-data"}}, (400, "bad_form")),
-        ({"content": film, "headers": {"content-type": "multipart/form-data; boundary=x"}}, (400, "bad_form")),
-        (
-            {"content": film, "headers": {"content-type": f"multipart/form-data; boundary={'x' * 300}"}},
-            (400, "bad_form"),
-        ),
-        (form(('name="other"', film)), (400, "no_file")),
-        (form(('name="file"', film)), (400, "no_file")),
-        (form((disposition, b"")), (400, "empty")),
-        (form((disposition, b"%PDF-1.7")), (415, "not_a_recording")),
-        (form((disposition, film), (disposition, film)), (400, "bad_form")),
-        (form((disposition, film), end=b""), (400, "cut_off")),
-        (form((disposition, MATROSKA + bytes(1_000_000))), (413, "too_large")),
-        (form(('name="other"', bytes(1_010_000))), (413, "too_large")),
-        (form(("x" * 9000, film)), (400, "bad_form")),
-    ]
-
-    async def story(client: Client) -> None:
-        for request, expected in refused:
-            answer = await client.post("/v1/analyses", **request)
-            assert refusal(answer) == expected, (request, answer.text)
-            assert list((tmp_path / "service" / "jobs").iterdir()) == []
-        assert client.app.state.parts.store.ids() == set()
-        counted = (await client.get("/v1/metrics")).text
-        assert 'emofuse_uploads_total{code="not_a_recording"} 4.0' in counted
-
-    serve(story, max_upload_mb=1.0)
-
-
-def test_a_form_with_a_file(serve: Serve) -> None:
-    async def story(client: Client) -> None:
-        answer = await client.post("/v1/analyses", files={"file": ("größe.mp4", recording(("task", None)))})
-        assert answer.json()["name"] == "größe.mp4"
-        job_id = answer.json()["id"]
-        await client.reaches(job_id, "done")
-        other = form(('name="note"', b"hello"), ('name="file"; filename=""', recording()), ('name="x"', b"y"))
-        assert (await client.post("/v1/analyses", **other)).json()["name"] == "recording"
-        named = await client.post("/v1/analyses?name=b.mp4", files={"file": ("a.mp4", recording())})
-        assert named.json()["name"] == "b.mp4"
-
-    serve(story)
-
-
-def test_an_upload_of_exactly_what_is_allowed_is_taken_in_pieces_of_any_size(serve: Serve) -> None:
-    padded = MATROSKA + b"[]".ljust(1_000_000 - 4)
-
-    async def story(client: Client) -> None:
-        await client.reaches(await client.submit(padded), "done")
-        tiny = pieces(*[padded[i : i + 1] for i in range(100)], padded[100:])
-        sent = await client.post("/v1/analyses", content=tiny)
-        await client.reaches(sent.json()["id"], "done")
-        sent = await client.post("/v1/analyses", **form(('name="file"; filename="a"', padded)))
-        await client.reaches(sent.json()["id"], "done")
-
-    serve(story, max_upload_mb=1.0)
-
-
-def test_a_slow_upload_is_refused(serve: Serve, tmp_path: Path) -> None:
-    async def story(client: Client) -> None:
-        stalls = await client.post("/v1/analyses", content=pieces(MATROSKA, b"x", pause_s=0.4))
-        assert refusal(stalls) == (408, "too_slow")
-        trickles = await client.post("/v1/analyses", content=pieces(MATROSKA, *[b"x"] * 20, pause_s=0.05))
-        assert refusal(trickles) == (408, "too_slow")
-        assert list((tmp_path / "service" / "jobs").iterdir()) == []
-
-    serve(story, stall_s=0.3, least_bytes_s=1000.0)
-
-
 def test_a_full_queue_says_when_to_come_back(serve: Serve) -> None:
     async def story(client: Client) -> None:
         running = await client.submit(recording(("sleep", 60)))
@@ -293,56 +189,6 @@ def test_a_full_queue_says_when_to_come_back(serve: Serve) -> None:
         await client.reaches(taken, "done")
 
     serve(story, max_queue=2)
-
-
-def test_an_upload_that_is_still_coming_has_its_place_in_the_queue(serve: Serve) -> None:
-    async def story(client: Client) -> None:
-        gate = asyncio.Event()
-
-        async def held() -> AsyncIterator[bytes]:
-            yield recording()
-            await gate.wait()
-
-        coming = asyncio.create_task(client.post("/v1/analyses", content=held()))
-        while client.app.state.parts.store.counts()["receiving"] == 0:
-            await asyncio.sleep(0.01)
-        assert refusal(await client.post("/v1/analyses", content=recording())) == (429, "queue_full")
-        gate.set()
-        await client.reaches((await coming).json()["id"], "done")
-
-    serve(story, max_queue=1)
-
-
-def test_an_upload_that_is_broken_off_leaves_nothing(serve: Serve, tmp_path: Path) -> None:
-    async def story(client: Client) -> None:
-        async def held() -> AsyncIterator[bytes]:
-            yield recording()
-            await asyncio.sleep(60)
-
-        coming = asyncio.create_task(client.post("/v1/analyses", content=held()))
-        while not list((tmp_path / "service" / "jobs").rglob("recording")):
-            await asyncio.sleep(0.01)
-        coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)
-        assert client.app.state.parts.store.ids() == set()
-        assert list((tmp_path / "service" / "jobs").iterdir()) == []
-
-    serve(story)
-
-
-def test_a_full_disk_is_said(serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    async def full(*arguments: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    async def story(client: Client) -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(api, "receive", full)
-            answer = await client.post("/v1/analyses", content=recording())
-            assert refusal(answer) == (507, "disk_full") and answer.headers["retry-after"] == "60"
-        assert client.app.state.parts.store.ids() == set()
-        await client.reaches(await client.submit(), "done")
-
-    serve(story)
 
 
 def test_a_fault_of_the_service_is_an_answer_too(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

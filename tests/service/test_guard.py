@@ -10,7 +10,7 @@ from emofuse.errors import UsageError
 from emofuse.service import guard
 from emofuse.service.guard import HEADERS
 from emofuse.service.settings import ServiceSettings, is_fit_token, is_loopback
-from harness import Client, recording
+from service_harness import Client, recording
 
 Serve = Callable[..., None]
 Make = Callable[..., ServiceSettings]

@@ -26,8 +26,8 @@ from websockets.sync.client import ClientConnection, connect
 from emofuse.inference import live
 from emofuse.service import live_socket, server
 from emofuse.service.settings import ServiceSettings
-from harness import in_thread
 from run_service import until
+from service_harness import in_thread
 
 Make = Callable[..., ServiceSettings]
 DEMO = Path(__file__).parents[2] / "src" / "emofuse" / "demo" / "clip.mp4"
@@ -241,10 +241,9 @@ def test_a_message_that_is_too_large_for_any_picture(url: str) -> None:
 
 
 def test_text_that_is_no_text(url: str) -> None:
-    with session(url) as client:
-        with pytest.raises(ConnectionClosed) as caught:
-            client.send(b"\xff\xfe", text=True)
-            client.recv(timeout=20)
+    with session(url) as client, pytest.raises(ConnectionClosed) as caught:
+        client.send(b"\xff\xfe", text=True)
+        client.recv(timeout=20)
     assert caught.value.rcvd is not None and caught.value.rcvd.code == 1007
 
 
@@ -285,15 +284,12 @@ def test_a_client_that_falls_silent(url: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_session_ends_when_it_has_lasted_long_enough(settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    with in_thread(settings(max_live_s=0.3)) as http:
-        with session(http.replace("http", "ws") + "/v1/live") as client:
+    with in_thread(settings(max_live_s=0.3)) as http, session(http.replace("http", "ws") + "/v1/live") as client:
+        with suppress(ConnectionClosed):
             for _ in range(40):
                 time.sleep(0.05)
-                try:
-                    client.send(json.dumps({"type": "alive"}))
-                except ConnectionClosed:
-                    break
-            assert problem(client) == ("too_long", "a live session may last 0.3 s", 1013)
+                client.send(json.dumps({"type": "alive"}))
+        assert problem(client) == ("too_long", "a live session may last 0.3 s", 1013)
 
 
 @pytest.mark.parametrize("vanishes", ["orderly", "reset", "while it is begun"])
@@ -377,11 +373,14 @@ def test_a_token_is_shown_in_the_first_message(settings: Make) -> None:
     ],
 )
 def test_who_may_not_connect_is_told_why(url: str, headers: dict[str, str], path: str, status: int, code: str) -> None:
-    with pytest.raises(InvalidStatus) as caught:
-        with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port)) as made:
-            named = url.replace("127.0.0.1", headers.pop("Host", "127.0.0.1"))
-            with connect(named + path, additional_headers=headers, sock=made):
-                pass
+    given = {name: value for name, value in headers.items() if name != "Host"}
+    named = url.replace("127.0.0.1", headers.get("Host", "127.0.0.1"))
+    with (
+        socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)) as made,
+        pytest.raises(InvalidStatus) as caught,
+        connect(named + path, additional_headers=given, sock=made),
+    ):
+        pass
     answer = caught.value.response
     assert answer.status_code == status and answer.body is not None
     assert json.loads(answer.body)["error"]["code"] == code

@@ -14,9 +14,9 @@ import pytest
 
 from emofuse.service.results import KINDS
 from emofuse.service.settings import ServiceSettings
-from harness import Client, children, in_process, is_there
 from make_media import Sound, record
 from run_service import service, until
+from service_harness import Client, children, in_process, is_there
 
 Story = Callable[[Client], object]
 

@@ -17,7 +17,7 @@ import pytest
 from emofuse.service import process, runner
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import JobStore
-from harness import Client, in_process, is_there, recording
+from service_harness import Client, in_process, is_there, recording
 
 Serve = Callable[..., None]
 

@@ -24,8 +24,8 @@ from emofuse.service.guard import HEADERS
 from emofuse.service.server import listen
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import JobStore
-from harness import MATROSKA, children, in_thread, is_there, recording
 from run_service import service, until
+from service_harness import MATROSKA, children, in_thread, is_there, recording
 
 Make = Callable[..., ServiceSettings]
 
@@ -115,7 +115,7 @@ def test_a_head_that_trickles_is_hung_up_on(url: str, monkeypatch: pytest.Monkey
             connection.sendall(before)
             assert answer_on(connection)[0] == 200
         began = time.monotonic()
-        with pytest.raises(OSError, match="."):  # a reset, or a broken pipe
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
             for byte in GET + b"x: " + b"y" * 1000:
                 connection.sendall(bytes([byte]))
                 time.sleep(0.02)
@@ -144,7 +144,7 @@ def test_a_large_upload_is_refused_before_it_comes_and_what_comes_of_it_is_not_r
         connection.sendall(POST + b"content-length: 900000000\r\n\r\n" + MATROSKA)
         status, _, body = answer_on(connection)
         assert status == 413 and json.loads(body)["error"]["code"] == "too_large"
-        with pytest.raises(OSError, match="."):
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
             for _ in range(1000):
                 connection.sendall(bytes(10))
                 time.sleep(0.02)
@@ -213,8 +213,8 @@ def test_a_client_that_does_not_read_is_given_up(url: str, tmp_path: Path, monke
         assert len(rest(connection)) < 60_000_000
 
 
-def open_files() -> list[str]:
-    return os.listdir("/proc/self/fd")
+def open_files() -> list[Path]:
+    return list(Path("/proc/self/fd").iterdir())
 
 
 def test_a_download_goes_on_when_its_job_expires(url: str, tmp_path: Path) -> None:
@@ -228,9 +228,8 @@ def test_a_download_goes_on_when_its_job_expires(url: str, tmp_path: Path) -> No
 
 def test_connections_beyond_what_there_is_room_for_are_dropped(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MOST_CONNECTIONS", 3)
-    with connected(url), connected(url), connected(url):
-        with connected(url) as fourth:
-            assert rest(fourth) == b""
+    with connected(url), connected(url), connected(url), connected(url) as fourth:
+        assert rest(fourth) == b""
     until(lambda: is_up(url), 20, "there is never room again")
 
 

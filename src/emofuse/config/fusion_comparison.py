@@ -87,10 +87,11 @@ class FusionComparisonSettings(Settings):
     metric: what the verdict, the contributions and the robustness are told in. test_on: feature sets to test on, all
     folds of the protocol being replaced by one that trains on the whole of data.train_on. methods: by their names,
     beside those of DEFAULTS and one for each modality, which a table of the same name changes; leave_out: those of them
-    that are not wanted.
+    that are not wanted. remark: what a reader of the report must know, such as how the settings were chosen.
     """
 
     name: str
+    remark: str = ""
     protocol: str = "session"
     test_on: tuple[str, ...] = ()
     seeds: tuple[int, ...] = Field((1, 2, 3), min_length=1)

@@ -45,7 +45,7 @@ def _scores(report: FusionReport) -> list[Block]:
     blocks: list[Block] = [
         Table(tuple(header), tuple(rows), n_numbers=len(header) - 1, is_alarm=bool(report.stamp.leaky)),
         Text(_reading(report)),
-        *(Text(f"{remark[0].upper()}{remark[1:]}.") for remark in report.remarks),
+        *(Text(f"{remark[0].upper()}{remark[1:].removesuffix('.')}.") for remark in report.remarks),
     ]
     if published:
         blocks.append(Text(f"Published: {published.source}. {published.caution}"))
@@ -54,9 +54,9 @@ def _scores(report: FusionReport) -> list[Block]:
 
 def _reading(report: FusionReport) -> str:
     n = sum(fold.n_test for fold in report.stamp.folds)
-    draws = f", drawn {report.n_draws} times," if report.n_draws > 1 else ""
+    draws = f", drawn {report.n_draws} times" if report.n_draws > 1 else ""
     return (
-        f"{n:,} utterances{draws} none trained on by the method that is asked; all folds together, mean over seeds. "
+        f"{n:,} utterances{draws}, none trained on by the network that is asked; all folds together, mean over seeds. "
         "Where every utterance has one label, micro F1 is the accuracy; ± is a standard deviation over folds, in "
         "points. UAR is the mean over the emotions of the share of each that was recognised; weighted F1 is the mean "
         f"of their F1, each weighed by how many utterances have it. Intervals: bootstrap over {report.unit}."

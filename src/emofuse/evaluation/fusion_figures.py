@@ -57,7 +57,9 @@ def draw_performance(report: FusionReport) -> Figure:
         axes.barh(places, values, height=0.62, color=[_SINGLE if m.is_single else OURS for m in report.methods])
         axes.errorbar(values, places, xerr=reach, fmt="none", ecolor=INK, capsize=3.5, linewidth=1.4)
         for place, value, end in zip(places, values, ends[:, 1], strict=True):
-            axes.text(end + 0.015, float(place), f"{100 * value:.1f}", va="center", fontsize=9.5, color=INK)
+            written = axes.text(end + 0.015, float(place), f"{100 * value:.1f}", va="center", fontsize=9.5, color=INK)
+            if value < report.named(report.best_single).metric(name).value:  # on white, where the line may cross it
+                written.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
         axes.axvline(report.named(report.best_single).metric(name).value, color=INK, linestyle=":", linewidth=1.2)
         axes.set_title(name, fontsize=11, color=INK, loc="left", weight="bold")
         plain(axes, grid="x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from emofuse.evaluation.significance import holm, mcnemar, paired_difference
 from emofuse.evaluation.summary import N_DRAWS, class_scores, metric_score
 from emofuse.wording import counted
 
+_FEW: Final = 20  # speakers; the percentile bootstrap of fewer is known to be too sure
 Answers = tuple[NDArray[np.int64], ...]  # (S, N) of every draw
 
 
@@ -43,11 +45,11 @@ def fusion_report(settings: FusionComparisonSettings, runs: Runs, command: str) 
         name=settings.name,
         metric=settings.metric,
         unit=f"{runs.unit}s",
-        method=_how(settings.metric, f"{runs.unit}s", len(fusions)),
+        method=_how(settings.metric, runs, len(fusions)),
         best_single=best,
         command=command,
         n_draws=len(runs.splits),
-        remarks=runs.notes,
+        remarks=tuple(filter(None, (*runs.notes, settings.remark))),
         published=settings.published,
         modalities=runs.modalities,
         methods=methods,
@@ -177,12 +179,14 @@ def _contribution(metric: str, runs: Runs, name: str, said: Answers, under: Sequ
     return contribution(name, own, counts, metric)
 
 
-def _how(metric: str, unit: str, n_fusions: int) -> str:
+def _how(metric: str, runs: Runs, n_fusions: int) -> str:
+    unit, n_units = runs.unit, len({group for clips in runs.clips for group in clips.groups})
     corrected = f" Either p is Holm-corrected over the {counted(n_fusions, 'fusion')}." if n_fusions > 1 else ""
+    few = f" So few {unit}s give a rough interval, too narrow rather than too wide." if n_units < _FEW else ""
     return (
         f"The difference of {metric} is of means over seeds; its 95 % interval and its p are from a paired bootstrap "
-        f"over {unit} ({N_TEST_DRAWS:,} draws). McNemar's exact test is of accuracy: it counts the utterances that one "
-        "of the two got right and the other did not; a method's answer is its seeds' vote, the mean of their "
-        f"probabilities. It takes utterances as independent, which those of one {unit.removesuffix('s')} are not: "
-        f"where the two disagree, believe the bootstrap.{corrected}"
+        f"over {counted(n_units, unit)} ({N_TEST_DRAWS:,} draws).{few} McNemar's exact test is of accuracy: it counts "
+        "the utterances that one of the two got right and the other did not; a method's answer is its seeds' vote, the "
+        f"mean of their probabilities. It takes utterances as independent, which those of one {unit} are not: where the "
+        f"two disagree, believe the bootstrap.{corrected}"
     )

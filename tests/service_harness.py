@@ -28,6 +28,13 @@ def recording(*steps: tuple[str, object]) -> bytes:
     return MATROSKA + json.dumps(steps).encode()
 
 
+def refusal(answer: Any) -> tuple[int, str]:
+    """Return the status and the code of a refusal, which is always of the same form."""
+    body = answer.json()
+    assert set(body) == {"error"} and set(body["error"]) == {"code", "message"} and body["error"]["message"]
+    return answer.status_code, body["error"]["code"]
+
+
 class Client(httpx.AsyncClient):
     """A client of a service in this process. app: its application."""
 

@@ -1,6 +1,6 @@
 """A worker that does what its recording says, in place of an analysis: quick, and as bad as a test wants it.
 
-A recording is the first bytes of a Matroska file, and a list of steps as JSON: see `recording` in harness.py.
+A recording is the first bytes of a Matroska file, and a list of steps as JSON: see `recording` in service_harness.py.
 """
 
 import json
