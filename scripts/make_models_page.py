@@ -23,6 +23,7 @@ from emofuse.config import (
     SvmSettings,
     TextDataSettings,
     load_recipe,
+    single_recipes,
 )
 from emofuse.emotions import LABEL_SETS
 from emofuse.evaluation.result import read_report
@@ -91,7 +92,7 @@ def main() -> None:
     learnt = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in arguments.learning}
     scores = {report.model: report.metric("UAR").value for report in map(read_report, arguments.reports)}
     rows: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for path in sorted((ROOT / "recipes").glob("*.toml")):
+    for path in single_recipes(ROOT / "recipes"):
         recipe = load_recipe(path)
         if not isinstance(recipe.model, SvmSettings | LateFusionSettings | FeatureNetSettings):
             kind, row = describe(recipe, path.stem, steps.get(path.stem, {}), scores)

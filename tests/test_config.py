@@ -23,11 +23,13 @@ from emofuse.config import (
     VoiceNetSettings,
     WaveCnnSettings,
     load_recipe,
+    single_recipes,
 )
 from emofuse.emotions import LABEL_SETS
 from emofuse.errors import RecipeError, UsageError
 
 RECIPES = Path(__file__).parents[1] / "recipes"
+SINGLE = single_recipes(RECIPES)
 FACE = 'name = "f"\n[data]\ncorpus = "ferplus"\n[model]\nname = "face-resnet"\n'
 VOICE = 'name = "v"\n[data]\ncorpus = "speech"\n[model]\nname = "voice-mobilenet"\n'
 
@@ -212,7 +214,7 @@ def test_settings_are_frozen() -> None:
         TrainSettings().epochs = 3
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SINGLE, ids=lambda path: path.stem)
 def test_every_recipe_that_ships_loads(path: Path) -> None:
     recipe = load_recipe(path)
     assert recipe.name == path.stem
@@ -221,11 +223,11 @@ def test_every_recipe_that_ships_loads(path: Path) -> None:
 
 
 def test_the_face_and_the_voice_recipe_ship() -> None:
-    assert {path.stem for path in RECIPES.glob("*.toml")} >= {"face", "voice"}
+    assert {path.stem for path in SINGLE} >= {"face", "voice"}
 
 
 def test_every_speech_network_has_a_recipe() -> None:
-    names = {load_recipe(path).model.name for path in RECIPES.glob("*.toml")}
+    names = {load_recipe(path).model.name for path in SINGLE}
     assert names >= {settings.model_fields["name"].default for settings in get_args(SpeechNetSettings)}
 
 
@@ -352,7 +354,7 @@ def test_keys_of_a_fusion_are_known(fusion: Path) -> None:
 
 @pytest.mark.parametrize("settings", get_args(ClipNetSettings))
 def test_a_clip_network_has_a_recipe(settings: type) -> None:
-    found = {load_recipe(path).model.name for path in RECIPES.glob("*.toml")}
+    found = {load_recipe(path).model.name for path in SINGLE}
     assert settings.model_fields["name"].default in found
 
 
@@ -393,3 +395,9 @@ def test_a_clip_that_is_too_long_is_refused_before_anything_is_trained() -> None
     with pytest.raises(RecipeError, match=r"data: .*a clip may be at most 60 s long, and these frames span 85\.3 s"):
         load_recipe(RECIPES / "cnn3d.toml", changes)
     assert load_recipe(RECIPES / "cnn3d.toml", [*changes, "data.stride=7"]).data.stride == 7  # type: ignore[union-attr]
+
+
+def test_a_comparison_of_several_models_is_no_recipe_of_one() -> None:
+    with pytest.raises(RecipeError, match=r"iemocap-fusion\.toml compares several models") as caught:
+        load_recipe(RECIPES / "iemocap-fusion.toml")
+    assert "emofuse compare --fusion" in caught.value.hint

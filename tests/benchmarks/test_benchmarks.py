@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
-from emofuse.config import FeatureNetSettings, LateFusionSettings, SvmSettings, load_recipe
+from emofuse.config import FeatureNetSettings, LateFusionSettings, SvmSettings, load_recipe, single_recipes
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.detector import detector_maker
@@ -32,7 +32,7 @@ def load(name: str) -> ModuleType:
 
 def networks() -> set[str]:
     """Name the recipes that train a network of faces, voices or clips."""
-    recipes = {path.stem: load_recipe(path).model for path in (ROOT / "recipes").glob("*.toml")}
+    recipes = {path.stem: load_recipe(path).model for path in single_recipes(ROOT / "recipes")}
     others = SvmSettings | LateFusionSettings | FeatureNetSettings
     return {name for name, model in recipes.items() if not isinstance(model, others)}
 

@@ -106,7 +106,8 @@ def test_a_network_that_hears_and_sees_is_trained(emofuse: Emofuse, data: Path) 
     assert result.code == 0, result.err
     assert result.out == "runs/both/model.safetensors: epoch 1, nothing selected\n"
     assert result.err.splitlines() == [
-        f"note: 12 {NOTE}, where who is most in view counts; the face was lost in 0 pictures; not used: action_units.csv: not one of .mp4, .avi, .wav, .flac",
+        f"note: 12 {NOTE}, where who is most in view counts; the face was lost in 0 pictures; "
+        "not used: action_units.csv: not one of .mp4, .avi, .wav, .flac",
         "note: ravdess-06 validate",
     ]
     _, recipe, labels = load_weights("runs/both/model.safetensors")

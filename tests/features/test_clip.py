@@ -14,8 +14,8 @@ from emofuse.features.clip import (
     choose_frames,
     crop_clip_face,
     frames_over,
-    on_grid,
     gather_frames,
+    on_grid,
     whole_frame,
 )
 from emofuse.features.face import LANDMARKS, SIZE, crop_face

@@ -12,6 +12,7 @@ from emofuse.config import (
     SvmSettings,
     TextDataSettings,
     load_recipe,
+    single_recipes,
 )
 from emofuse.emotions import FERPLUS, LABEL_SETS, MELD
 from emofuse.training.networks import make_network
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 def test_every_network_has_its_row() -> None:
     page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `([\w-]+)` \| [^|]+ \| ([\d,]+) \|", page, re.MULTILINE))
-    recipes = {path.stem: load_recipe(path) for path in (ROOT / "recipes").glob("*.toml")}
+    recipes = {path.stem: load_recipe(path) for path in single_recipes(ROOT / "recipes")}
     networks = {
         name: recipe
         for name, recipe in recipes.items()

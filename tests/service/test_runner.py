@@ -81,10 +81,10 @@ def test_a_worker_that_takes_too_long_is_ended_though_it_will_not(
         job_id = await client.submit(recording(("stubborn", None), ("progress", 0.1), ("sleep", 60)))
         pid = await pid_of(client, job_id)
         failed = await client.reaches(job_id, "failed")
-        assert failed["error"] == {"code": "timeout", "message": "it took longer than 0.6 s"}
+        assert failed["error"] == {"code": "timeout", "message": "it took longer than 1.5 s"}
         assert not is_there(pid)
 
-    serve(story, job_timeout_s=0.6)
+    serve(story, job_timeout_s=1.5)
 
 
 def test_what_a_worker_prints_beside_does_no_harm(serve: Serve) -> None:
@@ -145,15 +145,15 @@ def test_the_recording_goes_as_soon_as_the_job_ends_and_the_results_when_they_ex
         assert files_in(tmp_path) == {"recording.json"}
         while (await client.get(f"/v1/analyses/{job_id}")).status_code == 200:
             await asyncio.sleep(0.02)
-        assert done["expires_s"] <= time.time() < done["expires_s"] + 1
+        assert done["expires_s"] <= time.time() < done["expires_s"] + 5
         assert (await client.get(f"/v1/analyses/{job_id}/results/json")).status_code == 404
         assert (await client.delete(f"/v1/analyses/{job_id}")).status_code == 404
         while jobs_in(tmp_path):
             await asyncio.sleep(0.02)
-        assert time.time() < done["expires_s"] + 2
+        assert time.time() < done["expires_s"] + 10
         assert client.app.state.parts.store.ids() == set()
 
-    serve(story, keep_s=1.0)
+    serve(story, keep_s=2.0)
 
 
 def test_nothing_of_a_failed_job_stays_but_why(serve: Serve, tmp_path: Path) -> None:

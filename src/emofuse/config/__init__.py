@@ -46,6 +46,7 @@ from emofuse.config.recipe import (
     Recipe,
     TrainSettings,
     load_recipe,
+    single_recipes,
 )
 
 __all__ = [
@@ -86,4 +87,5 @@ __all__ = [
     "VoiceNetSettings",
     "WaveCnnSettings",
     "load_recipe",
+    "single_recipes",
 ]

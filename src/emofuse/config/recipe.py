@@ -129,6 +129,8 @@ def _load(file: Path, overrides: Iterable[str], fusions: tuple[Path, ...]) -> Re
     for override in overrides:
         apply_override(document, override)
     model = document.get("model")
+    if model is None and "protocol" in document:
+        raise RecipeError(f"{file} compares several models", f"emofuse compare --fusion {file}")
     if isinstance(model, dict) and isinstance(model.get("members"), list):
         within = (*fusions, file.resolve())
         model["members"] = [_member(file, each, within) for each in model["members"]]
@@ -136,6 +138,11 @@ def _load(file: Path, overrides: Iterable[str], fusions: tuple[Path, ...]) -> Re
         return Recipe.model_validate(document)
     except ValidationError as error:
         raise _as_recipe_error(file, error) from None
+
+
+def single_recipes(folder: Path) -> list[Path]:
+    """Return the recipes of a folder that train one model, sorted; those that compare several are left out."""
+    return [path for path in sorted(folder.glob("*.toml")) if "model" in read_toml(path)]
 
 
 def read_toml(file: Path) -> Json:
