@@ -44,4 +44,13 @@ def test_what_is_trained_on_one_set_is_tested_on_all_of_another(sets: Path) -> N
     assert (len(fold.train), len(fold.valid), len(fold.test)) == (16, 8, 24)
     trained = {utterances.manifest.clips[i].speaker for i in (*fold.train, *fold.valid)}
     assert not trained & {utterances.manifest.clips[i].speaker for i in fold.test}
+    assert "have the features of one trained on" not in split.description
     assert utterances.labels == ("neutral", "happy", "sad", "angry")
+
+
+def test_words_that_both_say_are_counted_and_are_no_leak(sets: Path, tmp_path: Path) -> None:
+    again = write_feature_corpus(tmp_path / "again", n=4)  # the very features of one, of other speakers
+    data = FeatureDataSettings(train_on=("one",), modalities=("lexical",))
+    recipe = Recipe(name="r", data=data, model=EarlyFusionSettings())
+    _, split = across_corpora(recipe, (str(again),), sets)
+    assert "; 24 of 24 utterances that are tested have the features of one trained on" in split.description

@@ -267,7 +267,7 @@ def test_the_task_is_on_no_command_line(serve: Serve) -> None:
         pid = await pid_of(client, job_id)
         shown = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
         assert b"private" not in shown and job_id.encode() not in shown
-        assert os.getsid(pid) != os.getsid(0)  # so that Ctrl-C is for the service alone
+        assert os.getpgid(pid) == pid != os.getpgid(0)  # so that Ctrl-C is for the service alone
 
     serve(story)
 

@@ -55,8 +55,12 @@ def across_corpora(
     if not train:
         raise CorpusError(f"no speaker of {names[0]} is left to train on", "lower data.valid_speakers")
     fold = Fold("cross-corpus", train, valid, tuple(range(len(own), len(manifest))))
-    _check_apart(utterances, fold, names)
     description = f"cross-corpus: trained on {names[0]}, tested on all of {names[1]}, on the labels that they share"
+    if feature_sets:
+        description += _met_before(utterances, fold)
+    else:
+        _check_apart(utterances, fold, names)
+    _check_emotions(utterances, fold, names)
     split = Split("cross-corpus", description, (fold,))
     if is_leaky(split, manifest):
         split = replace(split, description=f"{description}; LEAKY: speakers of the test part are in training too")
@@ -85,6 +89,19 @@ def _check_apart(utterances: Utterances, fold: Fold, names: tuple[str, str]) -> 
         raise UsageError(
             f"{counted(len(twice), 'clip')} of {names[1]} would be trained on and tested on, the first is {twice[0]}"
         )
+
+
+def _met_before(utterances: Utterances, fold: Fold) -> str:
+    """Say how many utterances are tested whose features are those of one that was trained on: people say the same
+    words, and an encoder of words knows nothing else of them."""
+    known = {utterances.digests[i] for i in (*fold.train, *fold.valid)}
+    n = sum(utterances.digests[i] in known for i in fold.test)
+    if not n:
+        return ""
+    return f"; {n:,} of {counted(len(fold.test), 'utterance')} that are tested have the features of one trained on"
+
+
+def _check_emotions(utterances: Utterances, fold: Fold, names: tuple[str, str]) -> None:
     missing = missing_emotions(fold, utterances.manifest)
     if missing:
         raise CorpusError(f"no clip of {', '.join(missing)} is left to train on in {names[0]}")

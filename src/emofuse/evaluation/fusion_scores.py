@@ -187,6 +187,6 @@ def _how(metric: str, runs: Runs, n_fusions: int) -> str:
         f"The difference of {metric} is of means over seeds; its 95 % interval and its p are from a paired bootstrap "
         f"over {counted(n_units, unit)} ({N_TEST_DRAWS:,} draws).{few} McNemar's exact test is of accuracy: it counts "
         "the utterances that one of the two got right and the other did not; a method's answer is its seeds' vote, the "
-        f"mean of their probabilities. It takes utterances as independent, which those of one {unit} are not: where the "
-        f"two disagree, believe the bootstrap.{corrected}"
+        f"mean of their probabilities. It takes utterances as independent, which those of one {unit} are not: where "
+        f"the two disagree, believe the bootstrap.{corrected}"
     )

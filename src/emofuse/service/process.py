@@ -47,7 +47,7 @@ class WorkerProcess:
             stderr=asyncio.subprocess.DEVNULL,
             limit=_LONGEST_LINE,
             env=environment,
-            start_new_session=True,  # Ctrl-C is for the service, which ends its workers itself
+            process_group=0,  # Ctrl-C is for the service, which ends its workers itself
         )
         assert process.stdin is not None
         process.stdin.write(json.dumps(task).encode() + b"\n")

@@ -118,7 +118,7 @@ class _Sink:
 
 
 class _Form:
-    """Finds the one file of a multipart form (RFC 7578). The parser limits its headers."""
+    """Finds the one file of a multipart form (RFC 7578)."""
 
     def __init__(self, sink: _Sink, boundary: bytes) -> None:
         if not boundary:
@@ -160,9 +160,15 @@ class _Form:
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
         self._field += data[start:end]
+        self._check_header()
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
+        self._check_header()
+
+    def _check_header(self) -> None:
+        if len(self._field) + len(self._value) > _FORM_BYTES:
+            raise RefusedError(400, "bad_form", "a header in the form is too long")
 
     def _header_end(self) -> None:
         if self._field.lower() == b"content-disposition":

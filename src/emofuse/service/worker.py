@@ -18,6 +18,7 @@ from emofuse.errors import EmofuseError, MediaError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.detector import detector_maker
+from emofuse.inference.vad import speech_maker
 from emofuse.media import picture_size
 from emofuse.outputs.writers import WRITERS, suffix
 from emofuse.recordings.one import Options, analyze_recording
@@ -63,14 +64,16 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
             told = progress
             _tell(progress=round(progress, 3))
 
+    bundle = load_bundle(task["bundle"])
     _check_size(folder / RECORDING, task["max_megapixels"])
     os.chdir(folder / RESULTS)  # where the outputs look for the recording by the name that its owner gives it
     outcome = analyze_recording(
         Task(folder / RECORDING, folder / RESULTS / RECORDING, task["name"]),
         Options(formats, settings, task["bundle"]),
-        load_bundle(task["bundle"]),
-        detector_maker(lambda line: None),
+        bundle,
+        detector_maker(lambda line: None),  # the service has said already which it is
         follow,
+        speech_maker(lambda line: None, bundle),
     )
     if outcome.failure:
         raise MediaError(outcome.failure)
