@@ -38,8 +38,8 @@ result = {"seconds": time.perf_counter() - t}
     "analyse": """
 import time, sys, tempfile
 from pathlib import Path
-from emofuse.cli.plan import Task
-from emofuse.cli.recording import Options, analyze_recording
+from emofuse.recordings.plan import Task
+from emofuse.recordings.one import Options, analyze_recording
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.detector import detector_maker

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pytest
 
 from emofuse.config import FeatureNetSettings, LateFusionSettings, SvmSettings, load_recipe, single_recipes
 from emofuse.corpora.manifest import Clip, Manifest
@@ -77,3 +78,8 @@ def test_modes_counts_what_they_are_compared_by() -> None:
     assert delays["frame"] < 0.1 < delays["queue"] < 0.5  # a hop is half a second
     assert all(0 < m.n_right <= m.n_moments and m.cpu_s > 0 and m.n_clips == 1 for m in found.values())
     assert modes.row("base", "queue", found["queue"]).count("|") == modes.HEADER.count("|")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py")))
+def test_every_benchmark_goes_with_the_package(name: str) -> None:
+    assert callable(load(name).main)
