@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
-from multiprocessing import active_children, get_context
 from pathlib import Path
-from types import FrameType
 from urllib.parse import quote
 
 import numpy as np
@@ -33,6 +29,7 @@ from emofuse.training.fit import fill, fit, load_weights, quiet
 from emofuse.training.jobs import utterance_job
 from emofuse.training.module import score_clips
 from emofuse.training.utterances import Utterances
+from emofuse.training.workers import run_at_once
 
 STORED, ADAPTED = "predictions.npz", "predictions-transductive.npz"
 Notice = Callable[[str], None]
@@ -138,46 +135,23 @@ def run_tasks(tasks: Sequence[FoldTask], data: Utterances, jobs: int, notice: No
 
 def _run_at_once(tasks: Sequence[FoldTask], data: Utterances, jobs: int, notice: Notice) -> None:
     """Run tasks in processes of their own. When one fails, and at Ctrl-C, the others are stopped: they go on later."""
-    others = set(active_children())
-    context = get_context("spawn")  # torch's threads do not survive a fork
-    pool = ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(data,))
-    try:
-        for task, _ in zip(tasks, pool.map(_work, tasks), strict=True):
+    with closing(run_at_once(_work, tasks, jobs, _start_worker, (data,))) as done:
+        for task, _ in zip(tasks, done, strict=True):
             notice(f"{task.folder} is done")
-    except BaseException:
-        for worker in set(active_children()) - others:
-            worker.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 _data: Utterances | None = None  # of a worker process: sent once, not with every task
-_is_stopped = False
 
 
 def _start_worker(data: Utterances) -> None:
     global _data
     _data = data
-    os.environ["OMP_NUM_THREADS"] = "1"
-    torch.set_num_threads(1)
     quiet()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
-    signal.signal(signal.SIGTERM, _stop)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    """End what is being done with its files put away, and begin nothing else that waits."""
-    global _is_stopped
-    if not _is_stopped:
-        _is_stopped = True
-        raise SystemExit
 
 
 def _work(task: FoldTask) -> None:
     assert _data is not None
-    if not _is_stopped:
-        _run(task, _data)
+    _run(task, _data)
 
 
 def _run(task: FoldTask, data: Utterances) -> None:
