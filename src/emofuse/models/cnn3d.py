@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emofuse.config import Cnn3dSettings
-from emofuse.models.frames import CENTRED, ScaledFrames, VideoNet, area_weights
+from emofuse.models.frames import CENTRED, ScaledFrames, VideoNet, area_weights, single_on_cpu
 
 PLACES: Final = 4  # rows and columns that are kept apart before the dense layers: eyes are not mouths
 
@@ -47,6 +47,7 @@ class Cnn3d(VideoNet):
 
     def embed(self, frames: Tensor) -> Tensor:
         """Map (N, T, 3, H, W) to (N, D), for any T and any H and W that the blocks can halve."""
-        x = cast(Tensor, self.blocks(frames.transpose(1, 2))).mean(dim=2)
+        with single_on_cpu(frames):
+            x = cast(Tensor, self.blocks(frames.transpose(1, 2))).mean(dim=2)
         rows, columns = (area_weights(size, PLACES, 1.0, x.device) for size in x.shape[2:])
         return (rows @ x @ columns.T).flatten(1)

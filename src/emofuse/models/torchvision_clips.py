@@ -19,6 +19,7 @@ from emofuse.models.frames import (
     VideoNet,
     load_torchvision,
     recompute,
+    single_on_cpu,
     through,
 )
 
@@ -49,7 +50,8 @@ class R3d(VideoNet):
     def embed(self, frames: Tensor) -> Tensor:
         """Map (N, T, 3, H, W) to (N, D): the mean of each channel."""
         recomputing = self.gradient_checkpointing and self.training
-        return through(self.backbone, frames.transpose(1, 2), recomputing).mean(dim=(2, 3, 4))
+        with single_on_cpu(frames):
+            return through(self.backbone, frames.transpose(1, 2), recomputing).mean(dim=(2, 3, 4))
 
 
 class Mvit(VideoNet):
