@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from emofuse.config import LateFusionSettings
-from emofuse.config.fusion_comparison import FusionComparisonSettings, load_fusion_comparison
+from emofuse.config.fusion_comparison import FusionComparisonSettings, load_fusion_comparison, looks_at
 from emofuse.errors import RecipeError
+from emofuse.training.networks import check_pairing
 
 MODALITIES = ("visual", "acoustic", "lexical")
 Write = Callable[[str], Path]
@@ -109,10 +110,32 @@ def test_methods_that_do_not_fit_are_named(write: Write, text: str, message: str
         load_fusion_comparison(write(text)).recipes(MODALITIES)
 
 
-@pytest.mark.parametrize("name", ["iemocap-fusion", "iemocap-reference", "meld-fusion"])
+def test_a_network_over_one_modality_is_a_single_modality(write: Write) -> None:
+    network = 'model = { name = "temporal-fusion" }\ndata = { context = 4, modalities = ["lexical"] }'
+    text = f'leave_out = ["text"]\n[methods.words]\n{network}'
+    recipes = load_fusion_comparison(write(text)).recipes(MODALITIES)
+    assert looks_at(recipes["words"], MODALITIES) == ("lexical",)
+    assert [member.name for member in recipes["late-vote"].members] == ["video", "audio", "words"]
+
+
+def test_a_method_s_seeds_may_answer_together(write: Write) -> None:
+    alone = 'model = { name = "late-fusion", members = ["text"], over_seeds = true }'
+    recipes = load_fusion_comparison(write(f"[methods.together]\n{alone}")).recipes(MODALITIES)
+    assert recipes["together"].members == (recipes["text"],)
+    assert looks_at(recipes["together"], MODALITIES) == ("lexical",)
+    assert looks_at(recipes["late-vote"], MODALITIES) == MODALITIES
+
+
+@pytest.mark.parametrize(
+    "name", ["iemocap-fusion", "iemocap-dialogue", "iemocap-reference", "iemocap-reference-dialogue", "meld-fusion"]
+)
 def test_the_comparisons_that_ship_are_whole(name: str) -> None:
     settings = load_fusion_comparison(Path(__file__).parents[1] / "recipes" / f"{name}.toml")
     assert settings.name == name
-    assert len(settings.recipes(MODALITIES)) >= 8
+    # IEMOCAP has no faces, and nothing but what is named in it looks at the utterances around one
+    recipes = settings.recipes(MODALITIES[1:] if settings.data.context else MODALITIES)
+    assert len(recipes) >= (5 if settings.data.context else 8)
+    for recipe in recipes.values():
+        check_pairing(recipe)
     if settings.published is not None:
-        assert set(settings.published.scores) <= set(settings.recipes(MODALITIES))
+        assert set(settings.published.scores) <= set(recipes)

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from emofuse.config import FaceDataSettings, FaceNetSettings, LateFusionSettings, Recipe, SvmSettings
 from emofuse.evaluation.folds import FoldResult
@@ -125,6 +126,27 @@ def test_the_mean_rule_averages_calibrated_probabilities() -> None:
     np.testing.assert_allclose(np.exp(fused.test), (each[0] + each[1]) / 2, rtol=1e-5)
     np.testing.assert_allclose(np.exp(fused.test).sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(np.exp(fused.valid).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_the_networks_of_all_seeds_answer_as_one() -> None:
+    """Two seeds, two folds: in the place of each stands the mean of its fold's, calibrated by their own clips."""
+    first, second = [result(1.2, 1), result(0.8, 20)], [result(1.2, 5), result(0.8, 30)]
+    second[0] = replace(second[0], test=3 * second[0].test, valid=3 * second[0].valid)
+    one = LateFusionSettings(members=settings().members[:1], rule="product", over_seeds=True)
+    fused = fuse_folds(one, [[*first, *second]], n_seeds=2)
+    assert len(fused) == 4 and fused[0] is not fused[1]
+    for fold in range(2):
+        expected = np.mean([first[fold].calibrated, second[fold].calibrated], axis=0)
+        for seed in range(2):
+            np.testing.assert_array_equal(fused[2 * seed + fold].test.argmax(axis=1), expected.argmax(axis=1))
+        assert fused[fold].n_parameters == first[fold].n_parameters + second[fold].n_parameters
+    truth = labels(300, 10)
+    assert right(fused[0].test, truth) > max(right(seed[0].test, truth) for seed in (first, second)) + 0.05
+
+
+def test_one_member_is_not_fused_with_itself() -> None:
+    with pytest.raises(ValidationError, match="two or more members, or one over_seeds"):
+        LateFusionSettings(members=settings().members[:1])
 
 
 def of(*rows: Sequence[float]) -> FoldResult:

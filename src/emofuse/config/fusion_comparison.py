@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from emofuse.config.base import UNKNOWN_NAME, Settings
 from emofuse.config.data import CorpusSettings, FeatureDataSettings
 from emofuse.config.feature_networks import FeatureNetSettings, UnimodalSettings
-from emofuse.config.recipe import Recipe, TrainSettings, apply_override, read_toml
+from emofuse.config.recipe import LateFusionSettings, Recipe, TrainSettings, apply_override, read_toml
 from emofuse.errors import RecipeError
 from emofuse.types import Json
 
@@ -37,11 +37,15 @@ ScoreName: TypeAlias = Literal["UAR", "accuracy", "macro F1", "micro F1", "weigh
 
 
 class VoteSettings(Settings):
-    """A late fusion of methods of the same comparison, whose trainings it uses. members: none named: all unimodal."""
+    """A late fusion of methods of the same comparison, whose trainings it uses.
+
+    members: none named: all that look at a single modality. over_seeds: the trainings of all seeds answer as one.
+    """
 
     name: Literal["late-fusion"] = "late-fusion"
     rule: Literal["learned", "product", "mean", "vote"] = "learned"
     members: tuple[str, ...] = ()
+    over_seeds: bool = False
 
 
 class MethodSettings(Settings):
@@ -138,12 +142,12 @@ class FusionComparisonSettings(Settings):
         """
         methods = self._chosen(modalities)
         trained = {name: self._recipe(name, m) for name, m in methods.items() if not isinstance(m.model, VoteSettings)}
-        single = [name for name, recipe in trained.items() if isinstance(recipe.model, UnimodalSettings)]
+        single = [name for name, recipe in trained.items() if len(looks_at(recipe, modalities)) == 1]
         recipes = {
             name: self._late(name, m.model, trained, single) if isinstance(m.model, VoteSettings) else trained[name]
             for name, m in methods.items()
         }
-        if not single or len(recipes) == len(single):
+        if not single or all(len(looks_at(recipe, modalities)) == 1 for recipe in recipes.values()):
             raise RecipeError(
                 f"comparison {self.name!r} needs a single modality and a fusion to compare it with",
                 f"its methods are {', '.join(recipes) or 'none'}",
@@ -184,10 +188,22 @@ class FusionComparisonSettings(Settings):
         unknown = [member for member in members if member not in trained]
         if unknown:
             raise RecipeError(f"method {name!r}: it has no member {unknown[0]!r}", f"there is {', '.join(trained)}")
-        if len(members) < 2:
+        if len(members) < 2 and not settings.over_seeds:
             raise RecipeError(f"method {name!r} puts two or more methods together, not {len(members)}")
-        model = {"name": "late-fusion", "rule": settings.rule, "members": tuple(trained[m] for m in members)}
+        model = {**settings.model_dump(), "members": tuple(trained[member] for member in members)}
         return Recipe.model_validate({"name": name, "seed": self.seeds[0], "data": self.data, "model": model})
+
+
+def looks_at(recipe: Recipe, modalities: Sequence[str]) -> tuple[str, ...]:
+    """Return which of these modalities, those of the data, a method looks at; in their order."""
+    if isinstance(recipe.model, LateFusionSettings):
+        seen = {modality for member in recipe.members for modality in looks_at(member, modalities)}
+    elif isinstance(recipe.model, UnimodalSettings):
+        seen = {recipe.model.modality}
+    else:
+        assert isinstance(recipe.data, FeatureDataSettings)
+        seen = set(recipe.data.modalities or modalities)
+    return tuple(modality for modality in modalities if modality in seen)
 
 
 DEFAULTS: Final[Mapping[str, Any]] = {

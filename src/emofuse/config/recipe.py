@@ -63,12 +63,20 @@ class LateFusionSettings(Settings):
     members: their recipes, in a file the names of files beside it; the fusion's corpora and labels hold for all of
     them. rule "learned" weighs the log-probabilities as fits the validation speakers best, "product" weighs them alike;
     "mean" averages calibrated probabilities; "vote" takes what most members say, the sum of their probabilities where
-    as many say another.
+    as many say another. over_seeds: what stands for a member is the mean of the calibrated log-probabilities of its
+    trainings with all seeds, a deep ensemble (arXiv:1612.01474); it may then be the only one.
     """
 
     name: Literal["late-fusion"] = "late-fusion"
-    members: tuple[Recipe, ...] = Field(min_length=2)
+    members: tuple[Recipe, ...] = Field(min_length=1)
     rule: Literal["learned", "product", "mean", "vote"] = "learned"
+    over_seeds: bool = False
+
+    @model_validator(mode="after")
+    def _has_something_to_fuse(self) -> Self:
+        if len(self.members) < 2 and not self.over_seeds:
+            raise ValueError("a late fusion has two or more members, or one over_seeds")
+        return self
 
 
 class Recipe(Settings):
@@ -195,11 +203,13 @@ def _as_recipe_error(file: Path, error: ValidationError) -> RecipeError:
         return RecipeError(f"{file}: unknown key {key!r}", f"did you mean {near[0]!r}?" if near else "")
     if first["type"] == UNKNOWN_NAME:
         return RecipeError(f"{file}: {key}: {first['msg']}", first["ctx"]["hint"])
+    said = first["msg"].removeprefix("Value error, ")
     if not path:  # of the recipe as a whole
-        return RecipeError(f"{file}: {first['msg'].removeprefix('Value error, ')}")
-    if key == "model.members":  # whole recipes, which nobody wrote there
-        return RecipeError(f"{file}: {key}: {first['msg']}")
-    return RecipeError(f"{file}: {key}: {first['msg']}, not {first.get('input')!r}")
+        return RecipeError(f"{file}: {said}")
+    # whole recipes, which nobody wrote there, or a table, in which several keys do not go together
+    if key == "model.members" or isinstance(first.get("input"), dict):
+        return RecipeError(f"{file}: {key}: {said}")
+    return RecipeError(f"{file}: {key}: {said}, not {first.get('input')!r}")
 
 
 def _written(place: tuple[int | str, ...]) -> list[str]:

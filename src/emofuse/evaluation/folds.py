@@ -48,7 +48,12 @@ class FoldResult:
     @property
     def calibrated(self) -> NDArray[np.float32]:
         """Log-probabilities of the test clips, at the temperature that fits the validation clips best."""
-        return log_probabilities(self.test, fit_temperature(self.valid, self.valid_truth))
+        return self.calibrate()[0]
+
+    def calibrate(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return log-probabilities of the test and of the validation clips, at the temperature that fits these best."""
+        temperature = fit_temperature(self.valid, self.valid_truth)
+        return log_probabilities(self.test, temperature), log_probabilities(self.valid, temperature)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

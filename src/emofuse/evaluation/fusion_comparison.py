@@ -10,8 +10,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.config import AttentionFusionSettings, FeatureDataSettings, LateFusionSettings, Recipe, UnimodalSettings
-from emofuse.config.fusion_comparison import DrawSettings, FusionComparisonSettings, RobustnessSettings
+from emofuse.config import AttentionFusionSettings, FeatureDataSettings, LateFusionSettings, Recipe
+from emofuse.config.fusion_comparison import DrawSettings, FusionComparisonSettings, RobustnessSettings, looks_at
 from emofuse.corpora.draw import draw_like, proportional_counts
 from emofuse.corpora.manifest import Manifest
 from emofuse.corpora.splits import Fold, Split, make_split
@@ -50,7 +50,6 @@ class Runs:
 
     modalities: tuple[str, ...]
     looks_at: Mapping[str, tuple[str, ...]]
-    single: tuple[str, ...]
     conditions: tuple[Condition, ...]
     splits: tuple[Split, ...]
     clips: tuple[DrawnClips, ...]
@@ -96,8 +95,7 @@ def run_methods(
                 hook("testing", done, total)
     return Runs(
         modalities=whole.modalities,
-        looks_at={name: _looks_at(recipe, kinds) for name, recipe in recipes.items()},
-        single=tuple(name for name, recipe in recipes.items() if isinstance(recipe.model, UnimodalSettings)),
+        looks_at={name: looks_at(recipe, whole.modalities) for name, recipe in recipes.items()},
         conditions=tuple(listed),
         splits=splits,
         clips=tuple(_drawn_clips(whole, split, unit) for split in splits),
@@ -151,16 +149,6 @@ def _data(recipe: Recipe, kinds: Mapping[FeatureDataSettings, FeatureData]) -> U
     return FusedUtterances(settings=own.settings, corpora=own.corpora, digests=own.digests, members=members)
 
 
-def _looks_at(recipe: Recipe, kinds: Mapping[FeatureDataSettings, FeatureData]) -> tuple[str, ...]:
-    if isinstance(recipe.model, UnimodalSettings):
-        return (recipe.model.modality,)
-    if isinstance(recipe.model, LateFusionSettings):
-        seen = {modality for member in recipe.members for modality in _looks_at(member, kinds)}
-        every = [modality for data in kinds.values() for modality in data.modalities]
-        return tuple(modality for modality in dict.fromkeys(every) if modality in seen)
-    return kinds[_of(recipe)].modalities
-
-
 def _under(
     recipe: Recipe,
     data: Utterances,
@@ -182,7 +170,7 @@ def _under(
         pairs = zip(results, known[member.name], strict=True)
         # all conditions as so many test clips: a fusion is fitted to the validation clips alone
         members.append([replace(result, test=rows.reshape(-1, rows.shape[-1])) for result, rows in pairs])
-    fused = fuse_folds(recipe.model, members)
+    fused = fuse_folds(recipe.model, members, len(setting.seeds))
     shapes = [rows.shape for rows in known[recipe.members[0].name]]
     return [result.test.reshape(shape) for result, shape in zip(fused, shapes, strict=True)]
 

@@ -94,7 +94,7 @@ def _method(settings: FusionComparisonSettings, runs: Runs, name: str, said: Ans
     in_folds = by_fold(tested, said, [fold.name for fold in runs.splits[0].folds])
     return FusionMethod(
         name=name,
-        is_single=name in runs.single,
+        is_single=len(runs.looks_at[name]) == 1,
         modalities=runs.looks_at[name],
         n_parameters=report.n_parameters,
         # a method's own report names what evaluates one recipe, which is not what was run

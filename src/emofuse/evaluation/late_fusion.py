@@ -11,25 +11,36 @@ from scipy.optimize import minimize
 
 from emofuse.config import LateFusionSettings
 from emofuse.evaluation.folds import FoldResult
-from emofuse.evaluation.metrics import fit_temperature
-from emofuse.inference.network import log_probabilities, softmax
+from emofuse.inference.network import softmax
 
 ABSTAINS: Final = 1e-6  # between the highest and the lowest log-probability of a member that says nothing
 LARGEST: Final = 10.0  # weight: a few validation clips that are all right would have it grow without end
 
 
-def fuse_folds(settings: LateFusionSettings, members: Sequence[Sequence[FoldResult]]) -> list[FoldResult]:
-    """Put the members' results together, fold by fold. members: for each, its results in the same order."""
+def fuse_folds(
+    settings: LateFusionSettings, members: Sequence[Sequence[FoldResult]], n_seeds: int = 1
+) -> list[FoldResult]:
+    """Put the members' results together, fold by fold. members: for each, its results, seed by seed."""
+    if settings.over_seeds:
+        members = [_over_seeds(results, n_seeds) for results in members]
     return [_fuse(settings, results) for results in zip(*members, strict=True)]
+
+
+def _over_seeds(results: Sequence[FoldResult], n_seeds: int) -> list[FoldResult]:
+    """Put the results of all seeds in the place of each seed's: the mean of their calibrated log-probabilities."""
+    n_folds = len(results) // n_seeds
+    together = []
+    for fold in range(n_folds):
+        seeds = results[fold::n_folds]
+        test, valid = (np.mean(part, axis=0) for part in zip(*(seed.calibrate() for seed in seeds), strict=True))
+        n_parameters = sum(seed.n_parameters for seed in seeds)
+        together.append(FoldResult(test, valid, seeds[0].valid_truth, n_parameters, None))
+    return together * n_seeds
 
 
 def _fuse(settings: LateFusionSettings, results: Sequence[FoldResult]) -> FoldResult:
     truth = results[0].valid_truth
-    temperatures = [fit_temperature(result.valid, truth) for result in results]
-    valid, test = (
-        np.stack([log_probabilities(part, t) for part, t in zip(parts, temperatures, strict=True)])
-        for parts in ([result.valid for result in results], [result.test for result in results])
-    )
+    test, valid = map(np.stack, zip(*(result.calibrate() for result in results), strict=True))
     if settings.rule == "learned":
         weights = product_weights(valid, truth)
         fused_valid, fused_test = (np.einsum("m,mnc->nc", weights, part) for part in (valid, test))

@@ -78,7 +78,7 @@ def run_folds(
             run_folds(member, own, split, setting.within(as_folder(member.name)), notice, hook)
             for member, own in zip(recipe.members, data.members, strict=True)
         ]
-        return fuse_folds(recipe.model, members)
+        return fuse_folds(recipe.model, members, len(setting.seeds))
     features = None
     if isinstance(recipe.model, SvmSettings):
         features = utterance_features(data, recipe.model.features, hook)
@@ -231,7 +231,8 @@ def selection(recipe: Recipe) -> str:
     if isinstance(recipe.model, LateFusionSettings):
         own = "; ".join(f"{member.name}: {selection(member)}" for member in recipe.members)
         how = "weights of the log-probabilities" if recipe.model.rule == "learned" else "temperatures"
-        return f"{how} by the validation speakers; {own}"
+        together = "; the networks of all seeds answer as one" if recipe.model.over_seeds else ""
+        return f"{how} by the validation speakers{together}; {own}"
     if isinstance(recipe.model, SvmSettings):
         values = ", ".join(f"{c:g}" for c in recipe.model.c)
         return f"C of {values} by the validation speakers, who are then trained on too"
