@@ -60,7 +60,7 @@ def test_every_pair_is_tested_by_both_tests(comparison: Comparison, three: list[
     assert (pair.difference, pair.interval_95, pair.p_bootstrap) == (difference, interval, p)
     right = plain.vote() == plain.truth, better.vote() == better.truth
     assert pair.p_mcnemar == mcnemar(*right)
-    assert (pair.n_only_a, pair.n_only_b) == (np.sum(right[0] & ~right[1]), np.sum(right[1] & ~right[0]))
+    assert pair.n_only == (np.sum(right[0] & ~right[1]), np.sum(right[1] & ~right[0]))
 
 
 def test_a_difference_is_that_of_the_reports(comparison: Comparison, three: list[Evaluated]) -> None:
@@ -206,7 +206,7 @@ def test_the_page_says_what_differs_and_how_all_was_made(comparison: Comparison)
     low, high = (f"{100 * end:+.1f}".replace("-", "−") for end in pair.interval_95)
     row = next(line for line in text.splitlines() if line.startswith("| plain − better |"))
     assert f"| {low} to {high} |" in row
-    assert f"| {pair.n_only_a} : {pair.n_only_b} |" in row
+    assert f"| {pair.n_only[0]} : {pair.n_only[1]} |" in row
     assert comparison.method in text
     shared, *own = text.split("## How it was made: ")[1:]
     assert shared.startswith("the same for all\n\n- **corpus**: RAVDESS speech")

@@ -243,7 +243,7 @@ def test_the_page_says_it_plainly(compared: Compared) -> None:
     ],
 )
 def test_a_verdict_is_a_plain_sentence(difference: float, interval: tuple[float, float], p: float, said: str) -> None:
-    counts = {"n_only_fusion": 1, "n_only_single": 2, "p_mcnemar": 1.0, "p_mcnemar_holm": 1.0}
+    counts = {"n_only": (1, 2), "p_mcnemar": 1.0, "p_mcnemar_holm": 1.0}
     verdict = Verdict(
         fusion="early",
         single="text",

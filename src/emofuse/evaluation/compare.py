@@ -13,7 +13,7 @@ from emofuse.errors import UsageError
 from emofuse.evaluation.canvas import save
 from emofuse.evaluation.comparison import ALPHA, COMPARISON_NAME, Compared, Comparison, Pair, written_p
 from emofuse.evaluation.comparison_figure import draw_comparison
-from emofuse.evaluation.contents import alarm, facts, percent, points, signed, unit
+from emofuse.evaluation.contents import alarm, facts, paired_tests, percent, points, unit
 from emofuse.evaluation.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.evaluation.metrics import METRICS
 from emofuse.evaluation.predictions import Predictions
@@ -76,8 +76,7 @@ def _pairs(names: Sequence[str], predictions: Sequence[Predictions]) -> tuple[Pa
             interval_95=drawn[i][1],
             p_bootstrap=drawn[i][2],
             p_bootstrap_holm=drawn_holm[i],
-            n_only_a=int((right[a] & ~right[b]).sum()),
-            n_only_b=int((right[b] & ~right[a]).sum()),
+            n_only=(int((right[a] & ~right[b]).sum()), int((right[b] & ~right[a]).sum())),
             p_mcnemar=exact[i],
             p_mcnemar_holm=exact_holm[i],
         )
@@ -174,21 +173,8 @@ def _score_table(comparison: Comparison) -> Table:
 
 
 def _pair_table(comparison: Comparison) -> Table:
-    rows = tuple(
-        (
-            f"{p.a} − {p.b}",
-            points(p.difference),
-            f"{signed(p.interval_95[0])} to {signed(p.interval_95[1])}",
-            written_p(p.p_bootstrap),
-            written_p(p.p_bootstrap_holm),
-            f"{p.n_only_a} : {p.n_only_b}",
-            written_p(p.p_mcnemar),
-            written_p(p.p_mcnemar_holm),
-        )
-        for p in comparison.pairs
-    )
-    header = ("pair", comparison.metric, "95 %", "p, bootstrap", "Holm", "only one right", "p, McNemar", "Holm")
-    return Table(header, rows, n_numbers=7, is_alarm=bool(comparison.stamp.leaky))
+    tests = {f"{pair.a} − {pair.b}": pair for pair in comparison.pairs}
+    return paired_tests("pair", tests, comparison.metric, is_alarm=bool(comparison.stamp.leaky))
 
 
 def _verdict(comparison: Comparison, p: Pair) -> str:

@@ -27,22 +27,27 @@ class Compared(_Part):
     metrics: tuple[Metric, ...] = Field(min_length=1)
 
 
-class Pair(_Part):
-    """Two models. difference: a's metric minus b's; `_holm` is p adjusted for the number of pairs.
+class PairedTest(_Part):
+    """Two models on the same clips. difference: the first's metric minus the second's.
 
-    n_only_a: clips that a's seeds together got right and b's did not, which is what McNemar's test counts.
+    `_holm` is p adjusted for the number of pairs. n_only: clips that the seeds of the first together got right and
+    those of the second did not, and the reverse, which is what McNemar's test counts.
     """
 
-    a: str
-    b: str
     difference: float
     interval_95: tuple[float, float]
     p_bootstrap: float
     p_bootstrap_holm: float
-    n_only_a: int
-    n_only_b: int
+    n_only: tuple[int, int]
     p_mcnemar: float
     p_mcnemar_holm: float
+
+
+class Pair(PairedTest):
+    """Two models, a before b."""
+
+    a: str
+    b: str
 
 
 class Comparison(_Part):

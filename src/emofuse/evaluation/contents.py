@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+from emofuse.evaluation.comparison import PairedTest, written_p
 from emofuse.evaluation.document import Alarm, Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.evaluation.result import EvaluationReport, GroupScore, Metric, Stamp, stamped
 
@@ -48,6 +49,25 @@ def points(difference: float) -> str:
 def signed(difference: float) -> str:
     """Write a difference of fractions of 1 as the number of percentage points, with its sign."""
     return f"{100 * difference:+.1f}".replace("-", "−")
+
+
+def paired_tests(what: str, tests: Mapping[str, PairedTest], metric: str, *, is_alarm: bool) -> Table:
+    """Return a row for each paired test, by the name of what was compared. what: the head over these names."""
+    rows = tuple(
+        (
+            name,
+            points(test.difference),
+            f"{signed(test.interval_95[0])} to {signed(test.interval_95[1])}",
+            written_p(test.p_bootstrap),
+            written_p(test.p_bootstrap_holm),
+            f"{test.n_only[0]:,} : {test.n_only[1]:,}",
+            written_p(test.p_mcnemar),
+            written_p(test.p_mcnemar_holm),
+        )
+        for name, test in tests.items()
+    )
+    header = (what, metric, "95 %", "p, bootstrap", "Holm", "only one right", "p, McNemar", "Holm")
+    return Table(header, rows, n_numbers=7, is_alarm=is_alarm)
 
 
 def counted(confusion: Sequence[Sequence[float]]) -> list[list[str]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from emofuse.config.fusion_comparison import WORDS
-from emofuse.evaluation.comparison import ALPHA, written_p
-from emofuse.evaluation.contents import alarm, facts, percent, points, signed
+from emofuse.evaluation.comparison import ALPHA
+from emofuse.evaluation.contents import alarm, facts, paired_tests, percent, points, signed
 from emofuse.evaluation.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.evaluation.fusion_result import FusionMethod, FusionReport, Share, Verdict
 from emofuse.evaluation.result import Metric
@@ -70,25 +70,12 @@ def _verdict(report: FusionReport) -> list[Block]:
         f"Each fusion against {single.name} alone, the single modality with the highest {report.metric} on the "
         f"validation parts ({others}); the test parts had no say in that choice."
     )
-    rows = tuple(
-        (
-            v.fusion,
-            points(v.difference),
-            f"{signed(v.interval_95[0])} to {signed(v.interval_95[1])}",
-            written_p(v.p_bootstrap),
-            written_p(v.p_bootstrap_holm),
-            f"{v.n_only_fusion:,} : {v.n_only_single:,}",
-            written_p(v.p_mcnemar),
-            written_p(v.p_mcnemar_holm),
-        )
-        for v in report.verdicts
-    )
-    header = ("fusion", report.metric, "95 %", "p, bootstrap", "Holm", "only one right", "p, McNemar", "Holm")
+    tests = {verdict.fusion: verdict for verdict in report.verdicts}
     return [
         Heading("Does fusion help?"),
         Text(chosen),
         *(Text(sentence(report.metric, verdict)) for verdict in report.verdicts),
-        Table(header, rows, n_numbers=7, is_alarm=bool(report.stamp.leaky)),
+        paired_tests("fusion", tests, report.metric, is_alarm=bool(report.stamp.leaky)),
         Text(report.method),
     ]
 

@@ -7,6 +7,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from emofuse.config.fusion_comparison import PublishedSettings
+from emofuse.evaluation.comparison import PairedTest
 from emofuse.evaluation.result import ClassScore, Metric, Stamp
 
 FORMAT: Final = "emofuse-fusion/1"
@@ -48,22 +49,11 @@ class FusionMethod(_Part):
         return next(m for m in self.metrics if m.name == name)
 
 
-class Verdict(_Part):
-    """A fusion against the single modality that did best on the validation parts. difference: its metric minus that.
-
-    `_holm`: p adjusted for the number of fusions. n_only_fusion: clips that the fusion alone got right.
-    """
+class Verdict(PairedTest):
+    """A fusion against the single modality that did best on the validation parts."""
 
     fusion: str
     single: str
-    difference: float
-    interval_95: tuple[float, float]
-    p_bootstrap: float
-    p_bootstrap_holm: float
-    n_only_fusion: int
-    n_only_single: int
-    p_mcnemar: float
-    p_mcnemar_holm: float
 
 
 class SubsetScore(_Part):

@@ -156,8 +156,7 @@ def _verdicts(
             interval_95=drawn[i][1],
             p_bootstrap=drawn[i][2],
             p_bootstrap_holm=drawn_holm[i],
-            n_only_fusion=int((right[name] & ~right[best]).sum()),
-            n_only_single=int((right[best] & ~right[name]).sum()),
+            n_only=(int((right[name] & ~right[best]).sum()), int((right[best] & ~right[name]).sum())),
             p_mcnemar=exact[i],
             p_mcnemar_holm=exact_holm[i],
         )
