@@ -14,12 +14,14 @@ import numpy as np
 import onnx
 import pytest
 
-from emofuse.cli.demo import CLIP
 from emofuse.emotions import BASE, RAVDESS
+from emofuse.errors import AssetError
+from emofuse.inference import trial
 from emofuse.inference.bundle import BUNDLES, MANIFEST, load_bundle
 from emofuse.types import Face
 from make_media import Video, picture, record
 from make_networks import clip_spec, write_clip_network
+from stand_in_text import StandInText
 
 SCHEMA = json.loads(files("emofuse.outputs").joinpath("timeline.schema.json").read_text(encoding="utf-8"))
 FACE, VOICE = (BUNDLES / "base" / f"{modality}.onnx" for modality in ("face", "voice"))
@@ -239,9 +241,38 @@ def test_analyze_with_a_clip_network(
     assert "clip" in result.out and "not used: the bundle has no network for it" in result.out
 
 
-def test_the_demo_clip_with_all_three(emofuse, tmp_path: Path, clip: Path) -> None:
+def test_a_text_model_of_the_hub_is_shown_and_tried(
+    emofuse, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = json.loads((made / MANIFEST).read_text())
+    hub = {"model": "some/[model]", "weight": 0.5, "temperature": 1.25}
+    (made / MANIFEST).write_text(json.dumps({**manifest, "hub_text": hub}))
+    said = "text some/[model]: a text model of the Hugging Face Hub (weight 0.50, temperature 1.25)"
+    told = emofuse("info", "--bundle", made)
+    assert told.code == 0 and said in told.out.replace("\n", " "), told.out
+
+    stand_in = StandInText()
+    stand_in.names, stand_in.notes = ("joy", "admiration"), ("labels that are left out: admiration",)  # type: ignore
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(trial, "load_hub_text", lambda *given: asked.append(given) or stand_in)
+    checked = emofuse("bundle", "check", made)
+    assert checked.code == 0, checked.err
+    assert said in checked.out.replace("\n", " ")
+    assert "labels: joy, admiration\n  labels that are left out: admiration" in checked.out
+    assert "all networks can be run" in checked.out
+    assert asked == [("some/[model]", load_bundle(made).labels, 1.25, "cpu")]
+
+    def fails(*given: object) -> None:
+        raise AssetError("the text model 'some/[model]' cannot be loaded: it is not there")
+
+    monkeypatch.setattr(trial, "load_hub_text", fails)
+    failed = emofuse("bundle", "check", made)
+    assert failed.code == 1 and "cannot be loaded" in failed.err and "all networks" not in failed.out
+
+
+def test_the_demo_clip_with_all_three(emofuse, tmp_path: Path, clip: Path, clip_mp4: Path) -> None:
     assert emofuse("bundle", "make", f"clip={clip}", "--from", "base", "-o", tmp_path / "b").code == 0
-    result = emofuse("analyze", CLIP, "--bundle", tmp_path / "b", "-o", tmp_path, "--formats", "json")
+    result = emofuse("analyze", clip_mp4, "--bundle", tmp_path / "b", "-o", tmp_path, "--formats", "json")
     assert result.code == 0, result.err
     document = json.loads((tmp_path / "clip.json").read_text())
     jsonschema.validate(document, SCHEMA)

@@ -145,6 +145,19 @@ def test_view_shows_the_latest_frame(bundle: Bundle) -> None:
     assert view.faces[0].emotion is not None and view.faces[0].track_id == 1
 
 
+def test_with_a_moment_for_every_frame_it_is_what_is_shown(bundle: Bundle) -> None:
+    analyzer = Analyzer(bundle, Told(), AnalyzerSettings(mode="frame"))
+    n_shown = 0
+    for packet in merged(frames(20), speech(0.8)):
+        for moment in analyzer.push(packet):
+            view = analyzer.view(moment.time_s)
+            assert view.fused is moment.fused and len(view.faces) == len(moment.faces) == 1
+            shown, said = view.faces[0].emotion, moment.faces[0].emotion
+            assert shown is not None and shown is said  # of this frame, not of the seconds before
+            n_shown += 1
+    assert n_shown == 20
+
+
 def test_the_larger_face_decides(bundle: Bundle) -> None:
     class Two(Told):
         def detect(self, image: np.ndarray) -> list[Face]:

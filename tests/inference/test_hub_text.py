@@ -13,6 +13,7 @@ from emofuse.errors import AssetError, BundleError, UsageError
 from emofuse.inference.bundle import HubTextSettings, load_bundle, read_manifest
 from emofuse.inference.hub_text import HubTextPredictor, label_matrix
 from emofuse.inference.spoken import SpokenWords, fusion_weights, text_scorer
+from emofuse.inference.trial import try_hub_text
 from emofuse.types import Line
 
 EKMAN = ("Anger", "Disgust", "Fear", "Joy", "Neutral", "Sadness", "Surprise")
@@ -74,6 +75,7 @@ def test_labels_are_carried_by_meaning() -> None:
 
 def test_labels_without_counterpart_lower_the_quality_and_are_said() -> None:
     predictor = HubTextPredictor("multi", BASE)
+    assert predictor.names == ("joy", "admiration", "sadness")
     assert predictor.notes == ("labels of multi that are left out: admiration",)
     scores = predictor.score("well done", 0, 1)
     joy, sadness = 0.5, 1 / (1 + np.e)
@@ -123,3 +125,6 @@ def test_a_bundle_may_name_one(tmp_path: Path, transformers: list[str]) -> None:
     scores = words.score(1.0)
     assert scores is not None and scores.label == "happy"
     assert transformers == [str(tmp_path / "single")]
+    trial = try_hub_text(bundle)
+    assert trial is not None and trial.names == EKMAN and trial.notes == () and 0 <= trial.call_ms < 1000
+    assert try_hub_text(base) is None

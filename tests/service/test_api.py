@@ -222,6 +222,7 @@ def test_metrics_count(serve: Serve) -> None:
         while found.get("emofuse_job_seconds_count") != "2.0":  # counted a moment after it can be seen that a job ended
             answer = await client.get("/v1/metrics")
             found = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+            await asyncio.sleep(0.01)  # without which the service, which runs in this loop, may never go on
         assert answer.headers["content-type"].startswith("text/plain; version=")
         assert found['emofuse_uploads_total{code="taken"}'] == "2.0"
         assert found['emofuse_jobs_ended_total{state="done"}'] == "1.0"

@@ -127,6 +127,11 @@ def test_a_token_is_asked_for_and_goes_with_everything(browser: Any, tmp_path: P
         assert text(browser, "#problem") == ""
         analysed(browser, record(tmp_path / "short.mp4", Video()))
         assert json.loads(downloaded(browser, "json", "short.json").read_text())["source"]["path"] == "short.mp4"
+        browser.execute_script("sessionStorage.clear(); location.reload()")  # as in a tab that does not know the token
+        wait(browser, "document.activeElement.id === 'token'")
+        browser.find_element("id", "token").send_keys(f"{TOKEN}\n")
+        wait(browser, "$('#name').innerText === 'short.mp4'")
+        assert "#analysis=" in browser.current_url and TOKEN not in browser.current_url
         click(browser, "#again")
         click(browser, "#camera")
         wait(browser, "spy.moments.length > 0")

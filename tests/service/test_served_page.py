@@ -31,6 +31,7 @@ from served_browser import (
 )
 
 pytestmark = pytest.mark.browser
+START = "!$('#start').hidden && location.hash === ''"
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,12 @@ def test_what_no_browser_plays_is_shown_with_the_boxes_in_it(
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"", "the upload is empty"), (b"no recording at all " * 9, "this is no video")]
+    ("content", "words"),
+    [
+        (b"", "the upload is empty"),
+        (b"no recording at all " * 9, "this is no video"),
+        (b"\0\0\0\x18ftypmp42" + bytes(999), "cannot"),  # found out by the analysis, which fails
+    ],
 )
 def test_what_is_no_recording_is_said_in_words(
     browser: Any, served: str, tmp_path: Path, content: bytes, words: str
@@ -116,7 +122,7 @@ def test_what_is_no_recording_is_said_in_words(
     opened(browser, served).find_element("id", "file").send_keys(str(tmp_path / "it.mp4"))
     wait(browser, "$('#problem').innerText !== ''")
     assert text(browser, "#problem").startswith(f"it.mp4: {words}")
-    assert ask(browser, "!$('#start').hidden && document.activeElement.id === 'file'")
+    assert ask(browser, f"{START} && document.activeElement.id === 'file'")
 
 
 DROP = """
@@ -148,6 +154,57 @@ def test_cancelling_leaves_nothing(browser: Any, served: str) -> None:
         return jobs["queued"] == jobs["running"] == jobs["receiving"] == 0
 
     until(is_empty, 10, "the service still works on it")
+    assert complaints(browser) == []
+
+
+def test_the_address_brings_a_result_back(browser: Any, served: str, talk_mp4: Path) -> None:
+    analysed(opened(browser, served), talk_mp4)
+    address = browser.current_url
+    job = ask(browser, "$('[data-kind=json]').href").split("/")[-3]
+    assert address == f"{served}#analysis={job}"
+    again = "!$('#result').hidden && $('#name').innerText === 'talk.mp4'"
+    browser.refresh()
+    wait(browser, f"{again} && $('#player video').videoWidth > 0")  # the service's, with the boxes in it
+    fetched = "performance.getEntriesByType('resource').map((e) => e.name.split('/').at(-1))"
+    assert "mp4" in ask(browser, fetched)
+    click(browser, "#again")
+    wait(browser, START)
+    browser.back()
+    wait(browser, again)
+    assert browser.current_url == address
+    click(browser, "#forget")
+    wait(browser, START)
+    for gone in (address, f"{served}#analysis=../health", f"{served}#analysis="):
+        browser.get("about:blank")
+        browser.get(gone)
+        wait(browser, f"{START} && $('#said').innerText.startsWith('That analysis is no longer here')")
+    assert [words for words in complaints(browser) if "404" not in words] == []
+
+
+def test_a_sound_can_be_chosen_again_after_a_reload(browser: Any, served: str, voice_wav: Path) -> None:
+    analysed(opened(browser, served), voice_wav)
+    browser.refresh()
+    wait(browser, "$('.ef-failed') !== null && !$('#result').hidden")
+    assert "The service deletes recordings" in text(browser, ".ef-failure")
+    browser.find_element("css selector", ".ef-failure input").send_keys(str(voice_wav))
+    wait(browser, "$('.ef-failed') === null && $('#player audio').readyState >= 1")
+
+
+def test_a_reload_goes_on_following(browser: Any, served: str) -> None:
+    opened(browser, served).find_element("id", "file").send_keys(str(DEMO))
+    is_followed = f"location.hash !== '' && $('#work-name').innerText === '{DEMO.name}' && !$('#work').hidden"
+    wait(browser, is_followed)
+    address = browser.current_url
+    browser.refresh()
+    wait(browser, is_followed)
+    assert "goes on when you leave" in text(browser, "#work")
+    browser.back()  # to the start, before it was sent; the service works on
+    wait(browser, START)
+    browser.forward()
+    wait(browser, is_followed)
+    click(browser, "#cancel")
+    wait(browser, f"{START} && $('#said').innerText.startsWith('Cancelled')")
+    until(lambda: answers(address.replace("#analysis=", "v1/analyses/")) == 404, 10, "it is still there")
     assert complaints(browser) == []
 
 

@@ -14,9 +14,9 @@ from emofuse.card import InputSpec
 from emofuse.cli.console import OUT, note
 from emofuse.emotions import BASE, LABEL_SETS
 from emofuse.errors import UsageError
-from emofuse.inference.bundle import MANIFEST, Bundle, BundleModality, load_bundle, load_network
+from emofuse.inference.bundle import MANIFEST, Bundle, BundleManifest, BundleModality, load_bundle, load_network
 from emofuse.inference.compose import Part, common_labels, compose
-from emofuse.inference.trial import try_bundle
+from emofuse.inference.trial import HubTrial, try_bundle, try_hub_text
 
 MODALITIES: Final[tuple[BundleModality, ...]] = get_args(BundleModality)
 
@@ -93,11 +93,12 @@ def check(
 ) -> None:
     """Load a bundle, run each of its networks once on made-up input, and say what it is made of.
 
+    A text model of the Hugging Face Hub that it names is fetched, where it is not on this machine, and run as well.
     Exit code: 0 the bundle can be used, 1 something is wrong with it, 2 wrong usage.
     """
     loaded = load_bundle(bundle, device)
     manifest = loaded.manifest
-    trials = try_bundle(loaded)
+    trials, hub_trial = try_bundle(loaded), try_hub_text(loaded)
     OUT.print(f"[bold]bundle {escape(manifest.name)} {escape(manifest.version)}[/bold]: {', '.join(loaded.labels)}")
     for trial in trials:
         card, settings = loaded.networks[trial.modality].card, manifest.modalities[trial.modality]
@@ -111,7 +112,27 @@ def check(
             OUT.print(f"  data: {escape(source.name)}, licence: {escape(source.licence)}")
         for caution in card.cautions:
             OUT.print(f"  caution: {escape(caution)}")
+    if hub_trial is not None:
+        _print_hub_text(manifest, hub_trial, device)
     OUT.print("\nall networks can be run")
+
+
+def _print_hub_text(manifest: BundleManifest, trial: HubTrial, device: str) -> None:
+    OUT.print("\n" + hub_text_line(manifest))
+    OUT.print(f"  labels: {escape(', '.join(trial.names))}")
+    for line in trial.notes:
+        OUT.print(f"  {escape(line)}")
+    OUT.print("  input: a sentence or two")
+    OUT.print(f"  cost: {trial.call_ms:.1f} ms a call on {escape(device)}")
+
+
+def hub_text_line(manifest: BundleManifest) -> str:
+    """Say which text model of the Hub a bundle names, which it must do, as the other networks are said."""
+    hub = manifest.hub_text
+    assert hub is not None, "asked of bundles that name one"
+    instead = f", in place of {manifest.modalities['text'].file}" if "text" in manifest.modalities else ""
+    say = f"weight {hub.weight:.2f}, temperature {hub.temperature:.2f}"
+    return f"[bold]text[/bold] {escape(hub.model)}: a text model of the Hugging Face Hub{escape(instead)} ({say})"
 
 
 def _written(spec: InputSpec) -> str:

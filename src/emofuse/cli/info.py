@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from emofuse import __version__
 from emofuse.card import ModelCard
+from emofuse.cli.bundle import hub_text_line
 from emofuse.cli.console import OUT
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.network import PROVIDERS
@@ -35,6 +36,9 @@ def info(
         say = f"weight {settings.weight:.2f}, temperature {settings.temperature:.2f}"
         OUT.print(f"\n[bold]{modality}[/bold] ({settings.file}, {card.n_parameters:,} parameters, {say})")
         _print_card(card)
+    if manifest.hub_text is not None:
+        OUT.print("\n" + hub_text_line(manifest))
+        OUT.print("  it is loaded when there are words; `emofuse bundle check` loads and tries it")
 
 
 def _print_card(card: ModelCard) -> None:

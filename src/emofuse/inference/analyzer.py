@@ -110,7 +110,7 @@ class Analyzer:
         self._saw_frame = True
         self._see(packet)
         if self.settings.mode == "frame":
-            moments.append(self._moment(packet.time_s, [self._newest(i) for i in self._visible]))
+            moments.append(self._moment(packet.time_s, self._in_view()))
         return moments
 
     def flush(self) -> list[Moment]:
@@ -125,8 +125,11 @@ class Analyzer:
         return moments
 
     def view(self, time_s: float) -> Moment:
-        """Return what to show over the latest frame: its faces, and the latest fused answer."""
-        faces = tuple(self._over_buffer(i) for i in self._visible)
+        """Return what to show over the latest frame: its faces, and the latest fused answer.
+
+        In mode "frame" that is the frame's own moment; in "queue" its moment comes up to a hop later.
+        """
+        faces = tuple(self._in_view())
         last = self._last
         return Moment(time_s, last.fused, last.by_modality, faces) if last else Moment(time_s, None, faces=faces)
 
@@ -225,6 +228,11 @@ class Analyzer:
         if modality == "clip" and self._clip is not None and self._clip.hears:
             return f"{seen}, {heard}"
         return heard if modality == "voice" else seen
+
+    def _in_view(self) -> list[Face]:
+        """Return the faces of the latest frame, with their scores as moments of this mode have them."""
+        scored = self._newest if self.settings.mode == "frame" else self._over_buffer
+        return [scored(track_id) for track_id in self._visible]
 
     def _newest(self, track_id: int) -> Face:
         scores = self._tracks[track_id].scores

@@ -25,9 +25,9 @@ class HubTextPredictor:
     """Scores what was said with a model such as `j-hartmann/emotion-english-distilroberta-base`, or a folder of one.
 
     labels: what the bundle answers with; names: the model's labels in their order, where its own say nothing
-    (LABEL_0, ...). notes: its labels that mean none of ours, and are left out; where they are probable the quality is
-    low. Raises UsageError where transformers is not installed, AssetError for a model that cannot be loaded,
-    BundleError where none of its labels can be carried to `labels`.
+    (LABEL_0, ...); afterwards `names` holds those that are used. notes: its labels that mean none of ours, and are left
+    out; where they are probable the quality is low. Raises UsageError where transformers is not installed, AssetError
+    for a model that cannot be loaded, BundleError where none of its labels can be carried to `labels`.
     """
 
     def __init__(
@@ -53,13 +53,14 @@ class HubTextPredictor:
         if names is not None and len(names) != len(own):
             raise UsageError(f"{model} has {len(own)} labels, not {len(names)}: {', '.join(own)}")
         self.labels = tuple(labels)
+        self.names = tuple(names or own)
         self._order = {name: i for i, name in enumerate(own)}
         room = getattr(config, "max_position_embeddings", MOST_TOKENS + 2) - 2  # RoBERTa's count from 2
         self._n_tokens = min(MOST_TOKENS, self._pipeline.tokenizer.model_max_length, room)
         self._name = str(model)
         self._is_multi_label = config.problem_type == "multi_label_classification"
         self._temperature = temperature
-        self._matrix, left_out = label_matrix(names or own, self.labels, str(model))
+        self._matrix, left_out = label_matrix(self.names, self.labels, str(model))
         self.notes = (f"labels of {model} that are left out: {', '.join(left_out)}",) if left_out else ()
 
     def score(self, text: str, start_s: float, end_s: float) -> Scores | None:

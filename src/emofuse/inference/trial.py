@@ -18,12 +18,13 @@ from emofuse.features.text import encode
 from emofuse.inference.bundle import Bundle, BundleModality
 from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.compose import file_hash
-from emofuse.inference.network import OnnxNetwork
+from emofuse.inference.hub_text import load_hub_text
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
 from emofuse.inference.text_predictor import TextPredictor
 
 MOST_CALLS: Final = 20
 LONGEST_S: Final = 2.0  # of calls, after one to warm up
+WORDS: Final = "I can't believe that you would do this to me, after all that we have been through!"
 PREDICTORS: Final[dict[BundleModality, Callable[[Bundle], object]]] = {
     "face": FacePredictor,
     "voice": VoicePredictor,
@@ -41,11 +42,33 @@ class Trial:
     call_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class HubTrial:
+    """How the text model of the Hub did. names: its own labels; notes: those of them that are left out, in words."""
+
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+    call_ms: float
+
+
 def try_bundle(bundle: Bundle) -> list[Trial]:
     """Compare every file with its hash, where there is one, and run it. Raises BundleError for the first fault."""
     for modality in bundle.networks:
         PREDICTORS[modality](bundle)  # refuses a card that it cannot serve
     return [_try(bundle, modality) for modality in bundle.networks]
+
+
+def try_hub_text(bundle: Bundle) -> HubTrial | None:
+    """Load the text model of the Hub that a bundle names, and run it; None where it names none.
+
+    Raises UsageError where transformers is not installed, AssetError or BundleError for a model that cannot be used.
+    """
+    hub = bundle.manifest.hub_text
+    if hub is None:
+        return None
+    model = load_hub_text(hub.model, bundle.labels, hub.temperature, bundle.device)
+    model.score(WORDS, 0.0, 1.0)  # to warm up
+    return HubTrial(model.names, model.notes, _call_ms(lambda: model.score(WORDS, 0.0, 1.0)))
 
 
 def _try(bundle: Bundle, modality: BundleModality) -> Trial:
@@ -57,7 +80,7 @@ def _try(bundle: Bundle, modality: BundleModality) -> Trial:
     for batches in (whole, *_without_one(spec, whole)):
         if not np.isfinite(network.logits(*batches)).all():
             raise BundleError(f"{network.path} gives numbers that are not finite")
-    return Trial(modality, network.path.stat().st_size, _call_ms(network, whole))
+    return Trial(modality, network.path.stat().st_size, _call_ms(lambda: network.logits(*whole)))
 
 
 def made_up(spec: InputSpec) -> list[NDArray[Any]]:
@@ -70,7 +93,7 @@ def made_up(spec: InputSpec) -> list[NDArray[Any]]:
         "samples": samples,
         "frames": random.integers(0, 256, (1, spec.n_frames or 1, *square, 3), dtype=np.uint8),
         "present": np.ones((1, 2), np.float32),
-        "tokens": encode("I can't believe that you would do this to me, after all that we have been through!")[None],
+        "tokens": encode(WORDS)[None],
     }
     return [made[name] for name in spec.names]
 
@@ -84,10 +107,10 @@ def _without_one(spec: InputSpec, whole: list[NDArray[Any]]) -> list[list[NDArra
     return [[np.zeros_like(frames), samples, only[0]], [frames, np.zeros_like(samples), only[1]]]
 
 
-def _call_ms(network: OnnxNetwork, batches: list[NDArray[Any]]) -> float:
+def _call_ms(call: Callable[[], object]) -> float:
     spent_s: list[float] = []
     while len(spent_s) < MOST_CALLS and sum(spent_s) < LONGEST_S:
         start_s = time.perf_counter()
-        network.logits(*batches)
+        call()
         spent_s.append(time.perf_counter() - start_s)
     return 1000 * median(spent_s)

@@ -17,6 +17,7 @@ import numpy as np
 from emofuse.errors import MediaError, UsageError
 from emofuse.media import _sound
 from emofuse.media._pace import Now, Pace, stream_clock
+from emofuse.media._source import ReadOnce
 from emofuse.media.reader import AUDIO_RATE_HZ, open_media
 from emofuse.timeline import SourceInfo
 from emofuse.types import AudioBlock, Frame, Packet
@@ -50,16 +51,16 @@ class PacketSource(Protocol):
     def close(self) -> None: ...
 
 
-class Camera:
+class Camera(ReadOnce):
     """A camera, through OpenCV: V4L2, AVFoundation or Media Foundation. A picture's time is when it was handed out.
 
     device: its number, or its path. Raises MediaError where there is none.
     """
 
     def __init__(self, device: int | str = 0, now: Now | None = None, size: tuple[int, int] = (640, 480)) -> None:
+        super().__init__()
         self.name, self.has_audio, self.stall_s = f"camera {device}", False, _DEVICE_STALL_S
         self._now = now or stream_clock()
-        self._is_closed = self._is_read = False
         log = cv2.utils.logging
         level = log.setLogLevel(log.LOG_LEVEL_SILENT)  # OpenCV prints why it cannot open a camera; MediaError says it
         self._camera = cv2.VideoCapture(device)
@@ -73,38 +74,30 @@ class Camera:
         self._camera.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
         self._camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # what waits in the driver would only be older
 
-    def packets(self) -> Iterator[Packet]:
-        """See PacketSource."""
-        self._is_read = True
-        try:
-            while not self._is_closed:
-                is_read, image = self._camera.read()
-                if self._is_closed:
-                    return
-                if not is_read:
-                    raise MediaError(f"{self.name} stopped giving pictures", "was it unplugged?")
-                yield Frame(cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False), self._now())
-        finally:
-            self._camera.release()
+    def _read(self) -> Iterator[Packet]:
+        while not self._is_closed:
+            is_read, image = self._camera.read()
+            if self._is_closed:
+                return
+            if not is_read:
+                raise MediaError(f"{self.name} stopped giving pictures", "was it unplugged?")
+            yield Frame(cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False), self._now())
 
-    def close(self) -> None:
-        """See PacketSource."""
-        self._is_closed = True
-        if not self._is_read:
-            self._camera.release()
+    def _release(self) -> None:
+        self._camera.release()
 
 
-class Microphone:
+class Microphone(ReadOnce):
     """A microphone, through sounddevice (PortAudio), which the extra [live] brings. device: its number or name.
 
     Raises UsageError where sounddevice is not installed, MediaError where there is no such microphone.
     """
 
     def __init__(self, device: int | str | None = None, now: Now | None = None) -> None:
+        super().__init__()
         self.name = "microphone" if device is None else f"microphone {device}"
         self.has_audio, self.stall_s = True, _DEVICE_STALL_S
         self._now = now or stream_clock()
-        self._is_closed = self._is_read = False
         try:
             import sounddevice
         except (ImportError, OSError) as error:  # OSError: PortAudio itself is missing
@@ -120,9 +113,8 @@ class Microphone:
         except (self._error, ValueError) as error:
             raise MediaError(f"{self.name} cannot be opened: {error}", "plug one in, or use --no-audio") from None
 
-    def packets(self) -> Iterator[Packet]:
-        """See PacketSource. Times are counted in samples; where they part from the clock they are taken anew."""
-        self._is_read = True
+    def _read(self) -> Iterator[Packet]:
+        """Times are counted in samples; where they part from the clock they are taken anew."""
         sound = _sound.MonoSound(AUDIO_RATE_HZ)
         n_block = round(_BLOCK_S * self._rate_hz)
         time_s: float | None = None
@@ -137,17 +129,12 @@ class Microphone:
                 time_s += n_block / self._rate_hz
         except self._error as error:
             raise MediaError(f"{self.name} stopped: {error}", "was it unplugged?") from None
-        finally:
-            self._stream.close()
 
-    def close(self) -> None:
-        """See PacketSource."""
-        self._is_closed = True
-        if not self._is_read:
-            self._stream.close()
+    def _release(self) -> None:
+        self._stream.close()
 
 
-class PacedFile:
+class PacedFile(ReadOnce):
     """A recording, handed out at the pace at which it was made; with `is_paced` false, as fast as it is taken. Without
     `has_audio` its sound is left out.
 
@@ -163,30 +150,22 @@ class PacedFile:
         now: Now | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        super().__init__()
         self.name, self.stall_s = str(path), None
         self._reader = open_media(path)
         self.source: SourceInfo = self._reader.source
         self.has_audio = has_audio and self.source.has_audio
         self._pace = Pace(now or stream_clock(), sleep) if is_paced else None
-        self._is_closed = self._is_read = False
 
-    def packets(self) -> Iterator[Packet]:
-        """See PacketSource."""
-        self._is_read = True
-        try:
-            for packet in self._reader:
-                if isinstance(packet, AudioBlock) and not self.has_audio:
-                    continue
-                if self._pace is not None:
-                    self._pace.wait(packet.time_s, lambda: self._is_closed)
-                if self._is_closed:
-                    return
-                yield packet
-        finally:
-            self._reader.close()
+    def _read(self) -> Iterator[Packet]:
+        for packet in self._reader:
+            if isinstance(packet, AudioBlock) and not self.has_audio:
+                continue
+            if self._pace is not None:
+                self._pace.wait(packet.time_s, lambda: self._is_closed)
+            if self._is_closed:
+                return
+            yield packet
 
-    def close(self) -> None:
-        """See PacketSource."""
-        self._is_closed = True
-        if not self._is_read:
-            self._reader.close()
+    def _release(self) -> None:
+        self._reader.close()

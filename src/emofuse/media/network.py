@@ -18,6 +18,7 @@ from emofuse.errors import MediaError, UsageError
 from emofuse.media import _container, _picture, _sound
 from emofuse.media._container import LIBRARY_ERRORS, Clock
 from emofuse.media._pace import Pace, stream_clock
+from emofuse.media._source import ReadOnce
 from emofuse.media.reader import AUDIO_RATE_HZ
 from emofuse.types import Frame, Packet
 
@@ -27,7 +28,7 @@ _PROTOCOLS: Final = "rtsp,rtsps,rtp,udp,tcp,tls,http,https,httpproxy,crypto,hls,
 _SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "srt", "udp", "rtp", "tcp")
 
 
-class NetworkStream:
+class NetworkStream(ReadOnce):
     """A stream by its address (rtsp, http, rtmp, srt, udp), through FFmpeg; a recording is handed out at its pace.
 
     Raises UsageError for an address of another kind, MediaError where nothing can be had from it.
@@ -36,6 +37,7 @@ class NetworkStream:
     def __init__(
         self, url: str, *, has_audio: bool = True, open_s: float = _OPEN_TIMEOUT_S, read_s: float = _READ_TIMEOUT_S
     ) -> None:
+        super().__init__()
         parts = urlsplit(url)
         if parts.scheme.lower() not in _SCHEMES:
             raise UsageError(
@@ -62,34 +64,26 @@ class NetworkStream:
         if self._video is None and self._audio is None:
             self._container.close()
             raise MediaError(f"{self.name} holds neither a picture nor a sound", "check the address")
-        self._is_closed = self._is_read = False
 
-    def packets(self) -> Iterator[Packet]:
-        """See PacketSource. Time 0 is the first picture or sound that came."""
-        self._is_read = True
+    def _read(self) -> Iterator[Packet]:
+        """Time 0 is the first picture or sound that came."""
         streams = [stream for stream in (self._video, self._audio) if stream is not None]
         decoded = _Decoded(self._video)
         pace = Pace(stream_clock(), time.sleep) if self._container.duration else None
-        try:
-            for packet in self._demux(streams):
-                try:
-                    frames = packet.decode()
-                except LIBRARY_ERRORS:
-                    continue  # damaged on its way: the next one may be whole
-                for ready in decoded.packets(frames):
-                    if pace is not None:
-                        pace.wait(ready.time_s, lambda: self._is_closed)
-                    if self._is_closed:
-                        return
-                    yield ready
-        finally:
-            self._container.close()
+        for packet in self._demux(streams):
+            try:
+                frames = packet.decode()
+            except LIBRARY_ERRORS:
+                continue  # damaged on its way: the next one may be whole
+            for ready in decoded.packets(frames):
+                if pace is not None:
+                    pace.wait(ready.time_s, lambda: self._is_closed)
+                if self._is_closed:
+                    return
+                yield ready
 
-    def close(self) -> None:
-        """See PacketSource."""
-        self._is_closed = True
-        if not self._is_read:
-            self._container.close()
+    def _release(self) -> None:
+        self._container.close()
 
     def _demux(self, streams: list[VideoStream | AudioStream]) -> Iterator[Any]:
         if self._video is not None:

@@ -29,13 +29,13 @@ export function swatch(labels, label) {
 export function summaryPart(doc) {
   const { label, probabilities, used } = doc.summary;
   if (!label) return make("p", { class: "ef-answer" }, make("strong", {}, "No emotion could be read"));
-  const length = doc.source.duration_s === null ? "" : `, ${clock(doc.source.duration_s, 1)}`;
+  const length = doc.source.duration_s === null ? "" : ` (${clock(doc.source.duration_s, 1)})`;
   return make(
     "p",
     { class: "ef-answer" },
     swatch(doc.labels, label),
     make("strong", {}, `${label} ${percent(probabilities[label])}`),
-    ` over the whole recording, from ${used.join(" + ")}${length}`,
+    ` over the whole recording${length}, from ${used.join(" + ")}`,
   );
 }
 

@@ -13,7 +13,7 @@ import { timelinePart } from "./timeline.js";
  * @param {HTMLElement} root
  * @param {object} doc  an `emofuse/1` document
  * @param {{media?: HTMLMediaElement|null, boxes?: boolean, hint?: string}} options  media: what plays, which is moved
- *   into the player; none is a timeline that is only looked at. boxes: false where the film has them in its pictures
+ *   into the player, and without a `src` is asked for; none is a timeline that is only looked at. boxes: false where the film has them in its pictures
  *   already; else they are drawn over it. hint: what else a person can do where the media does not play
  * @returns {{seek: (seconds: number) => void, time: () => number, destroy: () => void}}
  */
@@ -71,7 +71,7 @@ export function createPlayer(root, doc, { media = null, boxes = true, hint = "" 
 
 /** Tie the player to its media: `follow` is called when the time has changed, at every picture while it plays. */
 function followMedia(media, stage, { follow, time }, signal) {
-  let isPlayable = !media.error;
+  let isPlayable = media.hasAttribute("src") && !media.error;
   let frame = 0;
   const tick = () => {
     follow();

@@ -2,6 +2,8 @@
 import { drawFaces } from "./boxes.js";
 import { make } from "./parts.js";
 
+const UNPLAYABLE = "This browser cannot play the recording, or it is no longer where it was.";
+
 /**
  * @param {object} doc
  * @param {HTMLMediaElement} media
@@ -12,7 +14,8 @@ import { make } from "./parts.js";
 export function stagePart(doc, media, { boxes, hint }, redraw) {
   const isFilm = media instanceof HTMLVideoElement;
   const canvas = make("canvas", { class: "ef-boxes", "aria-hidden": "true" });
-  const failure = failurePart(media, hint);
+  const why = make("p");
+  const failure = failurePart(media, why);
   const frame = make("div", { class: isFilm ? "ef-film" : "ef-sound" }, media, ...(isFilm ? [canvas] : []));
   const element = make("div", { class: "ef-stage" }, frame, failure);
   const box = make("input", { type: "checkbox" });
@@ -26,22 +29,25 @@ export function stagePart(doc, media, { boxes, hint }, redraw) {
     canvas.hidden = !box.checked;
     if (box.checked) canvas.dataset.faces = drawFaces(canvas, media, doc, time);
   };
-  const fail = () => element.classList.add("ef-failed");
+  const fail = () => {
+    const what = media.hasAttribute("src") ? UNPLAYABLE : "The recording is not here.";
+    why.textContent = `${what} ${hint} The timeline works without it.`;
+    element.classList.add("ef-failed");
+  };
   const recover = () => element.classList.remove("ef-failed");
   return { element, show, fail, recover };
 }
 
-/** What to do where the recording does not play; the style sheet shows it in its place. */
-function failurePart(media, hint) {
+/** What to do where the recording does not play; the style sheet shows it in its place. why: says why it does not. */
+function failurePart(media, why) {
   const choice = make("input", { type: "file", accept: "video/*,audio/*" });
   choice.addEventListener("change", () => {
     if (choice.files.length) media.src = URL.createObjectURL(choice.files[0]);
   });
-  const words = "This browser cannot play the recording, or it is no longer where it was. The timeline works without it.";
   return make(
     "div",
     { class: "ef-failure", role: "status" },
-    make("p", {}, `${words} ${hint}`),
+    why,
     make("label", {}, "Or choose a copy on this machine: ", choice),
   );
 }

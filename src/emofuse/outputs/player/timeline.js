@@ -6,9 +6,9 @@ import { make, swatch } from "./parts.js";
 const MAX_PEOPLE_LANES = 6;
 const STEP_S = 1; // by an arrow key
 const PAGE_SHARE = 0.1; // of the length, by Page Up and Page Down
-const HELP =
-  "Band: the label. Curve: its probability, from 0 to 100 %. Click to go there; with the keyboard: arrows, " +
-  "Page Up and Down, Home, End, and Space to play.";
+const HELP = "Band: the label. Curve: its probability, from 0 to 100 %.";
+const KEYS_HELP = " Click to go there; with the keyboard: arrows, Page Up and Down, Home, End, and Space to play.";
+const TOUCH_HELP = " Tap to go there.";
 
 /**
  * @param {object} doc
@@ -32,7 +32,13 @@ export function timelinePart(doc, length, playback) {
     make("p", { class: "ef-scale", "aria-hidden": "true" }, ...times),
     make("ul", { class: "ef-legend", "aria-label": "Labels" }, ...entries),
     ...more,
-    make("p", { class: "ef-hint" }, HELP),
+    make(
+      "p",
+      { class: "ef-hint" },
+      HELP,
+      make("span", { class: "ef-by-mouse" }, KEYS_HELP),
+      make("span", { class: "ef-by-touch" }, TOUCH_HELP),
+    ),
   );
   const draw = () => {
     const look = lookOf(element);

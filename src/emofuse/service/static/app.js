@@ -1,4 +1,5 @@
-/** The page: a recording is dropped, sent, followed and shown; or the camera is used. */
+/** The page: a recording is dropped, sent, followed and shown; or the camera is used. The address says what is shown. */
+import { goTo, idInAddress, namesAny, replaceBy } from "./address.js";
 import { ask, follow, keepToken, send, token } from "./api.js";
 import { Live } from "./live.js";
 import { LiveView } from "./live-view.js";
@@ -7,9 +8,11 @@ import { showResult } from "./result.js";
 
 const $ = (id) => document.getElementById(id);
 const MEGABYTE = 1e6;
+const GONE = "That analysis is no longer here: it was deleted, or the time that results are kept is over.";
+const sent = new Map(); // id: File, of the recordings that this page has sent; a reload forgets them
 let limits = null; // what the service said of itself
 let shown = null; // {id, name, remove} of the result on the page
-let running = null; // AbortController of what is being worked on
+let work = null; // {id, controller} of what is being worked on; no id while it is being sent
 let live = null;
 
 /** Show a section of the page, and put the keyboard where it goes on. */
@@ -42,7 +45,9 @@ function doing(words, share = null) {
   else $("progress").value = share;
 }
 
-function doingFor(analysis) {
+/** Say how far an analysis is; null where the service does not answer. */
+function describe(analysis) {
+  if (analysis) $("work-name").textContent = analysis.name;
   if (!analysis) doing("The service does not answer; waiting for it");
   else if (analysis.state !== "running") doing(analysis.ahead ? `Waiting: ${analysis.ahead} before this one` : "Waiting");
   else if (analysis.progress === 0) doing("Starting");
@@ -51,79 +56,151 @@ function doingFor(analysis) {
 }
 
 async function analyse(file) {
-  clear();
+  startOver();
   if (limits && file.size > limits.max_upload_mb * MEGABYTE) {
     complain(new Error(`it has ${Math.ceil(file.size / MEGABYTE)} MB, and ${limits.max_upload_mb} MB are taken here`), file.name);
     return;
   }
-  $("work-name").textContent = file.name;
+  const { signal } = begin("", file.name);
   doing("Sending", 0);
-  show("work");
-  running = new AbortController();
-  const { signal } = running;
-  let id = null;
   try {
-    id = (await send(file, (share) => doing("Sending", share), signal)).id;
-    const analysis = await follow(id, doingFor, signal);
+    const { id } = await send(file, (share) => doing("Sending", share), signal);
+    sent.set(id, file);
+    goTo(id);
+    attend(id, file.name);
+  } catch (error) {
+    if (signal.aborted) return;
+    startOver();
+    complain(error, file.name);
+  }
+}
+
+/** Follow an analysis to its end, and show what came of it. name: of the recording, where that is known. */
+async function attend(id, name = "") {
+  const { signal } = begin(id, name);
+  try {
+    const analysis = await follow(id, describe, signal);
+    $("work-name").textContent = analysis.name;
     doing("Fetching the results");
-    const remove = await showResult($, analysis, file, complain);
+    const remove = await showResult($, analysis, sent.get(id) ?? null, complain, signal);
+    work = null;
     shown = { id, name: analysis.name, remove };
     show("result");
   } catch (error) {
-    show("start");
-    if (signal.aborted) {
-      if (id) ask(`analyses/${id}`, { method: "DELETE" }).catch(complain);
-      say("Cancelled. Nothing of the recording is left on the service.");
-    } else {
-      complain(error, file.name);
-    }
-  } finally {
-    running = null;
+    if (!signal.aborted) giveUp(error, $("work-name").textContent);
   }
 }
 
-/** Take away what is shown, and what was said. */
+/** Show that something is being worked on; whoever takes it off the page aborts the signal. */
+function begin(id, name) {
+  clear();
+  work = { id, controller: new AbortController() };
+  $("work-name").textContent = name;
+  $("work-stays").hidden = !id;
+  doing(name ? "Waiting" : "Looking for it");
+  show("work");
+  return work.controller;
+}
+
+/** Say why there is no result. What may come later, when the service answers again or has its token, keeps its address. */
+function giveUp(error, name) {
+  if (error.status === 404) return startWith(GONE);
+  if (error.status === 409) replaceBy("");
+  clear();
+  show("start");
+  complain(error, name);
+}
+
+/** Take everything off the page; what the service works on goes on. */
 function clear() {
   say("");
+  work?.controller.abort();
+  live?.stop();
   shown?.remove();
-  shown = null;
+  work = live = shown = null;
+}
+
+/** Leave what is shown for the start; the back button leads to it again. */
+function startOver() {
+  clear();
+  goTo("");
+  show("start");
+}
+
+/** Show the start with some words, in the place of an analysis that is no more. */
+function startWith(words) {
+  clear();
+  replaceBy("");
+  show("start");
+  say(words);
+}
+
+/** Show what the address says. */
+function goByAddress() {
+  if (!$("token-form").hidden) return; // it comes after the token
+  if (idInAddress()) {
+    attend(idInAddress());
+  } else if (namesAny()) {
+    startWith(GONE);
+  } else {
+    clear();
+    show("start");
+  }
+}
+
+async function cancel() {
+  const { id } = work;
+  startWith("Cancelled. Nothing of the recording is left on the service.");
+  if (id) await forget(id).catch(complain);
 }
 
 async function useCamera() {
-  clear();
+  startOver();
   show("live");
   $("pause").textContent = "Pause";
-  live = new Live($("eye"), new LiveView($));
+  const session = new Live($("eye"), new LiveView($));
+  live = session;
+  let problem = null;
   try {
-    await live.run();
-    show("start");
-    say("The camera and the microphone are off.");
+    await session.run();
   } catch (error) {
-    show("start");
-    complain(error);
-  } finally {
-    live = null;
+    problem = error;
   }
+  if (live !== session) return; // something else is shown already
+  live = null;
+  show("start");
+  if (problem) complain(problem);
+  else say("The camera and the microphone are off.");
 }
 
-async function forget() {
+async function deleteShown() {
   const { id, name } = shown;
+  try {
+    await forget(id);
+  } catch (error) {
+    return complain(error);
+  }
+  startWith(`The results of ${name} are deleted from the service.`);
+}
+
+/** Have the service delete an analysis and all that came of it. */
+async function forget(id) {
+  sent.delete(id);
   try {
     await ask(`analyses/${id}`, { method: "DELETE" });
   } catch (error) {
-    if (error.status !== 404) return complain(error); // what is not there any more is deleted
+    if (error.status !== 404) throw error; // what is not there any more is deleted
   }
-  clear();
-  show("start");
-  say(`The results of ${name} are deleted from the service.`);
 }
 
 async function greet() {
+  if (namesAny()) $("start").hidden = true; // it is not what is shown first
   const isHere = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname);
   $("where").textContent = isHere ? "this machine" : location.hostname;
   try {
     limits = await (await ask("health")).json();
   } catch (error) {
+    show("start");
     return complain(error);
   }
   const minutes = (seconds) => `${Math.max(1, Math.round(seconds / 60))} minutes`;
@@ -131,6 +208,7 @@ async function greet() {
   $("kept").textContent = `Recordings are deleted as soon as they are analysed, results after ${minutes(limits.keep_s)}.`;
   $("camera").disabled = limits.max_live === 0;
   if (limits.token_needed && !token()) show("token-form");
+  else if (namesAny()) goByAddress();
 }
 
 for (const kind of ["dragover", "dragleave", "drop"]) {
@@ -138,7 +216,7 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
     event.preventDefault(); // else the browser leaves the page for the file
     $("drop").classList.toggle("over", kind === "dragover");
     const files = kind === "drop" ? event.dataTransfer.files : [];
-    if (files.length && !running && !live && $("token-form").hidden) analyse(files[0]);
+    if (files.length && !work && !live && $("token-form").hidden) analyse(files[0]);
   });
 }
 $("file").addEventListener("change", () => {
@@ -147,25 +225,23 @@ $("file").addEventListener("change", () => {
   if (file) analyse(file);
 });
 $("camera").addEventListener("click", useCamera);
-$("cancel").addEventListener("click", () => running?.abort());
+$("cancel").addEventListener("click", cancel);
 $("stop").addEventListener("click", () => live?.stop());
 $("pause").addEventListener("click", () => {
   $("pause").textContent = live?.pause() ? "Go on" : "Pause";
 });
-$("again").addEventListener("click", () => {
-  clear();
-  show("start");
-});
-$("forget").addEventListener("click", forget);
+$("again").addEventListener("click", startOver);
+$("forget").addEventListener("click", deleteShown);
 $("token-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
     await keepToken($("token").value.trim());
-    say("");
-    show("start");
+    $("token-form").hidden = true;
+    goByAddress();
   } catch (error) {
     complain(error);
   }
   $("token").value = "";
 });
+addEventListener("hashchange", goByAddress);
 greet();

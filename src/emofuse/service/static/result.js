@@ -4,12 +4,13 @@ import { make } from "./player/parts.js";
 import { createPlayer } from "./player/player.js";
 
 const PATIENCE_MS = 4000; // for a film's head
+const HINT = "The service deletes recordings as soon as they are analysed.";
 const KINDS = {
   mp4: "Video with boxes",
   html: "Report",
   json: "JSON",
   csv: "CSV",
-  png: "Picture",
+  png: "Timeline as PNG",
   srt: "SRT",
   vtt: "WebVTT",
   eaf: "ELAN",
@@ -17,30 +18,39 @@ const KINDS = {
 };
 
 /**
- * Show a result: over the recording itself where the browser plays it, else with the video that has boxes in it.
+ * Show a result: over the recording itself where it is here and the browser plays it, else with the video that has
+ * boxes in it, as the service has deleted the recording.
  * @param {(id: string) => HTMLElement} $
  * @param {object} analysis  as the service describes it, done
- * @param {File} file  what was sent
+ * @param {File|null} file  what was sent; null where this page did not send it
  * @param {(error: Error) => void} complain
+ * @param {AbortSignal} signal  nothing is shown once it is aborted
  * @returns {Promise<() => void>}  takes it away again, and frees its memory
  */
-export async function showResult($, analysis, file, complain) {
-  const fetched = (kind) => ask(`analyses/${analysis.id}/results/${kind}`);
+export async function showResult($, analysis, file, complain, signal) {
+  const fetched = (kind) => ask(`analyses/${analysis.id}/results/${kind}`, { signal });
   const timeline = await (await fetched("json")).json();
   const urls = [];
   const keep = (blob) => {
     urls.push(URL.createObjectURL(blob));
     return urls.at(-1);
   };
+  const free = () => urls.forEach((url) => URL.revokeObjectURL(url));
   const isFilm = timeline.source.has_video;
   const media = make(isFilm ? "video" : "audio", { controls: "", preload: "metadata", ...(isFilm ? { playsinline: "" } : {}) });
   let boxes = true;
-  media.src = keep(file);
-  if (isFilm && !(await showsPictures(media)) && analysis.results.mp4) {
-    media.src = keep(await (await fetched("mp4")).blob());
-    boxes = false;
+  try {
+    if (file) media.src = keep(file);
+    if (isFilm && analysis.results.mp4 && !(file && (await showsPictures(media)))) {
+      media.src = keep(await (await fetched("mp4")).blob());
+      boxes = false;
+    }
+    signal.throwIfAborted();
+  } catch (error) {
+    free();
+    throw error;
   }
-  const player = createPlayer($("player"), timeline, { media, boxes });
+  const player = createPlayer($("player"), timeline, { media, boxes, hint: file ? "" : HINT });
   $("name").textContent = analysis.name;
   $("notes").textContent = analysis.notes;
   $("downloads").replaceChildren(...downloads(analysis, fetched, keep, complain));
@@ -48,7 +58,7 @@ export async function showResult($, analysis, file, complain) {
   $("expires").textContent = `The recording has been deleted from the service; results are deleted at ${until}.`;
   return () => {
     player.destroy();
-    for (const url of urls) URL.revokeObjectURL(url);
+    free();
     $("player").replaceChildren();
   };
 }
