@@ -18,6 +18,7 @@ from emofuse.emotions import BASE, RAVDESS
 from emofuse.errors import AssetError
 from emofuse.inference import trial
 from emofuse.inference.bundle import BUNDLES, MANIFEST, load_bundle
+from emofuse.inference.compose import PAGE
 from emofuse.types import Face
 from make_media import Video, picture, record
 from make_networks import clip_spec, write_clip_network
@@ -268,6 +269,23 @@ def test_a_text_model_of_the_hub_is_shown_and_tried(
     monkeypatch.setattr(trial, "load_hub_text", fails)
     failed = emofuse("bundle", "check", made)
     assert failed.code == 1 and "cannot be loaded" in failed.err and "all networks" not in failed.out
+
+
+def test_the_text_model_of_the_hub_goes_along(emofuse, made: Path, tmp_path: Path) -> None:
+    manifest = json.loads((made / MANIFEST).read_text())
+    hub = {"model": "some/model", "weight": 0.5, "temperature": 1.25}
+    (made / MANIFEST).write_text(json.dumps({**manifest, "hub_text": hub}))
+    assert emofuse("bundle", "make", "--from", made, "-o", tmp_path / "b").code == 0
+    assert json.loads((tmp_path / "b" / MANIFEST).read_text())["hub_text"] == hub
+    assert "text: `some/model`" in (tmp_path / "b" / PAGE).read_text()
+    instead = BUNDLES / "base" / "text.onnx"
+    assert emofuse("bundle", "make", f"text={instead}", "--from", made, "-o", tmp_path / "c").code == 0
+    assert "hub_text" not in json.loads((tmp_path / "c" / MANIFEST).read_text())
+    (made / "model").mkdir()  # in the bundle itself, which would be lost when it is made anew
+    (made / MANIFEST).write_text(json.dumps({**manifest, "hub_text": {**hub, "model": "model"}}))
+    refused = emofuse("bundle", "make", "--from", made, "-o", made)
+    assert refused.code == 2 and "lies in the folder that is made anew" in refused.err
+    assert (made / "model").is_dir()
 
 
 def test_the_demo_clip_with_all_three(emofuse, tmp_path: Path, clip: Path, clip_mp4: Path) -> None:

@@ -70,7 +70,10 @@ def make(
         parts[modality] = Part(
             part.file, temperature.get(modality, part.temperature), weight.get(modality, part.weight), prior
         )
-    compose(out, name or out.resolve().name, answers, parts)
+    hub = loaded.manifest.hub_text if loaded is not None and "text" not in given else None
+    if hub is not None and Path(hub.model).resolve().is_relative_to(out.resolve()):
+        raise UsageError(f"the text model {hub.model} lies in the folder that is made anew", "choose another --out")
+    compose(out, name or out.resolve().name, answers, parts, hub)
     OUT.print(f"{escape(str(out / MANIFEST))}: {', '.join(parts)}")
 
 

@@ -20,6 +20,7 @@ from emofuse.inference.bundle import (
     Bundle,
     BundleManifest,
     BundleModality,
+    HubTextSettings,
     ModalitySettings,
     labels_matrix,
     load_bundle,
@@ -45,11 +46,17 @@ class Part:
     prior: tuple[float, ...] | None = None
 
 
-def compose(folder: Path, name: str, labels: Sequence[str], parts: Mapping[BundleModality, Part]) -> None:
+def compose(
+    folder: Path,
+    name: str,
+    labels: Sequence[str],
+    parts: Mapping[BundleModality, Part],
+    hub_text: HubTextSettings | None = None,
+) -> None:
     """Write a bundle, load it, and only then put it in place of what `folder` held: nothing, or another bundle.
 
-    Raises OutputError where `folder` holds anything else or cannot be written, BundleError where the parts make no
-    bundle.
+    hub_text: the text model of the Hub, or a folder of one, that it names; it is not copied. Raises OutputError where
+    `folder` holds anything else or cannot be written, BundleError where the parts make no bundle.
     """
     target = folder.resolve()
     _check_replaceable(target)
@@ -68,7 +75,9 @@ def compose(folder: Path, name: str, labels: Sequence[str], parts: Mapping[Bundl
                 sha256=file_hash(copied),
                 prior=part.prior,
             )
-        manifest = BundleManifest(name=name, version=__version__, labels=tuple(labels), modalities=modalities)
+        manifest = BundleManifest(
+            name=name, version=__version__, labels=tuple(labels), modalities=modalities, hub_text=hub_text
+        )
         (made / MANIFEST).write_text(manifest.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
         bundle = load_bundle(made)
         (made / PAGE).write_text(page(bundle), encoding="utf-8")
@@ -115,6 +124,9 @@ def page(bundle: Bundle) -> str:
     for modality, network in bundle.networks.items():
         settings = manifest.modalities[modality]
         lines += ["", f"## {modality}: `{settings.file}`", "", *_about(network.card, settings)]
+    if manifest.hub_text is not None:
+        own = f"temperature {manifest.hub_text.temperature}; weight {manifest.hub_text.weight}"
+        lines += ["", f"## text: `{manifest.hub_text.model}`", "", f"A text model of the Hugging Face Hub, {own}."]
     return "\n".join(lines) + "\n"
 
 
