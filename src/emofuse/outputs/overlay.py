@@ -176,7 +176,8 @@ def _draw_panel(canvas: Image, moment: Moment, labels: Sequence[str], style: _St
             number = f"{100 * p:.0f}"
             gap = number_px - _text_width(number, style.scale, style.stroke)
             _write(canvas, number, bar_left + bar_px + style.pad + gap, base, ink, style)
-    spoke = " + ".join(m for m in MODALITIES if m in moment.by_modality) or "no face or voice"
+    nobody = "no answer yet" if any(face.emotion for face in moment.faces) else "no face or voice"
+    spoke = " + ".join(m for m in MODALITIES if m in moment.by_modality) or nobody
     base = top + style.pad // 2 + round((n_rows + 0.5) * style.row) + style.cap // 2
     _write(canvas, _fit(spoke, style, right - left - 2 * style.pad), left + style.pad, base, _WHITE, style)
     return (left, top, right, bottom)
