@@ -127,7 +127,7 @@ def test_a_method_s_seeds_may_answer_together(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["iemocap-fusion", "iemocap-dialogue", "iemocap-reference", "iemocap-reference-dialogue", "meld-fusion"]
+    "name", ["iemocap-fusion", "iemocap-dialogue", "iemocap-reference", "iemocap-reference-context", "meld-fusion"]
 )
 def test_the_comparisons_that_ship_are_whole(name: str) -> None:
     settings = load_fusion_comparison(Path(__file__).parents[1] / "recipes" / f"{name}.toml")

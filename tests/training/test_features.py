@@ -139,6 +139,17 @@ def test_a_context_is_the_neighbours_in_the_dialogue_and_no_others() -> None:
     assert rows(before, 2)[0] == [[1, 2, 3]] and before.windows[0].tolist() == [NOBODY, NOBODY, 0]
 
 
+def test_a_context_may_be_of_the_speaker_alone_and_folds_of_speakers_keep_it_apart() -> None:
+    values = tuple(steps(v) for v in (1, 2, 3, 4, 5, 6))
+    data = decode(made(talk(6), acoustic=values), context=1, context_of="speaker")
+    assert rows(data, 0, 1, 2, 5)[0] == [[0, 1, 3], [0, 2, 4], [1, 3, 5], [4, 6, 0]]
+    one, other = (0, 2, 4), (1, 3, 5)
+    assert {data.manifest.clips[i].speaker for i in one}.isdisjoint(data.manifest.clips[i].speaker for i in other)
+    data.check_apart(one, other)
+    with pytest.raises(RecipeError, match="in two parts of a fold"):
+        decode(made(talk(6), acoustic=values), context=1).check_apart(one, other)
+
+
 def test_dialogues_of_two_corpora_are_two_though_they_are_called_alike() -> None:
     sets = [made(talk(2, folder=name), name, acoustic=(steps(1), steps(2))) for name in ("one", "two")]
     data = decode(*sets, context=1)

@@ -120,7 +120,8 @@ class FeatureDataSettings(CorpusSettings):
     train_on: feature sets, by the name of a folder in the data folder or by a path. modalities: those to use; none
     named: all that the set has. pool: one vector of an array's T steps, or the steps themselves, at most max_steps of
     them. context: so many utterances of the same dialogue before an utterance, and after it where context_after, are
-    the steps around it; features are then pooled. normalise_by_speaker: the modalities that are standardised by the
+    the steps around it; features are then pooled. context_of "speaker": its own speaker's alone, which folds of
+    speakers keep apart. normalise_by_speaker: the modalities that are standardised by the
     speaker's own utterances, test speakers too, without their labels: transductive; the others are standardised by the
     training part.
     """
@@ -134,4 +135,5 @@ class FeatureDataSettings(CorpusSettings):
     max_steps: int = Field(64, ge=1)
     context: int = Field(0, ge=0, le=64)
     context_after: bool = True
+    context_of: Literal["dialogue", "speaker"] = "dialogue"
     normalise_by_speaker: tuple[str, ...] = ()

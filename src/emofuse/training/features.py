@@ -25,6 +25,7 @@ from emofuse.wording import counted
 
 NOBODY: Final = -1  # in place of a neighbour, where the dialogue has none
 Steps = NDArray[np.float32]  # (T, D)
+Talk = tuple[Path, str, str]  # corpus, dialogue, and speaker where others do not count
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,15 +114,15 @@ class FeatureData(Utterances):
         context."""
         if not self.settings.context:
             return
-        part_of: dict[tuple[Path, str], int] = {}
+        part_of: dict[Talk, int] = {}
         for number, part in enumerate(parts):
             for i in part:
                 clip = self.manifest.clips[i]
-                if part_of.setdefault(_dialogue(clip), number) != number:
+                if part_of.setdefault(_talk(self.settings, clip), number) != number:
                     raise RecipeError(
                         f"dialogue {clip.dialogue} is in two parts of a fold, and its utterances are each other's "
                         "context",
-                        "choose folds of whole sessions or dialogues, or set data.context=0",
+                        "choose folds of whole sessions or dialogues, or set data.context_of=speaker or data.context=0",
                     )
 
     def note(self) -> str:
@@ -219,25 +220,28 @@ def _table(column: Sequence[Steps | None], n_features: int) -> Table:
 
 
 def _windows(settings: FeatureDataSettings, manifest: Manifest) -> NDArray[np.int64]:
-    """Return (N, S): each utterance between its neighbours in the dialogue, in the manifest's order."""
+    """Return (N, S): each utterance between its neighbours in the dialogue, or in what its speaker says there, in the
+    manifest's order."""
     if not settings.context:
         return np.arange(len(manifest))[:, np.newaxis]
-    dialogues: dict[tuple[Path, str], list[int]] = {}
+    talks: dict[Talk, list[int]] = {}
     for i, clip in enumerate(manifest):
         if not clip.dialogue:
             raise CorpusError(f"{clip.path} names no dialogue", "set data.context=0")
-        dialogues.setdefault(_dialogue(clip), []).append(i)
+        talks.setdefault(_talk(settings, clip), []).append(i)
     before = settings.context
     after = settings.context if settings.context_after else 0
     windows = np.full((len(manifest), before + 1 + after), NOBODY)
-    for turns in dialogues.values():
+    for turns in talks.values():
         padded = np.array([NOBODY] * before + turns + [NOBODY] * after)
         windows[turns] = np.lib.stride_tricks.sliding_window_view(padded, windows.shape[1])
     return windows
 
 
-def _dialogue(clip: Clip) -> tuple[Path, str]:
-    return clip.path.parent, clip.dialogue  # two corpora may call their dialogues alike
+def _talk(settings: FeatureDataSettings, clip: Clip) -> Talk:
+    """Say within what an utterance's context lies: its dialogue, or what its speaker says in it."""
+    speaker = clip.speaker if settings.context_of == "speaker" else ""
+    return clip.path.parent, clip.dialogue, speaker  # two corpora may call their dialogues alike
 
 
 def _digest(arrays: Sequence[Steps | None]) -> str:
