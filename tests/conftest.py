@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from emofuse.assets import cache_folder
-from make_media import Sound, Video, record
+from emofuse.cli.demo import CLIP
+from make_media import Sound, Video, beginning, record
+
+# Before any test imports torch. There is a process of tests for each core: where each has a thread for each core, they
+# wait for one another most of the time, and so do the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,6 +44,12 @@ def talk_mp4(media_dir: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def clip_mp4(media_dir: Path) -> Path:
+    """Return clip.mp4, the first 1.5 s of the clip that ships with the package: a face that smiles, and a voice."""
+    return beginning(CLIP, media_dir / "clip.mp4", 1.5)
+
+
+@pytest.fixture(scope="session")
 def silent_film_mp4(media_dir: Path) -> Path:
     """Return an MP4 of 1 s with pictures alone."""
     return record(media_dir / "film.mp4", Video())
@@ -45,3 +59,27 @@ def silent_film_mp4(media_dir: Path) -> Path:
 def voice_wav(media_dir: Path) -> Path:
     """Return a WAV of 1 s with a 440 Hz tone of amplitude 0.5, mono at 16 kHz."""
     return record(media_dir / "voice.wav", sound=Sound("pcm_s16le", 16_000, "mono"))
+
+
+@pytest.fixture
+def warm_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let worker processes begin as copies of one that has imported all they need, which takes each of them seconds."""
+    from emofuse.training import workers  # it imports torch
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["emofuse.evaluation.folds", "emofuse.training.extract"])
+    monkeypatch.setattr(workers, "get_context", lambda method: context)
+
+
+@pytest.fixture
+def blank_figures() -> Iterator[pytest.MonkeyPatch]:
+    """Make the figures of reports as ever, and save them blank: to render those of one report takes a second.
+
+    A test that looks at them calls `undo`.
+    """
+    from matplotlib.figure import Figure
+
+    white = cv2.imencode(".png", np.full((9, 9, 3), 255, np.uint8))[1].tobytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda figure, name, **options: Path(name).write_bytes(white))
+        yield patch

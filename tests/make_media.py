@@ -184,6 +184,17 @@ def cut(source: Path, path: Path, share: float) -> Path:
     return path
 
 
+def beginning(source: Path, path: Path, duration_s: float) -> Path:
+    """Copy the packets of the first seconds of a recording."""
+    with av.open(str(source)) as whole, av.open(str(path), "w") as output:
+        streams = {stream: output.add_stream_from_template(stream) for stream in whole.streams}
+        for packet in whole.demux():
+            if packet.pts is not None and packet.pts * packet.time_base < duration_s:
+                packet.stream = streams[packet.stream]
+                output.mux_one(packet)
+    return path
+
+
 def spoil(source: Path, path: Path, from_share: float, to_share: float) -> Path:
     """Copy a file with a stretch of its bytes replaced by noise that is the same each time."""
     data = bytearray(source.read_bytes())

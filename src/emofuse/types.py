@@ -18,9 +18,11 @@ MODALITIES: Final[tuple[Modality, ...]] = ("face", "voice", "text", "clip")
 ALWAYS_LISTED: Final[tuple[Modality, ...]] = ("face", "voice", "text")  # clip only where a bundle has such a network
 
 
-def _check(condition: bool, message: str) -> None:
+def _check(condition: bool, message: str, found: object = None) -> None:
+    """Raise ValueError unless the condition holds. `found` is written out only then: an array takes longer than all
+    checks together."""
     if not condition:
-        raise ValueError(message)
+        raise ValueError(message if found is None else f"{message}, not {found}")
 
 
 def _check_times(what: str, start_s: float, end_s: float) -> None:
@@ -116,7 +118,8 @@ class Scores:
         _check(bool(np.isfinite(self.probabilities).all()), "Scores.probabilities must be finite")
         _check(
             abs(float(self.probabilities.sum()) - 1.0) < 1e-3 and float(self.probabilities.min()) >= 0.0,
-            f"Scores.probabilities must be non-negative and sum to 1, not {self.probabilities}",
+            "Scores.probabilities must be non-negative and sum to 1",
+            self.probabilities,
         )
         _check(0.0 <= self.quality <= 1.0, f"Scores.quality must be in [0, 1], not {self.quality}")
         _check(self.end_s >= self.start_s, f"Scores end before they start: {self.start_s} to {self.end_s}")
@@ -149,7 +152,7 @@ class Face:
 
     def __post_init__(self) -> None:
         _check(self.box_xyxy.shape == (4,), f"Face.box_xyxy must be (4,), not {self.box_xyxy.shape}")
-        _check(bool(np.isfinite(self.box_xyxy).all()), f"Face.box_xyxy must be finite, not {self.box_xyxy}")
+        _check(bool(np.isfinite(self.box_xyxy).all()), "Face.box_xyxy must be finite", self.box_xyxy)
         _check(math.isfinite(self.score), f"Face.score must be finite, not {self.score}")
         _check(
             self.landmarks is None or self.landmarks.shape == (5, 2),

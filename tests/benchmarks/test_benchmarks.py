@@ -63,9 +63,9 @@ def test_repetitions_are_parted_by_the_sixth_number_of_a_name() -> None:
     assert load("learning").repetitions(Manifest("made", ("happy",), clips, "")) == ((1, 2), (0,))
 
 
-def test_modes_counts_what_they_are_compared_by() -> None:
+def test_modes_counts_what_they_are_compared_by(clip_mp4: Path) -> None:
     modes = load("modes")
-    clip = Clip(ROOT / "src" / "emofuse" / "demo" / "clip.mp4", "happy", "nobody")
+    clip = Clip(clip_mp4, "happy", "nobody")
     bundle, make_detector = load_bundle(), detector_maker(lambda line: None)
     found = {mode: modes.Measured() for mode in ("queue", "frame")}
     for mode, measured in found.items():

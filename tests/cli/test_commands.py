@@ -13,7 +13,6 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from emofuse.cli.demo import CLIP
 from emofuse.media import open_media, probe
 from emofuse.outputs.writers import suffix
 from emofuse.recordings.plan import FORMATS
@@ -27,8 +26,8 @@ def left_over(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.rglob("*") if p.is_file())
 
 
-def test_analyze_writes_every_format(emofuse, tmp_path: Path) -> None:
-    result = emofuse("analyze", CLIP, "-o", tmp_path / "out")
+def test_analyze_writes_every_format(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
+    result = emofuse("analyze", clip_mp4, "-o", tmp_path / "out")
     assert result.code == 0, result.err
     assert left_over(tmp_path / "out") == ["clip.csv", "clip.json", "clip.mp4"]
     document = json.loads((tmp_path / "out" / "clip.json").read_text())
@@ -37,7 +36,7 @@ def test_analyze_writes_every_format(emofuse, tmp_path: Path) -> None:
     assert document["summary"]["why"] == {"text": "no transcript"}
     rows = list(csv.DictReader((tmp_path / "out" / "clip.csv").open(newline="")))
     assert [float(r["time_s"]) for r in rows] == [m["time_s"] for m in document["moments"]]
-    with open_media(CLIP) as media:
+    with open_media(clip_mp4) as media:
         times = [p.time_s for p in media if isinstance(p, Frame)]
     with open_media(tmp_path / "out" / "clip.mp4") as media:
         drawn = [p.time_s for p in media if isinstance(p, Frame)]
@@ -46,8 +45,8 @@ def test_analyze_writes_every_format(emofuse, tmp_path: Path) -> None:
     assert "clip.json" in result.out and document["summary"]["label"] in result.out
 
 
-def test_only_the_formats_asked_for(emofuse, tmp_path: Path) -> None:
-    assert emofuse("analyze", CLIP, "-o", tmp_path, "--formats", "csv", "--mode", "frame").code == 0
+def test_only_the_formats_asked_for(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
+    assert emofuse("analyze", clip_mp4, "-o", tmp_path, "--formats", "csv", "--mode", "frame").code == 0
     assert left_over(tmp_path) == ["clip.csv"]
 
 
@@ -136,15 +135,17 @@ def test_an_index_of_somebody_else_is_not_replaced(emofuse, tmp_path: Path, voic
     assert left_over(tmp_path) == ["index.html"]
 
 
-def test_every_format_at_once(emofuse, tmp_path: Path) -> None:
-    result = emofuse("analyze", CLIP, "-o", tmp_path, "--formats", ",".join(FORMATS))
+def test_every_format_at_once(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
+    result = emofuse("analyze", clip_mp4, "-o", tmp_path, "--formats", ",".join(FORMATS))
     assert result.code == 0, result.err
     assert left_over(tmp_path) == sorted(f"clip.{suffix(kind)}" for kind in FORMATS)
     assert 'src="./clip.mp4"' in (tmp_path / "clip.html").read_text(encoding="utf-8")
 
 
-def test_jobs_give_what_one_at_a_time_gives(emofuse, tmp_path: Path, bad: dict[str, Path], talk_mp4: Path) -> None:
-    shutil.copy(CLIP, tmp_path / "one.mp4")
+def test_jobs_give_what_one_at_a_time_gives(
+    emofuse, tmp_path: Path, bad: dict[str, Path], talk_mp4: Path, clip_mp4: Path
+) -> None:
+    shutil.copy(clip_mp4, tmp_path / "one.mp4")
     shutil.copy(talk_mp4, tmp_path / "two.mp4")
     inputs = (tmp_path / "one.mp4", tmp_path / "two.mp4", bad["text"])
     together = emofuse("analyze", *inputs, "-o", tmp_path / "b", "--jobs", 2, "--formats", "json")
@@ -167,7 +168,8 @@ def test_damaged_files_give_what_is_left_of_them(emofuse, tmp_path: Path, media_
 
 def test_one_pixel_and_8k(emofuse, tmp_path: Path) -> None:
     tiny = record(tmp_path / "tiny.mkv", Video(size=(1, 1), codec="ffv1", pix_fmt="gray", times=(0.0, 0.04)))
-    huge = record(tmp_path / "huge.mp4", Video(size=(7680, 4320), times=(0.0, 0.04)))
+    plainly = {"preset": "ultrafast"}
+    huge = record(tmp_path / "huge.mp4", Video(size=(7680, 4320), times=(0.0, 0.04), options=plainly))
     result = emofuse("analyze", tiny, huge, "-o", tmp_path / "out")
     assert result.code == 0, result.err
     assert probe(tmp_path / "out" / "huge.mp4").width == 3840
@@ -190,21 +192,21 @@ def test_a_folder_without_recordings(emofuse, tmp_path: Path) -> None:
         (["--jobs", "0"], "jobs"),
     ],
 )
-def test_wrong_usage_exits_with_2(emofuse, tmp_path: Path, arguments: list[str], says: str) -> None:
-    result = emofuse("analyze", CLIP, "-o", tmp_path / "out", *arguments)
+def test_wrong_usage_exits_with_2(emofuse, tmp_path: Path, arguments: list[str], says: str, clip_mp4: Path) -> None:
+    result = emofuse("analyze", clip_mp4, "-o", tmp_path / "out", *arguments)
     assert result.code == 2 and says in result.err
     assert left_over(tmp_path) == []
 
 
-def test_an_output_folder_that_cannot_be_written(emofuse, tmp_path: Path) -> None:
+def test_an_output_folder_that_cannot_be_written(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    result = emofuse("analyze", CLIP, "-o", tmp_path / "file")
+    result = emofuse("analyze", clip_mp4, "-o", tmp_path / "file")
     assert result.code == 3 and "cannot make the folder" in result.err
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-def test_a_recording_is_never_replaced(emofuse, tmp_path: Path) -> None:
-    source = Path(shutil.copy(CLIP, tmp_path / "clip.mp4"))
+def test_a_recording_is_never_replaced(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
+    source = Path(shutil.copy(clip_mp4, tmp_path / "clip.mp4"))
     before = source.read_bytes()
     result = emofuse("analyze", source, "-o", tmp_path)
     assert result.code == 2 and "would replace" in result.err
@@ -218,19 +220,19 @@ def limited(size: int):
     return limit
 
 
-def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, clip_mp4: Path) -> None:
     """A limit on the size of files stands in for a full disk: the write fails half-way."""
     code = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from emofuse.cli.main import run; run()"
-    call = [sys.executable, "-c", code, "analyze", str(CLIP), "-o", str(tmp_path / "out")]
+    call = [sys.executable, "-c", code, "analyze", str(clip_mp4), "-o", str(tmp_path / "out")]
     done = subprocess.run(call, capture_output=True, text=True, preexec_fn=limited(60_000), env=dict(os.environ))
     assert done.returncode == 3, done.stderr
     assert "Traceback" not in done.stderr and "clip.mp4" in done.stderr
     assert not (tmp_path / "out").exists() or left_over(tmp_path / "out") == []
 
 
-def test_the_two_root_scripts(tmp_path: Path) -> None:
+def test_the_two_root_scripts(tmp_path: Path, clip_mp4: Path) -> None:
     root = Path(__file__).parents[2]
-    call = [sys.executable, "run_inference.py", "--video_path", str(CLIP), "-o", str(tmp_path), "--formats", "json"]
+    call = [sys.executable, "run_inference.py", "--video_path", str(clip_mp4), "-o", str(tmp_path), "--formats", "json"]
     done = subprocess.run(call, capture_output=True, text=True, cwd=root)
     assert done.returncode == 0, done.stderr
     assert left_over(tmp_path) == ["clip.json"]

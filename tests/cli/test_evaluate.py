@@ -23,6 +23,7 @@ from emofuse.inference.bundle import BUNDLES
 from emofuse.training.fit import load_weights
 from make_ravdess import write_ravdess
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
 Emofuse = Callable[..., Any]
 Write = Callable[..., Path]
 TINY = """
@@ -88,13 +89,16 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if path.is_file()}
 
 
-def test_evaluate_writes_a_report_that_its_command_makes_again(emofuse: Emofuse, tiny: Path, data: Path) -> None:
+def test_evaluate_writes_a_report_that_its_command_makes_again(
+    emofuse: Emofuse, tiny: Path, data: Path, blank_figures: pytest.MonkeyPatch
+) -> None:
+    blank_figures.undo()
     result = emofuse("evaluate", tiny.name, "train.lr=0.02", *QUICK, "--data", data, "-o", "out")
     assert result.code == 0, result.err
     assert {"report.json", "report.md", "report.html", "predictions.csv"} <= names(Path("out"))
     pictures = list(Path("out").glob("*.png"))
     assert len(pictures) >= 3
-    assert all(cv2.imread(str(path)) is not None for path in pictures)
+    assert all(cv2.imread(str(path)).shape[1] == 1200 for path in pictures)
     report = read_report("out")
     assert isinstance(report, EvaluationReport)
     assert (report.title, report.stamp.seeds, report.stamp.leaky) == ("tiny on RAVDESS speech", (3,), False)
@@ -108,7 +112,7 @@ def test_evaluate_writes_a_report_that_its_command_makes_again(emofuse: Emofuse,
     assert result.out.splitlines()[-1] == "out/report.html"
     again = emofuse(*shlex.split(report.stamp.command)[1:], "--data", data, "-o", "again", "--jobs", "1")
     assert again.code == 0, again.err
-    for name in ("report.json", "report.md", "predictions.csv"):
+    for name in ("report.json", "report.md", "predictions.csv", "confusion.png"):
         assert Path("again", name).read_bytes() == Path("out", name).read_bytes()
 
 

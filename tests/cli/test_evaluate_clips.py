@@ -17,6 +17,7 @@ from emofuse.training import video
 from emofuse.training.fit import load_weights
 from make_films import EMOTIONS, find_red_squares, write_film, write_films
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
 Emofuse = Callable[..., Any]
 TRAIN = """
 [train]

@@ -34,20 +34,20 @@ SUMMARY = re.compile(
 )
 
 
-def test_a_recording_read_whole_is_kept_as_analyze_gives_it(emofuse: Emofuse, tmp_path: Path) -> None:
-    done = emofuse("live", "--file", CLIP, "--view", "none", "--record", tmp_path, "--mode", "queue")
+def test_a_recording_read_whole_is_kept_as_analyze_gives_it(emofuse: Emofuse, tmp_path: Path, clip_mp4: Path) -> None:
+    done = emofuse("live", "--file", clip_mp4, "--view", "none", "--record", tmp_path, "--mode", "queue")
     assert done.code == 0
     (found,) = SUMMARY.findall(" ".join(done.out.split()))
     assert found[1] == "0"
     (path,) = tmp_path.glob("live-*.json")
     kept = json.loads(path.read_text(encoding="utf-8"))
-    wanted = package.analyze(CLIP, mode="queue").to_json()
+    wanted = package.analyze(clip_mp4, mode="queue").to_json()
     assert kept["moments"] == wanted["moments"] and kept["summary"] == wanted["summary"]
-    assert Timeline.from_json(kept).source.path == str(CLIP)
+    assert Timeline.from_json(kept).source.path == str(clip_mp4)
     (video,) = tmp_path.glob("live-*.mp4")
     assert str(path) in done.out.replace("\n", "") and str(video) in done.out.replace("\n", "")
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
-    with av.open(str(video)) as ours, av.open(str(CLIP)) as theirs:
+    with av.open(str(video)) as ours, av.open(str(clip_mp4)) as theirs:
         assert ours.streams.video[0].frames == theirs.streams.video[0].frames
         assert ours.streams.video[0].height > theirs.streams.video[0].height  # the chart is under the picture
 

@@ -13,6 +13,7 @@ from emofuse.inference.bundle import BUNDLES, load_bundle
 from make_meld import write_meld
 from quick_export import quick_exporter
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
 Emofuse = Callable[..., Any]
 RECIPE = """
 name = "text"

@@ -15,6 +15,7 @@ from emofuse.inference import recogniser
 from emofuse.recordings import words
 from emofuse.transcripts import Transcript
 from emofuse.types import Line
+from make_media import beginning
 from stand_in_text import StandInText
 
 SCHEMA = json.loads(files("emofuse.outputs").joinpath("timeline.schema.json").read_text(encoding="utf-8"))
@@ -46,7 +47,8 @@ def document(folder: Path, name: str = "clip") -> dict:
 def test_a_transcript_is_used_like_the_other_modalities(emofuse, tmp_path: Path, scorer) -> None:
     srt = tmp_path / "said.srt"
     srt.write_text(SRT)
-    result = emofuse("analyze", CLIP, "--transcript", srt, "--text-model", "some/model", "-o", tmp_path / "out")
+    film = beginning(CLIP, tmp_path / "clip.mp4", 2.5)
+    result = emofuse("analyze", film, "--transcript", srt, "--text-model", "some/model", "-o", tmp_path / "out")
     assert result.code == 0, result.err
     made = document(tmp_path / "out")
     assert made["summary"]["used"] == ["face", "voice", "text"] and made["summary"]["why"] == {}

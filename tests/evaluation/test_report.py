@@ -184,6 +184,7 @@ def test_the_html_needs_nothing_but_itself(folder: Path) -> None:
     assert "prefers-color-scheme: dark" in page
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_what_has_no_data_is_not_spoken_of(honest: EvaluationReport, tmp_path: Path) -> None:
     bare = {"curves": (), "anchors": (), "by_speaker": (), "by_sex": (), "leak": None}
     write_report(honest.model_copy(update=bare), tmp_path)
@@ -230,6 +231,7 @@ def test_names_cannot_break_the_pages(tmp_path: Path) -> None:
     assert nasty in visible(page)
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_a_second_report_replaces_the_first(honest: EvaluationReport, tmp_path: Path) -> None:
     write_report(honest, tmp_path)
     second = write_report(report(model="other", curves=(), leak=None), tmp_path)
@@ -238,6 +240,7 @@ def test_a_second_report_replaces_the_first(honest: EvaluationReport, tmp_path: 
     assert "other" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_a_stop_in_the_middle_leaves_no_half_file(
     folder: Path, honest: EvaluationReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def bomb(path: Path, width: int, height: int) -> Path:
     with av.open(str(path), "w") as out:
         track = out.add_stream("qtrle", rate=25, width=width, height=height, pix_fmt="gray")
         frame = av.VideoFrame(width, height, "gray")
+        frame.planes[0].update(bytes(frame.planes[0].buffer_size))  # where anything may have been
         frame.pts, frame.time_base = 0, Fraction(1, 25)
         out.mux(track.encode(frame))
         out.mux(track.encode())

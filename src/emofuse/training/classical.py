@@ -10,9 +10,6 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import recall_score
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from emofuse.assets import find
 from emofuse.config import SvmSettings, VoiceNetSettings
@@ -119,6 +116,8 @@ def run_svm(settings: SvmSettings, speech: Utterances, features: NDArray[np.floa
 
     features: (N, D) of every clip. Classes weigh alike. Deterministic.
     """
+    from sklearn.metrics import recall_score  # here, for every process that trains a network loads this file too
+
     train = fold.train + speech.added_to(fold)
     if settings.normalise == "speaker":
         features = standardise_by_speaker(features, [clip.speaker for clip in speech.manifest])
@@ -142,6 +141,9 @@ def _decide(
     train: Sequence[int],
     test: Sequence[int],
 ) -> NDArray[np.float32]:
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
     scaler = StandardScaler().fit(features[list(train)])
     # gamma: 1 / D, since standardised features have a variance of 1; for a linear kernel C is of the same scale then
     machine = SVC(C=c, kernel=settings.kernel, gamma=1 / features.shape[1], class_weight="balanced")

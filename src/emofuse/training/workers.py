@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -11,8 +12,6 @@ from functools import partial
 from multiprocessing import active_children, get_context
 from types import FrameType
 from typing import Any, TypeVar
-
-import torch
 
 from emofuse.errors import EmofuseError
 
@@ -49,7 +48,8 @@ _is_stopped = False  # of a worker process: it takes SystemExit for a result, an
 
 def _start(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
-    torch.set_num_threads(1)
+    if torch := sys.modules.get("torch"):  # else it will heed the variable when it is imported
+        torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
     signal.signal(signal.SIGTERM, _stop)
     start(*arguments)
