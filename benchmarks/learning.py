@@ -46,7 +46,7 @@ SIZES: Final[dict[str, tuple[str, ...]]] = {
     "cnn3d": (*FIRST, "train.epochs=40"),
     "resnet-lstm": (*RESNET, "data.n_frames=4", "train.epochs=60"),
     "resnet-transformer": RESNET,
-    "r3d": ("model.pretrained=false", *SMALL, "data.n_frames=4", "train.epochs=20"),
+    "r3d": ("model.pretrained=false", *SMALL, "data.n_frames=4", "train.epochs=40"),
     "mvit": ("model.pretrained=false", "model.size=tiny", *SMALL, "train.epochs=60"),
     "face-sequence": ("train.epochs=60", "train.lr=5e-3"),
     "frame-lstm-mel": (*RESNET, "model.modality_dropout=0"),

@@ -109,7 +109,9 @@ def main() -> None:
     for name, found in learnt.items():
         low, high = found["interval_95"]
         part = f"{found['repetitions']:.0%} ({low:.0%} to {high:.0%})"
-        print(f"| `{name}` | {found['memorised']:.0%} | {part} | `{' '.join(sorted(found['overrides']))}` |")
+        changed = {key: value for key, _, value in (one.partition("=") for one in found["overrides"])}  # the last counts
+        said = " ".join(f"{key}={value}" for key, value in sorted(changed.items()))
+        print(f"| `{name}` | {found['memorised']:.0%} | {part} | `{said}` |")
 
 
 def describe(recipe: Recipe, name: str, cost: dict[str, float], scores: dict[str, float]) -> tuple[str, str]:
