@@ -109,7 +109,7 @@ def main() -> None:
     for name, found in learnt.items():
         low, high = found["interval_95"]
         part = f"{found['repetitions']:.0%} ({low:.0%} to {high:.0%})"
-        changed = {key: value for key, _, value in (one.partition("=") for one in found["overrides"])}  # the last counts
+        changed = dict(one.split("=", 1) for one in found["overrides"])  # of one key the last counts
         said = " ".join(f"{key}={value}" for key, value in sorted(changed.items()))
         print(f"| `{name}` | {found['memorised']:.0%} | {part} | `{said}` |")
 

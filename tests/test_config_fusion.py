@@ -103,6 +103,10 @@ def test_what_is_amiss_is_named(write: Write, text: str, message: str, hint: str
         ('[methods.l]\nmodel = { name = "late-fusion", members = ["text"] }', "method 'l' puts two or more"),
         ('leave_out = ["early", "late-vote", "late-learned", "gated", "attention", "unified"]', "needs .* a fusion"),
         ('[data]\nmodalities = ["lexical"]', "only lexical features: there is nothing to fuse"),
+        (
+            '[data]\nmodalities = ["acoustic", "lexical"]\n[methods.early]\ndata = { modalities = ["visual"] }',
+            "method 'early': data.modalities: the comparison leaves out 'visual'",
+        ),
     ],
 )
 def test_methods_that_do_not_fit_are_named(write: Write, text: str, message: str) -> None:

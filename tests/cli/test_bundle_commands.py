@@ -278,6 +278,9 @@ def test_the_text_model_of_the_hub_goes_along(emofuse, made: Path, tmp_path: Pat
     assert emofuse("bundle", "make", "--from", made, "-o", tmp_path / "b").code == 0
     assert json.loads((tmp_path / "b" / MANIFEST).read_text())["hub_text"] == hub
     assert "text: `some/model`" in (tmp_path / "b" / PAGE).read_text()
+    louder = emofuse("bundle", "make", "--from", made, "-o", tmp_path / "b", "--weight", "text=3")
+    assert louder.code == 0, louder.err
+    assert json.loads((tmp_path / "b" / MANIFEST).read_text())["hub_text"] == {**hub, "weight": 3.0}
     instead = BUNDLES / "base" / "text.onnx"
     assert emofuse("bundle", "make", f"text={instead}", "--from", made, "-o", tmp_path / "c").code == 0
     assert "hub_text" not in json.loads((tmp_path / "c" / MANIFEST).read_text())

@@ -98,6 +98,20 @@ def test_the_best_single_modality_is_chosen_on_the_validation_parts(compared: Co
         assert method.valid == pytest.approx(np.mean(each))
 
 
+def test_ensembles_are_compared_with_ensembles(change: Change, compared: Compared) -> None:
+    together = 'methods.{0}-all={{model={{name="late-fusion",members=["{0}"],over_seeds=true}}}}'
+    settings = change(*(together.format(name) for name in ("audio", "text", "early")))
+    runs = run_methods(settings, None, Setting(compared.folder, settings.seeds, COMMAND))
+    report = fusion_report(settings, runs, COMMAND)
+    assert {m.name for m in report.methods if m.over_seeds} == {"audio-all", "text-all", "early-all"}
+    rivals = {v.fusion: v.single for v in report.verdicts}
+    assert rivals["early-all"] == max(("audio-all", "text-all"), key=lambda name: report.named(name).valid)
+    assert {rivals[name] for name in rivals if name != "early-all"} == {compared.report.best_single}
+    seeds = runs.ran["early-all"][0].predictions.log_probabilities
+    assert len(seeds) == len(settings.seeds) > 1 and all(np.array_equal(seed, seeds[0]) for seed in seeds)
+    assert "compared with the best single modality that is one, too" in to_markdown(fusion_document(report))
+
+
 def test_late_fusions_use_the_trainings_of_the_single_modalities(compared: Compared) -> None:
     trained = {path.name for path in (compared.folder / "trainings").iterdir()}
     assert trained == {"audio", "text", "early", "attention"}

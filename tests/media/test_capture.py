@@ -154,3 +154,9 @@ def test_a_file_that_is_closed_stops_waiting(talk_mp4: Path) -> None:
 
     source = PacedFile(talk_mp4, now=clock, sleep=close_soon)
     assert max(p.time_s for p in source.packets()) < 0.6
+
+
+def test_a_file_that_was_closed_before_is_not_read(talk_mp4: Path) -> None:
+    source = PacedFile(talk_mp4, is_paced=False)
+    source.close()
+    assert list(source.packets()) == []

@@ -14,7 +14,15 @@ from emofuse.card import InputSpec
 from emofuse.cli.console import OUT, note
 from emofuse.emotions import BASE, LABEL_SETS
 from emofuse.errors import UsageError
-from emofuse.inference.bundle import MANIFEST, Bundle, BundleManifest, BundleModality, load_bundle, load_network
+from emofuse.inference.bundle import (
+    MANIFEST,
+    Bundle,
+    BundleManifest,
+    BundleModality,
+    HubTextSettings,
+    load_bundle,
+    load_network,
+)
 from emofuse.inference.compose import Part, common_labels, compose
 from emofuse.inference.trial import HubTrial, try_bundle, try_hub_text
 
@@ -59,8 +67,10 @@ def make(
     parts = _parts(given, loaded)
     if not parts:
         raise UsageError("a bundle needs a network", "for example clip=model.onnx, or --from base")
-    if absent := [m for m in (*temperature, *weight) if m not in parts]:
-        raise UsageError(f"there is no {absent[0]} network in the bundle", f"it has {', '.join(parts)}")
+    hub = _hub_text(loaded, out, temperature, weight) if loaded is not None and "text" not in given else None
+    there = dict.fromkeys((*parts, *(["text"] if hub else [])))
+    if absent := [m for m in (*temperature, *weight) if m not in there]:
+        raise UsageError(f"there is no {absent[0]} network in the bundle", f"it has {', '.join(there)}")
     cards = [load_network(part.file, m).card for m, part in parts.items()]
     answers = wanted or common_labels(cards, loaded.labels if loaded else BASE)
     for modality, part in parts.items():
@@ -70,11 +80,23 @@ def make(
         parts[modality] = Part(
             part.file, temperature.get(modality, part.temperature), weight.get(modality, part.weight), prior
         )
-    hub = loaded.manifest.hub_text if loaded is not None and "text" not in given else None
-    if hub is not None and Path(hub.model).resolve().is_relative_to(out.resolve()):
-        raise UsageError(f"the text model {hub.model} lies in the folder that is made anew", "choose another --out")
     compose(out, name or out.resolve().name, answers, parts, hub)
     OUT.print(f"{escape(str(out / MANIFEST))}: {', '.join(parts)}")
+
+
+def _hub_text(
+    base: Bundle, out: Path, temperature: Mapping[BundleModality, float], weight: Mapping[BundleModality, float]
+) -> HubTextSettings | None:
+    """Take the text model of the Hub from a bundle, with the say that is given to the words."""
+    hub = base.manifest.hub_text
+    if hub is None:
+        return None
+    if Path(hub.model).is_absolute():  # a folder of one
+        if Path(hub.model).is_relative_to(out.resolve()):
+            raise UsageError(f"the text model {hub.model} lies in the folder that is made anew", "choose another --out")
+        note(f"the text model stays where it is: {hub.model}")
+    new = {"temperature": temperature.get("text", hub.temperature), "weight": weight.get("text", hub.weight)}
+    return hub.model_copy(update=new)
 
 
 def _parts(given: Mapping[BundleModality, Path], base: Bundle | None) -> dict[BundleModality, Part]:

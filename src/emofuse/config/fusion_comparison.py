@@ -174,6 +174,9 @@ class FusionComparisonSettings(Settings):
         if fixed:
             raise RecipeError(f"method {name!r}: data.{fixed[0]} is the same for all methods", "set it in [data]")
         data = {**self.data.model_dump(), **method.data}
+        foreign = [m for m in data["modalities"] if self.data.modalities and m not in self.data.modalities]
+        if foreign:
+            raise RecipeError(f"method {name!r}: data.modalities: the comparison leaves out {foreign[0]!r}")
         train = {**self.train.model_dump(), **method.train}
         document = {"name": name, "seed": self.seeds[0], "data": data, "model": method.model.model_dump()}
         try:

@@ -64,7 +64,7 @@ class LateFusionSettings(Settings):
     them. rule "learned" weighs the log-probabilities as fits the validation speakers best, "product" weighs them alike;
     "mean" averages calibrated probabilities; "vote" takes what most members say, the sum of their probabilities where
     as many say another. over_seeds: what stands for a member is the mean of the calibrated log-probabilities of its
-    trainings with all seeds, a deep ensemble (arXiv:1612.01474); it may then be the only one.
+    trainings with all seeds: a deep ensemble (arXiv:1612.01474), but pooled logarithmically; it may be the only one.
     """
 
     name: Literal["late-fusion"] = "late-fusion"

@@ -46,10 +46,14 @@ class Ran:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Runs:
-    """Everything that was run. ran: of every method, a Ran for each draw. looks_at: the modalities of every method."""
+    """Everything that was run. ran: of every method, a Ran for each draw. looks_at: the modalities of every method.
+
+    over_seeds: the methods whose networks of all seeds answer as one.
+    """
 
     modalities: tuple[str, ...]
     looks_at: Mapping[str, tuple[str, ...]]
+    over_seeds: frozenset[str]
     conditions: tuple[Condition, ...]
     splits: tuple[Split, ...]
     clips: tuple[DrawnClips, ...]
@@ -96,6 +100,11 @@ def run_methods(
     return Runs(
         modalities=whole.modalities,
         looks_at={name: looks_at(recipe, whole.modalities) for name, recipe in recipes.items()},
+        over_seeds=frozenset(
+            name
+            for name, recipe in recipes.items()
+            if isinstance(recipe.model, LateFusionSettings) and recipe.model.over_seeds
+        ),
         conditions=tuple(listed),
         splits=splits,
         clips=tuple(_drawn_clips(whole, split, unit) for split in splits),

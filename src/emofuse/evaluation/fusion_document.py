@@ -64,12 +64,13 @@ def _reading(report: FusionReport) -> str:
 
 
 def _verdict(report: FusionReport) -> list[Block]:
-    single = report.named(report.best_single)
     others = ", ".join(f"{m.name} {percent(m.valid)}" for m in report.methods if m.is_single)
     chosen = (
-        f"Each fusion against {single.name} alone, the single modality with the highest {report.metric} on the "
+        f"Each fusion against {report.best_single} alone, the single modality with the highest {report.metric} on the "
         f"validation parts ({others}); the test parts had no say in that choice."
     )
+    if any(m.over_seeds for m in report.methods):
+        chosen += " What is an ensemble over seeds is compared with the best single modality that is one, too."
     tests = {verdict.fusion: verdict for verdict in report.verdicts}
     return [
         Heading("Does fusion help?"),

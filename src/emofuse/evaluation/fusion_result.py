@@ -30,11 +30,13 @@ class StyleScore(_Part):
 class FusionMethod(_Part):
     """One method. valid: the comparison's metric on the validation parts, mean over folds, seeds and draws.
 
-    modalities: what it looks at. confusion: counts, rows are the truth, mean over seeds and draws.
+    modalities: what it looks at. over_seeds: whether its networks of all seeds answer as one. confusion: counts, rows
+    are the truth, mean over seeds and draws.
     """
 
     name: str
     is_single: bool
+    over_seeds: bool
     modalities: tuple[str, ...]
     n_parameters: int | None
     stamp: Stamp
@@ -50,7 +52,8 @@ class FusionMethod(_Part):
 
 
 class Verdict(PairedTest):
-    """A fusion against the single modality that did best on the validation parts."""
+    """A fusion against the single modality that did best on the validation parts; where the fusion's seeds answer as
+    one, against the best whose seeds do, too."""
 
     fusion: str
     single: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -34,26 +34,27 @@ def fusion_report(settings: FusionComparisonSettings, runs: Runs, command: str) 
     """Score every method, test each fusion against the best single modality, and share its score out.
 
     The best single modality is the one with the highest score on the validation parts: the test parts do not choose it.
+    What is an ensemble over seeds is compared with the best ensemble, as one is better than its networks.
     command: what makes the comparison again.
     """
     answers = {name: _answers(runs, ran) for name, ran in runs.ran.items()}
     under = {name: _answers_under(runs, ran) for name, ran in runs.ran.items()}
     methods = tuple(_method(settings, runs, name, answers[name]) for name in runs.ran)
-    best = max((m for m in methods if m.is_single), key=lambda m: m.valid).name
-    fusions = [m.name for m in methods if not m.is_single]
+    rivals = {m.name: _best_single(methods, m.over_seeds) for m in methods if not m.is_single}
+    fusions = list(rivals)
     return FusionReport(
         name=settings.name,
         metric=settings.metric,
         unit=f"{runs.unit}s",
         method=_how(settings.metric, runs, len(fusions)),
-        best_single=best,
+        best_single=_best_single(methods, over_seeds=False),
         command=command,
         n_draws=len(runs.splits),
         remarks=tuple(filter(None, (*runs.notes, settings.remark))),
         published=settings.published,
         modalities=runs.modalities,
         methods=methods,
-        verdicts=_verdicts(settings.metric, runs, fusions, best, answers),
+        verdicts=_verdicts(settings.metric, runs, rivals, answers),
         contributions=tuple(_contribution(settings.metric, runs, name, answers[name], under[name]) for name in fusions),
         corrupted=tuple(
             Corrupted(
@@ -68,6 +69,12 @@ def fusion_report(settings: FusionComparisonSettings, runs: Runs, command: str) 
             if condition.what != "only"
         ),
     )
+
+
+def _best_single(methods: Sequence[FusionMethod], over_seeds: bool) -> str:
+    single = [m for m in methods if m.is_single]
+    alike = [m for m in single if m.over_seeds == over_seeds]
+    return max(alike or single, key=lambda m: m.valid).name
 
 
 def _answers(runs: Runs, ran: Sequence[Ran]) -> Answers:
@@ -95,6 +102,7 @@ def _method(settings: FusionComparisonSettings, runs: Runs, name: str, said: Ans
     return FusionMethod(
         name=name,
         is_single=len(runs.looks_at[name]) == 1,
+        over_seeds=name in runs.over_seeds,
         modalities=runs.looks_at[name],
         n_parameters=report.n_parameters,
         # a method's own report names what evaluates one recipe, which is not what was run
@@ -137,16 +145,16 @@ def _by_style(metric: str, runs: Runs, said: Answers) -> tuple[StyleScore, ...]:
     return tuple(scores)
 
 
-def _verdicts(
-    metric: str, runs: Runs, fusions: Sequence[str], best: str, answers: dict[str, Answers]
-) -> tuple[Verdict, ...]:
-    single = by_unit(runs.clips, answers[best])
-    drawn = [paired_difference(METRICS[metric], by_unit(runs.clips, answers[name]), single) for name in fusions]
+def _verdicts(metric: str, runs: Runs, rivals: Mapping[str, str], answers: dict[str, Answers]) -> tuple[Verdict, ...]:
+    """Compare each fusion with its rival, a single modality."""
+    compared = {*rivals, *rivals.values()}
+    counts = {name: by_unit(runs.clips, answers[name]) for name in compared}
+    drawn = [paired_difference(METRICS[metric], counts[name], counts[best]) for name, best in rivals.items()]
     right = {
         name: np.array(list(voted([one.predictions for one in runs.ran[name]], runs.clips).values()))
-        for name in (*fusions, best)
+        for name in compared
     }
-    exact = [mcnemar(right[name], right[best]) for name in fusions]
+    exact = [mcnemar(right[name], right[best]) for name, best in rivals.items()]
     drawn_holm, exact_holm = holm([p for _, _, p in drawn]), holm(exact)
     return tuple(
         Verdict(
@@ -160,7 +168,7 @@ def _verdicts(
             p_mcnemar=exact[i],
             p_mcnemar_holm=exact_holm[i],
         )
-        for i, name in enumerate(fusions)
+        for i, (name, best) in enumerate(rivals.items())
     )
 
 

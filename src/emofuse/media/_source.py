@@ -16,7 +16,9 @@ class ReadOnce(ABC):
         self._is_closed = self._is_read = False
 
     def packets(self) -> Iterator[Packet]:
-        """See PacketSource."""
+        """See PacketSource. After `close` there are none."""
+        if self._is_closed:
+            return
         self._is_read = True
         try:
             yield from self._read()
