@@ -36,6 +36,12 @@ def write_slowly(path: Path) -> str:
     return path.name
 
 
+def n_threads(item: int) -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
 def die(item: int) -> None:
     os._exit(1)
 
@@ -46,6 +52,15 @@ def test_results_come_in_order_and_errors_as_they_are() -> None:
         with pytest.raises(UsageError, match="-1 is negative"):
             next(results)
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_process_has_one_thread_be_torch_there_or_not(is_there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from emofuse.training.fit import quiet  # brings torch to the process that is given it
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with closing(run_at_once(n_threads, [1], 1, *((quiet, ()) if is_there else (start, (0,))))) as results:
+        assert list(results) == [1]
 
 
 def test_a_consumer_that_stops_stops_every_process(tmp_path: Path) -> None:
