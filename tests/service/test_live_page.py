@@ -90,6 +90,45 @@ def test_stopping_before_it_has_begun_lets_the_camera_go(browser: Any, served: s
     click(browser, "#stop")
 
 
+# Lets what a class can do wait until `goOn()`, and keeps what hears.
+SLOW = """
+const [kind, name] = arguments[0].split(".");
+const real = window[kind].prototype[name];
+const allowed = new Promise((resolve) => { window.goOn = resolve; });
+window[kind].prototype[name] = async function (...given) {
+  window.isAsked = true;
+  await allowed;
+  return real.apply(this, given);
+};
+const Context = AudioContext;
+window.ears = [];
+window.AudioContext = function () { return ears[ears.push(new Context()) - 1]; };
+"""
+
+
+@pytest.mark.parametrize(
+    ("slow", "leave"),
+    [
+        ("AudioWorklet.addModule", "document.querySelector('#stop').click()"),
+        ("HTMLMediaElement.play", "location.hash = 'analysis=none'"),
+    ],
+)
+def test_leaving_while_it_begins_lets_the_camera_go(browser: Any, served: str, slow: str, leave: str) -> None:
+    opened(browser, served).execute_script(SLOW, slow)
+    click(browser, "#camera")
+    wait(browser, "window.isAsked && $('#eye').srcObject !== null")
+    browser.execute_script("window.tracks = document.querySelector('#eye').srcObject.getTracks()")
+    browser.execute_script(leave)
+    is_off = "tracks.every((t) => t.readyState === 'ended') && ears.every((e) => e.state === 'closed')"
+    wait(browser, f"!$('#start').hidden && $('#said').innerText !== '' && {is_off}")
+    assert ask(browser, "tracks.length === 2 && ears.length === 1 && $('#eye').srcObject === null")
+    browser.execute_script("goOn()")
+    time.sleep(0.3)
+    assert ask(browser, f"spy.sockets.length === 0 && !$('#start').hidden && {is_off}")
+    assert text(browser, "#problem") == ""
+    assert [words for words in complaints(browser) if "404" not in words] == []
+
+
 def test_a_busy_service_and_a_lost_camera_are_told_in_words(browser: Any, served: str) -> None:
     from websockets.sync.client import connect
 

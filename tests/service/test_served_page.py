@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -35,10 +39,15 @@ START = "!$('#start').hidden && location.hash === ''"
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     pytest.importorskip("fastapi", reason="the service needs emofuse[serve]")
-    with service(tmp_path_factory.mktemp("served") / "service") as (address, _):
-        yield address
+    with service(tmp_path_factory.mktemp("served") / "service") as address_and_process:
+        yield address_and_process
+
+
+@pytest.fixture(scope="module")
+def served(serving: tuple[str, subprocess.Popen[bytes]]) -> str:
+    return serving[0]
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +166,61 @@ def test_cancelling_leaves_nothing(browser: Any, served: str) -> None:
     assert complaints(browser) == []
 
 
+# A request to delete waits until `answer()`, and is refused with the words that are given there, if any.
+SLOW_DELETE = """
+const real = fetch;
+window.fetch = async (path, options = {}) => {
+  if (options.method !== "DELETE") return real(path, options);
+  window.answered = false;
+  const words = await new Promise((resolve) => { window.answer = resolve; });
+  setTimeout(() => { answered = true; }, words ? 50 : 300);
+  return words ? Response.json({ error: { message: words } }, { status: 500 }) : real(path, options);
+};
+"""
+
+
+def test_a_late_answer_to_delete_leaves_alone_what_is_shown_since(browser: Any, served: str, talk_mp4: Path) -> None:
+    def answer(words: str) -> None:
+        browser.execute_script("answer(arguments[0])", words)
+        wait(browser, "answered")
+
+    def is_shown(address: str) -> bool:
+        return ask(browser, "!$('#result').hidden && $('#player video') !== null") and browser.current_url == address
+
+    def job(address: str) -> str:
+        return address.replace("#analysis=", "v1/analyses/")
+
+    analysed(opened(browser, served), talk_mp4)
+    first = browser.current_url
+    browser.execute_script(SLOW_DELETE)
+    click(browser, "#forget")
+    click(browser, "#again")
+    analysed(browser, talk_mp4)
+    second = browser.current_url
+    answer("not today")
+    assert text(browser, "#said") == "The results of talk.mp4 could not be deleted: not today"
+    assert is_shown(second) and second != first
+
+    click(browser, "#forget")
+    browser.execute_script("history.go(-2)")
+    until(lambda: is_shown(first), 10, "the first does not come back")
+    answer("")
+    assert answers(job(second)) == 404
+    assert text(browser, "#said") == ""
+    assert is_shown(first)
+
+    browser.find_element("id", "file").send_keys(str(DEMO))
+    wait(browser, f"location.hash !== '' && location.href !== '{first}'")
+    third = browser.current_url
+    click(browser, "#cancel")
+    browser.execute_script("location = arguments[0]", first)
+    until(lambda: is_shown(first), 10, "the first does not come back")
+    answer("not today")
+    assert text(browser, "#said") == f"{DEMO.name} could not be deleted: not today"
+    assert is_shown(first)
+    urllib.request.urlopen(urllib.request.Request(job(third), method="DELETE")).close()
+
+
 def test_the_address_brings_a_result_back(browser: Any, served: str, talk_mp4: Path) -> None:
     analysed(opened(browser, served), talk_mp4)
     address = browser.current_url
@@ -190,19 +254,44 @@ def test_a_sound_can_be_chosen_again_after_a_reload(browser: Any, served: str, v
     wait(browser, "$('.ef-failed') === null && $('#player audio').readyState >= 1")
 
 
-def test_a_reload_goes_on_following(browser: Any, served: str) -> None:
+@contextmanager
+def halted_worker(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Halt the worker that a service begins now, so that it does not come to its end."""
+
+    def workers() -> list[int]:
+        found = []
+        for children in Path(f"/proc/{process.pid}/task").glob("*/children"):
+            for pid in map(int, children.read_text().split()):
+                with suppress(FileNotFoundError):
+                    if b"emofuse.service.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                        found.append(pid)
+        return found
+
+    until(workers, 20, "there is no worker")
+    pid = max(workers())  # the one before may still be ending
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_reload_goes_on_following(browser: Any, serving: tuple[str, subprocess.Popen[bytes]]) -> None:
+    served, process = serving
     opened(browser, served).find_element("id", "file").send_keys(str(DEMO))
     is_followed = f"location.hash !== '' && $('#work-name').innerText === '{DEMO.name}' && !$('#work').hidden"
-    wait(browser, is_followed)
-    address = browser.current_url
-    browser.refresh()
-    wait(browser, is_followed)
-    assert "goes on when you leave" in text(browser, "#work")
-    browser.back()  # to the start, before it was sent; the service works on
-    wait(browser, START)
-    browser.forward()
-    wait(browser, is_followed)
-    click(browser, "#cancel")
+    with halted_worker(process):
+        wait(browser, is_followed)
+        address = browser.current_url
+        browser.refresh()
+        wait(browser, is_followed)
+        assert "goes on when you leave" in text(browser, "#work")
+        browser.back()  # to the start, before it was sent; the service works on
+        wait(browser, START)
+        browser.forward()
+        wait(browser, is_followed)
+        click(browser, "#cancel")
     wait(browser, f"{START} && $('#said').innerText.startsWith('Cancelled')")
     until(lambda: answers(address.replace("#analysis=", "v1/analyses/")) == 404, 10, "it is still there")
     assert complaints(browser) == []

@@ -150,8 +150,15 @@ function goByAddress() {
 
 async function cancel() {
   const { id } = work;
-  startWith("Cancelled. Nothing of the recording is left on the service.");
-  if (id) await forget(id).catch(complain);
+  const name = $("work-name").textContent || "The recording";
+  const words = "Cancelled. Nothing of the recording is left on the service.";
+  startWith(words);
+  try {
+    if (id) await forget(id);
+  } catch (error) {
+    if ($("said").textContent === words) complain(error, name);
+    else mention(`${name} could not be deleted: ${error.message}`);
+  }
 }
 
 async function useCamera() {
@@ -175,22 +182,31 @@ async function useCamera() {
 
 async function deleteShown() {
   const { id, name } = shown;
+  const isThere = () => shown?.id === id; // else somebody has gone on, and that stays
   try {
     await forget(id);
   } catch (error) {
-    return complain(error);
+    if (isThere()) complain(error);
+    else mention(`The results of ${name} could not be deleted: ${error.message}`);
+    return;
   }
-  startWith(`The results of ${name} are deleted from the service.`);
+  if (isThere()) startWith(`The results of ${name} are deleted from the service.`);
+  else if (!$("start").hidden) mention(`The results of ${name} are deleted from the service.`);
+}
+
+/** Say what became of something that is not on the page any more, where nothing else is said. */
+function mention(words) {
+  if (!$("said").textContent && !$("problem").textContent) $("said").textContent = words;
 }
 
 /** Have the service delete an analysis and all that came of it. */
 async function forget(id) {
-  sent.delete(id);
   try {
     await ask(`analyses/${id}`, { method: "DELETE" });
   } catch (error) {
     if (error.status !== 404) throw error; // what is not there any more is deleted
   }
+  sent.delete(id); // not before: where it fails, the result can be shown again
 }
 
 async function greet() {

@@ -61,9 +61,13 @@ export class Live {
     let ear = null;
     try {
       this.eye.srcObject = stream;
-      if (stream.getAudioTracks().length) ear = await listen(stream);
       this.view.film(stream.getVideoTracks().length > 0);
-      if (stream.getVideoTracks().length) await this.eye.play();
+      if (stream.getAudioTracks().length) {
+        ear = new Ear();
+        await Promise.race([ear.open(stream), stopped]);
+      }
+      if (stream.getVideoTracks().length) await Promise.race([this.eye.play(), stopped]);
+      signal.throwIfAborted(); // what begins now ends by the signal's event alone
       await this.#talk(stream, ear);
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -205,19 +209,29 @@ function release(stream) {
   for (const track of stream.getTracks()) track.stop();
 }
 
-/** The sound of a stream, as 16-bit samples in small pieces. */
-async function listen(stream) {
-  const context = new AudioContext();
-  await context.audioWorklet.addModule("static/pcm-worklet.js");
-  const node = new AudioWorkletNode(context, "pcm", { numberOfOutputs: 0 });
-  node.port.onmessage = () => {}; // what is heard before the service is ready would wait, and be late
-  context.createMediaStreamSource(stream).connect(node);
-  await context.resume();
-  return {
-    rate: context.sampleRate,
-    start: (take) => {
-      node.port.onmessage = (event) => take(event.data);
-    },
-    close: () => context.close(),
-  };
+/** The sound of a stream, as 16-bit samples in small pieces. It is to be closed, however far it was opened. */
+class Ear {
+  #context = new AudioContext();
+  #node = null;
+
+  get rate() {
+    return this.#context.sampleRate;
+  }
+
+  async open(stream) {
+    await this.#context.audioWorklet.addModule("static/pcm-worklet.js");
+    this.#node = new AudioWorkletNode(this.#context, "pcm", { numberOfOutputs: 0 });
+    this.#node.port.onmessage = () => {}; // what is heard before the service is ready would wait, and be late
+    this.#context.createMediaStreamSource(stream).connect(this.#node);
+    await this.#context.resume();
+  }
+
+  /** Give each piece that is heard from now on to `take`. */
+  start(take) {
+    this.#node.port.onmessage = (event) => take(event.data);
+  }
+
+  close() {
+    this.#context.close();
+  }
 }
