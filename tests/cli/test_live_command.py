@@ -13,8 +13,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -29,6 +31,7 @@ from emofuse.timeline import Timeline
 from emofuse.types import AudioBlock, Moment, Scores
 
 Emofuse = Callable[..., Result]
+OpenCvCamera = cv2.VideoCapture
 SUMMARY = re.compile(
     r"(\d+) moments in [\d.]+ s .* (\d+) of (\d+) pictures dropped, label changes a minute: \d+, steadied \d+"
 )
@@ -92,10 +95,25 @@ def test_what_cannot_be_is_one_line(emofuse: Emofuse, tmp_path: Path) -> None:
         assert done.code == code and words in " ".join(done.err.split()), arguments
 
 
+class SlowCamera:
+    """Gives the pictures of a film not at once, but as a camera does: 20 a second. OpenCV's class bears no heirs."""
+
+    def __init__(self, device: int | str) -> None:
+        self._camera = OpenCvCamera(device)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._camera, name)
+
+    def read(self) -> tuple[bool, Any]:
+        time.sleep(0.05)
+        return self._camera.read()
+
+
 def test_without_a_microphone_a_camera_is_seen_alone_and_its_end_is_an_error(
     emofuse: Emofuse, monkeypatch: pytest.MonkeyPatch, silent_film_mp4: Path, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
+    monkeypatch.setattr(cv2, "VideoCapture", SlowCamera)
     done = emofuse("live", "--camera", silent_film_mp4, "--view", "none", "--record", tmp_path)
     err = " ".join(done.err.split())
     assert done.code == 1
