@@ -33,6 +33,7 @@ from served_browser import (
     text,
     wait,
 )
+from service_harness import children
 
 pytestmark = pytest.mark.browser
 START = "!$('#start').hidden && location.hash === ''"
@@ -257,18 +258,8 @@ def test_a_sound_can_be_chosen_again_after_a_reload(browser: Any, served: str, v
 @contextmanager
 def halted_worker(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """Halt the worker that a service begins now, so that it does not come to its end."""
-
-    def workers() -> list[int]:
-        found = []
-        for children in Path(f"/proc/{process.pid}/task").glob("*/children"):
-            for pid in map(int, children.read_text().split()):
-                with suppress(FileNotFoundError):
-                    if b"emofuse.service.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                        found.append(pid)
-        return found
-
-    until(workers, 20, "there is no worker")
-    pid = max(workers())  # the one before may still be ending
+    until(lambda: children(process.pid), 20, "there is no worker")
+    pid = max(children(process.pid))  # the one before may still be ending
     os.kill(pid, signal.SIGSTOP)
     try:
         yield

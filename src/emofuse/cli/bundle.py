@@ -20,6 +20,7 @@ from emofuse.inference.bundle import (
     BundleManifest,
     BundleModality,
     HubTextSettings,
+    ModalitySettings,
     load_bundle,
     load_network,
 )
@@ -128,7 +129,7 @@ def check(
     for trial in trials:
         card, settings = loaded.networks[trial.modality].card, manifest.modalities[trial.modality]
         size = f"{card.n_parameters:,} parameters, {trial.size_bytes / 1e6:.1f} MB"
-        say = f"weight {settings.weight:.2f}, temperature {settings.temperature:.2f}"
+        say = say_in_fusion(settings)
         OUT.print(f"\n[bold]{trial.modality}[/bold] {escape(settings.file)}: {escape(card.name)} ({size}, {say})")
         OUT.print(f"  labels: {escape(', '.join(card.labels))}")
         OUT.print(f"  input: {_written(card.input)}")
@@ -156,8 +157,13 @@ def hub_text_line(manifest: BundleManifest) -> str:
     hub = manifest.hub_text
     assert hub is not None, "asked of bundles that name one"
     instead = f", in place of {manifest.modalities['text'].file}" if "text" in manifest.modalities else ""
-    say = f"weight {hub.weight:.2f}, temperature {hub.temperature:.2f}"
-    return f"[bold]text[/bold] {escape(hub.model)}: a text model of the Hugging Face Hub{escape(instead)} ({say})"
+    what = f"a text model of the Hugging Face Hub{escape(instead)} ({say_in_fusion(hub)})"
+    return f"[bold]text[/bold] {escape(hub.model)}: {what}"
+
+
+def say_in_fusion(settings: ModalitySettings | HubTextSettings) -> str:
+    """Say how much a network's answer counts, and at which temperature it is taken."""
+    return f"weight {settings.weight:.2f}, temperature {settings.temperature:.2f}"
 
 
 def _written(spec: InputSpec) -> str:

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from emofuse import __version__
 from emofuse.card import ModelCard
-from emofuse.cli.bundle import hub_text_line
+from emofuse.cli.bundle import hub_text_line, say_in_fusion
 from emofuse.cli.console import OUT
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.network import PROVIDERS
@@ -33,7 +33,7 @@ def info(
     OUT.print(f"\n[bold]bundle {escape(manifest.name)} {escape(manifest.version)}[/bold]: {', '.join(loaded.labels)}")
     for modality, settings in manifest.modalities.items():
         card = loaded.networks[modality].card
-        say = f"weight {settings.weight:.2f}, temperature {settings.temperature:.2f}"
+        say = say_in_fusion(settings)
         OUT.print(f"\n[bold]{modality}[/bold] ({settings.file}, {card.n_parameters:,} parameters, {say})")
         _print_card(card)
     if manifest.hub_text is not None:

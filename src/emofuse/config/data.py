@@ -121,9 +121,8 @@ class FeatureDataSettings(CorpusSettings):
     named: all that the set has. pool: one vector of an array's T steps, or the steps themselves, at most max_steps of
     them. context: so many utterances of the same dialogue before an utterance, and after it where context_after, are
     the steps around it; features are then pooled. context_of "speaker": its own speaker's alone, which folds of
-    speakers keep apart. normalise_by_speaker: the modalities that are standardised by the
-    speaker's own utterances, test speakers too, without their labels: transductive; the others are standardised by the
-    training part.
+    speakers keep apart. normalise_by_speaker: the modalities that are standardised by the speaker's own utterances,
+    test speakers too, without their labels: transductive; the others are standardised by the training part.
     """
 
     corpus: Literal["features"] = "features"

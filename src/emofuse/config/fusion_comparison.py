@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from emofuse.config.base import UNKNOWN_NAME, Settings
+from emofuse.config.base import Settings
 from emofuse.config.data import CorpusSettings, FeatureDataSettings
 from emofuse.config.feature_networks import FeatureNetSettings, UnimodalSettings
-from emofuse.config.recipe import LateFusionSettings, Recipe, TrainSettings, apply_override, read_toml
+from emofuse.config.recipe import (
+    LateFusionSettings,
+    Place,
+    Recipe,
+    TrainSettings,
+    apply_override,
+    as_recipe_error,
+    read_toml,
+)
 from emofuse.errors import RecipeError
 from emofuse.types import Json
 
@@ -232,27 +239,15 @@ def load_fusion_comparison(path: str | Path, overrides: Iterable[str] = ()) -> F
     try:
         return FusionComparisonSettings.model_validate(document)
     except ValidationError as error:
-        raise _as_recipe_error(file, error) from None
+        raise as_recipe_error(file, error, _written, _known_keys) from None
 
 
-def _as_recipe_error(file: Path, error: ValidationError) -> RecipeError:
-    first = error.errors()[0]
-    # pydantic puts the model that a name chose between "model" and what is amiss in it
-    place = [str(part) for i, part in enumerate(first["loc"]) if i == 0 or first["loc"][i - 1] != "model"]
-    key = ".".join(place)
-    if first["type"] == "missing":
-        return RecipeError(f"{file}: the key {key!r} is missing")
-    if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(place[-1], _known_keys(place), n=1)
-        return RecipeError(f"{file}: unknown key {key!r}", f"did you mean {near[0]!r}?" if near else "")
-    if first["type"] == UNKNOWN_NAME:
-        return RecipeError(f"{file}: {key}: {first['msg']}", first["ctx"]["hint"])
-    if not key:
-        return RecipeError(f"{file}: {first['msg'].removeprefix('Value error, ')}")
-    return RecipeError(f"{file}: {key}: {first['msg']}, not {first.get('input')!r}")
+def _written(place: Place) -> list[str]:
+    """Return where a value stands as people write it: pydantic puts the model that a name chose after "model"."""
+    return [str(part) for i, part in enumerate(place) if i == 0 or place[i - 1] != "model"]
 
 
-def _known_keys(place: Sequence[str]) -> list[str]:
+def _known_keys(place: Place) -> list[str]:
     """Return the keys that there are where an unknown one stands."""
     if place[0] == "methods":
         models = [*get_args(FeatureNetSettings), VoteSettings] if "model" in place else [MethodSettings]
@@ -264,5 +259,5 @@ def _known_keys(place: Sequence[str]) -> list[str]:
         "published": PublishedSettings,
         "robustness": RobustnessSettings,
     }
-    section = sections.get(place[0], FusionComparisonSettings) if len(place) > 1 else FusionComparisonSettings
+    section = sections.get(str(place[0]), FusionComparisonSettings) if len(place) > 1 else FusionComparisonSettings
     return sorted(section.model_fields)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -25,6 +25,7 @@ from emofuse.config.networks import ClipNetSettings, FaceNetSettings, SpeechNetS
 from emofuse.errors import RecipeError
 from emofuse.types import Json
 
+Place: TypeAlias = tuple[int | str, ...]  # of a value in a file of settings, as pydantic says it
 _UNION_KEYS: Final = ("data", "model", "video", "audio")  # whose tables say by their name or corpus what they are
 
 
@@ -145,7 +146,7 @@ def _load(file: Path, overrides: Iterable[str], fusions: tuple[Path, ...]) -> Re
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
-        raise _as_recipe_error(file, error) from None
+        raise as_recipe_error(file, error, _written, _known_keys) from None
 
 
 def single_recipes(folder: Path) -> list[Path]:
@@ -192,19 +193,25 @@ def apply_override(document: Json, override: str) -> None:
     table[last] = value
 
 
-def _as_recipe_error(file: Path, error: ValidationError) -> RecipeError:
+def as_recipe_error(
+    file: Path, error: ValidationError, written: Callable[[Place], list[str]], known_keys: Callable[[Place], list[str]]
+) -> RecipeError:
+    """Say in one line what is amiss first in a file of settings.
+
+    written: where a value stands as people write it; known_keys: those that there are where an unknown one stands.
+    """
     first = error.errors()[0]
-    path = _written(first["loc"])
+    path = written(first["loc"])
     key = ".".join(path)
     if first["type"] == "missing":
         return RecipeError(f"{file}: the key {key!r} is missing")
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(path[-1], _known_keys(first["loc"]), n=1)
+        near = difflib.get_close_matches(path[-1], known_keys(first["loc"]), n=1)
         return RecipeError(f"{file}: unknown key {key!r}", f"did you mean {near[0]!r}?" if near else "")
     if first["type"] == UNKNOWN_NAME:
         return RecipeError(f"{file}: {key}: {first['msg']}", first["ctx"]["hint"])
     said = first["msg"].removeprefix("Value error, ")
-    if not path:  # of the recipe as a whole
+    if not path:  # of the file as a whole
         return RecipeError(f"{file}: {said}")
     # whole recipes, which nobody wrote there, or a table, in which several keys do not go together
     if key == "model.members" or isinstance(first.get("input"), dict):
@@ -212,7 +219,7 @@ def _as_recipe_error(file: Path, error: ValidationError) -> RecipeError:
     return RecipeError(f"{file}: {key}: {said}, not {first.get('input')!r}")
 
 
-def _written(place: tuple[int | str, ...]) -> list[str]:
+def _written(place: Place) -> list[str]:
     """Return where a value stands as people write it: pydantic puts the chosen member of each union in between."""
     choices, path = _choices(), list[str]()
     is_choice = False
@@ -233,7 +240,7 @@ def _choices() -> dict[str, type[Settings]]:
     }
 
 
-def _known_keys(place: tuple[int | str, ...]) -> list[str]:
+def _known_keys(place: Place) -> list[str]:
     """Return the keys that there are where an unknown one stands."""
     choices = _choices()
     chosen = [choices[part] for part in map(str, place[:-1]) if part in choices]

@@ -13,13 +13,13 @@ from emofuse.errors import UsageError
 from emofuse.evaluation.canvas import save
 from emofuse.evaluation.comparison import ALPHA, COMPARISON_NAME, Compared, Comparison, Pair, written_p
 from emofuse.evaluation.comparison_figure import draw_comparison
-from emofuse.evaluation.contents import alarm, facts, paired_tests, percent, points, unit
+from emofuse.evaluation.contents import alarm, facts, percent, points, test_table, unit
 from emofuse.evaluation.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.evaluation.metrics import METRICS
 from emofuse.evaluation.predictions import Predictions
 from emofuse.evaluation.report import write_pages
 from emofuse.evaluation.result import EvaluationReport, Metric, stamped
-from emofuse.evaluation.significance import N_DRAWS, holm, mcnemar, paired_bootstrap
+from emofuse.evaluation.significance import N_DRAWS, paired_bootstrap, paired_tests
 
 METRIC: Final = "UAR"
 _SHOWN: Final = ("UAR", "accuracy", "macro F1")
@@ -66,22 +66,8 @@ def _pairs(names: Sequence[str], predictions: Sequence[Predictions]) -> tuple[Pa
     guesses = [p.guesses for p in predictions]
     couples = list(combinations(range(len(names)), 2))
     drawn = [paired_bootstrap(METRICS[METRIC], truth, guesses[a], guesses[b], speakers) for a, b in couples]
-    exact = [mcnemar(right[a], right[b]) for a, b in couples]
-    drawn_holm, exact_holm = holm([p for _, _, p in drawn]), holm(exact)
-    return tuple(
-        Pair(
-            a=names[a],
-            b=names[b],
-            difference=drawn[i][0],
-            interval_95=drawn[i][1],
-            p_bootstrap=drawn[i][2],
-            p_bootstrap_holm=drawn_holm[i],
-            n_only=(int((right[a] & ~right[b]).sum()), int((right[b] & ~right[a]).sum())),
-            p_mcnemar=exact[i],
-            p_mcnemar_holm=exact_holm[i],
-        )
-        for i, (a, b) in enumerate(couples)
-    )
+    tests = paired_tests(drawn, [(right[a], right[b]) for a, b in couples])
+    return tuple(Pair(a=names[a], b=names[b], **test.model_dump()) for (a, b), test in zip(couples, tests, strict=True))
 
 
 def _check_belongs(report: EvaluationReport, found: Predictions) -> None:
@@ -174,7 +160,7 @@ def _score_table(comparison: Comparison) -> Table:
 
 def _pair_table(comparison: Comparison) -> Table:
     tests = {f"{pair.a} − {pair.b}": pair for pair in comparison.pairs}
-    return paired_tests("pair", tests, comparison.metric, is_alarm=bool(comparison.stamp.leaky))
+    return test_table("pair", tests, comparison.metric, is_alarm=bool(comparison.stamp.leaky))
 
 
 def _verdict(comparison: Comparison, p: Pair) -> str:

@@ -51,7 +51,7 @@ def signed(difference: float) -> str:
     return f"{100 * difference:+.1f}".replace("-", "−")
 
 
-def paired_tests(what: str, tests: Mapping[str, PairedTest], metric: str, *, is_alarm: bool) -> Table:
+def test_table(what: str, tests: Mapping[str, PairedTest], metric: str, *, is_alarm: bool) -> Table:
     """Return a row for each paired test, by the name of what was compared. what: the head over these names."""
     rows = tuple(
         (

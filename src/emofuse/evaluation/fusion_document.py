@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from emofuse.config.fusion_comparison import WORDS
 from emofuse.evaluation.comparison import ALPHA
-from emofuse.evaluation.contents import alarm, facts, paired_tests, percent, points, signed
+from emofuse.evaluation.contents import alarm, facts, percent, points, signed, test_table
 from emofuse.evaluation.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.evaluation.fusion_result import FusionMethod, FusionReport, Share, Verdict
 from emofuse.evaluation.result import Metric
@@ -76,7 +76,7 @@ def _verdict(report: FusionReport) -> list[Block]:
         Heading("Does fusion help?"),
         Text(chosen),
         *(Text(sentence(report.metric, verdict)) for verdict in report.verdicts),
-        paired_tests("fusion", tests, report.metric, is_alarm=bool(report.stamp.leaky)),
+        test_table("fusion", tests, report.metric, is_alarm=bool(report.stamp.leaky)),
         Text(report.method),
     ]
 

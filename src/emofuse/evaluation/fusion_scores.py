@@ -22,7 +22,7 @@ from emofuse.evaluation.fusion_result import (
 )
 from emofuse.evaluation.metrics import METRICS, confusion_counts, resampled
 from emofuse.evaluation.significance import N_DRAWS as N_TEST_DRAWS
-from emofuse.evaluation.significance import holm, mcnemar, paired_difference
+from emofuse.evaluation.significance import paired_difference, paired_tests
 from emofuse.evaluation.summary import N_DRAWS, class_scores, metric_score
 from emofuse.wording import counted
 
@@ -154,21 +154,10 @@ def _verdicts(metric: str, runs: Runs, rivals: Mapping[str, str], answers: dict[
         name: np.array(list(voted([one.predictions for one in runs.ran[name]], runs.clips).values()))
         for name in compared
     }
-    exact = [mcnemar(right[name], right[best]) for name, best in rivals.items()]
-    drawn_holm, exact_holm = holm([p for _, _, p in drawn]), holm(exact)
+    tests = paired_tests(drawn, [(right[name], right[best]) for name, best in rivals.items()])
     return tuple(
-        Verdict(
-            fusion=name,
-            single=best,
-            difference=drawn[i][0],
-            interval_95=drawn[i][1],
-            p_bootstrap=drawn[i][2],
-            p_bootstrap_holm=drawn_holm[i],
-            n_only=(int((right[name] & ~right[best]).sum()), int((right[best] & ~right[name]).sum())),
-            p_mcnemar=exact[i],
-            p_mcnemar_holm=exact_holm[i],
-        )
-        for i, (name, best) in enumerate(rivals.items())
+        Verdict(fusion=name, single=best, **test.model_dump())
+        for (name, best), test in zip(rivals.items(), tests, strict=True)
     )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from emofuse.evaluation.comparison import PairedTest
 from emofuse.evaluation.metrics import ConfusionMetric, confusions_by_group, resampled
 
 N_DRAWS: Final = 10_000
+Difference: TypeAlias = tuple[float, tuple[float, float], float]  # with its 95 % interval and p
 
 
 def mcnemar(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> float:
@@ -36,7 +38,7 @@ def paired_bootstrap(
     groups: Sequence[str],
     n_draws: int = N_DRAWS,
     seed: int = 0,
-) -> tuple[float, tuple[float, float], float]:
+) -> Difference:
     """Return a's metric minus b's, its 95 % interval, and the two-sided p of no difference.
 
     guess_a and guess_b: (N,), or (S, N) for S seeds, whose metrics are averaged; S may differ. Each draw takes
@@ -53,7 +55,7 @@ def paired_bootstrap(
 
 def paired_difference(
     metric: ConfusionMetric, a: NDArray[np.int64], b: NDArray[np.int64], n_draws: int = N_DRAWS, seed: int = 0
-) -> tuple[float, tuple[float, float], float]:
+) -> Difference:
     """Return what `paired_bootstrap` does, of two models' confusions (S, G, C, C) of S seeds and the same G groups."""
     observed = float(metric(a.sum(axis=1)).mean()) - float(metric(b.sum(axis=1)).mean())
     if a.shape[1] == 1:
@@ -76,3 +78,24 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
         least = max(least, min(1.0, (len(p_values) - rank) * p_values[i]))
         adjusted[i] = least
     return tuple(adjusted)
+
+
+def paired_tests(
+    drawn: Sequence[Difference], right: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]]
+) -> tuple[PairedTest, ...]:
+    """Test several pairs of models together. drawn: what the bootstrap says of each pair; right: (N,) marks of what the
+    first and the second of each got right, for McNemar's test. Either p is adjusted for the number of pairs."""
+    exact = [mcnemar(first, second) for first, second in right]
+    drawn_holm, exact_holm = holm([p for _, _, p in drawn]), holm(exact)
+    return tuple(
+        PairedTest(
+            difference=difference,
+            interval_95=interval,
+            p_bootstrap=p,
+            p_bootstrap_holm=drawn_holm[i],
+            n_only=(int((first & ~second).sum()), int((second & ~first).sum())),
+            p_mcnemar=exact[i],
+            p_mcnemar_holm=exact_holm[i],
+        )
+        for i, ((difference, interval, p), (first, second)) in enumerate(zip(drawn, right, strict=True))
+    )
