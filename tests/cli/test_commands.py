@@ -14,8 +14,7 @@ import jsonschema
 import pytest
 
 from emofuse.media import open_media, probe
-from emofuse.outputs.writers import suffix
-from emofuse.recordings.plan import FORMATS
+from emofuse.outputs.formats import FORMATS
 from emofuse.types import Frame
 from make_media import Sound, Video, cut, record, spoil
 
@@ -138,7 +137,7 @@ def test_an_index_of_somebody_else_is_not_replaced(emofuse, tmp_path: Path, voic
 def test_every_format_at_once(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
     result = emofuse("analyze", clip_mp4, "-o", tmp_path, "--formats", ",".join(FORMATS))
     assert result.code == 0, result.err
-    assert left_over(tmp_path) == sorted(f"clip.{suffix(kind)}" for kind in FORMATS)
+    assert left_over(tmp_path) == sorted(f"clip.{format.suffix}" for format in FORMATS.values())
     assert 'src="./clip.mp4"' in (tmp_path / "clip.html").read_text(encoding="utf-8")
 
 

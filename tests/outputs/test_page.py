@@ -7,6 +7,7 @@ from importlib.resources import files
 import pytest
 
 from emofuse.emotions import COLOURS
+from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.page import player_script, player_style, write_html
 from emofuse.timeline import SourceInfo, Timeline
 from make_timelines import TIMELINES
@@ -73,6 +74,7 @@ def test_the_page_plays_what_the_recording_has(tmp_path, has_video, has_audio, e
 
 
 def test_the_annotated_film_is_played_where_there_is_one_and_not_drawn_over(tmp_path):
-    write_html(with_source(tmp_path / "a.flv"), tmp_path / "x.html", tmp_path / "x.mp4")
+    links = MediaLinks.between(tmp_path / "a.flv", tmp_path / "x.html", tmp_path / "x.mp4")
+    write_html(with_source(tmp_path / "a.flv"), tmp_path / "x.html", links)
     page = (tmp_path / "x.html").read_text(encoding="utf-8")
     assert 'src="./x.mp4"' in page and '"boxes":false' in page

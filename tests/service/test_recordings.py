@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
-from emofuse.service.results import KINDS
+from emofuse.outputs.formats import FORMATS
 from emofuse.service.settings import ServiceSettings
 from make_media import Sound, record
 from run_service import service, until
@@ -50,7 +50,7 @@ def test_a_film_and_a_sound_have_every_format(real: Callable[..., None], tmp_pat
     async def story(client: Client) -> None:
         job_id = await client.submit(talk_mp4.read_bytes(), name="<b>my talk.mp4")
         done = await client.reaches(job_id, "done")
-        assert set(done["results"]) == set(KINDS)
+        assert set(done["results"]) == set(FORMATS)
         for kind, path in done["results"].items():
             answer = await client.get(path)
             assert answer.status_code == 200
@@ -66,7 +66,7 @@ def test_a_film_and_a_sound_have_every_format(real: Callable[..., None], tmp_pat
             assert opened.streams.video and opened.streams.audio
         sound = record(tmp_path / "voice.wav", sound=Sound("pcm_s16le", 16_000, "mono", duration_s=0.5))
         done = await client.reaches(await client.submit(sound.read_bytes()), "done")
-        assert set(done["results"]) == set(KINDS) - {"mp4"}
+        assert set(done["results"]) == set(FORMATS) - {"mp4"}
         assert done["notes"] == "there is no picture, so no mp4 was written"
 
     real(story)

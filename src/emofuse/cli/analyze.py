@@ -20,10 +20,11 @@ from emofuse.inference.detector import DetectorMaker, detector_maker
 from emofuse.inference.recogniser import MODEL
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.inference.vad import SpeechMaker, speech_maker
+from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.index import Row, write_index
 from emofuse.outputs.terminal import summary_panel
 from emofuse.recordings.one import Options, Outcome, analyze_recording, work
-from emofuse.recordings.plan import FORMATS, Plan, make_plan, parse_formats
+from emofuse.recordings.plan import Plan, make_plan, parse_formats
 from emofuse.recordings.words import notes_on, plan_words
 
 SOME_FAILED, NOTHING_DONE = 1, 3

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from emofuse.atomic import atomic
 from emofuse.outputs.lanes import Lane, lanes
-from emofuse.outputs.locations import relative_url
+from emofuse.outputs.locations import MediaLinks
 from emofuse.timeline import SourceInfo, Timeline
 
 _SCHEMA: Final = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
@@ -39,12 +39,12 @@ _MIME_TYPES: Final = {
 }
 
 
-def write_eaf(timeline: Timeline, path: str | os.PathLike[str]) -> None:
+def write_eaf(timeline: Timeline, path: str | os.PathLike[str], links: MediaLinks | None = None) -> None:
     """Write a tier of labels for the fused answer, each modality and each person, with confidences below each.
 
     Labels are of a controlled vocabulary, so that an annotator corrects one by choosing another; a confidence is
-    tied to its annotation. The recording is named relative to the document. Raises OutputError when `path`
-    cannot be written.
+    tied to its annotation. links: where it finds the recording; by default, where that is now. Raises OutputError
+    when `path` cannot be written.
     """
     root = ET.Element(
         "ANNOTATION_DOCUMENT",
@@ -58,7 +58,8 @@ def write_eaf(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         },
     )
     rows = lanes(timeline)
-    _add_header(root, timeline.source, Path(path).parent, 2 * sum(len(row.segments) for row in rows))
+    links = links or MediaLinks.between(timeline.source.path, path)
+    _add_header(root, timeline.source, links, 2 * sum(len(row.segments) for row in rows))
     _add_tiers(root, rows)
     _add_types(root, timeline.labels)
     ET.indent(root, "    ")
@@ -66,16 +67,16 @@ def write_eaf(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         ET.ElementTree(root).write(name, encoding="UTF-8", xml_declaration=True)
 
 
-def _add_header(root: ET.Element, source: SourceInfo, folder: Path, n_annotations: int) -> None:
+def _add_header(root: ET.Element, source: SourceInfo, links: MediaLinks, n_annotations: int) -> None:
     header = ET.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     suffix = Path(source.path).suffix.lower()
     ET.SubElement(
         header,
         "MEDIA_DESCRIPTOR",
         {
-            "MEDIA_URL": Path(source.path).resolve().as_uri(),
+            "MEDIA_URL": links.absolute,
             "MIME_TYPE": _MIME_TYPES.get(suffix, "video/*" if source.has_video else "audio/*"),
-            "RELATIVE_MEDIA_URL": relative_url(source.path, folder),
+            "RELATIVE_MEDIA_URL": links.recording,
         },
     )
     ET.SubElement(header, "PROPERTY", {"NAME": "lastUsedAnnotationId"}).text = str(n_annotations)

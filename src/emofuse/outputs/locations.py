@@ -1,10 +1,48 @@
-"""Where a recording is, said so that a file beside it can find it again."""
+"""Where a recording is, told so that a document beside it can find it again."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLinks:
+    """Where a document finds what it plays.
+
+    Attributes:
+        recording: The recording's URL, relative to the document where a way leads there.
+        absolute: The same URL from anywhere; equal to `recording` where the place is not to be told.
+        annotated: The URL of the annotated video, which every browser plays, where one was written.
+    """
+
+    recording: str
+    absolute: str
+    annotated: str | None = None
+
+    @classmethod
+    def between(
+        cls,
+        recording: str | os.PathLike[str],
+        document: str | os.PathLike[str],
+        annotated: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Return the links from a document to a recording, and to its annotated video, on this machine."""
+        folder = Path(document).parent
+        return cls(
+            relative_url(recording, folder),
+            Path(recording).resolve().as_uri(),
+            None if annotated is None else relative_url(annotated, folder),
+        )
+
+    @classmethod
+    def beside(cls, recording: str, annotated: str | None = None) -> Self:
+        """Return the links of a document that will lie beside files of these names, wherever that is."""
+        url = _url(recording)
+        return cls(url, url, None if annotated is None else _url(annotated))
 
 
 def relative_url(target: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str:
@@ -16,5 +54,9 @@ def relative_url(target: str | os.PathLike[str], folder: str | os.PathLike[str])
         relative = os.path.relpath(Path(target).resolve(), Path(folder).resolve())
     except ValueError:  # on Windows there is no way from one drive to another
         return Path(target).resolve().as_uri()
+    return _url(relative.replace(os.sep, "/"))
+
+
+def _url(relative: str) -> str:
     # "./" keeps a colon in the name from looking like a scheme.
-    return "./" + quote(os.fsencode(relative.replace(os.sep, "/")), safe="/")
+    return "./" + quote(os.fsencode(relative), safe="/")

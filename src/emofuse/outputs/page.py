@@ -9,11 +9,10 @@ import os
 import re
 from html import escape
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, Final
 
 from emofuse.atomic import atomic
-from emofuse.outputs.locations import relative_url
+from emofuse.outputs.locations import MediaLinks
 from emofuse.timeline import Timeline
 
 # In the order in which they build on one another: each may import only from those before it.
@@ -23,22 +22,20 @@ _HINT: Final = "Analyse it with --formats html,mp4 for a film that every browser
 GENERATOR: Final = '<meta name="generator" content="emofuse">'
 
 
-def write_html(
-    timeline: Timeline, path: str | os.PathLike[str], annotated: str | os.PathLike[str] | None = None
-) -> None:
+def write_html(timeline: Timeline, path: str | os.PathLike[str], links: MediaLinks | None = None) -> None:
     """Write one page with the player, the whole timeline, and a link to the film that it plays.
 
-    annotated: the MP4 with boxes that was written of the recording; it is what the page plays, as every browser
-    can. Otherwise the page plays the recording itself, with the boxes drawn over it. Either is named relative
-    to the page. Raises OutputError when `path` cannot be written.
+    links: where it finds the recording; by default, where that is now. An annotated video among them is what the
+    page plays, as every browser can; otherwise it plays the recording itself, with the boxes drawn over it. Raises
+    OutputError when `path` cannot be written.
     """
     source = timeline.source
-    film = relative_url(annotated if annotated is not None else source.path, Path(path).parent)
+    links = links or MediaLinks.between(source.path, path)
     page = report_page(
         timeline,
         media="video" if source.has_video else "audio" if source.has_audio else None,
-        url=film,
-        is_annotated=annotated is not None,
+        url=links.annotated or links.recording,
+        is_annotated=links.annotated is not None,
     )
     with atomic(path) as name, name.open("w", encoding="utf-8", newline="\n", errors="replace") as out:
         out.write(page)

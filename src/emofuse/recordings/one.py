@@ -17,9 +17,9 @@ from emofuse.inference.session import run
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.inference.vad import PeriodicGate, SpeechMaker, speech_maker
 from emofuse.media import VideoWriter, open_media
+from emofuse.outputs.formats import FORMATS
+from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.overlay import Strip, draw
-from emofuse.outputs.page import write_html
-from emofuse.outputs.writers import WRITERS
 from emofuse.recordings.plan import Task
 from emofuse.recordings.words import WordOptions, load_words, said_in
 from emofuse.timeline import Timeline
@@ -96,19 +96,22 @@ def analyze_recording(
             )
             notes += media.warnings
         annotated = files[0] if files else None
-        if annotated is not None and task.shown_as is not None:
-            annotated = annotated.with_name(f"{Path(task.shown_as).stem}.mp4")
-        for kind in (kind for kind in options.formats if kind in WRITERS):
-            if kind == "html":
-                write_html(timeline, task.target(kind), annotated)
-            else:
-                WRITERS[kind](timeline, task.target(kind))
-            files.append(task.target(kind))
+        for kind in options.formats:
+            write = FORMATS[kind].write
+            if write is not None:
+                write(timeline, task.target(kind), _links(task, kind, annotated))
+                files.append(task.target(kind))
         return Outcome(task.source, timeline, tuple(files), tuple(notes))
     except EmofuseError as error:
         return Outcome(task.source, failure=str(error))
     except MemoryError:
         return Outcome(task.source, failure="not enough memory for a picture of this size")
+
+
+def _links(task: Task, kind: str, annotated: Path | None) -> MediaLinks:
+    if task.shown_as is None:
+        return MediaLinks.between(task.source, task.target(kind), annotated)
+    return MediaLinks.beside(task.shown_as, f"{Path(task.shown_as).stem}.mp4" if annotated is not None else None)
 
 
 def work(task: Task, options: Options) -> Outcome:

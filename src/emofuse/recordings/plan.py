@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from emofuse.errors import UsageError
+from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.index import INDEX_FILES, refuse_foreign_index
-from emofuse.outputs.writers import WRITERS, suffix
 
 VIDEO_SUFFIXES: Final = {
     ".mp4",
@@ -29,7 +29,6 @@ VIDEO_SUFFIXES: Final = {
 }
 SOUND_SUFFIXES: Final = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus"}
 SUFFIXES: Final = frozenset(VIDEO_SUFFIXES | SOUND_SUFFIXES)
-FORMATS: Final = (*WRITERS, "mp4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Task:
 
     def target(self, kind: str) -> Path:
         """Return where the output of this kind goes."""
-        return self.stem.with_name(f"{self.stem.name}.{suffix(kind)}")
+        return self.stem.with_name(f"{self.stem.name}.{FORMATS[kind].suffix}")
 
 
 @dataclass(frozen=True, slots=True)

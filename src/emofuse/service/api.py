@@ -16,11 +16,12 @@ from starlette.requests import ClientDisconnect
 
 from emofuse import __version__
 from emofuse.inference.analyzer import AnalyzerSettings, Mode
+from emofuse.outputs.formats import FORMATS
 from emofuse.service.errors import RefusedError
 from emofuse.service.live_models import LiveModels
 from emofuse.service.metrics import Metrics
 from emofuse.service.models import Analysis, Health, refusals
-from emofuse.service.results import KINDS, MEDIA_TYPES, Download, results_in
+from emofuse.service.results import Download, results_in
 from emofuse.service.runner import RECORDING, RESULTS, Runner
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import Job, JobStore, QueueFullError
@@ -47,6 +48,7 @@ _LOCATION: Final[Any] = {"Location": {"description": "Where the analysis is", "s
 _LINKS: Final[Any] = {
     name: {"operationId": name, "parameters": {"analysis_id": "$response.body#/id"}} for name in ("status", "delete")
 }
+_MEDIA_TYPES: Final[Any] = {format.media_type: {} for format in FORMATS.values()}
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _Id = Annotated[str, Path(description="As the upload was answered", examples=["q3cAxLr0vJ6rMZcGzBzq8w"])]
 router = APIRouter(prefix="/v1", tags=["analyses"])
@@ -160,8 +162,8 @@ async def status(request: Request, analysis_id: _Id) -> Analysis:
     "/analyses/{analysis_id}/results/{kind}",
     operation_id="result",
     responses={
-        200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}, "description": "The file"},
-        206: {"content": {kind: {} for kind in MEDIA_TYPES.values()}, "description": "The part asked for with Range"},
+        200: {"content": _MEDIA_TYPES, "description": "The file"},
+        206: {"content": _MEDIA_TYPES, "description": "The part asked for with Range"},
         **refusals(400, 404, 409, 416),
     },
     response_class=FileResponse,
@@ -170,7 +172,7 @@ async def status(request: Request, analysis_id: _Id) -> Analysis:
 async def result(
     request: Request,
     analysis_id: _Id,
-    kind: Annotated[str, Path(description="The format", json_schema_extra={"enum": list(KINDS)})],
+    kind: Annotated[str, Path(description="The format", json_schema_extra={"enum": list(FORMATS)})],
 ) -> Download:
     """Return a result in one of its formats: the annotated video is mp4, where there is a picture."""
     parts = parts_of(request)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel, Field
 
 from emofuse import __version__
+from emofuse.outputs.formats import FORMATS
 from emofuse.service.store import Job, State
 
 _ID: Final = "q3cAxLr0vJ6rMZcGzBzq8w"
@@ -21,6 +22,7 @@ _ANALYSIS: Final[Any] = {
     "notes": "",
     "error": None,
     "results": {"json": f"/v1/analyses/{_ID}/results/json", "mp4": f"/v1/analyses/{_ID}/results/mp4"},
+    "titles": {"json": "JSON", "mp4": "Video with boxes"},
 }
 _HEALTH: Final[Any] = {
     "status": "ok",
@@ -64,6 +66,7 @@ class Analysis(BaseModel):
     notes: str = Field(description="what was odd about the recording")
     error: Problem | None = Field(description="why it failed, where it did")
     results: dict[str, str] = Field(description="where each format is, by name; empty until it is done")
+    titles: dict[str, str] = Field(description="what to call each of these formats, by name")
 
     @classmethod
     def of(cls, job: Job, ahead: int, keep_s: float, kinds: list[str]) -> Analysis:
@@ -80,6 +83,7 @@ class Analysis(BaseModel):
             notes="" if failed else job.message,
             error=Problem(code=job.code, message=job.message) if failed else None,
             results={kind: f"/v1/analyses/{job.id}/results/{kind}" for kind in kinds},
+            titles={kind: FORMATS[kind].title for kind in kinds},
         )
 
 

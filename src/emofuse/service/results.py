@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from fastapi.responses import FileResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from emofuse.outputs.writers import WRITERS, suffix
+from emofuse.outputs.formats import FORMATS
 from emofuse.service.errors import RefusedError
 from emofuse.service.guard import respond
 from emofuse.service.runner import RECORDING
 
-KINDS: Final = (*WRITERS, "mp4")
-MEDIA_TYPES: Final = {
-    "json": "application/json",
-    "csv": "text/csv; charset=utf-8",
-    "html": "text/html; charset=utf-8",
-    "png": "image/png",
-    "srt": "application/x-subrip",
-    "vtt": "text/vtt; charset=utf-8",
-    "eaf": "application/xml",
-    "textgrid": "text/plain; charset=utf-8",
-    "mp4": "video/mp4",
-}
-
 
 def results_in(folder: Path) -> dict[str, Path]:
     """Return the results that are there, by the names of their formats."""
-    named = {kind: folder / f"{RECORDING}.{suffix(kind)}" for kind in KINDS}
+    named = {kind: folder / f"{RECORDING}.{format.suffix}" for kind, format in FORMATS.items()}
     return {kind: file for kind, file in named.items() if file.is_file()}
 
 
@@ -41,8 +27,8 @@ class Download(FileResponse):
             found = file.stat()
         except OSError:  # it has just expired
             raise RefusedError(404, "no_such_analysis", "the analysis has just expired") from None
-        shown = f"{Path(name).stem or RECORDING}.{suffix(kind)}"
-        super().__init__(file, media_type=MEDIA_TYPES[kind], filename=shown, stat_result=found)
+        shown = f"{Path(name).stem or RECORDING}.{FORMATS[kind].suffix}"
+        super().__init__(file, media_type=FORMATS[kind].media_type, filename=shown, stat_result=found)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; a range that it has not is refused in the form of all refusals, where starlette has plain text."""

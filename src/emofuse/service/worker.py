@@ -20,7 +20,7 @@ from emofuse.inference.bundle import load_bundle
 from emofuse.inference.detector import detector_maker
 from emofuse.inference.vad import speech_maker
 from emofuse.media import picture_size
-from emofuse.outputs.writers import WRITERS, suffix
+from emofuse.outputs.formats import FORMATS
 from emofuse.recordings.one import Options, analyze_recording
 from emofuse.recordings.plan import Task
 from emofuse.service.runner import RECORDING, RESULTS
@@ -49,7 +49,7 @@ def main() -> None:
 def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
     """Write the results; return what was odd. Raises MediaError for a recording that cannot be read or is too long."""
     options: dict[str, Any] = task["options"]
-    formats = (*WRITERS, *(["mp4"] if options["annotate"] else []))
+    formats = tuple(name for name in FORMATS if name != "mp4" or options["annotate"])
     settings = AnalyzerSettings.checked(mode=options["mode"], hop_s=options["hop_s"])
     folder = Path(task["folder"])
     longest_s = task["max_duration_s"]
@@ -66,7 +66,6 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
 
     bundle = load_bundle(task["bundle"])
     _check_size(folder / RECORDING, task["max_megapixels"])
-    os.chdir(folder / RESULTS)  # where the outputs look for the recording by the name that its owner gives it
     outcome = analyze_recording(
         Task(folder / RECORDING, folder / RESULTS / RECORDING, task["name"]),
         Options(formats, settings, task["bundle"]),
@@ -77,7 +76,6 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
     )
     if outcome.failure:
         raise MediaError(outcome.failure)
-    _forget_place(folder / RESULTS)
     return outcome.notes
 
 
@@ -86,13 +84,6 @@ def _check_size(recording: Path, most_megapixels: float) -> None:
     width, height = picture_size(recording) or (0, 0)
     if width * height > most_megapixels * 1e6:
         raise MediaError(f"its pictures, {width} x {height}, are larger than {most_megapixels:g} megapixels")
-
-
-def _forget_place(results: Path) -> None:
-    """Take the name of our folder out of ELAN's document, which looks for the film beside itself, too."""
-    document = results / f"{RECORDING}.{suffix('eaf')}"
-    text = document.read_text(encoding="utf-8")
-    document.write_text(text.replace(f"{results.resolve().as_uri()}/", "./"), encoding="utf-8")
 
 
 def _shown(message: str, task: dict[str, Any]) -> str:

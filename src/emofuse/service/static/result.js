@@ -5,17 +5,6 @@ import { createPlayer } from "./player/player.js";
 
 const PATIENCE_MS = 4000; // for a film's head
 const HINT = "The service deletes recordings as soon as they are analysed.";
-const KINDS = {
-  mp4: "Video with boxes",
-  html: "Report",
-  json: "JSON",
-  csv: "CSV",
-  png: "Timeline as PNG",
-  srt: "SRT",
-  vtt: "WebVTT",
-  eaf: "ELAN",
-  textgrid: "TextGrid",
-};
 
 /**
  * Show a result: over the recording itself where it is here and the browser plays it, else with the video that has
@@ -72,11 +61,10 @@ function showsPictures(media) {
   });
 }
 
-/** A link for each format that there is, in the order of KINDS. */
+/** A link for each format that there is. */
 function downloads(analysis, fetched, keep, complain) {
-  const kinds = Object.keys(KINDS).filter((kind) => kind in analysis.results);
-  return kinds.map((kind) => {
-    const link = make("a", { href: `v1/analyses/${analysis.id}/results/${kind}`, download: "", "data-kind": kind }, KINDS[kind]);
+  return Object.keys(analysis.results).map((kind) => {
+    const link = make("a", { href: `v1/analyses/${analysis.id}/results/${kind}`, download: "", "data-kind": kind }, analysis.titles[kind]);
     link.addEventListener("click", async (event) => {
       if (link.protocol === "blob:") return;
       event.preventDefault(); // the token goes with a request of our own, not with a link

@@ -14,7 +14,8 @@ import cv2
 import pytest
 
 from emofuse.errors import OutputError
-from emofuse.outputs.writers import WRITERS, suffix
+from emofuse.outputs.formats import FORMATS
+from emofuse.outputs.locations import MediaLinks
 from emofuse.timeline import SourceInfo, Timeline
 from make_timelines import TIMELINES, course, moment, timeline
 
@@ -75,25 +76,32 @@ READERS = {
 }
 
 
+KINDS = [name for name, format in FORMATS.items() if format.write is not None]
+
+
+def write(kind: str, timeline: Timeline, path: Path) -> None:
+    FORMATS[kind].write(timeline, path, MediaLinks.between(timeline.source.path, path))
+
+
 def named(name: str) -> Timeline:
     whole = TIMELINES["many faces"]
     return Timeline(whole.labels, whole.moments, SourceInfo(name, 1.2, 640, 480, 25.0, True, True), whole.summary)
 
 
 @pytest.mark.parametrize("name", TIMELINES)
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_any_timeline_is_written_and_read_back(kind, name, tmp_path):
-    path = tmp_path / f"out.{suffix(kind)}"
-    WRITERS[kind](TIMELINES[name], path)
+    path = tmp_path / f"out.{FORMATS[kind].suffix}"
+    write(kind, TIMELINES[name], path)
     assert READERS[kind](path) is not None
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize("name", [HOSTILE, NOT_UNICODE])
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_file_may_have_any_name(kind, name, tmp_path):
-    path = tmp_path / f"out.{suffix(kind)}"
-    WRITERS[kind](named(name), path)
+    path = tmp_path / f"out.{FORMATS[kind].suffix}"
+    write(kind, named(name), path)
     if kind != "json":  # which keeps the escape
         path.read_bytes() if kind == "png" else path.read_bytes().decode("utf-8")
     found = READERS[kind](path)
@@ -101,15 +109,15 @@ def test_a_file_may_have_any_name(kind, name, tmp_path):
         assert found.count("script") == 3 and "b" not in found
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_missing_folder_is_an_output_error(kind, tmp_path):
     with pytest.raises(OutputError, match=r"cannot write .*out"):
-        WRITERS[kind](TIMELINES["silent film"], tmp_path / "absent" / "out")
+        write(kind, TIMELINES["silent film"], tmp_path / "absent" / "out")
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_was_there_stays_when_writing_fails(kind, tmp_path, monkeypatch):
-    path = tmp_path / f"out.{suffix(kind)}"
+    path = tmp_path / f"out.{FORMATS[kind].suffix}"
     path.write_bytes(b"before")
 
     def full(self, *_):
@@ -117,7 +125,7 @@ def test_what_was_there_stays_when_writing_fails(kind, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OutputError, match="No space left"):
-        WRITERS[kind](TIMELINES["silent film"], path)
+        write(kind, TIMELINES["silent film"], path)
     assert path.read_bytes() == b"before" and len(list(tmp_path.iterdir())) == 1
 
 
@@ -126,7 +134,7 @@ SEGMENTS = timeline(*course([("happy", 20), (None, 30), ("sad", 20)]), duration_
 
 @pytest.mark.parametrize("kind", ["srt", "vtt"])
 def test_subtitles_say_each_segment(kind, tmp_path):
-    WRITERS[kind](SEGMENTS, tmp_path / f"x.{kind}")
+    write(kind, SEGMENTS, tmp_path / f"x.{kind}")
     assert READERS[kind](tmp_path / f"x.{kind}") == [
         (pytest.approx(s.start_s, abs=1e-3), pytest.approx(s.end_s, abs=1e-3), f"{s.label} 70 %")
         for s in SEGMENTS.segments()
@@ -135,8 +143,8 @@ def test_subtitles_say_each_segment(kind, tmp_path):
 
 def test_subtitles_have_hours_and_the_formats_own_points(tmp_path):
     late = timeline(moment(3661.75, "happy"), moment(3662.0, "happy"))
-    WRITERS["srt"](late, tmp_path / "x.srt")
-    WRITERS["vtt"](late, tmp_path / "x.vtt")
+    write("srt", late, tmp_path / "x.srt")
+    write("vtt", late, tmp_path / "x.vtt")
     assert "01:01:01,500 --> 01:01:02,000" in (tmp_path / "x.srt").read_text()
     assert (tmp_path / "x.vtt").read_text().startswith("WEBVTT\n\n1\n")
     assert "01:01:01.500 --> 01:01:02.000" in (tmp_path / "x.vtt").read_text()
@@ -146,7 +154,7 @@ def test_a_label_cannot_break_a_cue(tmp_path):
     labels = ("a\n\nb --> c", "<i>&")
     odd = timeline(*course_of(labels), duration_s=4.0, labels=labels)
     for kind in ("srt", "vtt"):
-        WRITERS[kind](odd, tmp_path / f"x.{kind}")
+        write(kind, odd, tmp_path / f"x.{kind}")
         assert len(READERS[kind](tmp_path / f"x.{kind}")) == 2
     assert "&lt;i&gt;&amp; 70 %" in (tmp_path / "x.vtt").read_text()
 
@@ -156,7 +164,7 @@ def course_of(labels):
 
 
 def test_textgrid_tiers_have_no_holes(tmp_path):
-    WRITERS["textgrid"](SEGMENTS, tmp_path / "x.TextGrid")
+    write("textgrid", SEGMENTS, tmp_path / "x.TextGrid")
     tiers = READERS["textgrid"](tmp_path / "x.TextGrid")
     assert list(tiers) == ["fused", "fused confidence", "face"]
     for intervals in tiers.values():
@@ -168,9 +176,21 @@ def test_textgrid_tiers_have_no_holes(tmp_path):
 
 def test_textgrid_doubles_quotes(tmp_path):
     labels = ('so "so"', "other")
-    WRITERS["textgrid"](timeline(*course_of(labels), labels=labels), tmp_path / "x.TextGrid")
+    write("textgrid", timeline(*course_of(labels), labels=labels), tmp_path / "x.TextGrid")
     assert READERS["textgrid"](tmp_path / "x.TextGrid")["fused"][0][2] == 'so "so"'
 
 
+def test_a_document_that_lies_beside_its_recording_does_not_tell_where_it_was_made(tmp_path):
+    links = MediaLinks.beside("my film.mkv", "my film.mp4")
+    for kind in ("eaf", "html"):
+        FORMATS[kind].write(named("my film.mkv"), tmp_path / f"x.{kind}", links)
+        assert str(tmp_path) not in (tmp_path / f"x.{kind}").read_text()
+    media = ElementTree.parse(tmp_path / "x.eaf").getroot().find("HEADER/MEDIA_DESCRIPTOR")
+    assert media.get("MEDIA_URL") == media.get("RELATIVE_MEDIA_URL") == "./my%20film.mkv"
+    assert 'src="./my%20film.mp4"' in (tmp_path / "x.html").read_text()
+
+
 def test_every_suffix_is_the_formats_own():
-    assert {kind: suffix(kind) for kind in WRITERS if suffix(kind) != kind} == {"textgrid": "TextGrid"}
+    assert {name: format.suffix for name, format in FORMATS.items() if format.suffix != name} == {
+        "textgrid": "TextGrid"
+    }

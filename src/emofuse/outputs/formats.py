@@ -1,0 +1,61 @@
+"""The formats that a timeline is written in: one object each, and one list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from emofuse.outputs.elan import write_eaf
+from emofuse.outputs.locations import MediaLinks
+from emofuse.outputs.page import write_html
+from emofuse.outputs.subtitles import write_srt, write_vtt
+from emofuse.outputs.tables import write_csv, write_json
+from emofuse.outputs.textgrid import write_textgrid
+from emofuse.outputs.timeline_image import write_png
+from emofuse.timeline import Timeline
+
+Write = Callable[[Timeline, Path, MediaLinks], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format of results.
+
+    Attributes:
+        name: What `--formats` and the REST interface call it.
+        suffix: What its files end in, without the dot.
+        media_type: What it is served as.
+        title: What a page calls it.
+        write: Writes a timeline to a path, whole or not at all; the links say where the document finds the recording.
+            Raises OutputError when the path cannot be written. None for the annotated video, which is written while
+            the recording's pictures are read.
+    """
+
+    name: str
+    suffix: str
+    media_type: str
+    title: str
+    write: Write | None
+
+
+def _without_links(write: Callable[[Timeline, Path], None]) -> Write:
+    """Return a writer of a document that plays nothing."""
+    return lambda timeline, path, links: write(timeline, path)
+
+
+_ALL: Final = (
+    Format("mp4", "mp4", "video/mp4", "Video with boxes", None),
+    Format("html", "html", "text/html; charset=utf-8", "Report", write_html),
+    Format("json", "json", "application/json", "JSON", _without_links(write_json)),
+    Format("csv", "csv", "text/csv; charset=utf-8", "CSV", _without_links(write_csv)),
+    Format("png", "png", "image/png", "Timeline as PNG", _without_links(write_png)),
+    Format("srt", "srt", "application/x-subrip", "SRT", _without_links(write_srt)),
+    Format("vtt", "vtt", "text/vtt; charset=utf-8", "WebVTT", _without_links(write_vtt)),
+    Format("eaf", "eaf", "application/xml", "ELAN", write_eaf),
+    # the spelling that Praat gives and looks for
+    Format("textgrid", "TextGrid", "text/plain; charset=utf-8", "TextGrid", _without_links(write_textgrid)),
+)
+FORMATS: Final[Mapping[str, Format]] = {format.name: format for format in _ALL}
+"""Every format, by its name. A new one is a writer in a file of its own and one line here."""
