@@ -1,10 +1,12 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from emofuse.card import InputSpec
 from emofuse.emotions import BASE, RAVDESS
 from emofuse.errors import BundleError
 from emofuse.features.speech import RATE_HZ
@@ -95,6 +97,29 @@ def test_a_short_voice_is_scored_with_less_trust() -> None:
     assert short is not None and long is not None
     assert short.quality < long.quality
     assert (long.start_s, long.end_s) == (0.0, 2.0)
+
+
+def test_a_voice_is_padded_to_the_window_of_its_card() -> None:
+    class Heard:
+        def __init__(self, window_s: float) -> None:
+            card = load_bundle().networks["voice"].card
+            self.card = card.model_copy(update={"input": InputSpec(kind="samples", rate_hz=RATE_HZ, window_s=window_s)})
+            self.n_samples: list[int] = []
+
+        def logits(self, samples: np.ndarray) -> np.ndarray:
+            self.n_samples.append(samples.shape[1])
+            np.testing.assert_array_equal(samples[0, RATE_HZ // 2 :], 0)
+            return np.zeros((1, len(self.card.labels)), np.float32)
+
+    base = load_bundle()
+    t = np.arange(RATE_HZ // 2) / RATE_HZ
+    wave = (0.1 * np.sign(np.sin(2 * np.pi * 140 * t))).astype(np.float32)
+    for window_s, least in ((3.0, 24_000), (0.53, 4240)):  # voice, wave-cnn-16
+        network = Heard(window_s)
+        voice = VoicePredictor(replace(base, networks={**base.networks, "voice": network}))
+        assert voice.score(wave, 0.5) is not None
+        assert network.n_samples == [round(window_s * RATE_HZ)]
+        assert voice.is_enough(np.zeros(least, np.float32)) and not voice.is_enough(np.zeros(least - 1, np.float32))
 
 
 def test_labels_are_carried_by_the_table_of_a_set_or_by_their_names() -> None:

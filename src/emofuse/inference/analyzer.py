@@ -17,7 +17,7 @@ from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.detector import FaceDetector
 from emofuse.inference.fusion import fuse
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
-from emofuse.inference.reasons import NO_NETWORK, no_face, no_speech
+from emofuse.inference.reasons import LITTLE_SOUND, NO_NETWORK, no_face, no_speech
 from emofuse.inference.spoken import SpokenWords, TextScorer, fusion_weights, text_scorer
 from emofuse.inference.tracker import FaceTracker, face_appearance
 from emofuse.inference.vad import PeriodicGate, SpeechDetector
@@ -88,6 +88,7 @@ class Analyzer:
         self._tracks: dict[int, _Track] = {}
         self._visible: tuple[int, ...] = ()  # track ids in the latest frame
         self._heard: Scores | None = None
+        self._waits_for_sound = True  # the voice has not heard enough at any hop
         self._watched: Scores | None = None  # what the clip network said last, and of whom
         self._watched_id: int | None = None
         self._last: Moment | None = None
@@ -117,10 +118,10 @@ class Analyzer:
         """End the stream: return the moments up to its end; the last one stands at the end itself."""
         if self._next_hop_s is None:
             return []
-        moments = self._advance(self._now_s)
+        moments = self._advance(self._now_s, is_over=True)
         ended_s = self._last.time_s if self._last else -math.inf
         if self._hops_are_moments and self._now_s > ended_s + 1e-6:
-            self._read(self._now_s)
+            self._read(self._now_s, is_end=True)
             moments.append(self._moment(self._now_s, self._buffered(self._now_s)))
         return moments
 
@@ -137,15 +138,15 @@ class Analyzer:
     def _hops_are_moments(self) -> bool:
         return self.settings.mode == "queue" or not self._saw_frame
 
-    def _advance(self, time_s: float) -> list[Moment]:
-        """Make the moments of every hop that ends at or before `time_s`."""
+    def _advance(self, time_s: float, *, is_over: bool = False) -> list[Moment]:
+        """Make the moments of every hop that ends at or before `time_s`. is_over: the stream ends there."""
         if self._next_hop_s is None:
             self._next_hop_s = time_s + self.settings.hop_s
         elif time_s - self._next_hop_s > LONGEST_GAP_S:
             self._next_hop_s = time_s
         moments = []
         while self._next_hop_s <= time_s + 1e-9:
-            self._read(self._next_hop_s)
+            self._read(self._next_hop_s, is_end=is_over and self._next_hop_s >= time_s - 1e-6)
             if self._hops_are_moments:
                 moments.append(self._moment(self._next_hop_s, self._buffered(self._next_hop_s)))
             self._next_hop_s += self.settings.hop_s
@@ -192,11 +193,16 @@ class Analyzer:
             return True
         return time_s - track.scores[-1].end_s >= self.settings.face_period_s - 1e-6
 
-    def _read(self, time_s: float) -> None:
-        """Score what the voice and the clip network are given at a hop."""
+    def _read(self, time_s: float, *, is_end: bool = False) -> None:
+        """Score what the voice and the clip network are given at a hop, or at the end of the stream.
+
+        The voice waits until it has heard enough; a stream that is over before that is scored for what it is.
+        """
         if self._voice is not None and not self._sound.is_empty:
             samples = self._sound.window(time_s - self._voice.window_s, time_s)
-            self._heard = self._voice.score(samples, min(time_s, self._sound.end_s))
+            is_enough = self._voice.is_enough(samples) or (is_end and self._waits_for_sound)
+            self._waits_for_sound &= not is_enough
+            self._heard = self._voice.score(samples, min(time_s, self._sound.end_s)) if is_enough else None
         self._watch(time_s)
 
     def _watch(self, time_s: float) -> None:
@@ -227,7 +233,9 @@ class Analyzer:
         seen, heard = no_face(self._saw_frame), no_speech(not self._sound.is_empty)
         if modality == "clip" and self._clip is not None and self._clip.hears:
             return f"{seen}, {heard}"
-        return heard if modality == "voice" else seen
+        if modality == "voice":
+            return LITTLE_SOUND if self._waits_for_sound and not self._sound.is_empty else heard
+        return seen
 
     def _in_view(self) -> list[Face]:
         """Return the faces of the latest frame, with their scores as moments of this mode have them."""

@@ -16,7 +16,7 @@ from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.inference.vad import PeriodicGate, SpeechDetector
 from emofuse.types import Face, Scores
 
-SHORTEST_S = 1.0  # a shorter stretch of sound is padded to this
+LEAST_SHARE = 0.5  # of a window that must have been heard: a network is trained on whole utterances, not on their begin
 LEAST_VOICED_S = 0.2  # of speech in a window; less is "no speech"
 FULL_VOICED_S = 1.0  # as much speech, and nothing is missing from the quality
 
@@ -67,7 +67,11 @@ class FacePredictor:
 
 
 class VoicePredictor:
-    """Scores a window of sound. speech: tells whether somebody speaks in it; it hears the stream elsewhere."""
+    """Scores a window of sound as the network's training had it: silence after what is shorter than the window that
+    its card names.
+
+    speech: tells whether somebody speaks in it; it hears the stream elsewhere.
+    """
 
     def __init__(self, bundle: Bundle, speech: SpeechDetector | None = None) -> None:
         settings = bundle.manifest.modalities["voice"]
@@ -76,16 +80,24 @@ class VoicePredictor:
         if spec.rate_hz != RATE_HZ or spec.window_s is None:
             raise BundleError(f"{settings.file} wants {spec.rate_hz} Hz sound in a stated window, not {RATE_HZ}")
         self.window_s = spec.window_s
+        self.least_s = LEAST_SHARE * spec.window_s
         self._speech = speech or PeriodicGate()
         self._model = Calibrated(network, bundle.labels, settings.temperature)
 
+    def is_enough(self, samples: NDArray[np.float32]) -> bool:
+        """Whether (T,) samples at 16 kHz are half a window or more."""
+        return len(samples) >= round(self.least_s * RATE_HZ)
+
     def score(self, samples: NDArray[np.float32], end_s: float) -> Scores | None:
-        """Score (T,) samples at 16 kHz that end at `end_s`; None when nobody speaks in them."""
+        """Score (T,) samples at 16 kHz, a window or less, that end at `end_s`; None when nobody speaks in them.
+
+        Of a stream that goes on, only what `is_enough` should be scored; of one that is over, all there is.
+        """
         voiced = self._speech.spoken_s(samples, end_s)
         if voiced < LEAST_VOICED_S:
             return None
         start_s = end_s - len(samples) / RATE_HZ
-        samples = np.pad(samples, (0, max(0, round(SHORTEST_S * RATE_HZ) - len(samples))))
+        samples = np.pad(samples, (0, max(0, round(self.window_s * RATE_HZ) - len(samples))))
         probabilities, covered = self._model.score(samples[None])
         quality = min(1.0, voiced / FULL_VOICED_S) * float(covered[0])
         return Scores("voice", self._model.labels, probabilities[0], start_s, end_s, min(1.0, quality))
