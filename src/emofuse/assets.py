@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import pooch
 
 from emofuse.errors import AssetError
+from emofuse.staging import StagedPath
 
 # An offline machine must hear so quickly; a slow connection may still take its time over the bytes.
 _CONNECT_TIMEOUT_S: Final = 5.0
@@ -146,12 +146,14 @@ def _download(asset: Asset) -> Path:
     target = cache_folder() / asset.file
     target.parent.mkdir(parents=True, exist_ok=True)
     # pooch's own `retrieve` compares whole hashes only
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as folder:
-        temporary = Path(folder) / asset.file
-        fetch(asset.url, str(temporary), None)
-        if not _is_it(asset, temporary):
+    staged = StagedPath(target)
+    try:
+        fetch(asset.url, str(staged.path), None)
+        if not _is_it(asset, staged.path):
             raise ValueError("another SHA-256")
-        temporary.replace(target)
+        staged.publish()
+    finally:
+        staged.discard()
     return target
 
 

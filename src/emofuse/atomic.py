@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from emofuse.errors import OutputError
+from emofuse.staging import StagedPath
 
 _HINTS: Final = {
     errno.EACCES: "choose a folder that you may write to",
@@ -30,30 +30,29 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary name in the folder of `path`, with its suffix, and rename it to `path` on success.
 
     On any exception, Ctrl-C included, the temporary file is removed and what `path` held before stays.
-    The temporary file exists, empty, from the start, so that a folder that cannot be written to shows before
-    the work is done. A device or pipe is yielded itself: it cannot be replaced.
+    The temporary file exists, empty, from the start, so that a folder that cannot be written to shows before the
+    work is done. What a process that was killed left in the folder is removed. A device or pipe is yielded itself:
+    it cannot be replaced.
     Raises OutputError for an OSError about this file; one about another file (an input) passes unchanged.
     """
     target = Path(path)
     if not target.name:
         raise OutputError(f"cannot write {target}: it is a folder", _HINTS[errno.EISDIR])
-    # Encoders choose their container by the suffix; a stem cut to 100 keeps the name under any limit.
-    temporary = target.with_name(f".{target.stem[:100]}.{uuid.uuid4().hex[:8]}{target.suffix}")
-    try:
-        if target.exists() and not target.is_file() and not target.is_dir():
+    if os.path.exists(target) and not target.is_file() and not target.is_dir():  # noqa: PTH110 (raises nothing)
+        with _about(target, target):
             yield target
-            return
+        return
+    try:
         _check_replaceable(target)
-        temporary.touch(exist_ok=False)
-        yield temporary
-        temporary.replace(target)
+        staged = StagedPath(target)
     except OSError as error:
-        if error.filename is not None and Path(os.fsdecode(error.filename)) not in (temporary, target):
-            raise
         raise _output_error(target, error) from error
+    try:
+        with _about(target, staged.path):
+            yield staged.path
+            staged.publish()
     finally:
-        with suppress(OSError):  # gone after the rename; and what went wrong with the folder is already said
-            temporary.unlink()
+        staged.discard()
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
@@ -65,6 +64,17 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
         reason, hint = error.strerror or type(error).__name__, _HINTS.get(error.errno or 0, "choose another folder")
         raise OutputError(f"cannot make the folder {folder}: {reason}", hint) from error
     return folder
+
+
+@contextmanager
+def _about(target: Path, written: Path) -> Iterator[None]:
+    """Make an OutputError of an OSError that is about the target, or about the name under which it is written."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and Path(os.fsdecode(error.filename)) not in (written, target):
+            raise
+        raise _output_error(target, error) from error
 
 
 def _check_replaceable(target: Path) -> None:

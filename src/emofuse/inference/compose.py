@@ -26,6 +26,7 @@ from emofuse.inference.bundle import (
     load_bundle,
     read_manifest,
 )
+from emofuse.staging import StagedPath
 
 PAGE: Final = "card.md"
 _FUSIONS: Final = {
@@ -61,9 +62,10 @@ def compose(
     target = folder.resolve()
     _check_replaceable(target)
     make_folder(target.parent)
-    made = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:8]}")
+    staged = None
     try:
-        made.mkdir()
+        staged = StagedPath(target, is_folder=True)
+        made = staged.path
         modalities: dict[BundleModality, ModalitySettings] = {}
         for modality, part in parts.items():
             copied = made / f"{modality}.onnx"
@@ -85,7 +87,8 @@ def compose(
     except OSError as error:
         raise OutputError(f"cannot write the bundle {folder}: {error.strerror or error}") from error
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        if staged is not None:
+            staged.discard()
 
 
 def common_labels(cards: Sequence[ModelCard], first_choice: Sequence[str] = BASE) -> tuple[str, ...]:
@@ -191,7 +194,8 @@ def _swap(made: Path, target: Path) -> None:
     if not target.exists():
         made.rename(target)
         return
-    aside = made.with_name(made.name + ".old")
+    # not by a name of ours: if we were killed now, the next run must not take it for something of ours to clear away
+    aside = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:8]}.old")
     target.rename(aside)
     try:
         made.rename(target)

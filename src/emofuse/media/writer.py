@@ -6,7 +6,6 @@ import contextlib
 import errno
 import math
 import os
-import secrets
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +25,7 @@ from emofuse.errors import MediaError, OutputError
 from emofuse.media._container import DAMAGE_ERRORS, LIBRARY_ERRORS, mux
 from emofuse.media._soundtrack import PushedSoundtrack, Soundtrack
 from emofuse.media.reader import open_media, probe
+from emofuse.staging import StagedPath
 from emofuse.types import AudioBlock
 
 CRF: Final = 20  # constant quality of x264: 18 cannot be told from the source, 23 is its default
@@ -59,7 +59,7 @@ class VideoWriter:
         self._fps: float | None = None
         self._has_sound = False  # of the source
         self._start_s = 0.0
-        self._part = self._path.with_name(f".{self._path.stem}.{secrets.token_hex(4)}.mp4")
+        self._staged: StagedPath | None = None
         self._output: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._sound: Soundtrack | PushedSoundtrack | None = None
@@ -83,7 +83,7 @@ class VideoWriter:
                 self._fps, self._has_sound, self._start_s = reader.source.fps, reader.source.has_audio, reader.start_s
         with self._translated():
             # Made now, so that a folder that cannot be written in is known before an hour of analysis.
-            self._part.open("xb").close()
+            self._staged = StagedPath(self._path)
         return self
 
     def __exit__(
@@ -130,8 +130,9 @@ class VideoWriter:
         height, width = image.shape[:2]
         self._size = (width, height)
         scale = min(1.0, MAX_SIDE / max(width, height))
+        assert self._staged is not None
         self._output = av.open(
-            str(self._part.absolute()),
+            str(self._staged.path.absolute()),
             "w",
             format="mp4",
             # Times of edit lists are in the movie's time scale, which is whole milliseconds if not set.
@@ -183,7 +184,7 @@ class VideoWriter:
             mux(self._output, packet)
 
     def _finish(self) -> None:
-        if self._stream is None or self._output is None:
+        if self._stream is None or self._output is None or self._staged is None:
             raise OutputError(f"nothing to write to {self._path}: no picture was given")
         with self._translated():
             self._encode(None)
@@ -193,10 +194,10 @@ class VideoWriter:
             with contextlib.suppress(*DAMAGE_ERRORS):
                 self._output.close()
             try:
-                probe(self._part)
+                probe(self._staged.path)
             except MediaError as error:
                 raise OutputError(f"cannot write {self._path}: what was written cannot be read") from error
-            self._part.replace(self._path)
+            self._staged.publish()
 
     def _let_go(self) -> None:
         """Close everything, and remove the unfinished file; after success there is none."""
@@ -206,8 +207,8 @@ class VideoWriter:
             with contextlib.suppress(*LIBRARY_ERRORS):
                 self._output.close()
         self._sound = self._output = self._stream = None  # which frees the encoder's memory
-        with contextlib.suppress(OSError):
-            self._part.unlink(missing_ok=True)
+        if self._staged is not None:
+            self._staged.discard()
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:

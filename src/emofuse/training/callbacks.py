@@ -8,9 +8,11 @@ from typing import Any, cast
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from emofuse.atomic import atomic, make_folder
 from emofuse.training.module import Classifier, is_pretrained
 
 
@@ -27,6 +29,20 @@ class Checkpoint(ModelCheckpoint):
         scores = {here(path): score for path, score in state_dict["best_k_models"].items()}
         moved = {"dirpath": self.dirpath, "best_k_models": scores, **{name: here(state_dict[name]) for name in paths}}
         super().load_state_dict({**state_dict, **moved})
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint whole or not at all, beside its name.
+
+    Lightning's own writes it into the system's folder for temporary files and moves it: that is a copy where the two
+    are on different disks, half of which is there when the process is killed, and the other file stays for good.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Save it. Raises OutputError."""
+        make_folder(Path(path).parent)
+        with atomic(path) as name:
+            torch.save(checkpoint, name)
 
 
 class Reseed(Callback):

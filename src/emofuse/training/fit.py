@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from emofuse.atomic import atomic, make_folder
 from emofuse.config import Recipe, VideoDataSettings, VoiceDataSettings
 from emofuse.errors import UsageError
-from emofuse.training.callbacks import Checkpoint, FrozenStart, Patience, Plateau, Reseed
+from emofuse.training.callbacks import Checkpoint, FrozenStart, Patience, Plateau, Reseed, WholeCheckpoints
 from emofuse.training.dataset import Batch, test_loader, train_loader
 from emofuse.training.module import Augment, Classifier
 
@@ -114,6 +114,7 @@ def fit(
         precision=recipe.train.precision,
         gradient_clip_val=recipe.train.gradient_clip or None,
         callbacks=[*checkpoints, *_callbacks(recipe, job, progress)],
+        plugins=[WholeCheckpoints()],
         logger=_logger(out),
         enable_progress_bar=progress,
         enable_model_summary=False,
