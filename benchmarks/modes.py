@@ -20,7 +20,7 @@ from typing import Final, get_args
 import numpy as np
 
 from emofuse.corpora.manifest import Clip
-from emofuse.corpora.readers import read_corpus
+from emofuse.corpora.registry import read_corpus
 from emofuse.emotions import mapping_matrix
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings, Mode
 from emofuse.inference.bundle import Bundle, load_bundle

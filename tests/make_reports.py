@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from emofuse.corpora.registry import CORPORA
 from emofuse.emotions import RAVDESS
 from emofuse.evaluation.anchors import anchors_for
 from emofuse.evaluation.predictions import Predictions
@@ -106,7 +107,7 @@ def report(found: Predictions | None = None, model: str = "voice", **changes: An
         "by_speaker": summary.by_speaker,
         "curves": curves(found.seeds),
         "anchors": tuple(
-            a for m in ("UAR", "accuracy") for a in anchors_for("RAVDESS speech", RAVDESS, "actor-6fold", m, counts)
+            a for m in ("UAR", "accuracy") for a in anchors_for(CORPORA["ravdess"].published, "actor-6fold", m, counts)
         ),
         "temperature": 1.31,
         "calibration_error": (0.092, 0.031),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.corpora.draw import REFERENCE_SIZE, draw_like, proportional_counts
+from emofuse.corpora.draw import draw_like, proportional_counts
 from emofuse.corpora.feature_set import find_feature_set
 from emofuse.corpora.folds import Fold, Split
 from emofuse.corpora.manifest import Clip, Manifest
@@ -79,7 +79,7 @@ def test_what_is_not_there_is_not_drawn(manifest: Manifest) -> None:
 def test_the_reference_protocol(corpora: Path) -> None:
     manifest = relabel(find_feature_set("iemocap", corpora).manifest, "iemocap-4-hap").manifest
     split = make_split("actor-5fold", manifest, 2)
-    counts = proportional_counts(manifest, split, REFERENCE_SIZE)
+    counts = proportional_counts(manifest, split, 1336)
     draws = {draw_like(manifest, split, counts, seed) for seed in range(10)}
     assert len(draws) == 10
     for drawn in draws:

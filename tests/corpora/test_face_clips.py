@@ -14,7 +14,7 @@ from emofuse.corpora import face_clips
 from emofuse.corpora.cache import FeatureCache
 from emofuse.corpora.face_clips import FaceClip, read_face_clip
 from emofuse.corpora.manifest import Clip
-from emofuse.corpora.readers import read_corpus
+from emofuse.corpora.registry import read_corpus
 from emofuse.errors import CorpusError
 from emofuse.features.clip import BLACK, choose_frames, crop_clip_face, whole_frame
 from emofuse.features.face import BOX, LANDMARKS, SIZE

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.corpora.ravdess import LICENCE, read_ravdess, read_ravdess_speech
+from emofuse.corpora.ravdess import LICENCE, read_ravdess
 from emofuse.emotions import RAVDESS
 from emofuse.errors import CorpusError
 
@@ -17,7 +17,7 @@ Write = Callable[..., Path]
 def test_a_name_becomes_a_clip(tmp_path: Path, write_sound: Write) -> None:
     first = write_sound("Actor_11/03-01-05-02-01-01-11.wav")
     second = write_sound("Actor_12/03-01-02-01-02-02-12.flac")
-    manifest = read_ravdess_speech(tmp_path)
+    manifest = read_ravdess(tmp_path)
     assert (manifest.name, manifest.labels, manifest.licence) == ("RAVDESS speech", RAVDESS, LICENCE)
     assert manifest.skipped == ()
     angry, calm = manifest
@@ -31,7 +31,7 @@ def test_a_name_becomes_a_clip(tmp_path: Path, write_sound: Write) -> None:
 def test_the_third_part_counts_through_the_labels(tmp_path: Path, write_sound: Write) -> None:
     for code in range(1, 9):
         write_sound(f"Actor_01/03-01-{code:02}-01-01-01-01.wav")
-    manifest = read_ravdess_speech(tmp_path)
+    manifest = read_ravdess(tmp_path)
     assert tuple(clip.emotion for clip in manifest) == RAVDESS
     assert manifest.counts() == dict.fromkeys(RAVDESS, 1)
 
@@ -60,7 +60,7 @@ def test_a_file_that_does_not_fit_is_listed_with_why(
 ) -> None:
     write_sound("Actor_12/03-01-01-01-01-01-12.wav")
     odd = write_sound(f"Actor_12/{name}")
-    manifest = read_ravdess_speech(tmp_path)
+    manifest = read_ravdess(tmp_path)
     assert len(manifest) == 1
     assert manifest.skipped == ((odd, reason),)
 
@@ -69,7 +69,7 @@ def test_a_file_with_another_suffix_is_listed_and_case_does_not_matter(tmp_path:
     write_sound("Actor_12/03-01-01-01-01-01-12.WAV")
     film = tmp_path / "Actor_12" / "01-01-01-01-01-01-12.mp4"
     film.write_bytes(b"")
-    manifest = read_ravdess_speech(tmp_path)
+    manifest = read_ravdess(tmp_path)
     assert len(manifest) == 1
     assert manifest.skipped == ((film, "not one of .wav, .flac"),)
 
@@ -78,19 +78,18 @@ def test_the_folder_may_hold_an_audios_folder(tmp_path: Path, write_sound: Write
     write_sound("audios/Actor_01/03-01-01-01-01-01-01.wav")
     write_sound("audios/Actor_02/03-01-03-01-01-01-02.wav")
     write_sound("videos/Actor_03/03-01-03-01-01-01-03.wav")
-    manifest = read_ravdess_speech(tmp_path)
+    manifest = read_ravdess(tmp_path)
     assert manifest.speakers == ["ravdess-01", "ravdess-02"]
-    assert [clip.emotion for clip in manifest.of_speakers({"ravdess-02"})] == ["happy"]
-    assert manifest.of_speakers({"ravdess-03"}) == []
+    assert [clip.emotion for clip in manifest if clip.speaker == "ravdess-02"] == ["happy"]
 
 
 def test_a_folder_without_any_is_refused(tmp_path: Path, write_sound: Write) -> None:
     write_sound("Actor_12/03-02-05-02-01-01-12.wav")  # song alone
     with pytest.raises(CorpusError, match="no recording of RAVDESS speech under") as caught:
-        read_ravdess_speech(tmp_path)
+        read_ravdess(tmp_path)
     assert "Actor_01/03-01-03-01-01-01-01.wav" in caught.value.hint
     with pytest.raises(CorpusError, match="no recording of RAVDESS speech under"):
-        read_ravdess_speech(tmp_path / "nowhere")
+        read_ravdess(tmp_path / "nowhere")
 
 
 def test_song_has_six_emotions_and_is_not_speech(tmp_path: Path, write_sound: Write) -> None:
@@ -152,19 +151,19 @@ def test_the_downloads_own_folders_are_found_and_a_copy_of_them_counts_once(tmp_
     first = write_sound("Audio_Speech_Actors_01-24/Actor_01/03-01-03-01-01-01-01.wav")
     again = write_sound("audio_speech_actors_01-24/Actor_01/03-01-03-01-01-01-01.wav")
     packed = write_sound("flac/Actor_01/03-01-03-01-01-01-01.flac")
-    manifest = read_ravdess_speech(tmp_path)
+    manifest = read_ravdess(tmp_path)
     assert [clip.path for clip in manifest] == [first]
     assert dict(manifest.skipped) == dict.fromkeys((again, packed), f"the same utterance as {first}")
 
 
 @pytest.mark.corpus
 def test_the_real_corpus_is_whole(corpora: Path) -> None:
-    manifest = read_ravdess_speech(corpora / "ravdess")
+    manifest = read_ravdess(corpora / "ravdess")
     assert len(manifest) == 1440
     assert manifest.skipped == ()
     assert manifest.speakers == [f"ravdess-{actor:02}" for actor in range(1, 25)]
     assert manifest.counts() == {label: 96 if label == "neutral" else 192 for label in RAVDESS}
-    assert all(len(manifest.of_speakers({speaker})) == 60 for speaker in manifest.speakers)
+    assert set(manifest.counts_by("speaker").values()) == {60}
     assert sum(clip.sex == "female" for clip in manifest) == 720
     assert {clip.licence for clip in manifest} == {LICENCE}
 
@@ -181,4 +180,4 @@ def test_the_original_films_are_found(corpora: Path) -> None:
     manifest = read_ravdess(corpora / "ravdess_original", media="video")
     assert sorted(clip.emotion for clip in manifest) == ["fearful", "happy", "neutral", "sad", "surprised"]
     assert manifest.skipped == ()
-    assert len(read_ravdess_speech(corpora / "ravdess_original")) == 35
+    assert len(read_ravdess(corpora / "ravdess_original")) == 35

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emofuse.emotions import EMODB, RAVDESS
+from emofuse.corpora.registry import CORPORA
 from emofuse.evaluation.anchors import anchors_for, chance
 from emofuse.evaluation.result import Anchor
 
@@ -12,7 +12,7 @@ COUNTS = [96, *[192] * 7]
 
 
 def known(metric: str, protocol: str = "actor-6fold", **changes: bool) -> dict[str, Anchor]:
-    return {a.name: a for a in anchors_for("RAVDESS speech", RAVDESS, protocol, metric, COUNTS, **changes)}
+    return {a.name: a for a in anchors_for(CORPORA["ravdess"].published, protocol, metric, COUNTS, **changes)}
 
 
 def test_chance_is_of_the_classes_that_occur() -> None:
@@ -51,11 +51,9 @@ def test_transductive_systems_stand_beside_transductive_ones_alone() -> None:
     assert "ComParE-2016 + SVM" in looking
 
 
-@pytest.mark.parametrize(
-    ("corpus", "labels"), [("EMO-DB", EMODB), ("RAVDESS speech", RAVDESS[1:]), ("RAVDESS song", RAVDESS)]
-)
-def test_another_task_has_chance_alone(corpus: str, labels: tuple[str, ...]) -> None:
-    assert [a.name for a in anchors_for(corpus, labels, "loso", "UAR", [3] * len(labels))] == ["chance"]
+@pytest.mark.parametrize("name", ["emodb", "ravdess-song"])
+def test_another_corpus_has_chance_alone(name: str) -> None:
+    assert [a.name for a in anchors_for(CORPORA[name].published, "loso", "UAR", [3] * 7)] == ["chance"]
 
 
 def test_a_metric_without_anchors_has_none() -> None:

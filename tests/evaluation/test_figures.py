@@ -13,6 +13,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from emofuse.corpora.registry import CORPORA
 from emofuse.errors import OutputError, UsageError
 from emofuse.evaluation.anchors import anchors_for
 from emofuse.evaluation.canvas import OTHERS, OURS, RED
@@ -158,7 +159,7 @@ def test_anchors_are_sorted_and_ours_stands_out(honest: EvaluationReport) -> Non
 
 
 def test_notes_say_where_a_protocol_differs() -> None:
-    anchors = anchors_for("RAVDESS speech", stamp().labels, "loso", "UAR", [1] * 8)
+    anchors = anchors_for(CORPORA["ravdess"].published, "loso", "UAR", [1] * 8)
     said = texts(draw_anchors(report(anchors=anchors)))
     assert "its protocol is another: 6 folds over actors" in said.replace("\n", " ")
 

@@ -23,10 +23,10 @@ from emofuse.evaluation.fusion_figures import draw_contributions, draw_performan
 from emofuse.evaluation.fusion_report import write_fusion
 from emofuse.evaluation.fusion_result import FusionReport, Verdict
 from emofuse.evaluation.fusion_scores import fusion_report
-from emofuse.evaluation.metrics import unweighted_average_recall
 from emofuse.evaluation.predictions import read_predictions
 from emofuse.evaluation.protocol import Setting
 from make_feature_corpus import TINY, write_feature_corpus
+from reference_metrics import unweighted_average_recall
 
 COMMAND = "emofuse compare --fusion tiny.toml"
 Change = Callable[..., FusionComparisonSettings]

@@ -20,7 +20,7 @@ from emofuse.emotions import RAVDESS
 from emofuse.errors import CorpusError, RecipeError, UsageError
 from emofuse.evaluation import folds, protocol
 from emofuse.evaluation.across import across_corpora
-from emofuse.evaluation.metrics import expected_calibration_error, fit_temperature, score, unweighted_average_recall
+from emofuse.evaluation.metrics import expected_calibration_error, fit_temperature
 from emofuse.evaluation.protocol import (
     Setting,
     clip_names,
@@ -32,6 +32,7 @@ from emofuse.inference.network import softmax
 from emofuse.training.jobs import load_utterances, utterance_settings
 from emofuse.training.speech import SpeechData
 from make_ravdess import tiny_recipe, trained_on
+from reference_metrics import score, unweighted_average_recall
 
 if TYPE_CHECKING:
     from conftest import CrossValidation

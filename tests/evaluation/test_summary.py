@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 
-from emofuse.evaluation.metrics import bootstrap_interval, unweighted_average_recall
 from emofuse.evaluation.predictions import Predictions
 from emofuse.evaluation.summary import Summary, summarise
 from make_reports import predictions
+from reference_metrics import bootstrap_interval, unweighted_average_recall
 
 FOLDS = ["1", "2", "3", "4", "5", "6"]
 

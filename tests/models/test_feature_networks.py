@@ -14,7 +14,7 @@ from emofuse.config import EarlyFusionSettings, TemporalFusionSettings, Unimodal
 from emofuse.errors import RecipeError
 from emofuse.models.build import build
 from emofuse.models.feature_base import FeatureLayout, FeatureNet, without_some
-from emofuse.models.feature_frontend import FeatureFrontend, dims_of
+from emofuse.models.feature_frontend import FeatureFrontend
 from emofuse.models.feature_temporal import MaskedGru
 from emofuse.models.feature_unimodal import UnimodalNet
 from emofuse.models.fusion import drop_modalities
@@ -117,11 +117,6 @@ def test_the_front_end_standardises_by_the_training_part_and_blanks_the_rest() -
     standardised, mask = frontend(x, torch.tensor([[1.0, 0.0]]))
     assert torch.equal(standardised, torch.tensor([[[1.0, 0.0], [0.0, 0.0]]]))  # a feature that never changes: centred
     assert torch.equal(mask, torch.tensor([[1.0, 0.0]]))
-
-
-@each_network
-def test_weights_say_of_how_many_features_they_are(network: nn.Module) -> None:
-    assert list(dims_of(network.state_dict()).items()) == list(DIMS.items())
 
 
 def test_modalities_are_dropped_alike_and_never_all() -> None:

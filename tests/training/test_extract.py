@@ -18,7 +18,7 @@ from emofuse.config import VoiceNetSettings
 from emofuse.corpora.cache import FeatureCache
 from emofuse.corpora.feature_set import read_feature_set
 from emofuse.corpora.manifest import Clip, Manifest
-from emofuse.corpora.readers import read_corpus
+from emofuse.corpora.registry import read_corpus
 from emofuse.errors import AssetError, CorpusError, UsageError
 from emofuse.inference.detector import detector_maker
 from emofuse.models.face import read_exported

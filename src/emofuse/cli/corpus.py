@@ -14,7 +14,7 @@ from emofuse.atomic import make_folder
 from emofuse.cli import corpus_audit
 from emofuse.cli.console import ERR, OUT
 from emofuse.corpora.manifest import Manifest, write_manifest
-from emofuse.corpora.readers import READERS, read_corpus
+from emofuse.corpora.registry import CORPORA, read_corpus
 from emofuse.corpora.samples import check_clip
 from emofuse.errors import CorpusError
 from emofuse.wording import counted
@@ -27,7 +27,7 @@ app.command("audit")(corpus_audit.audit)
 
 @app.command("prepare")
 def prepare(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(READERS)}.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(CORPORA)}.")],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the corpus is; for csv, the file itself.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The manifest to write, as CSV.")],
     sound: Annotated[

@@ -63,7 +63,7 @@ class SoundSettings(Settings):
 class CorpusSettings(Settings):
     """Which corpora, under which labels.
 
-    train_on: names of corpora (`corpora.readers`), read from the folder of that name in the data folder, or paths
+    train_on: names of corpora (`corpora.registry`), read from the folder of that name in the data folder, or paths
     of manifests (.csv). Folds are made of the first one; the others are added to every fold's training part.
     """
 

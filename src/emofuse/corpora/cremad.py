@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from emofuse.corpora.corpus import ACTED, Corpus
 from emofuse.corpora.files import read_files
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.emotions import CREMAD
@@ -85,3 +86,6 @@ def _clip(path: Path) -> Clip | str:
         intensity=INTENSITIES[intensity],
         licence=LICENCE,
     )
+
+
+CORPUS: Final[Corpus[Manifest]] = Corpus("cremad", "CREMA-D", LICENCE, CREMAD, read_cremad, language="en", style=ACTED)

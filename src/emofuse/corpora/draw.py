@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import numpy as np
 
 from emofuse.corpora.folds import Split
 from emofuse.corpora.manifest import Manifest
 from emofuse.errors import CorpusError, UsageError
-
-REFERENCE_SIZE: Final = 1336
-"""Utterances of the published notebook on IEMOCAP: four emotions, happy without excited, tested as by actor-5fold."""
 
 
 def proportional_counts(manifest: Manifest, split: Split, size: int) -> tuple[Counter[str], ...]:

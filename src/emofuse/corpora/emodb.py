@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from emofuse.corpora.corpus import ACTED, Corpus
 from emofuse.corpora.files import read_files
 from emofuse.corpora.manifest import Clip, Manifest, Sex
 from emofuse.emotions import EMODB
@@ -64,3 +65,6 @@ def _clip(path: Path) -> Clip | str:
         language="de",
         licence=LICENCE,
     )
+
+
+CORPUS: Final[Corpus[Manifest]] = Corpus("emodb", "EMO-DB", LICENCE, EMODB, read_emodb, language="de", style=ACTED)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from emofuse.corpora.corpus import Corpus
 from emofuse.emotions import FERPLUS
 from emofuse.errors import CorpusError
 
@@ -92,3 +93,13 @@ def _picture(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
     if image is None or image.shape != (SIZE, SIZE):
         raise CorpusError(f"{name} in the FER+ archive is not a {SIZE} x {SIZE} picture")
     return image.astype(np.uint8, copy=False)
+
+
+CORPUS: Final[Corpus[FerPlus]] = Corpus(
+    "ferplus",
+    "FER+",
+    "MIT (labels), over web images",
+    FERPLUS,
+    read_ferplus,
+    cautions=("The faces are web photos; FER+ names no subjects, so a person may be in two of its parts.",),
+)

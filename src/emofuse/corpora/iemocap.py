@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from emofuse.corpora.corpus import Corpus
 from emofuse.corpora.files import files_below, read_files
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.corpora.utterance_names import IEMOCAP_LICENCE, read_name
@@ -108,3 +109,14 @@ def _clip(path: Path, labels: dict[str, _Annotation], words: dict[str, str]) -> 
         style=known.style,
         text=words.get(path.stem, ""),
     )
+
+
+CORPUS: Final[Corpus[Manifest]] = Corpus(
+    "iemocap",
+    "IEMOCAP",
+    IEMOCAP_LICENCE,
+    IEMOCAP_ANNOTATION,
+    read_iemocap,
+    language="en",
+    cautions=("Ten actors played and improvised the dialogues: scores on other people will be lower.",),
+)

@@ -75,10 +75,6 @@ class Manifest:
         """The speakers, sorted."""
         return sorted({clip.speaker for clip in self.clips})
 
-    def of_speakers(self, speakers: set[str]) -> list[Clip]:
-        """Return the clips of these speakers, in order."""
-        return [clip for clip in self.clips if clip.speaker in speakers]
-
     def counts(self) -> Counter[str]:
         """Count clips by emotion."""
         return self.counts_by("emotion")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from emofuse.corpora.corpus import ACTED, Corpus
 from emofuse.corpora.files import files_below, read_files
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.corpora.table import check_header, read_table
@@ -148,3 +149,28 @@ def _numbers(stem: str) -> tuple[int, int]:
     match = _NAME.fullmatch(stem)
     assert match is not None
     return int(match[1]), int(match[2])
+
+
+CORPUS: Final[Corpus[Manifest]] = Corpus(
+    "meld",
+    "MELD",
+    MELD_LICENCE,
+    MELD,
+    read_meld,
+    language="en",
+    style=ACTED,
+    cautions=("Its films are of one American comedy series.",),
+)
+TEXT_CORPUS: Final[Corpus[Manifest]] = Corpus(
+    "meld",
+    "MELD",
+    MELD_LICENCE,
+    MELD,
+    read_meld_text,
+    part="the words of its train part",
+    language="en",
+    cautions=(
+        "It learnt from the lines of one American comedy series alone: it reads English, knows a few thousand words, "
+        "and hardly ever finds fear or disgust.",
+    ),
+)

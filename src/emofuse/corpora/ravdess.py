@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
+from emofuse.corpora.corpus import ACTED, Corpus, PublishedScore
 from emofuse.corpora.files import Skipped, read_files
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.emotions import RAVDESS
@@ -64,11 +66,6 @@ def read_ravdess(folder: str | Path, kind: Kind = "speech", media: Media = "audi
         example=f"Actor_01/{example} and so on",
         identify=_id,
     )
-
-
-def read_ravdess_speech(folder: str | Path) -> Manifest:
-    """Read the speech audio of `read_ravdess`, all eight emotions."""
-    return read_ravdess(folder)
 
 
 def read_ravdess_av(folder: str | Path, sound: str | Path | None = None) -> Manifest:
@@ -201,3 +198,43 @@ def _clip(path: Path, modalities: tuple[str, ...]) -> Clip | str:
         intensity=INTENSITIES[intensity],
         licence=LICENCE,
     )
+
+
+_HERE: Final = "measured by the project on these files"
+_EMOBOX: Final = "Ma et al., EmoBox, Interspeech 2024, https://arxiv.org/abs/2406.07162"
+_PAPER: Final = "Livingstone and Russo, 2018, https://doi.org/10.1371/journal.pone.0196391"
+_LOOKS: Final = "transductive: features z-scored over each actor's own clips, test clips too"
+_FOLDS: Final = "actor-6fold"
+_PUBLISHED: Final = (
+    PublishedScore(
+        "people, voice only",
+        None,
+        0.60,
+        _PAPER,
+        note="untrained listeners, speech and song; as usually quoted",
+    ),
+    PublishedScore("eGeMAPS + SVM", 0.473, 0.486, _HERE, _FOLDS),
+    PublishedScore("ComParE-2016 + SVM", 0.556, 0.563, _HERE, _FOLDS),
+    PublishedScore("frozen mn04 (AudioSet) + SVM", 0.607, 0.618, _HERE, _FOLDS),
+    PublishedScore("frozen Whisper-large-v3", 0.753, None, _EMOBOX, _FOLDS, note="an encoder of over 600 M parameters"),
+    PublishedScore("eGeMAPS + SVM, by actor", 0.603, 0.614, _HERE, _FOLDS, note=_LOOKS, transductive=True),
+    PublishedScore("ComParE-2016 + SVM, by actor", 0.642, 0.649, _HERE, _FOLDS, note=_LOOKS, transductive=True),
+    PublishedScore("frozen mn04 + SVM, by actor", 0.699, 0.706, _HERE, _FOLDS, note=_LOOKS, transductive=True),
+)
+_SPEECH: Final[Corpus[Manifest]] = Corpus(
+    "ravdess", "RAVDESS", LICENCE, RAVDESS, read_ravdess, language="en", style=ACTED, published=_PUBLISHED
+)
+CORPORA: Final = (
+    _SPEECH,
+    replace(
+        _SPEECH,
+        name="ravdess-song",
+        labels=RAVDESS[:N_SUNG],
+        read=partial(read_ravdess, kind="song"),
+        part="song",
+        published=(),
+    ),
+    replace(_SPEECH, name="ravdess-video", read=partial(read_ravdess, media="video"), part="video"),
+    replace(_SPEECH, name="ravdess-av", read=read_ravdess_av, read_paired=read_ravdess_av, part="av"),
+    replace(_SPEECH, name="ravdess-7", labels=RAVDESS[1:], read=partial(read_ravdess, neutral=False), part="7"),
+)

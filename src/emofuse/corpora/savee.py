@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from emofuse.corpora.corpus import ACTED, Corpus
 from emofuse.corpora.files import read_files
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.emotions import SAVEE
@@ -67,3 +68,6 @@ def _clip(path: Path) -> Clip | str:
         language="en",
         licence=LICENCE,
     )
+
+
+CORPUS: Final[Corpus[Manifest]] = Corpus("savee", "SAVEE", LICENCE, SAVEE, read_savee, language="en", style=ACTED)

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from emofuse.corpora.corpus import ACTED, Corpus
 from emofuse.corpora.files import read_files
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.emotions import TESS
@@ -63,3 +64,6 @@ def _clip(path: Path) -> Clip | str:
         language="en",
         licence=LICENCE,
     )
+
+
+CORPUS: Final[Corpus[Manifest]] = Corpus("tess", "TESS", LICENCE, TESS, read_tess, language="en", style=ACTED)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse import __version__
-from emofuse.corpora.ferplus import count_ferplus, read_ferplus
+from emofuse.corpora.ferplus import CORPUS, count_ferplus, read_ferplus
 from emofuse.emotions import FERPLUS
 from emofuse.evaluation.metrics import fit_temperature
 from emofuse.evaluation.parts import report_on_part
@@ -50,7 +50,7 @@ def _stamp(network: OnnxNetwork, counts: tuple[int, int, int], command: str, plu
     n_train, n_valid, n_test = counts
     return Stamp(
         corpus="FER+ (web faces, no subject identities)",
-        licence="MIT (labels), over web images",
+        licence=CORPUS.licence,
         labels=FERPLUS,
         label_map={},
         protocol=PLURALITY if plurality else PROTOCOL,

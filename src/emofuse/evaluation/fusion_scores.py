@@ -127,6 +127,8 @@ def _valid(metric: str, ran: Sequence[Ran], n_classes: int) -> float:
 
 def _by_style(metric: str, runs: Runs, said: Answers) -> tuple[StyleScore, ...]:
     styles = sorted({style for draw in runs.clips for style in draw.styles if style})
+    if len(styles) < 2:  # the score of the only one is the whole's
+        return ()
     scores = []
     for style in styles:
         chosen = [np.asarray(draw.styles) == style for draw in runs.clips]

@@ -6,13 +6,11 @@ A confusion is (..., C, C): how often the class of the row was called the class 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-Metric = Callable[[NDArray[np.int64], NDArray[np.int64]], float]
 Counts = NDArray[Any]  # integers, or floats where they are means
 ConfusionMetric = Callable[[Counts], NDArray[np.float64]]
 _CHUNK: Final = 500  # draws at once, which bounds the memory
@@ -88,42 +86,6 @@ def _mean_of_present(values: NDArray[np.float64], confusion: Counts) -> NDArray[
     return _share((values * present).sum(axis=-1), present.sum(axis=-1))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scored:
-    """Scores of one set of predictions, as fractions of 1. confusion: (C, C) counts, rows are the truth."""
-
-    n: int
-    accuracy: float
-    uar: float
-    macro_f1: float
-    recalls: tuple[float, ...]
-    confusion: NDArray[np.int64]
-
-
-def score(truth: NDArray[np.int64], guess: NDArray[np.int64], n_classes: int) -> Scored:
-    """Score (N,) predicted class indices against the truth. UAR is the mean recall over the classes that occur."""
-    confusion = confusion_counts(truth, guess, n_classes)
-    return Scored(
-        n=len(truth),
-        accuracy=float(accuracy_of(confusion)),
-        uar=float(uar_of(confusion)),
-        macro_f1=float(macro_f1_of(confusion)),
-        recalls=tuple(recalls_of(confusion).tolist()),
-        confusion=confusion,
-    )
-
-
-def accuracy(truth: NDArray[np.int64], guess: NDArray[np.int64]) -> float:
-    """Return the share that is right."""
-    return float(np.mean(truth == guess))
-
-
-def unweighted_average_recall(truth: NDArray[np.int64], guess: NDArray[np.int64]) -> float:
-    """Return the mean over the classes that occur of the share of each that is right."""
-    n_classes = 1 + int(max(truth.max(), guess.max()))
-    return float(uar_of(confusion_counts(truth, guess, n_classes)))
-
-
 def confusions_by_group(
     truth: NDArray[np.int64], guesses: NDArray[np.int64], groups: Sequence[str], n_classes: int
 ) -> NDArray[np.int64]:
@@ -152,29 +114,6 @@ def resampled(metric: ConfusionMetric, confusions: NDArray[np.int64], n_draws: i
         summed = (times @ by_group).reshape(n, n_seeds, n_classes, n_classes)
         values.append(metric(summed).mean(axis=1))
     return np.concatenate(values)
-
-
-def bootstrap_interval(
-    metric: Metric,
-    truth: NDArray[np.int64],
-    guess: NDArray[np.int64],
-    groups: Sequence[str] | None = None,
-    n_draws: int = 2000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Return the percentile bootstrap 95 % interval of a metric, resampling whole groups (speakers) where given."""
-    random = np.random.default_rng(seed)
-    names = None if groups is None else np.asarray(groups)
-    members = None if names is None else [np.flatnonzero(names == name) for name in np.unique(names)]
-    values = []
-    for _ in range(n_draws):
-        if members is None:
-            chosen = random.integers(0, len(truth), len(truth))
-        else:
-            chosen = np.concatenate([members[i] for i in random.integers(0, len(members), len(members))])
-        values.append(metric(truth[chosen], guess[chosen]))
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def expected_calibration_error(probabilities: NDArray[np.float32], truth: NDArray[np.int64], n_bins: int = 15) -> float:

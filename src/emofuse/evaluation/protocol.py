@@ -170,12 +170,12 @@ def _report(
 
 def _anchors(data: Utterances, split: Split, stamp: Stamp, predictions: Predictions) -> tuple[Anchor, ...]:
     counts = np.bincount(predictions.truth, minlength=len(data.labels)).tolist()
+    corpus = data.corpora.source
+    published = corpus.published if set(corpus.labels) == set(data.labels) else ()
     return tuple(
         anchor
         for metric in ("UAR", "accuracy")
-        for anchor in anchors_for(
-            data.folded.name, data.labels, split.protocol, metric, counts, transductive=stamp.transductive
-        )
+        for anchor in anchors_for(published, split.protocol, metric, counts, transductive=stamp.transductive)
     )
 
 

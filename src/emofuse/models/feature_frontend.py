@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 MEAN, DEVIATION = "mean_", "deviation_"  # before a modality's name, as buffers are called
-_KEY: Final = f"frontend.{MEAN}"
 PRESENT: Final = 0.5  # a mask above this says that a step is there
 
 
@@ -39,8 +38,3 @@ class FeatureFrontend(nn.Module):
             standardised = (x - self.get_buffer(MEAN + name)) / self.get_buffer(DEVIATION + name)
             out += [torch.where(mask.unsqueeze(2) > PRESENT, standardised, 0.0), mask]
         return tuple(out)
-
-
-def dims_of(weights: Mapping[str, Tensor]) -> dict[str, int]:
-    """Return the number of features of each modality that saved weights are of, in order."""
-    return {name.removeprefix(_KEY): len(value) for name, value in weights.items() if name.startswith(_KEY)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,24 +18,14 @@ from emofuse.config import (
     VideoDataSettings,
     VoiceDataSettings,
 )
-from emofuse.corpora import cremad, emodb, ravdess, savee, tess
-from emofuse.corpora.manifest import read_manifest
-from emofuse.corpora.utterance_names import MELD_LICENCE
+from emofuse.corpora.corpus import Corpus
+from emofuse.corpora.manifest import Manifest
+from emofuse.corpora.registry import CORPORA, FACES, TEXTS, corpus_of, get_corpus, read_corpus
 from emofuse.errors import CorpusError
 from emofuse.models.build import BuiltNetwork
 from emofuse.models.frontends import RATE_HZ
 from emofuse.training.networks import assets_of, hears
 
-SOURCES: Final = {
-    "ravdess": DataSource(name="RAVDESS", licence=ravdess.LICENCE),
-    "cremad": DataSource(name="CREMA-D", licence=cremad.LICENCE),
-    "emodb": DataSource(name="EMO-DB", licence=emodb.LICENCE),
-    "tess": DataSource(name="TESS", licence=tess.LICENCE),
-    "savee": DataSource(name="SAVEE", licence=savee.LICENCE),
-}
-"""By the reader's name, before the first dash."""
-FER_PLUS: Final = DataSource(name="FER+", licence="MIT (labels), over web images", part="FER2013Train")
-_MELD: Final = DataSource(name="MELD", licence=MELD_LICENCE, part="the words of its train part")
 _TORCHVISION: Final = "BSD-3-Clause (torchvision); the pictures have their owners' licences"
 PRETRAINING: Final = {
     "mn04_as": DataSource(name="AudioSet, by EfficientAT mn04", licence="MIT (weights)", part="pretraining"),
@@ -44,11 +35,6 @@ PRETRAINING: Final = {
     "mvit_v2_s": DataSource(name="Kinetics-400, by torchvision's MViTv2-S", licence=_TORCHVISION, part="pretraining"),
 }
 """By the asset's name."""
-ACTED: Final = "The emotions are acted; spontaneous ones are subtler and scores on them will be lower."
-SCRIPTED: Final = (
-    "It learnt from the lines of one American comedy series alone: it reads English, knows a few thousand words, and "
-    "hardly ever finds fear or disgust."
-)
 
 
 def model_card(
@@ -77,7 +63,9 @@ def _began_with(recipe: Recipe) -> tuple[DataSource, ...]:
     part = recipe.model.video if isinstance(recipe.model, AudioVideoSettings) else recipe.model
     fetched = tuple(PRETRAINING[name] for name in assets_of(recipe))
     if isinstance(part, FaceSequenceSettings) and part.pretrained:
-        own = FER_PLUS.model_copy(update={"name": "FER+, by the base bundle's face network", "part": "pretraining"})
+        own = DataSource(
+            name="FER+, by the base bundle's face network", licence=FACES["ferplus"].licence, part="pretraining"
+        )
         return (own, *fetched)
     return fetched
 
@@ -85,15 +73,12 @@ def _began_with(recipe: Recipe) -> tuple[DataSource, ...]:
 def _facts(recipe: Recipe) -> dict[str, Any]:
     settings = recipe.data
     if isinstance(settings, TextDataSettings):
-        return {"modality": "text", "input": InputSpec(kind="text"), "data": (_MELD,), "cautions": (SCRIPTED,)}
+        return {"modality": "text", "input": InputSpec(kind="text")} | _data(TEXTS["meld"])
     if not isinstance(settings, CorpusSettings):
-        return {
-            "modality": "face",
-            "input": InputSpec(kind="face", size_px=48),
-            "data": (FER_PLUS,),
-            "cautions": ("The faces are web photos; FER+ names no subjects, so a person may be in two of its parts.",),
-        }
-    facts: dict[str, Any] = {"data": tuple(map(_source, settings.train_on)), "cautions": (ACTED,)}
+        return {"modality": "face", "input": InputSpec(kind="face", size_px=48)} | _data(
+            FACES["ferplus"], part="FER2013Train"
+        )
+    facts = _data(*map(_corpus, settings.train_on))
     if isinstance(settings, VoiceDataSettings):
         spec = InputSpec(kind="samples", rate_hz=RATE_HZ, window_s=settings.window_s)
         return facts | {"modality": "voice", "input": spec}
@@ -116,13 +101,19 @@ def _clip_spec(recipe: Recipe, settings: VideoDataSettings) -> InputSpec:
     )
 
 
-def _source(name: str) -> DataSource:
-    """Describe a corpus of a recipe: one that a reader knows, or a manifest's file, with the licence that it states."""
-    if name.lower().endswith(".csv"):
-        try:
-            licence = read_manifest(name).licence
-        except CorpusError:  # it has gone since the training
-            licence = ""
-        return DataSource(name=Path(name).stem, licence=licence or "as its manifest says")
-    corpus, _, part = name.partition("-")
-    return SOURCES[corpus].model_copy(update={"part": part})
+def _corpus(name: str) -> Corpus[Manifest]:
+    """Return a corpus of a recipe: one of a reader, or what a manifest's file is of."""
+    if not name.lower().endswith(".csv"):
+        return get_corpus(name)
+    try:
+        return corpus_of(read_corpus("csv", name))
+    except CorpusError:  # it has gone since the training
+        return replace(CORPORA["csv"], title=Path(name).stem)
+
+
+def _data(*corpora: Corpus[Any], part: str = "") -> dict[str, Any]:
+    """Return what a card tells of the corpora that were trained on: names, licences and cautions."""
+    return {
+        "data": tuple(DataSource(name=c.title, licence=c.licence, part=c.part or part) for c in corpora),
+        "cautions": tuple(dict.fromkeys(caution for c in corpora for caution in c.all_cautions)),
+    }

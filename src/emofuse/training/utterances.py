@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from emofuse.config import CorpusSettings, FeatureDataSettings
+from emofuse.corpora.corpus import Corpus
 from emofuse.corpora.feature_set import FeatureSet, find_feature_set
-from emofuse.corpora.manifest import Manifest, read_manifest
-from emofuse.corpora.readers import READERS, read_corpus
+from emofuse.corpora.manifest import Manifest
+from emofuse.corpora.registry import CORPORA, corpus_of, read_corpus
 from emofuse.corpora.relabel import Relabelled, join, relabel
 from emofuse.corpora.splits import Fold
 from emofuse.errors import CorpusError
@@ -27,15 +28,15 @@ Hook: TypeAlias = Callable[[str, int, int], None]
 
 
 def find_corpus(name: str, data: str | Path | None) -> Manifest:
-    """Read a corpus by its reader's name, from a folder in `data`, or a manifest by its path (.csv).
+    """Read a corpus by its name, from a folder in `data`, or a manifest by its path (.csv).
 
     The folder is called as the reader, or, as variants of a corpus share one, as it begins: "ravdess-song" is read
     from `data/ravdess`. Where there is neither, `data` itself is taken to hold the corpus. Raises CorpusError where
     there is no data folder, UsageError for a name that no reader has.
     """
     if name.lower().endswith(".csv"):
-        return read_manifest(Path(name))
-    if name in READERS and data is None:
+        return read_corpus("csv", name)
+    if name in CORPORA and data is None:
         raise CorpusError(f"no data folder to find {name} in", "give one with --data or EMOFUSE_DATA")
     root = Path(data or ".")
     folders = (root / name, root / name.partition("-")[0], root)
@@ -53,6 +54,11 @@ class Corpora:
     folded: Manifest
     added_name: str = ""
     feature_sets: tuple[FeatureSet, ...] = ()
+
+    @property
+    def source(self) -> Corpus[Manifest]:
+        """What the clips of `folded` are of."""
+        return corpus_of(self.folded)
 
 
 def find_corpora(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from emofuse.corpora.corpus import ACTED_CAUTION
 from emofuse.corpora.manifest import read_manifest, write_manifest
-from emofuse.corpora.readers import READERS, read_corpus
+from emofuse.corpora.registry import CORPORA, corpus_of, read_corpus
 from emofuse.emotions import IEMOCAP_ANNOTATION, LABEL_MAPS, LABEL_SETS
 from emofuse.errors import CorpusError, UsageError
 
@@ -36,7 +37,7 @@ TABLES = {
         "What?,Joey,joy,0,0\nNo.,Ross,anger,0,1\n",
     },
 }
-FOLDER_READERS = [name for name in READERS if name != "csv"]
+FOLDER_CORPORA = [name for name in CORPORA if name != "csv"]
 
 
 def make(name: str, folder: Path) -> Path:
@@ -60,10 +61,10 @@ def place(folder: Path) -> Path:
 
 
 def test_every_reader_has_a_small_corpus_here() -> None:
-    assert set(RECORDINGS) == set(READERS)
+    assert set(RECORDINGS) == set(CORPORA)
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", CORPORA)
 def test_a_small_corpus_is_read_in_the_order_of_its_paths(name: str, tmp_path: Path) -> None:
     manifest = read_corpus(name, make(name, tmp_path))
     assert [clip.path for clip in manifest] == [tmp_path / file for file in RECORDINGS[name]]
@@ -74,7 +75,7 @@ def test_a_small_corpus_is_read_in_the_order_of_its_paths(name: str, tmp_path: P
     assert {clip.licence for clip in manifest} == {manifest.licence}
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", CORPORA)
 def test_the_manifest_is_the_same_after_csv(name: str, tmp_path: Path) -> None:
     manifest = read_corpus(name, make(name, tmp_path))
     path = write_manifest(manifest, tmp_path / "manifest.csv")
@@ -82,21 +83,21 @@ def test_the_manifest_is_the_same_after_csv(name: str, tmp_path: Path) -> None:
     assert str(tmp_path) not in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", CORPORA)
 def test_every_label_is_in_every_table(name: str, tmp_path: Path) -> None:
     manifest = read_corpus(name, make(name, tmp_path))
     for table in LABEL_MAPS.values():
         assert set(manifest.labels) <= set(table)
 
 
-@pytest.mark.parametrize("name", FOLDER_READERS)
+@pytest.mark.parametrize("name", FOLDER_CORPORA)
 def test_labels_are_a_known_set(name: str, tmp_path: Path) -> None:
     labels = read_corpus(name, make(name, tmp_path)).labels
     sets = [*LABEL_SETS.values(), IEMOCAP_ANNOTATION]
     assert labels in sets or any(labels == known[: len(labels)] for known in sets)
 
 
-@pytest.mark.parametrize("name", FOLDER_READERS)
+@pytest.mark.parametrize("name", FOLDER_CORPORA)
 def test_a_misnamed_file_and_one_of_another_kind_are_listed(name: str, tmp_path: Path) -> None:
     make(name, tmp_path)
     where = place(tmp_path)
@@ -111,7 +112,7 @@ def test_a_misnamed_file_and_one_of_another_kind_are_listed(name: str, tmp_path:
     assert all(reason for _, reason in manifest.skipped)
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", CORPORA)
 def test_an_empty_folder_and_none_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(CorpusError) as caught:
         read_corpus(name, tmp_path)
@@ -129,7 +130,7 @@ def test_when_nothing_fits_the_first_reason_is_told(tmp_path: Path) -> None:
     assert caught.value.hint.endswith("left out 2, the first a.wav: the name is not actress, word, emotion")
 
 
-@pytest.mark.parametrize("name", FOLDER_READERS)
+@pytest.mark.parametrize("name", FOLDER_CORPORA)
 def test_links_are_followed_and_dead_ones_listed(name: str, tmp_path: Path) -> None:
     make(name, tmp_path / "real")
     folder = tmp_path / "corpus"
@@ -168,7 +169,7 @@ def test_a_name_that_no_reader_has_gets_the_nearest(name: str, meant: str) -> No
     with pytest.raises(UsageError, match=f"no corpus is called '{name}'") as caught:
         read_corpus(name, ".")
     assert f"did you mean {meant}?" in caught.value.hint
-    assert all(each in caught.value.hint for each in READERS)
+    assert all(each in caught.value.hint for each in CORPORA)
 
 
 def test_only_some_readers_take_the_sound_from_elsewhere(tmp_path: Path) -> None:
@@ -187,4 +188,53 @@ def test_only_some_readers_take_the_sound_from_elsewhere(tmp_path: Path) -> None
 def test_a_name_like_no_other_gets_the_list_alone() -> None:
     with pytest.raises(UsageError) as caught:
         read_corpus("xyzzy", ".")
-    assert caught.value.hint == f"there is {', '.join(READERS)}"
+    assert caught.value.hint == f"there is {', '.join(CORPORA)}"
+
+
+@pytest.mark.parametrize("name", FOLDER_CORPORA)
+def test_a_corpus_is_known_again_from_its_table(name: str, tmp_path: Path) -> None:
+    corpus = CORPORA[name]
+    manifest = read_corpus(name, make(name, tmp_path))
+    assert corpus_of(manifest).title == corpus.title
+    again = read_corpus("csv", write_manifest(manifest, tmp_path / "mine.csv"))
+    found = corpus_of(again)
+    assert (found.title, found.licence, found.style) == (corpus.title, corpus.licence, corpus.style)
+    assert not corpus.style or {clip.style for clip in again} == {corpus.style}
+
+
+def test_a_table_of_ones_own_is_not_taken_for_acted(tmp_path: Path) -> None:
+    own = corpus_of(read_corpus("csv", make("csv", tmp_path)))
+    assert (own.title, own.licence, own.style, own.all_cautions) == ("mine", "mine", "", ())
+    table = (tmp_path / "mine.csv").read_text()
+    rows = [f"{row},{'style' if i == 0 else 'acted'}" for i, row in enumerate(table.splitlines())]
+    (tmp_path / "mine.csv").write_text("\n".join(rows))
+    assert corpus_of(read_corpus("csv", tmp_path / "mine.csv")).all_cautions == (ACTED_CAUTION,)
+
+
+def test_the_variant_of_a_corpus_is_told_by_its_emotions(tmp_path: Path) -> None:
+    (tmp_path / "Actor_01").mkdir()
+    for emotion in range(1, 7):
+        (tmp_path / "Actor_01" / f"03-02-{emotion:02}-01-01-01-01.wav").touch()
+    assert corpus_of(read_corpus("ravdess-song", tmp_path)).name == "ravdess-song"
+
+
+def test_a_corpus_of_ones_own_is_named_by_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_corpora.py").write_text(
+        "from emofuse.corpora.manifest import Clip, Manifest\n"
+        "from emofuse.corpora.corpus import Corpus\n"
+        "def read(folder):\n"
+        "    clips = tuple(Clip(folder / f'{n}.wav', 'happy', f's{n}', licence='mine') for n in range(2))\n"
+        "    return Manifest('field recordings', ('happy', 'sad'), clips, 'mine')\n"
+        "FIELD = Corpus('field', 'Field recordings', 'mine', ('happy', 'sad'), read, style='natural')\n"
+        "NUMBER = 3\n"
+        "def wrong(folder):\n"
+        "    return []\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert [clip.style for clip in read_corpus("my_corpora:FIELD", tmp_path)] == ["natural", "natural"]
+    assert [clip.style for clip in read_corpus("my_corpora:read", tmp_path)] == ["", ""]
+    for name in ("my_corpora:NUMBER", "my_corpora:absent", "no_such_module:read", "my_corpora:"):
+        with pytest.raises(UsageError, match=name):
+            read_corpus(name, tmp_path)
+    with pytest.raises(CorpusError, match="returned list"):
+        read_corpus("my_corpora:wrong", tmp_path)

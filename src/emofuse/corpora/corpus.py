@@ -1,0 +1,73 @@
+"""What is known of a corpus: how it is read, and what may be said of a network that was trained on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from emofuse.emotions import Labels
+
+ACTED: Final = "acted"
+ACTED_CAUTION: Final = "The emotions are acted; spontaneous ones are subtler and scores on them will be lower."
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedScore:
+    """A system's scores on a corpus, to read others against.
+
+    Attributes:
+        name: The system.
+        uar: Unweighted average recall as a fraction of 1, or None where it is not known.
+        accuracy: The same of accuracy.
+        source: Where it was published.
+        protocol: The name of the splits; empty for people, who are in no fold.
+        note: What else a reader must know.
+        transductive: Whether it looked at the test clips, without their labels.
+    """
+
+    name: str
+    uar: float | None
+    accuracy: float | None
+    source: str
+    protocol: str = ""
+    note: str = ""
+    transductive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus(Generic[T]):
+    """A corpus, in one object: a new one is a file that makes it, and a line in `registry.py`.
+
+    Attributes:
+        name: What commands and recipes call it.
+        title: What people call it.
+        licence: What it may be used for.
+        labels: Its emotions, in order; empty where each copy has its own.
+        read: Reads it, mostly from a folder. Raises CorpusError where it is not there.
+        read_paired: The same where the sound of its films is in a second folder; None where it cannot be.
+        part: What of the corpus is read, where not all of it is.
+        language: An ISO 639-1 code, or empty.
+        style: How the emotions came about: "acted", or empty where clips tell it themselves.
+        cautions: What a card must say of a network that was trained on it, beside that it is acted.
+        published: Scores of others on it.
+    """
+
+    name: str
+    title: str
+    licence: str
+    labels: Labels
+    read: Callable[..., T]
+    read_paired: Callable[..., T] | None = None
+    part: str = ""
+    language: str = ""
+    style: str = ""
+    cautions: tuple[str, ...] = ()
+    published: tuple[PublishedScore, ...] = ()
+
+    @property
+    def all_cautions(self) -> tuple[str, ...]:
+        """What a card must say of a network that was trained on it."""
+        return (*((ACTED_CAUTION,) if self.style == ACTED else ()), *self.cautions)
