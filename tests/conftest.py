@@ -18,6 +18,7 @@ from make_media import Sound, Video, beginning, record
 # Before any test imports torch. There is a process of tests for each core: where each has a thread for each core, they
 # wait for one another most of the time, and so do the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # also where a test imports ONNX Runtime by itself, before emofuse does
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,7 @@
 
 EMOFUSE_WEIGHTS   folders to look in first (separated as PATH is): how a machine without network is served
 EMOFUSE_CACHE     where downloads are kept; the default is the platform's user cache
-EMOFUSE_OFFLINE   1: never download
+EMOFUSE_OFFLINE   1: never download, by whatever library
 """
 
 from __future__ import annotations
@@ -130,6 +130,24 @@ def _user_folders() -> list[Path]:
 def is_offline() -> bool:
     """Say whether EMOFUSE_OFFLINE forbids downloads."""
     return os.environ.get("EMOFUSE_OFFLINE", "").strip().lower() not in {"", "0", "no", "false"}
+
+
+def prepare_hub() -> bool:
+    """Bind the libraries of the Hugging Face Hub to what is promised here. Call it before they are imported.
+
+    They report no use, and with EMOFUSE_OFFLINE they ask the network for nothing: neither for a model nor, with one
+    that is here already, for whether there is a newer one.
+
+    Returns:
+        What to give their loaders as `local_files_only`.
+    """
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    if is_offline():
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        constants = sys.modules.get("huggingface_hub.constants")
+        if constants is not None:  # imported by somebody else, before the variable was set
+            vars(constants)["HF_HUB_OFFLINE"] = True
+    return is_offline()
 
 
 def _is_it(asset: Asset, path: str | Path) -> bool:

@@ -1,5 +1,6 @@
 """Text models of the Hub: labels carried over, multi-label models, and what is wrong in one line."""
 
+import os
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -46,8 +47,10 @@ class Pipeline:
 def transformers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     loaded: list[str] = []
 
-    def pipeline(task: str, model: str, device: str) -> Pipeline:
-        assert task == "text-classification" and device == "cpu"
+    def pipeline(task: str, model: str, device: str, trust_remote_code: bool, model_kwargs: dict[str, Any]) -> Pipeline:
+        assert task == "text-classification" and device == "cpu" and not trust_remote_code
+        if model_kwargs["local_files_only"]:
+            raise OSError(f"{model} is not in the cache")
         if Path(model).name not in KNOWN:
             raise OSError(f"{model} is not a local folder and is not a valid model identifier\nmore")
         loaded.append(model)
@@ -71,6 +74,15 @@ def test_labels_are_carried_by_meaning() -> None:
     assert predictor.score("...", 0, 1) is None
     warm = HubTextPredictor("single", BASE, temperature=2.0).score("what a day", 1.0, 2.0)
     assert warm is not None and warm.confidence == pytest.approx(np.e / (np.e + 6), abs=1e-4)
+
+
+def test_offline_nothing_is_asked_of_the_hub(transformers: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOFUSE_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    with pytest.raises(AssetError, match="'single' cannot be loaded: single is not in the cache") as caught:
+        HubTextPredictor("single", BASE)
+    assert "EMOFUSE_OFFLINE forbids the download" in caught.value.hint
+    assert os.environ["HF_HUB_OFFLINE"] == "1" and transformers == []
 
 
 def test_labels_without_counterpart_lower_the_quality_and_are_said() -> None:

@@ -1,5 +1,6 @@
 """Speech recognition through faster-whisper's documented interface; the library itself is not needed."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +23,17 @@ class WhisperModel:
 
     made: ClassVar[dict[str, Any]] = {}
     asked: ClassVar[dict[str, Any]] = {}
+    local_files_only: ClassVar[list[bool]] = []
     segments: tuple[Any, ...] = ()
 
-    def __init__(self, model_size_or_path: str, device: str = "auto", compute_type: str = "default") -> None:
+    def __init__(
+        self,
+        model_size_or_path: str,
+        device: str = "auto",
+        compute_type: str = "default",
+        local_files_only: bool = False,
+    ) -> None:
+        self.local_files_only.append(local_files_only)
         if model_size_or_path == "absent":
             raise RuntimeError("Unable to open file 'model.bin' in model 'absent'\nsecond line")
         self.made.update(model=model_size_or_path, device=device, compute_type=compute_type)
@@ -69,6 +78,18 @@ def test_a_recording_is_transcribed_with_word_times(whisper: type[WhisperModel],
     assert whisper.made == {"model": "tiny", "device": "cpu", "compute_type": "int8"}
     assert whisper.asked["word_timestamps"] and whisper.asked["vad_filter"]
     assert whisper.asked["audio"].dtype == np.float32 and len(whisper.asked["audio"]) == RATE_HZ
+
+
+def test_offline_only_models_that_are_here_are_used(
+    whisper: type[WhisperModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    for offline in ("0", "1"):
+        monkeypatch.setenv("EMOFUSE_OFFLINE", offline)
+        with pytest.raises(AssetError) as caught:
+            Recogniser("absent")
+        assert ("EMOFUSE_OFFLINE forbids" in caught.value.hint) == (offline == os.environ["HF_HUB_OFFLINE"] == "1")
+    assert whisper.local_files_only[-2:] == [False, True]
 
 
 def test_a_language_that_was_given_needs_no_note(whisper: type[WhisperModel], voice_wav: Path) -> None:

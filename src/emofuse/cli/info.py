@@ -6,7 +6,6 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
-import onnxruntime
 import typer
 from rich.markup import escape
 
@@ -15,7 +14,7 @@ from emofuse.card import ModelCard
 from emofuse.cli.bundle import hub_text_line, say_in_fusion
 from emofuse.cli.console import OUT
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.network import PROVIDERS
+from emofuse.inference.onnx_runtime import available_devices
 
 PACKAGES = ("av", "numpy", "onnxruntime", "opencv-python-headless", "pydantic", "torch", "torchvision", "lightning")
 
@@ -26,8 +25,7 @@ def info(
     """Print versions, devices, and what is in a bundle, with its cards."""
     OUT.print(f"[bold]emofuse {__version__}[/bold] on Python {platform.python_version()}, {platform.platform()}")
     OUT.print("packages: " + ", ".join(f"{name} {_version(name)}" for name in PACKAGES))
-    available = onnxruntime.get_available_providers()
-    OUT.print("devices:  " + ", ".join(name for name, provider in PROVIDERS.items() if provider in available))
+    OUT.print("devices:  " + ", ".join(available_devices()))
     loaded = load_bundle(bundle)
     manifest = loaded.manifest
     OUT.print(f"\n[bold]bundle {escape(manifest.name)} {escape(manifest.version)}[/bold]: {', '.join(loaded.labels)}")

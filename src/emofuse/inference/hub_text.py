@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from emofuse.assets import prepare_hub
 from emofuse.emotions import LABEL_MAPS, LABEL_SETS, SPELLINGS, TO_BASE
 from emofuse.errors import AssetError, BundleError, UsageError
 from emofuse.features.text import has_words
@@ -39,14 +40,23 @@ class HubTextPredictor:
         temperature: float = 1.0,
         device: str = "cpu",
     ) -> None:
+        local_files_only = prepare_hub()
         try:
             from transformers import pipeline
         except ImportError:
             raise UsageError("text models of the Hub need transformers", INSTALL) from None
         try:
-            self._pipeline: Any = pipeline("text-classification", model=str(model), device=device)
+            self._pipeline: Any = pipeline(
+                "text-classification",
+                model=str(model),
+                device=device,
+                trust_remote_code=False,  # nor is the user asked whether a model's own code may run
+                model_kwargs={"local_files_only": local_files_only},
+            )
         except Exception as error:  # noqa: BLE001 (of several libraries, without a common base)
             hint = "give a model for text classification, or the folder of one"
+            if local_files_only:
+                hint = f"EMOFUSE_OFFLINE forbids the download; {hint}"
             raise AssetError(f"the text model {str(model)!r} cannot be loaded: {_first_line(error)}", hint) from None
         config = self._pipeline.model.config
         own = [str(config.id2label[i]) for i in range(config.num_labels)]

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from emofuse.card import CARD_KEY, InputSpec, ModelCard
 from emofuse.errors import BundleError, UsageError
+from emofuse.inference.onnx_runtime import PROVIDERS, available_devices, open_session
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 OUTPUT = "logits"
 _TYPES = {"frames": "uint8", "tokens": "int64"}  # of the inputs that are no floats
 _UNNAMED = "x"  # the only input of networks that were exported before inputs had names
@@ -28,21 +27,14 @@ class OnnxNetwork:
         self.path = Path(path)
         if device not in PROVIDERS:
             raise UsageError(f"no device {device!r}", f"choose one of {', '.join(PROVIDERS)}")
-        if PROVIDERS[device] not in ort.get_available_providers():
+        if device not in available_devices():
             raise UsageError(
                 f"the device {device!r} is not available here",
                 "install onnxruntime-gpu in place of onnxruntime, or use --device cpu",
             )
         if not self.path.is_file():
             raise BundleError(f"no model at {self.path}")
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = n_threads  # those of faces and voices are too small to gain from more
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = ort.InferenceSession(str(self.path), options, providers=[PROVIDERS[device]])
-        except Exception as error:  # noqa: BLE001 (ONNX Runtime's exceptions have no public base)
-            raise BundleError(f"{self.path} is not a network that can be run: {_first_line(error)}") from None
+        self._session = open_session(self.path, device, n_threads)
         self.card = _card(self.path, self._session.get_modelmeta().custom_metadata_map)
         self._inputs = _inputs(self.path, self.card.input, self._session)
         _check_output(self.path, self.card, self._session)
@@ -91,7 +83,7 @@ def _card(path: Path, metadata: dict[str, str]) -> ModelCard:
         raise BundleError(f"the card in {path} is not whole: {where}{first['msg']}") from None
 
 
-def _inputs(path: Path, spec: InputSpec, session: ort.InferenceSession) -> tuple[str, ...]:
+def _inputs(path: Path, spec: InputSpec, session: Any) -> tuple[str, ...]:
     """Return what the file calls the inputs of its card, in their order. Raises BundleError where they do not fit."""
     given = {one.name: one for one in session.get_inputs()}
     names = spec.names
@@ -116,7 +108,7 @@ def _inputs(path: Path, spec: InputSpec, session: ort.InferenceSession) -> tuple
     return names
 
 
-def _check_output(path: Path, card: ModelCard, session: ort.InferenceSession) -> None:
+def _check_output(path: Path, card: ModelCard, session: Any) -> None:
     given = {one.name: one.shape for one in session.get_outputs()}
     if OUTPUT not in given:
         raise BundleError(f"{path} has no output called {OUTPUT!r}, only {', '.join(given)}")

@@ -9,7 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from emofuse.assets import prepare_hub
 from emofuse.errors import AssetError, MediaError, UsageError
+from emofuse.inference import onnx_runtime  # noqa: F401  before faster-whisper imports ONNX Runtime by itself
 from emofuse.media import open_media
 from emofuse.transcripts.transcript import Transcript, in_order
 from emofuse.types import AudioBlock, Line, Word
@@ -28,6 +30,7 @@ class Recogniser:
     """
 
     def __init__(self, model: str = MODEL, language: str | None = None, device: str = "cpu") -> None:
+        local_files_only = prepare_hub()
         try:
             from faster_whisper import WhisperModel
         except ImportError:
@@ -36,9 +39,13 @@ class Recogniser:
         # 8-bit integers make the model several times as fast on a processor, at hardly a cost
         compute_type = "int8" if device == "cpu" else "default"
         try:
-            self._model: Any = WhisperModel(model, device=device, compute_type=compute_type)
+            self._model: Any = WhisperModel(
+                model, device=device, compute_type=compute_type, local_files_only=local_files_only
+            )
         except Exception as error:  # noqa: BLE001 (of four libraries, without a common base)
             hint = "give a size such as 'small', or the folder of a model that is here already"
+            if local_files_only:
+                hint = f"EMOFUSE_OFFLINE forbids the download; {hint}"
             raise AssetError(f"the speech model {model!r} cannot be loaded: {_first_line(error)}", hint) from None
 
     def transcribe(self, path: str | Path, on_progress: Callable[[float], None] | None = None) -> Transcript:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from emofuse import assets
-from emofuse.errors import AssetError
+from emofuse.errors import AssetError, BundleError
 from emofuse.features.speech import RATE_HZ, voiced_s
 from emofuse.inference.bundle import Bundle
+from emofuse.inference.onnx_runtime import open_session
 from emofuse.types import AudioBlock
 
 CHUNK: Final = 512  # samples that Silero scores at a time, after CONTEXT samples of the chunk before
@@ -75,12 +75,9 @@ class SileroNetwork:
     """
 
     def __init__(self, path: Path) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1  # 32 ms of sound take a tenth of a millisecond
-        options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's have no public base
+            self._session = open_session(path)  # one thread: 32 ms of sound take a tenth of a millisecond
+        except BundleError as error:
             raise AssetError(f"{path} is not a network that can be run") from error
         if {one.name for one in self._session.get_inputs()} != {"input", "state", "sr"}:
             raise AssetError(f"{path} is not Silero's voice activity network")

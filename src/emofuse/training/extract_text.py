@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from emofuse.assets import is_offline
+from emofuse.assets import prepare_hub
 from emofuse.corpora.manifest import Clip
 from emofuse.corpora.table import check_header, read_table
 from emofuse.errors import AssetError, CorpusError, UsageError
@@ -93,6 +93,7 @@ class SentenceEncoder(Encoder):
 
 
 def _sentence_network(name: str, device: torch.device) -> Any:
+    local_files_only = prepare_hub()
     try:
         library: Any = importlib.import_module("sentence_transformers")
         importlib.import_module("transformers").utils.logging.disable_progress_bar()  # it draws one for reading a file
@@ -102,7 +103,7 @@ def _sentence_network(name: str, device: torch.device) -> Any:
             "pip install 'emofuse[text]'",
         ) from None
     try:
-        return library.SentenceTransformer(name, device=str(device), local_files_only=is_offline()).eval()
+        return library.SentenceTransformer(name, device=str(device), local_files_only=local_files_only).eval()
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise AssetError(
