@@ -73,3 +73,7 @@ def test_texts_are_padded_at_their_ends() -> None:
 @pytest.mark.parametrize(("text", "expected"), [("...?!", False), ("", False), ("a", True), ("3!", True), ("だ", True)])
 def test_words_are_letters_or_figures(text: str, expected: bool) -> None:
     assert has_words(text) is expected
+
+
+def test_half_a_character_is_a_word_too() -> None:
+    assert encode("a\ud800").tolist() == encode("a?").tolist()

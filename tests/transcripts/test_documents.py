@@ -11,6 +11,11 @@ from emofuse.types import Line, Word
 WORDS = (Word("I'm", 1.0, 1.2), Word("late.", 1.2, 1.8))
 
 
+def test_half_a_character_is_a_question_mark() -> None:
+    (line,) = read_document('[{"text": "a\\ud800b \\ud83d\\ude00", "start": 1, "end": 2}]')
+    assert line.text == "a?b \U0001f600"
+
+
 def test_our_own_list() -> None:
     document = [{"text": "I'm late.", "start_s": 1, "end_s": 2.0, "speaker": "Anna"}]
     assert read_document(json.dumps(document)) == [Line("I'm late.", 1.0, 2.0, speaker="Anna")]
@@ -33,6 +38,13 @@ def test_openai_lists_the_words_apart_and_may_leave_the_segments_out() -> None:
     assert read_document(json.dumps({"segments": None, "words": words})) == [Line("I'm late.", 1.0, 1.8, WORDS)]
 
 
+def test_a_word_of_two_segments_is_of_the_one_that_began_last() -> None:
+    words = [{"word": name, "start": start_s, "end": start_s + 0.5} for name, start_s in (("d", 5), ("a", 1), ("b", 2))]
+    segments = [{"text": "a d", "start": 0, "end": 9}, {"text": "b", "start": 2, "end": 3}]
+    outer, inner = read_document(json.dumps({"segments": segments, "words": words}))
+    assert [word.text for word in outer.words] == ["a", "d"] and [word.text for word in inner.words] == ["b"]
+
+
 def test_a_word_that_could_not_be_aligned_has_the_time_before_it() -> None:
     words = [{"word": "at", "start": 0.5, "end": 0.7}, {"word": "11"}]
     (line,) = read_document(json.dumps([{"text": "at 11", "start": 0.5, "end": 1.0, "words": words}]))
@@ -52,6 +64,7 @@ def test_a_word_that_could_not_be_aligned_has_the_time_before_it() -> None:
         ('[{"text": "a", "start": -1, "end": 1}]', "segment 1 start"),
         ('[{"text": 3, "start": 0, "end": 1}]', "segment 1 text: input should be a valid string"),
         ("[" * 100_000, "nested too deeply"),
+        ('[{"text": "a", "start": ' + "9" * 5000 + ', "end": 2}]', "no JSON: Exceeds the limit"),
     ],
 )
 def test_faults(text: str, says: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from emofuse.errors import TranscriptError, UsageError
-from emofuse.transcripts import Transcript, read_transcript
+from emofuse.transcripts import Transcript, read_transcript, reading
 from emofuse.types import Line, Word
 
 CUE = "1\n00:00:01,000 --> 00:00:02,000\nÇa va – très bien.\n"
@@ -32,6 +32,14 @@ def test_what_the_file_holds_counts_more_than_its_suffix(tmp_path: Path) -> None
     vtt = b"WEBVTT\n\n00:01.000 --> 00:02.000\nYes\n"
     assert read_transcript(write(tmp_path, "a.srt", vtt)).lines == (Line("Yes", 1.0, 2.0),)
     assert read_transcript(write(tmp_path, "a.txt", vtt)).lines == (Line("Yes", 1.0, 2.0),)
+
+
+def test_a_file_of_any_size_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_MB", 0.001)
+    with pytest.raises(TranscriptError, match=r"a\.srt: it is larger than 0\.001 MB"):
+        read_transcript(write(tmp_path, "a.srt", CUE.encode() * 100))
+    with pytest.raises(TranscriptError, match="larger"):
+        read_transcript(write(tmp_path, "a.json", b" " * 5000))
 
 
 def test_plain_text_is_spread_over_the_recording(tmp_path: Path) -> None:

@@ -50,6 +50,11 @@ def test_what_is_no_speech_is_left_out() -> None:
     assert read_subtitles(text) == [Line("No. I <3 you - truly", 3.0, 4.0)]
 
 
+def test_the_number_of_no_character_is_a_mark() -> None:
+    (line,) = read_subtitles("00:01 --> 00:02\nI &#38; you &#" + "9" * 5000 + ";")
+    assert line.text == "I & you \ufffd"
+
+
 def test_times_in_the_text_are_those_of_the_words_and_rolling_captions_come_once() -> None:
     text = (
         "WEBVTT\n\n00:00.000 --> 00:02.000\nso<00:00.500><c> I'm</c><00:01.000><c> late</c>\n\n"
@@ -70,6 +75,7 @@ def test_times_in_the_text_are_those_of_the_words_and_rolling_captions_come_once
         ("1\n00:00:03,000 --> 00:00:02,000\nNo", "line 2: the cue ends at 2 s, before it starts at 3 s"),
         ("1\n00:01 --> 00:02\nYes\n\n2\nNo\n", "line 5: there are no times after the cue number 2"),
         ("WEBVTT\n\n00:01 --> 00:02\nYes\n\n00:02 -->\nNo", "line 6: "),
+        ("9" * 5000 + ":00:01 --> 00:02\nYes", "line 1: '999"),
         ("Dear reader,\n\n1\n00:01 --> 00:02\nYes", "line 1: a cue has to come here, not 'Dear reader,'"),
     ],
 )

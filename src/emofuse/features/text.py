@@ -50,7 +50,7 @@ def has_words(text: str) -> bool:
 
 def word_number(word: str) -> int:
     """Return the number of a word, below 2**BITS + 4: BITS of its CRC-32, after the numbers that are no word's."""
-    return zlib.crc32(word.encode()) % 2**BITS + UNKNOWN + 1
+    return zlib.crc32(word.encode("utf-8", "replace")) % 2**BITS + UNKNOWN + 1
 
 
 def encode(text: str) -> NDArray[np.int64]:

@@ -48,11 +48,12 @@ class SpokenWords:
         """lines: those that are known beforehand; None where there is no transcript, though lines may still come."""
         self._scorer = scorer
         self._window_s = window_s
-        self._pending: list[Line] = []
+        self._pending: list[Line] = []  # the next to end is the last: popped in no time
         self._said: deque[Scores] = deque()
         self._has_transcript = lines is not None
-        for line in lines or ():
-            self.push(line)
+        if scorer is not None:
+            pieces = (piece for line in lines or () for piece in cut_line(line))
+            self._pending = sorted(pieces, key=_latest_first)  # insorted one by one, each would move all others
 
     def push(self, line: Line) -> None:
         """Take a line; one that ended long ago is never scored."""
@@ -60,7 +61,7 @@ class SpokenWords:
         if self._scorer is None:
             return
         for piece in cut_line(line):
-            insort(self._pending, piece, key=lambda one: -one.end_s)  # the next to end is the last: popped in no time
+            insort(self._pending, piece, key=_latest_first)
 
     def score(self, time_s: float) -> Scores | None:
         """Pool what ended within window_s up to `time_s`, each piece counting less with its age; None for nothing."""
@@ -83,3 +84,7 @@ class SpokenWords:
         if not self._has_transcript:
             return NO_TRANSCRIPT
         return NO_NETWORK if self._scorer is None else NOTHING_SAID
+
+
+def _latest_first(piece: Line) -> float:
+    return -piece.end_s

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from json import JSONDecodeError
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from emofuse.errors import TranscriptError
+from emofuse.reading import one_line, parse_json
 from emofuse.types import Line, Word
 
 LAYOUT: Final = 'a list of {"text": ..., "start_s": ..., "end_s": ...}, or {"segments": [...]} as Whisper writes it'
 
 _START: Final = AliasChoices("start_s", "start")
 _END: Final = AliasChoices("end_s", "end")
+
+# JSON can name one half of a character that is written as two, which no encoding has
+_Text = Annotated[str, AfterValidator(lambda text: text.encode("utf-8", "replace").decode("utf-8"))]
 
 
 class _Entry(BaseModel):
@@ -27,33 +31,34 @@ _AnyEntry = TypeVar("_AnyEntry", bound=_Entry)
 class _Word(_Entry):
     """A word; WhisperX leaves out the times of one that it could not align, a number for instance."""
 
-    text: str = Field(validation_alias=AliasChoices("word", "text"))
+    text: _Text = Field(validation_alias=AliasChoices("word", "text"))
     start_s: float | None = Field(None, ge=0, allow_inf_nan=False, validation_alias=_START)
     end_s: float | None = Field(None, ge=0, allow_inf_nan=False, validation_alias=_END)
 
 
 class _Segment(_Entry):
-    text: str
+    text: _Text
     start_s: float = Field(ge=0, allow_inf_nan=False, validation_alias=_START)
     end_s: float = Field(ge=0, allow_inf_nan=False, validation_alias=_END)
     words: list[_Word] | None = None
-    speaker: str | None = None
+    speaker: _Text | None = None
 
 
 def read_document(text: str) -> list[Line]:
     """Read the lines of a JSON document. Raises TranscriptError with the line, or the segment, at fault."""
     try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
+        document = parse_json(text)
+    except JSONDecodeError as error:
         raise TranscriptError(f"line {error.lineno}: this is no JSON: {error.msg}") from None
-    except RecursionError:
-        raise TranscriptError("this JSON is nested too deeply", f"it has to be {LAYOUT}") from None
+    except ValueError as error:
+        raise TranscriptError(f"this is no JSON: {one_line(error)}", f"it has to be {LAYOUT}") from None
     if isinstance(document, dict) and str(document.get("schema", "")).startswith("emofuse/"):
         raise TranscriptError("this is a result of emofuse, not a transcript", f"it has to be {LAYOUT}")
     segments, words = _parts(document)
     if not segments and words:
         return _of_words(words)
-    return [_line(i, segment, words) for i, segment in enumerate(segments, start=1)]
+    shared = zip(segments, _shared_out(words, segments), strict=True)
+    return [_line(i, segment, apart) for i, (segment, apart) in enumerate(shared, start=1)]
 
 
 def _parts(document: Any) -> tuple[list[_Segment], list[_Word]]:
@@ -77,12 +82,31 @@ def _checked(kind: type[_AnyEntry], raw: Any, what: str) -> list[_AnyEntry]:
         raise TranscriptError(f"{place}: {first['msg'].lower()}", f"it has to be {LAYOUT}") from None
 
 
-def _line(number: int, segment: _Segment, words: Sequence[_Word]) -> Line:
+def _shared_out(words: Sequence[_Word], segments: Sequence[_Segment]) -> list[list[_Word]]:
+    """Give each word that a document lists apart to the segment that it begins in: of several, the last that began."""
+    own: list[list[_Word]] = [[] for _ in segments]
+    coming = sorted(range(len(segments)), key=lambda i: segments[i].start_s, reverse=True)
+    begun: list[int] = []
+    for word in sorted((w for w in words if w.start_s is not None), key=_start_s):
+        while coming and segments[coming[-1]].start_s <= _start_s(word):
+            begun.append(coming.pop())
+        while begun and segments[begun[-1]].end_s <= _start_s(word):
+            begun.pop()
+        if begun:
+            own[begun[-1]].append(word)
+    return own
+
+
+def _start_s(word: _Word) -> float:
+    return word.start_s or 0.0
+
+
+def _line(number: int, segment: _Segment, apart: Sequence[_Word]) -> Line:
     if segment.end_s < segment.start_s:
         raise TranscriptError(
             f"segment {number} ends at {segment.end_s:g} s, before it starts at {segment.start_s:g} s"
         )
-    own = segment.words or [word for word in words if _is_within(word, segment)]
+    own = segment.words or apart
     return Line(
         segment.text.strip(),
         segment.start_s,
@@ -90,10 +114,6 @@ def _line(number: int, segment: _Segment, words: Sequence[_Word]) -> Line:
         tuple(_timed(own, segment.start_s)),
         segment.speaker or "",
     )
-
-
-def _is_within(word: _Word, segment: _Segment) -> bool:
-    return word.start_s is not None and segment.start_s <= word.start_s < segment.end_s
 
 
 def _of_words(words: Sequence[_Word]) -> list[Line]:

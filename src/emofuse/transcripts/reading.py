@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from emofuse.errors import TranscriptError, UsageError
+from emofuse.reading import one_line, read_bytes
 from emofuse.transcripts.documents import read_document
 from emofuse.transcripts.subtitles import read_subtitles
 from emofuse.transcripts.transcript import Transcript, in_order, spread
 
 SUFFIXES: Final = (".srt", ".vtt", ".json", ".txt")  # in the order in which one is looked for
+MOST_MB: Final = 32.0  # of a file: a thousand hours of speech
 _BOMS: Final = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -25,7 +27,7 @@ def read_transcript(path: str | Path, duration_s: float | None = None) -> Transc
     if file.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{file} is no transcript that can be read", f"one of {', '.join(SUFFIXES)}")
     try:
-        text, notes = _decoded(file.read_bytes())
+        text, notes = _decoded(read_bytes(file, MOST_MB))
         found = _read(text, file.suffix.lower(), duration_s)
         if not found.lines:
             raise TranscriptError("no words are in it")
@@ -36,6 +38,8 @@ def read_transcript(path: str | Path, duration_s: float | None = None) -> Transc
         raise TranscriptError(f"{file} cannot be read: {error.strerror or error}") from None
     except TranscriptError as error:
         raise TranscriptError(f"{file}: {error.message}", error.hint) from None
+    except ValueError as error:
+        raise TranscriptError(f"{file}: {one_line(error)}") from None
 
 
 def _read(text: str, suffix: str, duration_s: float | None) -> Transcript:

@@ -14,12 +14,13 @@ from typing import Final
 from emofuse.errors import TranscriptError
 from emofuse.types import Line, Word
 
-_TIME: Final = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
+_TIME: Final = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 _TIMING: Final = re.compile(rf"^\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?$")
 _STAMP: Final = re.compile(rf"<{_TIME}>")
-_VOICE: Final = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]+([^<>]*)>")
+_VOICE: Final = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]([^<>]*)>")
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]*>|\{\\[^{}]*\}")  # WebVTT's and SubRip's, and those of SubStation in SubRip
-_UNSAID: Final = re.compile(r"\[[^\[\]]*\]|[♪♫]|^\s*(?:-|>>)\s*", re.MULTILINE)  # [door slams], music, a new speaker
+_UNSAID: Final = re.compile(r"\[[^\[\]]*\]|[♪♫]|^[^\S\n]*(?:-|>>)", re.MULTILINE)  # [door slams], music, a new speaker
+_ENDLESS: Final = re.compile(r"&#[xX]?[0-9a-fA-F]{9,};?")  # the number of no character: Python gives up at 4,300 digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,8 @@ def _without_repeats(cues: Sequence[_Cue]) -> list[_Cue]:
     before: tuple[str, ...] = ()
     for cue in cues:
         rows = tuple(row for row in cue.rows if row.strip())
-        said = tuple(row for row in rows if _plain(row) not in {_plain(r) for r in before} or _STAMP.search(row))
+        shown = {_plain(row) for row in before}
+        said = tuple(row for row in rows if _plain(row) not in shown or _STAMP.search(row))
         before = rows
         if said:
             kept.append(_Cue(cue.start_s, cue.end_s, said, cue.number))
@@ -99,7 +101,7 @@ def _lines(cue: _Cue) -> Iterator[Line]:
     voices = list(_VOICE.finditer(text))
     begins = [0, *(voice.end() for voice in voices)]
     ends = [*(voice.start() for voice in voices), len(text)]
-    speakers = ["", *(html.unescape(voice.group(1)).strip() for voice in voices)]
+    speakers = ["", *(_unescaped(voice.group(1)).strip() for voice in voices)]
     for speaker, begin, end in zip(speakers, begins, ends, strict=True):
         words = tuple(_words(text[begin:end], cue)) if _STAMP.search(text[begin:end]) else ()
         said = _plain(text[begin:end])
@@ -124,5 +126,10 @@ def _words(text: str, cue: _Cue) -> Iterator[Word]:
 
 def _plain(text: str) -> str:
     """Return the words alone: no tags, no sounds in brackets, one space between them."""
-    bare = html.unescape(_TAG.sub("", _STAMP.sub("", _VOICE.sub("", text))))
+    bare = _unescaped(_TAG.sub("", _STAMP.sub("", _VOICE.sub("", text))))
     return " ".join(_UNSAID.sub(" ", bare).replace("\u200b", "").split())
+
+
+def _unescaped(text: str) -> str:
+    """Replace character references."""
+    return html.unescape(_ENDLESS.sub("\ufffd", text))
