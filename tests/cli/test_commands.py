@@ -189,6 +189,8 @@ def test_a_folder_without_recordings(emofuse, tmp_path: Path) -> None:
         (["--hop-s", "-1"], "hop_s"),
         (["--device", "abacus"], "abacus"),
         (["--jobs", "0"], "jobs"),
+        ([""], "empty"),
+        (["--transcript="], "--transcript has no value"),
     ],
 )
 def test_wrong_usage_exits_with_2(emofuse, tmp_path: Path, arguments: list[str], says: str, clip_mp4: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -46,6 +49,15 @@ def die(item: int) -> None:
     os._exit(1)
 
 
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")  # one that has ended stays until its parent asks for it
+    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
 def test_results_come_in_order_and_errors_as_they_are() -> None:
     with closing(run_at_once(work, [3, 1, 2, -1, 5], 2, start, (10,))) as results:
         assert [next(results) for _ in range(3)] == [13, 11, 12]
@@ -72,6 +84,32 @@ def test_a_consumer_that_stops_stops_every_process(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert not multiprocessing.active_children()
     assert list(tmp_path.iterdir()) == []
+
+
+WORK_AND_WAIT = """
+import multiprocessing, time
+from emofuse.training.workers import run_at_once
+if __name__ == "__main__":
+    results = run_at_once(time.sleep, [0.0, 60.0, 60.0], 2, int)
+    next(results)
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    next(results)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no such signal")
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
+def test_workers_end_with_their_parent(number: str) -> None:
+    process = subprocess.Popen([sys.executable, "-c", WORK_AND_WAIT], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    workers = [int(pid) for pid in process.stdout.readline().split()]
+    assert len(workers) == 2
+    process.send_signal(getattr(signal, number))
+    process.wait()
+    limit = time.monotonic() + 10
+    while any(is_running(pid) for pid in workers):
+        assert time.monotonic() < limit, "they are still there"
+        time.sleep(0.05)
 
 
 def test_a_process_that_dies_is_one_line() -> None:

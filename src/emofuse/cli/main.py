@@ -10,7 +10,8 @@ import typer
 from emofuse import __version__
 from emofuse.cli import analyze, bundle, compare, corpus, demo, evaluate, features, info, live, serve, train
 from emofuse.cli.console import ERR, complain
-from emofuse.errors import EmofuseError
+from emofuse.errors import EmofuseError, UsageError
+from emofuse.processes import TERMINATED, stop_when_terminated
 
 app = typer.Typer(
     name="emofuse",
@@ -56,15 +57,26 @@ app.add_typer(features.app, name="features")
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    stop_when_terminated()
     try:
+        _refuse_empty(sys.argv[1:] if arguments is None else arguments)
         app(args=arguments)
     except EmofuseError as error:
         complain(error)
         sys.exit(error.exit_code)
     except SystemExit as stop:
-        if stop.code == _INTERRUPTED:  # typer makes this of Ctrl-C
+        if stop.code in (_INTERRUPTED, TERMINATED):  # typer makes the first of Ctrl-C
             ERR.print("stopped; nothing was left half-written")
         raise
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """Raise UsageError for an empty argument: as a path, it would be the folder that the command is run in."""
+    for argument in arguments:
+        name, is_assigned, value = argument.partition("=")
+        if not argument or (name.startswith("--") and is_assigned and not value):
+            what = f"{name} has no value" if name else 'one of the arguments is empty: ""'
+            raise UsageError(what, "name a file or folder; `.` is the one you are in")
 
 
 if __name__ == "__main__":

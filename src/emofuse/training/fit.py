@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from emofuse.atomic import atomic, make_folder
 from emofuse.config import Recipe, VideoDataSettings, VoiceDataSettings
 from emofuse.errors import UsageError
+from emofuse.processes import TERMINATED
 from emofuse.training.callbacks import Checkpoint, FrozenStart, Patience, Plateau, Reseed, WholeCheckpoints
 from emofuse.training.dataset import Batch, test_loader, train_loader
 from emofuse.training.module import Augment, Classifier
@@ -223,7 +224,9 @@ def _interruptible() -> Iterator[None]:
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
-    except SystemExit:
+    except SystemExit as stop:
+        if stop.code == TERMINATED:
+            raise
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from None

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from emofuse.errors import EmofuseError
+from emofuse.processes import end_with_parent
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,6 +51,7 @@ def _start(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     if torch := sys.modules.get("torch"):  # else it will heed the variable when it is imported
         torch.set_num_threads(1)
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
     signal.signal(signal.SIGTERM, _stop)
     start(*arguments)
