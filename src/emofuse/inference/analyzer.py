@@ -79,7 +79,7 @@ class Analyzer:
         frame_answers: Literal["mean", "newest"] = "mean" if self.settings.mode == "queue" else "newest"
         self._clip = ClipPredictor(bundle, frame_answers, self._speech) if "clip" in bundle.networks else None
         hearing = [self._voice, self._clip if self._clip is not None and self._clip.hears else None]
-        self.priors = bundle.priors if scorer is None else None  # the text's would be another network's
+        self.pool = bundle.pool if scorer is None else "linear"  # another text network's prior is not known
         scorer = scorer or text_scorer(bundle)
         self._words = SpokenWords(scorer, self.settings.text_window_s, lines)
         self.weights = fusion_weights(bundle, scorer)
@@ -220,7 +220,7 @@ class Analyzer:
             found["clip"] = self._watched
         by_modality = {modality: scores for modality, scores in found.items() if scores is not None}
         why = {modality: self._why_not(modality) for modality, scores in found.items() if scores is None}
-        fused = fuse(by_modality, self.weights, self.priors)
+        fused = fuse(by_modality, self.weights, self.pool)
         self._last = Moment(time_s, fused, by_modality, tuple(faces), why)
         return self._last
 

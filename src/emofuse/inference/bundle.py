@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from emofuse.emotions import LABEL_MAPS, LABEL_SETS, mapping_matrix
 from emofuse.errors import BundleError, UsageError
+from emofuse.inference.fusion import Pool
 from emofuse.inference.network import OnnxNetwork
 
 BUNDLES: Final = Path(__file__).parent.parent / "bundles"
@@ -27,9 +28,9 @@ BundleModality = Literal["face", "voice", "clip", "text"]
 class ModalitySettings(BaseModel):
     """One modality of a bundle. temperature calibrates its network; weight is its say in the fusion.
 
-    sha256: of the file, as it was when the bundle was made; `emofuse bundle check` compares it. prior: how often each
-    of the bundle's labels is what the network says, for the fusion (`fusion.log_pool`); a bundle in which a
-    modality has none is fused linearly.
+    sha256: of the file, as it was when the bundle was made; `emofuse bundle check` compares it. prior: what the network
+    answers with before it has seen anything, over the bundle's labels; it is taken off every answer, so that what is
+    left is evidence. The answers of a bundle in which a modality has none are fused linearly.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -92,13 +93,10 @@ class Bundle:
         }
 
     @property
-    def priors(self) -> dict[str, NDArray[np.float64]] | None:
-        """What each modality's network says before it sees anything, (C,); None where the fusion is linear."""
-        found: dict[str, NDArray[np.float64]] = {
-            m: np.array(s.prior) for m, s in self.manifest.modalities.items() if s.prior is not None
-        }
-        is_whole = set(found) == set(self.manifest.modalities) and self.manifest.hub_text is None
-        return found if is_whole else None
+    def pool(self) -> Pool:
+        """How its answers are fused: as evidence, where each of them is that."""
+        is_evidence = all(s.prior is not None for s in self.manifest.modalities.values())
+        return "logarithmic" if is_evidence and self.manifest.hub_text is None else "linear"
 
 
 def load_bundle(name_or_path: str | Path = "base", device: str = "cpu") -> Bundle:

@@ -42,7 +42,7 @@ class ClipPredictor:
         self._speech = speech or PeriodicGate()
         self._black = np.zeros((spec.n_frames, spec.size_px, spec.size_px, 3), np.uint8)
         self._buffer = ClipBuffer(spec)
-        self._model = Calibrated(network, bundle.labels, bundle.manifest.modalities["clip"].temperature)
+        self._model = Calibrated(network, bundle.labels, bundle.manifest.modalities["clip"])
 
     @property
     def front_id(self) -> int | None:

@@ -30,10 +30,10 @@ from emofuse.staging import StagedPath
 
 PAGE: Final = "card.md"
 _FUSIONS: Final = {
-    False: "The modalities' calibrated probabilities are averaged, each with its weight times the quality of its "
+    "linear": "The modalities' calibrated probabilities are averaged, each with its weight times the quality of its "
     "input.",
-    True: "What each modality says beyond its prior is added up as evidence, with its weight times the quality of its "
-    "input; one alone is passed on as it is.",
+    "logarithmic": "Each network's prior is taken off its answers; what is left is evidence, which is added up, each "
+    "with its weight times the quality of its input. Before it, all labels are equally likely.",
 }
 
 
@@ -119,7 +119,7 @@ def page(bundle: Bundle) -> str:
         f"# Bundle {manifest.name} {manifest.version}",
         "",
         f"Answers with: {', '.join(manifest.labels)}.{_changes(bundle)}",
-        _FUSIONS[bundle.priors is not None],
+        _FUSIONS[bundle.pool],
         "",
         "Scores are fractions of one corpus's own test; they say little about your recordings. Emotion shown is not "
         "emotion felt: do not decide about people by it.",

@@ -1,10 +1,10 @@
-"""Decision-level fusion of whatever modalities spoke."""
+"""Decision-level fusion of whatever modalities there are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +14,21 @@ from emofuse.types import MODALITIES, Scores
 
 DOUBT: Final = 0.02  # of every network, so that none can veto the others: it may be wrong where it is sure
 
-Priors = Mapping[str, NDArray[np.float64]]
-"""How often each label is what a modality's network says, (C,) by modality: what it says before it sees anything."""
+Pool = Literal["linear", "logarithmic"]
 
 
-def fuse(
-    by_modality: Mapping[str, Scores], weights: Mapping[str, float], priors: Priors | None = None
-) -> Scores | None:
+def fuse(by_modality: Mapping[str, Scores], weights: Mapping[str, float], pool: Pool = "linear") -> Scores | None:
     """Pool calibrated probabilities, each with its modality's weight times its own quality.
 
-    Any subset of modalities gives an answer; one alone is passed on, none gives None. Without priors the pool is
-    linear (Genest and Zidek, 1986, https://doi.org/10.1214/ss/1177013825); with them it is `log_pool`, where a quality
-    is of the best one's. The result's quality is the weighted mean of the qualities.
+    Any subset of modalities gives an answer; one alone is passed on, none gives None. The result's quality is the
+    weighted mean of the qualities.
+
+    Args:
+        by_modality: The scores of each modality that there is, all over the same C labels.
+        weights: A positive number for each modality.
+        pool: "linear": the weighted mean (Genest and Zidek, 1986, https://doi.org/10.1214/ss/1177013825).
+            "logarithmic": `log_pool`, where a quality counts as a share of the best one; for probabilities that are
+            evidence, which priors have been taken off.
     """
     present = [by_modality[m] for m in MODALITIES if m in by_modality]
     if not present:
@@ -34,27 +37,30 @@ def fuse(
     quality = [max(s.quality, LEAST_WEIGHT) for s in present]
     share = [t * q for t, q in zip(trust, quality, strict=True)]
     pooled = pool_scores(present, "fused", share, trust)
-    if priors is None or len(present) == 1:
+    if pool == "linear" or len(present) == 1:
         return pooled
-    said = np.stack([s.probabilities for s in present]).astype(np.float64)
-    before = np.stack([priors[s.modality] for s in present])
+    evidence = np.stack([s.probabilities for s in present]).astype(np.float64)
     strength = np.array(share) / max(quality)
-    fused = log_pool(said[:, None], strength, before)[0].astype(np.float32)
+    fused = log_pool(evidence[:, None], strength)[0].astype(np.float32)
     return replace(pooled, probabilities=fused / fused.sum())
 
 
-def log_pool(
-    said: NDArray[np.float64], weights: NDArray[np.float64], priors: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Add up the evidence of M networks: (M, N, C) probabilities and (M, C) priors to (N, C) probabilities.
+def log_pool(evidence: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add up the evidence of M networks.
 
-    A logarithmic opinion pool (Heskes, 1998, https://papers.nips.cc/paper/1413) of what each says beyond its own
-    prior, over the weighted geometric mean of the priors. With weights of 1 that is Bayes' rule for inputs that are
-    independent given the label; smaller ones (M,) count evidence less that they share. DOUBT bounds what one can say.
+    A logarithmic opinion pool (Heskes, 1998, https://papers.nips.cc/paper/1413) before which all labels are equally
+    likely. With weights of 1 that is Bayes' rule for inputs that are independent given the label; smaller ones count
+    evidence less that networks share. DOUBT bounds how much one network can add.
+
+    Args:
+        evidence: (M, N, C) probabilities, each network's prior taken off.
+        weights: (M,) positive numbers.
+
+    Returns:
+        (N, C) probabilities.
     """
-    doubtful = (1 - DOUBT) * said + DOUBT * priors[:, None]
-    evidence = np.log(doubtful) - np.log(priors)[:, None]
-    logits = np.einsum("m,mnc->nc", weights, evidence) + weights @ np.log(priors) / weights.sum()
+    doubtful = (1 - DOUBT) * evidence + DOUBT / evidence.shape[-1]
+    logits = np.einsum("m,mnc->nc", weights, np.log(doubtful))
     logits -= logits.max(axis=1, keepdims=True)
     unnormalised = np.exp(logits)
     return np.asarray(unnormalised / unnormalised.sum(axis=1, keepdims=True))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emofuse.errors import BundleError
 from emofuse.features.face import SIZE, crop_face, face_quality
 from emofuse.features.speech import RATE_HZ
-from emofuse.inference.bundle import Bundle, labels_matrix
+from emofuse.inference.bundle import Bundle, ModalitySettings, labels_matrix
 from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.inference.vad import PeriodicGate, SpeechDetector
 from emofuse.types import Face, Scores
@@ -22,13 +22,14 @@ FULL_VOICED_S = 1.0  # as much speech, and nothing is missing from the quality
 
 
 class Calibrated:
-    """A network whose probabilities are calibrated and carried to the bundle's labels."""
+    """A network whose probabilities are calibrated, carried to the bundle's labels, and rid of its prior."""
 
-    def __init__(self, network: OnnxNetwork, labels: tuple[str, ...], temperature: float) -> None:
+    def __init__(self, network: OnnxNetwork, labels: tuple[str, ...], settings: ModalitySettings) -> None:
         self.network = network
         self.labels = labels
-        self.temperature = temperature
+        self.temperature = settings.temperature
         self.matrix = labels_matrix(network.card.labels, labels)
+        self.prior = np.array(settings.prior or np.full(len(labels), 1 / len(labels)), np.float32)
 
     def score(self, batch: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run a batch of one input and calibrate what comes out."""
@@ -40,8 +41,8 @@ class Calibrated:
         mapped = own @ self.matrix
         covered = mapped.sum(axis=1)
         floor = np.float32(1e-6)  # all the mass may lie on a label that the bundle leaves out
-        mapped = (mapped + floor) / (mapped + floor).sum(axis=1, keepdims=True)
-        return mapped, covered
+        evidence = (mapped + floor) / self.prior
+        return evidence / evidence.sum(axis=1, keepdims=True), covered
 
 
 class FacePredictor:
@@ -52,7 +53,7 @@ class FacePredictor:
         network = bundle.networks["face"]
         if network.card.input.size_px != SIZE:
             raise BundleError(f"{settings.file} wants faces of {network.card.input.size_px} pixels, not {SIZE}")
-        self._model = Calibrated(network, bundle.labels, settings.temperature)
+        self._model = Calibrated(network, bundle.labels, settings)
 
     def score(self, image: NDArray[np.uint8], faces: Sequence[Face], time_s: float) -> list[Scores]:
         """Score every face of an (H, W, 3) uint8 RGB picture, in one batch, in their order."""
@@ -82,7 +83,7 @@ class VoicePredictor:
         self.window_s = spec.window_s
         self.least_s = LEAST_SHARE * spec.window_s
         self._speech = speech or PeriodicGate()
-        self._model = Calibrated(network, bundle.labels, settings.temperature)
+        self._model = Calibrated(network, bundle.labels, settings)
 
     def is_enough(self, samples: NDArray[np.float32]) -> bool:
         """Whether (T,) samples at 16 kHz are half a window or more."""

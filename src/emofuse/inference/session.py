@@ -9,7 +9,7 @@ from pathlib import Path
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings, Mode
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.detector import FaceDetector, detector_maker
-from emofuse.inference.fusion import Priors, fuse
+from emofuse.inference.fusion import Pool, fuse
 from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, no_face, no_speech
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.spoken import TextScorer
@@ -110,12 +110,12 @@ def timeline_of(moments: Sequence[Moment], source: SourceInfo, analyzer: Analyze
     """Gather what an Analyzer gave of a source, which has ended, into its timeline."""
     manifest = analyzer.bundle.manifest
     identity = {"name": manifest.name, "version": manifest.version}
-    summary = summarise(moments, source, analyzer.weights, analyzer.priors)
+    summary = summarise(moments, source, analyzer.weights, analyzer.pool)
     return Timeline(analyzer.bundle.labels, tuple(moments), source, summary, identity)
 
 
 def summarise(
-    moments: Sequence[Moment], source: SourceInfo, weights: Mapping[str, float], priors: Priors | None = None
+    moments: Sequence[Moment], source: SourceInfo, weights: Mapping[str, float], pool: Pool = "linear"
 ) -> Summary:
     """Average each modality over the moments, by quality, and fuse the averages."""
     listed = [modality for modality in MODALITIES if modality in ALWAYS_LISTED or modality in weights]
@@ -125,7 +125,7 @@ def summarise(
     }
     silent: list[str] = [modality for modality in listed if means[modality] is None]
     why = {modality: _why_not(modality, moments, source, weights) for modality in silent}
-    return Summary(fuse({m: s for m, s in means.items() if s is not None}, weights, priors), means, why)
+    return Summary(fuse({m: s for m, s in means.items() if s is not None}, weights, pool), means, why)
 
 
 def _why_not(modality: str, moments: Sequence[Moment], source: SourceInfo, weights: Mapping[str, float]) -> str:

@@ -13,7 +13,7 @@ class TextPredictor:
 
     def __init__(self, bundle: Bundle) -> None:
         settings = bundle.manifest.modalities["text"]
-        self._model = Calibrated(bundle.networks["text"], bundle.labels, settings.temperature)
+        self._model = Calibrated(bundle.networks["text"], bundle.labels, settings)
 
     def score(self, text: str, start_s: float, end_s: float) -> Scores | None:
         """Score what was said from start_s to end_s; None where there is no letter or figure in it."""
