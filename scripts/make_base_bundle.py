@@ -3,17 +3,15 @@ r"""Make src/emofuse/bundles/base from its trained networks and the reports that
     python scripts/make_base_bundle.py \
         --face runs/face/model.safetensors --face-report runs/face-evaluation/report.json \
         --voice runs/voice/model.safetensors --voice-report runs/voice-evaluation/report.json \
-        --text runs/text/model.safetensors --text-report runs/text-evaluation/report.json \
-        --fusion runs/fusion-weights.json
+        --text runs/text/model.safetensors --text-report runs/text-evaluation/report.json
 
-Temperatures come from the reports, weights and priors from scripts/fit_fusion_weights.py: fitted on validation data,
-never on test data. That script needs a bundle; it is made without --fusion first.
+Temperatures come from the reports. `emofuse bundle fit` then fits them anew, with priors and weights, on predictions of
+corpora that the networks were not trained on.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -41,16 +39,14 @@ def main() -> None:
             required=True,
             help="reports of emofuse evaluate: all go onto the card, the first gives the temperature",
         )
-    parser.add_argument("--fusion", type=Path, help="of scripts/fit_fusion_weights.py; else all count alike, linearly")
     parser.add_argument("-o", "--out", type=Path, default=BUNDLES / "base")
     arguments = vars(parser.parse_args())
-    says = {} if arguments["fusion"] is None else json.loads(arguments["fusion"].read_text(encoding="utf-8"))
     parts: dict[BundleModality, Part] = {}
     with tempfile.TemporaryDirectory() as folder:
         for modality in MODALITIES:
             reports = [read_report(path) for path in arguments[f"{modality}_report"]]
             file = _network(arguments[modality], Path(folder) / f"{modality}.onnx", reports)
-            parts[modality] = Part(file, round(reports[0].temperature, 3), **says.get(modality, {}))
+            parts[modality] = Part(file, round(reports[0].temperature, 3))
         compose(arguments["out"], "base", BASE, parts)
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from emofuse.emotions import BASE, RAVDESS
 from emofuse.errors import AssetError
+from emofuse.evaluation.predictions import Predictions, write_predictions
 from emofuse.inference import trial
 from emofuse.inference.bundle import BUNDLES, MANIFEST, load_bundle
 from emofuse.inference.compose import PAGE
@@ -300,3 +301,46 @@ def test_the_demo_clip_with_all_three(emofuse, tmp_path: Path, clip: Path, clip_
     assert document["summary"]["used"] == ["face", "voice", "clip"]
     assert document["bundle"]["name"] == "b"
     assert document["moments"][0]["faces"][0]["label"] is not None
+
+
+def predictions(folder: Path, labels: tuple[str, ...], seed: int) -> Path:
+    random = np.random.default_rng(seed)
+    n = 40 * len(labels)
+    truth = np.arange(n) % len(labels)
+    logits = (3 * np.eye(len(labels))[truth] + random.normal(size=(n, len(labels)))).astype(np.float32)
+    names = tuple(map(str, range(n)))
+    logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    folder.mkdir()
+    write_predictions(
+        Predictions(names, names, names, names, labels, (1,), truth, logs[None]), folder / "predictions.csv"
+    )
+    return folder / "predictions.csv"
+
+
+def test_a_bundle_is_fitted_on_predictions(emofuse, tmp_path: Path) -> None:
+    face, voice = predictions(tmp_path / "wild", BASE, 1), predictions(tmp_path / "studio", RAVDESS, 2)
+    out = tmp_path / "fitted"
+    result = emofuse("bundle", "fit", "base", "--on", f"face={face}", "--on", f"voice={voice}", "-o", out)
+    assert result.code == 0, result.err
+    assert re.search(r"face\s+wild\s+140", result.out) and re.search(r"voice\s+studio\s+160", result.out)
+    assert re.search(r"face \+ voice\s+[\d.]+%\s+[\d.]+%", result.out)
+    fitted, before = load_bundle(out).manifest.modalities, load_bundle().manifest.modalities
+    assert fitted["text"] == before["text"]  # nothing was given for it
+    for modality in ("face", "voice"):
+        assert fitted[modality].prior is not None and fitted[modality].prior != before[modality].prior
+        assert fitted[modality].sha256 == before[modality].sha256
+
+
+@pytest.mark.parametrize(
+    ("on", "message"),
+    [
+        ("face", "not of the form"),
+        ("smell=x.csv", "not of the form"),
+        ("clip=x.csv", "there is no clip network"),
+        ("face=x.csv", "does not hold predictions"),
+    ],
+)
+def test_what_cannot_be_fitted_on_is_one_line(emofuse, tmp_path: Path, on: str, message: str) -> None:
+    result = emofuse("bundle", "fit", "base", "--on", on, "-o", tmp_path / "out")
+    assert result.code == 2 and message in result.err and "Traceback" not in result.err
+    assert not (tmp_path / "out").exists()

@@ -66,8 +66,10 @@ def test_a_broken_manifest(copy: Path, text: str) -> None:
 def test_temperature_softens(copy: Path) -> None:
     face = Face(np.array([10, 10, 90, 90], np.float32), 0.9)
     image = np.random.default_rng(0).integers(0, 255, (100, 100, 3), dtype=np.uint8)
-    sharp = FacePredictor(load_bundle(copy)).score(image, [face], 1.0)[0]
     modalities = json.loads((copy / MANIFEST).read_text())["modalities"]
+    del modalities["face"]["prior"]
+    change(copy, modalities=modalities)
+    sharp = FacePredictor(load_bundle(copy)).score(image, [face], 1.0)[0]
     modalities["face"]["temperature"] = 100.0
     change(copy, modalities=modalities)
     soft = FacePredictor(load_bundle(copy)).score(image, [face], 1.0)[0]
@@ -133,6 +135,20 @@ def test_labels_are_carried_by_the_table_of_a_set_or_by_their_names() -> None:
         labels_matrix(("calm",), ("down", "up"))
     with pytest.raises(BundleError, match="none of the labels boredom"):
         labels_matrix(("boredom", "other"), BASE)
+
+
+def test_a_prior_is_taken_off_the_answer(copy: Path) -> None:
+    face = Face(np.array([10, 10, 90, 90], np.float32), 0.9)
+    image = np.random.default_rng(0).integers(0, 255, (100, 100, 3), dtype=np.uint8)
+    modalities = json.loads((copy / MANIFEST).read_text())["modalities"]
+    prior = np.array([0.4, 0.2, 0.1, 0.1, 0.1, 0.05, 0.05])
+    answers = []
+    for one in (None, prior.tolist()):
+        modalities["face"]["prior"] = one
+        change(copy, modalities=modalities)
+        answers.append(FacePredictor(load_bundle(copy)).score(image, [face], 1.0)[0].probabilities)
+    expected = answers[0] / prior
+    np.testing.assert_allclose(answers[1], expected / expected.sum(), rtol=1e-4)
 
 
 def test_labels_that_cannot_be_mapped_are_found_when_the_bundle_is_loaded(copy: Path) -> None:

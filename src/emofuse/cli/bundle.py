@@ -102,14 +102,18 @@ def _hub_text(
 
 def _parts(given: Mapping[BundleModality, Path], base: Bundle | None) -> dict[BundleModality, Part]:
     """Take what is given, and the rest from a bundle."""
-    parts: dict[BundleModality, Part] = {}
-    for modality in MODALITIES:
-        if modality in given:
-            parts[modality] = Part(given[modality])
-        elif base is not None and modality in base.networks:
-            settings = base.manifest.modalities[modality]
-            parts[modality] = Part(base.networks[modality].path, settings.temperature, settings.weight, settings.prior)
-    return parts
+    parts = {} if base is None else parts_of_bundle(base)
+    parts |= {modality: Part(file) for modality, file in given.items()}
+    return {modality: parts[modality] for modality in MODALITIES if modality in parts}
+
+
+def parts_of_bundle(bundle: Bundle) -> dict[BundleModality, Part]:
+    """Return the networks of a bundle with their settings, to make another one of."""
+    settings = bundle.manifest.modalities
+    return {
+        m: Part(network.path, settings[m].temperature, settings[m].weight, settings[m].prior)
+        for m, network in bundle.networks.items()
+    }
 
 
 @app.command("check")

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from emofuse import __version__
-from emofuse.cli import analyze, bundle, compare, corpus, demo, evaluate, features, info, live, serve, train
+from emofuse.cli import analyze, bundle, bundle_fit, compare, corpus, demo, evaluate, features, info, live, serve, train
 from emofuse.cli.console import ERR, complain
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.processes import TERMINATED, stop_when_terminated
@@ -50,6 +50,7 @@ app.command("train")(train.train)
 app.command("export")(train.export)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+bundle.app.command("fit")(bundle_fit.fit)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(features.app, name="features")

@@ -1,0 +1,225 @@
+"""Temperatures, priors and weights of a bundle, fitted on what its networks predicted of data they never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+from emofuse.errors import UsageError
+from emofuse.evaluation.metrics import expected_calibration_error
+from emofuse.evaluation.predictions import read_predictions
+from emofuse.inference.bundle import labels_matrix
+from emofuse.inference.fusion import log_pool
+
+N_DRAWN: Final = 2000  # examples of each emotion that are put together
+_PENALTY: Final = 5.0  # examples that a flat prior is worth
+_FLOOR: Final = 1e-6  # of a probability, as at use (predictors.Calibrated)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """What a network predicted of the clips of one corpus that it was not trained on.
+
+    Attributes:
+        name: Of the corpus, for tables.
+        logits: (N, C) log-probabilities over the network's own labels, or any other logits.
+        carried: (C, L) 0/1, from those to the bundle's labels.
+        present: (L,) bool: the bundle's labels that the corpus has; the others cannot be told wrong there.
+        truth: (N,) int64, an index into the bundle's labels.
+    """
+
+    name: str
+    logits: NDArray[np.float64]
+    carried: NDArray[np.float64]
+    present: NDArray[np.bool_]
+    truth: NDArray[np.int64]
+
+    def part(self, chosen: NDArray[np.int64]) -> Examples:
+        """Return some of them."""
+        return Examples(self.name, self.logits[chosen], self.carried, self.present, self.truth[chosen])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """How a network's answers become evidence. prior: (L,) positive numbers that add up to 1."""
+
+    temperature: float
+    prior: NDArray[np.float64]
+
+    def evidence(self, examples: Examples) -> NDArray[np.float64]:
+        """Return (N, L) probabilities, as `analyze` has them; 0 for labels that the corpus does not have."""
+        own = np.exp(log_softmax(examples.logits / self.temperature, axis=1))
+        odds = (own @ examples.carried + _FLOOR) / self.prior * examples.present
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Calibration errors of one corpus: as the bundle was, and with what was fitted on the other corpora alone."""
+
+    modality: str
+    name: str
+    n: int
+    before: float
+    after: float
+
+
+def read_examples(path: Path, labels: Sequence[str]) -> Examples:
+    """Read a `predictions.csv` of `emofuse evaluate`; of several seeds the log-probabilities' mean counts.
+
+    Raises UsageError for another file, BundleError for labels that cannot be carried to those of the bundle.
+    """
+    found = read_predictions(path)
+    carried = labels_matrix(found.labels, labels).astype(np.float64)
+    kept = carried[found.truth].any(axis=1)
+    if not kept.any():
+        raise UsageError(f"{path} has no prediction of a label of the bundle", f"its labels: {', '.join(found.labels)}")
+    truth = carried[found.truth[kept]].argmax(axis=1)
+    logits = np.maximum(found.log_probabilities.astype(np.float64), np.log(_FLOOR)).mean(axis=0)[kept]
+    present = np.isin(np.arange(len(labels)), truth)
+    return Examples(path.parent.name, logits, carried, present, truth)
+
+
+def fit_calibration(corpora: Sequence[Examples]) -> Calibration:
+    """Find the temperature and the prior with the highest likelihood (Alexandari et al., 2020, arXiv:1901.06852).
+
+    Every corpus counts alike, and in it every label: so the prior is what the network answers with beyond what is
+    there. A prior far from flat is held back where there is little evidence for it.
+    """
+    n_labels = corpora[0].carried.shape[1]
+    weights = [_class_weights(one.truth, n_labels) for one in corpora]
+    penalty = _PENALTY / sum(len(one.truth) for one in corpora)
+
+    def loss(found: NDArray[np.float64]) -> float:
+        calibration = _calibration(found)
+        losses = [
+            float(-(weight * np.log(calibration.evidence(one)[np.arange(len(one.truth)), one.truth])).sum())
+            for one, weight in zip(corpora, weights, strict=True)
+        ]
+        return float(np.mean(losses) + penalty * np.square(found[1:]).sum())
+
+    start = np.zeros(1 + n_labels)
+    bounds = [(np.log(0.2), np.log(5.0)), *[(-3.0, 3.0)] * n_labels]
+    return _calibration(minimize(loss, start, method="L-BFGS-B", bounds=bounds).x)
+
+
+def _calibration(found: NDArray[np.float64]) -> Calibration:
+    return Calibration(float(np.exp(found[0])), np.exp(log_softmax(found[1:])))
+
+
+def _class_weights(truth: NDArray[np.int64], n_labels: int) -> NDArray[np.float64]:
+    counts = np.bincount(truth, minlength=n_labels)
+    return np.asarray(1 / counts[truth] / np.count_nonzero(counts))
+
+
+def check_calibration(modality: str, corpora: Sequence[Examples], before: Calibration, seed: int) -> list[Check]:
+    """Measure the expected calibration error of each corpus with what is fitted on the others; where there is one
+    alone, of one half with what is fitted on the other."""
+    pairs: list[tuple[Sequence[Examples], Examples]]
+    if len(corpora) == 1:
+        order = np.random.default_rng(seed).permutation(len(corpora[0].truth))
+        fitted_on, checked = (corpora[0].part(half) for half in np.array_split(order, 2))
+        pairs = [((fitted_on,), checked)]
+    else:
+        pairs = [((*corpora[:i], *corpora[i + 1 :]), one) for i, one in enumerate(corpora)]
+    return [
+        Check(modality, one.name, len(one.truth), _error(before, one), _error(fit_calibration(others), one))
+        for others, one in pairs
+    ]
+
+
+def _error(calibration: Calibration, examples: Examples) -> float:
+    return expected_calibration_error(calibration.evidence(examples).astype(np.float32), examples.truth)
+
+
+M = TypeVar("M", bound=str)
+Evidence = Mapping[str, tuple[NDArray[np.float64], NDArray[np.int64]]]
+"""By modality: probabilities (N, L) and the truth (N,)."""
+Together = tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]]
+"""Probabilities (N, L) of every modality for examples that belong together, and their truth (N,)."""
+
+
+def gather(corpora: Mapping[M, Sequence[Examples]], calibrations: Mapping[M, Calibration]) -> Evidence:
+    """Return the evidence of each modality over all of its corpora."""
+    return {
+        modality: (
+            np.concatenate([calibrations[modality].evidence(one) for one in ones]),
+            np.concatenate([one.truth for one in ones]),
+        )
+        for modality, ones in corpora.items()
+    }
+
+
+def split(evidence: Evidence, seed: int) -> tuple[Evidence, Evidence]:
+    """Cut the examples of each modality in two halves, drawn at random."""
+    halves: tuple[dict[str, tuple[NDArray[np.float64], NDArray[np.int64]]], ...] = ({}, {})
+    for name, (probabilities, truth) in evidence.items():
+        order = np.random.default_rng(seed).permutation(len(truth))
+        for half, chosen in zip(halves, np.array_split(order, 2), strict=True):
+            half[name] = (probabilities[chosen], truth[chosen])
+    return halves[0], halves[1]
+
+
+def put_together(evidence: Evidence, seed: int, n_drawn: int = N_DRAWN) -> Together:
+    """Draw examples of one emotion from every modality and put them together, as often for every emotion.
+
+    That takes the modalities to be independent given the emotion, which they are not quite: it says nothing of how
+    often they contradict each other in life. Emotions that a modality has no example of are left out.
+    """
+    random = np.random.default_rng(seed)
+    n_labels = next(iter(evidence.values()))[0].shape[1]
+    everywhere = [label for label in range(n_labels) if all((truth == label).any() for _, truth in evidence.values())]
+    drawn = {
+        name: probabilities[
+            np.concatenate([random.choice(np.flatnonzero(truth == label), n_drawn) for label in everywhere])
+        ]
+        for name, (probabilities, truth) in evidence.items()
+    }
+    return drawn, np.repeat(everywhere, n_drawn)
+
+
+def fit_weights(together: Together) -> dict[str, float]:
+    """Find the weights, from 0 to 1, with the highest mean log-likelihood over all sets of two modalities or more."""
+    drawn, truth = together
+    names, rows = list(drawn), np.arange(len(truth))
+
+    def loss(found: NDArray[np.float64]) -> float:
+        weights = dict(zip(names, found, strict=True))
+        return float(np.mean([-np.log(_pool(drawn, weights, some)[rows, truth]).mean() for some in _sets(names)]))
+
+    if len(names) < 2:
+        return dict.fromkeys(names, 1.0)
+    found = minimize(loss, np.full(len(names), 0.7), method="L-BFGS-B", bounds=[(0.05, 1.0)] * len(names)).x
+    return dict(zip(names, found.tolist(), strict=True))
+
+
+def check_weights(together: Together, weights: Mapping[str, float]) -> list[tuple[tuple[str, ...], float, float]]:
+    """Return, for every set of modalities, the accuracy fused and that of the best of them alone."""
+    drawn, truth = together
+
+    def accuracy(probabilities: NDArray[np.float64]) -> float:
+        return float((probabilities.argmax(axis=1) == truth).mean())
+
+    return [
+        (some, accuracy(_pool(drawn, weights, some)), max(accuracy(drawn[name]) for name in some))
+        for some in _sets(list(drawn))
+    ]
+
+
+def _sets(names: Sequence[str]) -> list[tuple[str, ...]]:
+    return [some for n in range(2, len(names) + 1) for some in combinations(names, n)]
+
+
+def _pool(
+    drawn: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float], names: Sequence[str]
+) -> NDArray[np.float64]:
+    """Pool some modalities (N, L) as the bundle does at equal quality."""
+    return log_pool(np.stack([drawn[name] for name in names]), np.array([weights[name] for name in names]))
