@@ -31,10 +31,8 @@ from emofuse.cli.demo import CLIP
 from emofuse.features.speech import RATE_HZ
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.detector import detector_maker
 from emofuse.inference.live import LiveSession
 from emofuse.inference.smoothing import Smoother
-from emofuse.inference.vad import speech_maker
 from emofuse.media import open_media
 from emofuse.outputs.live_chart import LivePainter
 from emofuse.types import AudioBlock, Frame, Moment, Packet
@@ -99,16 +97,7 @@ def played() -> tuple[list[np.ndarray], list[np.ndarray]]:
 def measure(mode: str, is_drawn: bool, seconds: float, slow_s: float) -> dict[str, float]:
     """Run a session for so long, and return its figures."""
     bundle = load_bundle()
-
-    def say(line: str) -> None:
-        print(line, file=sys.stderr)
-
-    analyzer = SlowAnalyzer(
-        bundle,
-        detector_maker(say)(),
-        AnalyzerSettings.checked(mode=mode),
-        speech=speech_maker(say, bundle)(),
-    )
+    analyzer = SlowAnalyzer(bundle, settings=AnalyzerSettings.checked(mode=mode))
     analyzer.slow_s = slow_s
     pictures, blocks = played()
     painter = LivePainter(bundle.labels)

@@ -24,7 +24,6 @@ from emofuse.corpora.registry import read_corpus
 from emofuse.emotions import mapping_matrix
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings, Mode
 from emofuse.inference.bundle import Bundle, load_bundle
-from emofuse.inference.detector import DetectorMaker, detector_maker
 from emofuse.media import open_media
 from emofuse.types import Frame, Moment
 
@@ -55,20 +54,19 @@ def main() -> None:
     arguments = parser.parse_args()
     names = arguments.corpora
     clips = [clip for name, root in zip(names[::2], names[1::2], strict=True) for clip in read_corpus(name, root)]
-    make_detector = detector_maker(print)
     print(HEADER)
     print("|" + "---|" * 7)
     for bundle in map(load_bundle, arguments.bundle or ["base"]):
         for mode in get_args(Mode):
             measured = Measured()
             for clip in clips:
-                measure(clip, bundle, mode, make_detector, measured)
+                measure(clip, bundle, mode, measured)
             print(row(bundle.manifest.name, mode, measured))
 
 
-def measure(clip: Clip, bundle: Bundle, mode: Mode, make_detector: DetectorMaker, measured: Measured) -> None:
+def measure(clip: Clip, bundle: Bundle, mode: Mode, measured: Measured) -> None:
     """Analyse a clip, and add what it gave."""
-    analyzer = Analyzer(bundle, make_detector(), AnalyzerSettings(mode=mode))
+    analyzer = Analyzer(bundle, settings=AnalyzerSettings(mode=mode))
     moments: list[Moment] = []
     waiting: list[float] = []  # times of pictures that no moment counts yet
     began = time.process_time()

@@ -29,10 +29,10 @@ PROBES = {
 import time, sys
 t = time.perf_counter()
 import emofuse
+from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.detector import detector_maker
 from emofuse.media import open_media
-load_bundle(); detector_maker(lambda line: print(line, file=sys.stderr))()
+Analyzer(load_bundle())
 result = {"seconds": time.perf_counter() - t}
 """,
     "analyse": """
@@ -42,13 +42,12 @@ from emofuse.recordings.plan import Task
 from emofuse.recordings.one import Options, analyze_recording
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.detector import detector_maker
 clip, mode, formats = Path(sys.argv[1]), sys.argv[2], tuple(sys.argv[3].split(","))
-bundle, make_detector = load_bundle(), detector_maker(lambda line: print(line, file=sys.stderr))
+bundle = load_bundle()
 with tempfile.TemporaryDirectory() as out:
     t = time.perf_counter()
     options = Options(formats, AnalyzerSettings(mode=mode))
-    outcome = analyze_recording(Task(clip, Path(out) / "clip"), options, bundle, make_detector)
+    outcome = analyze_recording(Task(clip, Path(out) / "clip"), options, bundle)
     seconds = time.perf_counter() - t
 assert outcome.timeline, outcome.failure
 result = {"seconds": seconds}

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 DEFAULT_OUTPUT = Path(__file__).parents[1] / "src" / "emofuse" / "demo" / "clip.mp4"
 WIDTH, HEIGHT, FPS = 640, 480, 25
 RATE_HZ = 44100
-SILENCE_S = 0.5  # before and after the voice, so that the speech gate has something to close on
+SILENCE_S = 0.5  # before and after the voice, so that the speech detector sees it begin and end
 SENTENCE = "Oh, this is wonderful! I am so happy that it works! What a lovely day to fly!"
 VOICE = ["-v", "en-us+f3", "-p", "75", "-s", "165", "-a", "90"]  # a high, quick voice sounds cheerful
 FIRST_VIEW = (256.0, 192.0, 384.0)  # centre and height, in pixels of the photo: its full width

@@ -21,6 +21,18 @@ class Told:
         return [Face(np.array([20, 20, 80, 90], np.float32), 0.9)]
 
 
+class Loud:
+    """Stands in for Silero: all that is louder than a hiss is speech."""
+
+    def hear(self, block: AudioBlock) -> None:
+        pass
+
+    def spoken_s(self, samples: NDArray[np.float32], end_s: float) -> float:
+        size = RATE_HZ // 100
+        frames = samples[: len(samples) // size * size].reshape(-1, size)
+        return float(np.count_nonzero(np.sqrt((frames**2).mean(axis=1)) > 0.015)) * size / RATE_HZ
+
+
 def picture(seed: int = 0) -> NDArray[np.uint8]:
     """Return noise of 100 x 100 in which Told finds a face."""
     image = np.random.default_rng(seed).integers(1, 255, (100, 100, 3), dtype=np.uint8)
@@ -35,7 +47,7 @@ def frames(n: int, rate: float = 25.0, start_s: float = 0.0) -> list[Packet]:
 
 
 def voice(seconds: float, start_s: float = 0.0, block_s: float = 0.064) -> list[Packet]:
-    """Return blocks of eight harmonics of 130 Hz, which the gate takes for speech."""
+    """Return blocks of eight harmonics of 130 Hz, which Loud takes for speech."""
     t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     samples = (0.05 * sum(np.sin(2 * np.pi * 130 * k * t) / k for k in range(1, 9))).astype(np.float32)
     size = round(block_s * RATE_HZ)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +38,8 @@ def film_recipe(model: str = "cnn3d", **data: object) -> Recipe:
 
 
 class RedSquares:
-    """Finds red squares, as if the framing of a face were all of one; side by side they are several people."""
+    """Stands in for YuNetDetector: finds red squares, as if the framing of a face were all of one; side by side they
+    are several people."""
 
     n_pictures = 0
 
@@ -54,11 +55,6 @@ def _framed(left: int, top: int, side: int) -> Face:
     scale, corner = side / SIZE, np.array([left, top]) + side / SIZE / 2 - 0.5  # edges of pixels, not centres
     box = (BOX.reshape(2, 2) * scale + corner).astype(np.float32)
     return Face(box.reshape(4), 0.9, (LANDMARKS * scale + corner).astype(np.float32))
-
-
-def find_red_squares(notice: Callable[[str], None]) -> Callable[[], RedSquares]:
-    """Stand in for `detector_maker`."""
-    return RedSquares
 
 
 def write_film(

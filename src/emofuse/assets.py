@@ -45,29 +45,12 @@ class Asset:
 
 _ASSETS = (
     Asset(
-        name="yunet",
-        file="face_detection_yunet_2023mar.onnx",
-        url="https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/"
-        "face_detection_yunet_2023mar.onnx",
-        sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
-        licence="MIT",
-        about="YuNet face detector: box, five points and score, at any input size",
-    ),
-    Asset(
         name="mn04_as",
         file="mn04_as_mAP_432.pt",
         url="https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/mn04_as_mAP_432.pt",
         sha256="899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c",
         licence="MIT",
         about="EfficientAT mn04 (MobileNetV3, width 0.4) trained on AudioSet: 32 kHz, 128 mel bands",
-    ),
-    Asset(
-        name="silero_vad",
-        file="silero_vad.onnx",
-        url="https://github.com/snakers4/silero-vad/raw/master/src/silero_vad/data/silero_vad.onnx",
-        sha256="1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3",
-        licence="MIT",
-        about="Silero voice activity: 16 kHz, 512 samples at a time",
     ),
 )
 

@@ -13,7 +13,6 @@ import pytest
 from emofuse.config import FeatureNetSettings, LateFusionSettings, SvmSettings, load_recipe, single_recipes
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.detector import detector_maker
 from emofuse.media import open_media
 from emofuse.training.networks import check_pairing
 from emofuse.types import Frame
@@ -66,10 +65,10 @@ def test_repetitions_are_parted_by_the_sixth_number_of_a_name() -> None:
 def test_modes_counts_what_they_are_compared_by(clip_mp4: Path) -> None:
     modes = load("modes")
     clip = Clip(clip_mp4, "happy", "nobody")
-    bundle, make_detector = load_bundle(), detector_maker(lambda line: None)
+    bundle = load_bundle()
     found = {mode: modes.Measured() for mode in ("queue", "frame")}
     for mode, measured in found.items():
-        modes.measure(clip, bundle, mode, make_detector, measured)
+        modes.measure(clip, bundle, mode, measured)
     with open_media(clip.path) as media:
         n_pictures = sum(isinstance(packet, Frame) for packet in media)
     assert found["frame"].n_moments == n_pictures == len(found["frame"].delays_s)

@@ -225,7 +225,7 @@ def test_analyze_with_a_clip_network(
         def detect(self, image: np.ndarray) -> list[Face]:
             return [Face(np.array([5, 2, 30, 40], np.float32), 0.9)]  # red and blue quarters of the picture
 
-    monkeypatch.setattr("emofuse.cli.analyze.detector_maker", lambda note: Told)
+    monkeypatch.setattr("emofuse.inference.analyzer.YuNetDetector", Told)
     times = tuple(i / 25 for i in range(50))
     film = record(tmp_path / "film.mp4", Video(times=times), pictures=(picture((64, 48)) for _ in times))
     result = emofuse("analyze", film, "--bundle", made, "-o", tmp_path / "out", "--mode", mode)

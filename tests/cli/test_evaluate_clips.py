@@ -15,7 +15,7 @@ from emofuse.evaluation.predictions import read_predictions
 from emofuse.evaluation.result import read_report
 from emofuse.training import video
 from emofuse.training.fit import load_weights
-from make_films import EMOTIONS, find_red_squares, write_film, write_films
+from make_films import EMOTIONS, RedSquares, write_film, write_films
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
 Emofuse = Callable[..., Any]
@@ -71,7 +71,7 @@ def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run in a folder of recipes, with no corpora but those that are asked for, and faces that need no weights."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("EMOFUSE_DATA", raising=False)
-    monkeypatch.setattr(video, "detector_maker", find_red_squares)
+    monkeypatch.setattr(video, "YuNetDetector", RedSquares)
     texts = {"seen": SEEN, "both": BOTH, "machine": f'name = "machine"\n{MACHINE}'}
     texts["straight"] = f'name = "straight"\n{MACHINE}kernel = "linear"\n'
     texts["fused"] = f'{FUSED}members = ["seen.toml", "machine.toml"]\n'

@@ -11,14 +11,14 @@ import torch
 from emofuse.corpora.feature_set import read_feature_set
 from emofuse.training import classical
 from emofuse.training import extract as module
-from make_films import GONE, find_red_squares, write_film
+from make_films import GONE, RedSquares, write_film
 from make_ravdess import write_ravdess
 
 
 @pytest.fixture(autouse=True)
 def no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Find red squares for faces, and take an AudioSet network of random weights."""
-    monkeypatch.setattr(module, "detector_maker", find_red_squares)
+    monkeypatch.setattr(module, "YuNetDetector", RedSquares)
     monkeypatch.setattr(classical, "find", lambda name: None)
 
 

@@ -18,7 +18,7 @@ from emofuse.corpora.registry import read_corpus
 from emofuse.errors import CorpusError
 from emofuse.features.clip import BLACK, choose_frames, crop_clip_face, whole_frame
 from emofuse.features.face import BOX, LANDMARKS, SIZE
-from emofuse.inference.detector import detector_maker
+from emofuse.inference.detector import YuNetDetector
 from emofuse.types import Face
 from make_media import Colour, Sound, Video, crowd, cut, record, spoil
 
@@ -274,7 +274,7 @@ def test_damage_of_the_sound_alone_does_not_matter(
 
 def upright_tilt_deg(frames: np.ndarray) -> float:
     """Return how far the line through the eyes is from level in these crops, root mean square."""
-    detector = detector_maker(pytest.skip)()
+    detector = YuNetDetector()
     tilts = []
     for frame in frames:
         for face in detector.detect(frame)[:1]:
@@ -288,7 +288,7 @@ def upright_tilt_deg(frames: np.ndarray) -> float:
 @pytest.mark.corpus
 def test_the_face_is_found_in_every_real_crop(corpora: Path, tmp_path: Path) -> None:
     clips = read_corpus("ravdess-video", corpora / "ravdess_facecrops").clips[::6]
-    maker, cache = detector_maker(pytest.skip), FeatureCache(tmp_path)
+    maker, cache = YuNetDetector, FeatureCache(tmp_path)
     made = [read_face_clip(clip, 112, 0.2, maker, cache) for clip in clips]
     assert all(clip.n_lost == 0 and clip.n_people == 1 and not clip.fell_back for clip in made)
     assert {len(clip) for clip in made} <= set(range(12, 16))  # 15, less the black ones
@@ -301,12 +301,12 @@ def test_the_face_is_found_in_every_real_crop(corpora: Path, tmp_path: Path) -> 
 @pytest.mark.corpus
 def test_the_face_is_found_in_a_real_film(corpora: Path, tmp_path: Path) -> None:
     clip = read_corpus("ravdess-video", corpora / "ravdess_original").clips[0]
-    made = read_face_clip(clip, 112, 0.2, detector_maker(pytest.skip), FeatureCache(tmp_path))
+    made = read_face_clip(clip, 112, 0.2, YuNetDetector, FeatureCache(tmp_path))
     assert (len(made), made.n_lost, made.n_people, made.fell_back) == (93, 0, 1, False)
     assert made.times_s[-1] == pytest.approx(3.07, abs=0.01)
     frames = made.frames(choose_frames(len(made), 12, "uniform"), 112)
     assert upright_tilt_deg(frames) < 4
-    detector = detector_maker(pytest.skip)()
+    detector = YuNetDetector()
     found = [face.landmarks.mean(axis=0) for frame in frames for face in detector.detect(frame)]  # type: ignore[union-attr]
     assert len(found) == 12
     places = (np.mean(found, axis=0) + 0.5) * SIZE * 1.4 / 112 - 0.5 - 0.2 * SIZE

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from emofuse.features.speech import RATE_HZ, SoundBuffer, voiced_s
+from emofuse.features.speech import RATE_HZ, SoundBuffer
 from emofuse.types import AudioBlock
 
 
@@ -46,30 +46,3 @@ def test_before_any_sound_the_buffer_is_empty() -> None:
     buffer = SoundBuffer(1.0)
     assert buffer.is_empty
     assert len(buffer.window(0.0, 1.0)) == 0
-
-
-def glottal(pitch_hz: float, seconds: float = 2.0, level: float = 0.1) -> np.ndarray:
-    """A pulse train with falling harmonics: periodic as a vowel is."""
-    t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    wave = sum(np.sin(2 * np.pi * k * pitch_hz * t + k) / k for k in range(1, 12))
-    return (level * wave / np.abs(wave).max()).astype(np.float32)
-
-
-@pytest.mark.parametrize("pitch_hz", [85.0, 120.0, 210.0, 350.0])
-@pytest.mark.parametrize("level", [0.5, 0.01])
-def test_a_voice_of_any_pitch_and_level_is_voiced(pitch_hz: float, level: float) -> None:
-    assert voiced_s(glottal(pitch_hz, level=level)) > 1.8
-
-
-def test_silence_and_noise_are_not_voiced() -> None:
-    random = np.random.default_rng(0)
-    assert voiced_s(np.zeros(3 * RATE_HZ, np.float32)) == 0.0
-    assert voiced_s((1e-4 * random.standard_normal(3 * RATE_HZ)).astype(np.float32)) < 0.1
-    assert voiced_s((0.2 * random.standard_normal(3 * RATE_HZ)).astype(np.float32)) < 0.1
-    assert voiced_s(np.full(3 * RATE_HZ, 0.3, np.float32)) == 0.0  # a constant offset is no sound
-
-
-def test_voiced_time_is_measured() -> None:
-    half = np.concatenate([np.zeros(RATE_HZ, np.float32), glottal(150.0, 1.0), np.zeros(RATE_HZ, np.float32)])
-    assert voiced_s(half) == pytest.approx(1.0, abs=0.1)
-    assert voiced_s(half[:100]) == 0.0

@@ -7,6 +7,7 @@ from emofuse.features.speech import RATE_HZ
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.types import AudioBlock, Face, Frame, Moment, Packet
+from made_streams import Loud
 
 
 class Told:
@@ -46,7 +47,7 @@ def merged(*streams: list[Packet]) -> list[Packet]:
 
 
 def moments(bundle: Bundle, packets: list[Packet], **settings: object) -> list[Moment]:
-    analyzer = Analyzer(bundle, Told(), AnalyzerSettings.model_validate(settings))
+    analyzer = Analyzer(bundle, Told(), AnalyzerSettings.model_validate(settings), speech=Loud())
     made = [m for packet in packets for m in analyzer.push(packet)]
     return made + analyzer.flush()
 
@@ -149,7 +150,7 @@ def test_a_jump_of_hours_makes_no_flood_of_moments(bundle: Bundle) -> None:
 
 
 def test_memory_does_not_grow_with_the_stream(bundle: Bundle) -> None:
-    analyzer = Analyzer(bundle, Told(), AnalyzerSettings(mode="frame"))
+    analyzer = Analyzer(bundle, Told(), AnalyzerSettings(mode="frame"), speech=Loud())
     sizes = []
     for packet in merged(frames(500, rate=10.0), speech(50.0)):
         analyzer.push(packet)
@@ -159,7 +160,7 @@ def test_memory_does_not_grow_with_the_stream(bundle: Bundle) -> None:
 
 
 def test_view_shows_the_latest_frame(bundle: Bundle) -> None:
-    analyzer = Analyzer(bundle, Told())
+    analyzer = Analyzer(bundle, Told(), speech=Loud())
     assert analyzer.view(0.0).fused is None
     for packet in frames(20):
         analyzer.push(packet)
@@ -169,7 +170,7 @@ def test_view_shows_the_latest_frame(bundle: Bundle) -> None:
 
 
 def test_with_a_moment_for_every_frame_it_is_what_is_shown(bundle: Bundle) -> None:
-    analyzer = Analyzer(bundle, Told(), AnalyzerSettings(mode="frame"))
+    analyzer = Analyzer(bundle, Told(), AnalyzerSettings(mode="frame"), speech=Loud())
     n_shown = 0
     for packet in merged(frames(20), speech(0.8)):
         for moment in analyzer.push(packet):
@@ -187,7 +188,7 @@ def test_the_larger_face_decides(bundle: Bundle) -> None:
             small = Face(np.array([5, 5, 20, 20], np.float32), 0.9)
             return [small, Face(np.array([25, 5, 98, 95], np.float32), 0.9)]
 
-    analyzer = Analyzer(bundle, Two(), AnalyzerSettings(mode="frame"))
+    analyzer = Analyzer(bundle, Two(), AnalyzerSettings(mode="frame"), speech=Loud())
     moment = [m for p in frames(10) for m in analyzer.push(p)][-1]
     large = max(moment.faces, key=lambda f: f.size_px)
     assert len(moment.faces) == 2 and large.emotion is not None

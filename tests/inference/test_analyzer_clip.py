@@ -15,6 +15,7 @@ from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.session import summarise
 from emofuse.timeline import SourceInfo
 from emofuse.types import AudioBlock, Face, Frame, Moment, Packet
+from made_streams import Loud
 from make_networks import bundle_of, clip_spec, plain, speech, write_clip_network
 
 RED, GREEN, BLUE = (250, 0, 0), (0, 250, 0), (0, 0, 250)
@@ -59,7 +60,7 @@ def blocks(samples: NDArray[np.float32]) -> list[Packet]:
 
 
 def moments(bundle: Bundle, packets: list[Packet], **settings: object) -> list[Moment]:
-    analyzer = Analyzer(bundle, Told(), AnalyzerSettings.model_validate(settings))
+    analyzer = Analyzer(bundle, Told(), AnalyzerSettings.model_validate(settings), speech=Loud())
     made = [m for packet in sorted(packets, key=lambda p: p.time_s) for m in analyzer.push(packet)]
     return made + analyzer.flush()
 

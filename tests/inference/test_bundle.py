@@ -13,6 +13,7 @@ from emofuse.features.speech import RATE_HZ
 from emofuse.inference.bundle import BUNDLES, MANIFEST, labels_matrix, load_bundle
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
 from emofuse.types import Face
+from made_streams import Loud
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_calm_counts_as_neutral_and_contempt_is_left_out() -> None:
 def test_no_faces_and_no_speech() -> None:
     bundle = load_bundle()
     assert FacePredictor(bundle).score(np.zeros((10, 10, 3), np.uint8), [], 0.0) == []
-    voice = VoicePredictor(bundle)
+    voice = VoicePredictor(bundle, Loud())
     assert voice.score(np.zeros(3 * RATE_HZ, np.float32), 3.0) is None
     assert voice.score(np.zeros(0, np.float32), 3.0) is None
 
@@ -94,7 +95,7 @@ def test_no_faces_and_no_speech() -> None:
 def test_a_short_voice_is_scored_with_less_trust() -> None:
     t = np.arange(RATE_HZ * 2) / RATE_HZ
     wave = (0.1 * np.sign(np.sin(2 * np.pi * 140 * t))).astype(np.float32)
-    voice = VoicePredictor(load_bundle())
+    voice = VoicePredictor(load_bundle(), Loud())
     short, long = voice.score(wave[: RATE_HZ // 2], 0.5), voice.score(wave, 2.0)
     assert short is not None and long is not None
     assert short.quality < long.quality
@@ -118,7 +119,7 @@ def test_a_voice_is_padded_to_the_window_of_its_card() -> None:
     wave = (0.1 * np.sign(np.sin(2 * np.pi * 140 * t))).astype(np.float32)
     for window_s, least in ((3.0, 24_000), (0.53, 4240)):  # voice, wave-cnn-16
         network = Heard(window_s)
-        voice = VoicePredictor(replace(base, networks={**base.networks, "voice": network}))
+        voice = VoicePredictor(replace(base, networks={**base.networks, "voice": network}), Loud())
         assert voice.score(wave, 0.5) is not None
         assert network.n_samples == [round(window_s * RATE_HZ)]
         assert voice.is_enough(np.zeros(least, np.float32)) and not voice.is_enough(np.zeros(least - 1, np.float32))

@@ -15,6 +15,7 @@ from emofuse.inference.bundle import Bundle
 from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.network import softmax
 from emofuse.types import AudioBlock, Face
+from made_streams import Loud
 from make_networks import RecordingNetwork, bundle_of, clip_card, clip_spec, plain, speech
 
 RED = (250, 0, 0)
@@ -41,7 +42,7 @@ def watch(predictor: ClipPredictor, until_s: float, colour: tuple[int, int, int]
 
 def test_picture_only_gives_frames_and_nothing_else() -> None:
     bundle, network = recorded(clip_spec())
-    predictor = ClipPredictor(bundle)
+    predictor = ClipPredictor(bundle, Loud())
     assert not predictor.hears
     watch(predictor, 1.0)
     scores = predictor.score(1.0, sound_of(speech(1.0)))
@@ -55,7 +56,7 @@ def test_picture_only_gives_frames_and_nothing_else() -> None:
 def test_nobody_to_see_and_nobody_to_hear_is_no_answer() -> None:
     for spec in (clip_spec(), clip_spec(rate_hz=RATE_HZ)):
         bundle, network = recorded(spec)
-        predictor = ClipPredictor(bundle)
+        predictor = ClipPredictor(bundle, Loud())
         assert predictor.score(1.0, sound_of(np.zeros(RATE_HZ, np.float32))) is None
         assert predictor.score(1.0, SoundBuffer(1.0)) is None
         assert network.calls == []
@@ -63,7 +64,7 @@ def test_nobody_to_see_and_nobody_to_hear_is_no_answer() -> None:
 
 def test_sound_and_picture_are_both_given_in_the_same_window() -> None:
     bundle, network = recorded(clip_spec(rate_hz=RATE_HZ, window_s=2.0))
-    predictor = ClipPredictor(bundle)
+    predictor = ClipPredictor(bundle, Loud())
     watch(predictor, 3.0)
     voice = speech(3.0)
     assert predictor.score(3.0, sound_of(voice)) is not None
@@ -75,7 +76,7 @@ def test_sound_and_picture_are_both_given_in_the_same_window() -> None:
 
 def test_sound_that_began_late_or_ended_early_keeps_its_place() -> None:
     bundle, network = recorded(clip_spec(rate_hz=RATE_HZ, window_s=2.0))
-    predictor = ClipPredictor(bundle)
+    predictor = ClipPredictor(bundle, Loud())
     watch(predictor, 2.0)
     voice = speech(1.0)
     predictor.score(2.0, sound_of(voice, start_s=0.5))
@@ -87,7 +88,7 @@ def test_sound_that_began_late_or_ended_early_keeps_its_place() -> None:
 
 def test_silence_is_absent_sound() -> None:
     bundle, network = recorded(clip_spec(rate_hz=RATE_HZ))
-    predictor = ClipPredictor(bundle)
+    predictor = ClipPredictor(bundle, Loud())
     watch(predictor, 1.0)
     noise = np.random.default_rng(0).normal(0, 0.01, RATE_HZ).astype(np.float32)
     assert predictor.score(1.0, sound_of(noise)) is not None
@@ -98,7 +99,7 @@ def test_silence_is_absent_sound() -> None:
 
 def test_sound_alone_is_answered_where_the_network_hears() -> None:
     bundle, network = recorded(clip_spec(rate_hz=RATE_HZ))
-    scores = ClipPredictor(bundle).score(1.0, sound_of(speech(1.0)))
+    scores = ClipPredictor(bundle, Loud()).score(1.0, sound_of(speech(1.0)))
     frames, samples, present = network.calls[0]
     np.testing.assert_array_equal(present, [[0, 1]])
     assert not frames.any() and frames.shape == (1, 4, 16, 16, 3) and samples.any()
@@ -115,7 +116,7 @@ def test_answers_for_every_frame_are_averaged_as_log_probabilities_or_the_newest
     }
     for frame_answers, wanted in expected.items():
         bundle, _ = recorded(clip_spec(per_frame=True), logits, temperature=temperature)
-        predictor = ClipPredictor(bundle, frame_answers)  # type: ignore[arg-type]
+        predictor = ClipPredictor(bundle, Loud(), frame_answers)  # type: ignore[arg-type]
         watch(predictor, 1.0)
         scores = predictor.score(1.0, SoundBuffer(1.0))
         assert scores is not None
@@ -128,7 +129,7 @@ def test_black_frames_have_no_say() -> None:
     answers: tuple[Literal["mean", "newest"], ...] = ("mean", "newest")
     for frame_answers in answers:
         bundle, _ = recorded(clip_spec(per_frame=True, sampling="first"), logits)
-        predictor = ClipPredictor(bundle, frame_answers)
+        predictor = ClipPredictor(bundle, Loud(), frame_answers)
         watch(predictor, 2 / 30)
         scores = predictor.score(0.1, SoundBuffer(1.0))
         assert scores is not None and scores.label == BASE[1]

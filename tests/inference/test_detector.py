@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -16,10 +16,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emofuse import assets
 from emofuse.errors import AssetError
 from emofuse.inference import detector as module
-from emofuse.inference.detector import FaceDetector, HaarDetector, YuNetDetector, detector_maker
+from emofuse.inference.detector import YuNetDetector
 from emofuse.inference.tracker import FaceTracker
 from emofuse.types import Face
 
@@ -149,27 +148,6 @@ def test_a_changed_picture_size_starts_afresh() -> None:
     assert (256, 144) in spots.sizes[-2:]
 
 
-@pytest.mark.parametrize("shape", ODD_SHAPES)
-def test_haar_takes_any_picture(shape: tuple[int, int]) -> None:
-    assert HaarDetector().detect(noise(*shape)) == []
-
-
-def test_haar_sees_no_face_in_texture() -> None:
-    found = HaarDetector()
-    assert [len(found.detect(image)) for image in textures()] == [0] * 24
-
-
-def test_without_weights_the_cascade_is_used_and_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(name: str) -> Path:
-        raise AssetError(f"{name} cannot be had", "get it")
-
-    monkeypatch.setattr(assets, "find", fail)
-    notices: list[str] = []
-    assert isinstance(detector_maker(notices.append)(), HaarDetector)
-    (notice,) = notices
-    assert "yunet cannot be had" in notice and "get it" in notice and "\n" not in notice
-
-
 def test_a_file_that_is_no_model_is_an_asset_error(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"no model")
     for name in ("model.onnx", "absent.onnx"):
@@ -186,6 +164,17 @@ def test_the_import_leaves_opencv_alone() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize("shape", ODD_SHAPES)
+def test_yunet_takes_any_picture(shape: tuple[int, int]) -> None:
+    found = YuNetDetector()
+    assert found.detect(noise(*shape)) == [] and found.detect(noise(*shape)) == []
+
+
+def test_yunet_sees_no_face_in_texture() -> None:
+    found = YuNetDetector()
+    assert [len(found.detect(image)) for image in textures()] == [0] * 24
+
+
 # From here on with real faces.
 
 
@@ -194,26 +183,6 @@ def corpus() -> Path:
     if not folder:
         pytest.skip("EMOFUSE_DATA names no folder of corpora")
     return Path(folder)
-
-
-@cache
-def yunet_path() -> Path | None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMOFUSE_OFFLINE", "1")
-        try:
-            return assets.find("yunet")
-        except AssetError:
-            return None
-
-
-def yunet() -> YuNetDetector:
-    path = yunet_path()
-    if path is None:
-        pytest.skip("YuNet's weights are neither in EMOFUSE_WEIGHTS nor in the cache")
-    return YuNetDetector(path)
-
-
-DETECTORS = pytest.mark.parametrize("make", [yunet, HaarDetector])
 
 
 @cache
@@ -232,7 +201,7 @@ def ravdess() -> list[Image]:
 
 def head(image: Image) -> Image:
     """Return the square around the one face, twice as wide as it where the picture reaches so far."""
-    (face,) = yunet().detect(image)
+    (face,) = YuNetDetector().detect(image)
     x, y = (int(v) for v in (face.box_xyxy[:2] + face.box_xyxy[2:]) / 2)
     reach = min(int(face.size_px), x, y, image.shape[1] - x, image.shape[0] - y)
     return image[y - reach : y + reach, x - reach : x + reach]
@@ -245,10 +214,9 @@ def paste(canvas: Image, picture: Image, centre: tuple[int, int], side: int) -> 
 
 
 @pytest.mark.corpus
-@DETECTORS
 @pytest.mark.parametrize("emotion", ["ANG", "FEA", "HAP"])
-def test_one_face_and_one_number_all_through_a_clip(make: Callable[[], FaceDetector], emotion: str) -> None:
-    found, tracker = make(), FaceTracker()
+def test_one_face_and_one_number_all_through_a_clip(emotion: str) -> None:
+    found, tracker = YuNetDetector(), FaceTracker()
     frames = cremad(emotion)
     faces = [found.detect(image) for image in frames]
     assert sum(len(f) == 1 for f in faces) >= 0.95 * len(frames)
@@ -259,7 +227,7 @@ def test_one_face_and_one_number_all_through_a_clip(make: Callable[[], FaceDetec
 
 @pytest.mark.corpus
 def test_points_lie_where_the_face_has_them() -> None:
-    (face,) = yunet().detect(ravdess()[0])
+    (face,) = YuNetDetector().detect(ravdess()[0])
     assert face.landmarks is not None and face.score > 0.9
     right_eye, left_eye, nose, right_mouth, left_mouth = face.landmarks
     assert right_eye[0] < nose[0] < left_eye[0] and right_mouth[0] < left_mouth[0]
@@ -268,24 +236,11 @@ def test_points_lie_where_the_face_has_them() -> None:
 
 
 @pytest.mark.corpus
-def test_haar_covers_what_yunet_covers() -> None:
-    ratios = []
-    for image in [*ravdess(), *cremad("ANG")[::10], *cremad("HAP")[::10]]:
-        (ours,), (theirs,) = yunet().detect(image), HaarDetector().detect(image)
-        a, b = ours.box_xyxy, theirs.box_xyxy
-        common = np.prod(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]))
-        assert common / (ours.size_px**2 + theirs.size_px**2 - common) > 0.6
-        ratios.append((theirs.size_px / ours.size_px) ** 2)
-        assert theirs.landmarks is None and 0.5 < theirs.score <= 1.0
-    assert 0.7 < np.median(ratios) < 1.3
-
-
-@pytest.mark.corpus
 @pytest.mark.parametrize("face_px", [30, 40, 60, 120, 300])
 def test_small_and_large_faces_on_a_big_picture(face_px: int) -> None:
     canvas = np.full((720, 1280, 3), (90, 100, 110), np.uint8)
     paste(canvas, head(cremad("NEU")[0]), (900, 350), 2 * face_px)
-    found = yunet()
+    found = YuNetDetector()
     for _ in range(50):
         (face,) = found.detect(canvas)
         assert face.size_px == pytest.approx(face_px, rel=0.25 if face_px <= 30 else 0.15)
@@ -299,7 +254,7 @@ def test_faces_side_by_side_of_many_sizes() -> None:
     places = [(200, 200, 340), (620, 300, 120), (820, 300, 80), (1300, 400, 500), (400, 800, 240), (900, 850, 160)]
     for k, (x, y, side) in enumerate(places):
         paste(canvas, heads[k % 2], (x, y), side)
-    found, tracker = yunet(), FaceTracker()
+    found, tracker = YuNetDetector(), FaceTracker()
     for k in range(5):
         faces = tracker.update(found.detect(canvas), k / 30)
         centres = sorted(tuple(((f.box_xyxy[:2] + f.box_xyxy[2:]) / 2).tolist()) for f in faces)
@@ -314,8 +269,8 @@ def test_a_tilted_face(angle: int) -> None:
     height, width = image.shape[:2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
     tilted = cv2.warpAffine(image, turn, (width, height))
-    (upright,) = yunet().detect(image)
-    (face,) = yunet().detect(tilted)
+    (upright,) = YuNetDetector().detect(image)
+    (face,) = YuNetDetector().detect(tilted)
     middle = turn[:, :2] @ (upright.box_xyxy[:2] + upright.box_xyxy[2:]) / 2 + turn[:, 2]
     assert np.abs((face.box_xyxy[:2] + face.box_xyxy[2:]) / 2 - middle).max() < 0.15 * upright.size_px
     # Points follow a tilt only where the face is large in the working picture: see YuNetDetector.
@@ -325,9 +280,7 @@ def test_a_tilted_face(angle: int) -> None:
 
 def shown_tilt(image: Image, long_side: int) -> float:
     """Return the angle of the line through the eyes, in degrees, counter-clockwise."""
-    path = yunet_path()
-    assert path is not None
-    (face,) = YuNetDetector(path, long_side).detect(image)
+    (face,) = YuNetDetector(long_side=long_side).detect(image)
     assert face.landmarks is not None
     across, down = face.landmarks[1] - face.landmarks[0]
     return float(np.degrees(np.arctan2(-down, across)))
@@ -336,31 +289,20 @@ def shown_tilt(image: Image, long_side: int) -> float:
 @pytest.mark.corpus
 def test_layout_orientation_and_history_do_not_matter() -> None:
     image = cremad("NEU")[0]
-    (face,) = yunet().detect(image)
+    (face,) = YuNetDetector().detect(image)
     wide = np.zeros((360, 960, 3), np.uint8)
     wide[:, ::2] = image
-    (strided,) = yunet().detect(wide[:, ::2])
+    (strided,) = YuNetDetector().detect(wide[:, ::2])
     np.testing.assert_array_equal(strided.box_xyxy, face.box_xyxy)
-    (mirrored,) = yunet().detect(image[:, ::-1])
+    (mirrored,) = YuNetDetector().detect(image[:, ::-1])
     assert mirrored.box_xyxy[0] == pytest.approx(480 - face.box_xyxy[2], abs=0.1 * face.size_px)
-    (portrait,) = yunet().detect(np.ascontiguousarray(image[:, 120:360]))
+    (portrait,) = YuNetDetector().detect(np.ascontiguousarray(image[:, 120:360]))
     np.testing.assert_allclose(portrait.box_xyxy + np.array([120, 0, 120, 0]), face.box_xyxy, atol=0.1 * face.size_px)
 
 
 @pytest.mark.corpus
 def test_two_runs_agree_to_the_bit() -> None:
-    first, second = yunet(), yunet()
+    first, second = YuNetDetector(), YuNetDetector()
     for image in cremad("ANG"):
         for a, b in zip(first.detect(image), second.detect(image), strict=True):
             assert a.score == b.score and (a.box_xyxy == b.box_xyxy).all()
-
-
-@pytest.mark.parametrize("shape", ODD_SHAPES)
-def test_yunet_takes_any_picture(shape: tuple[int, int]) -> None:
-    found = yunet()
-    assert found.detect(noise(*shape)) == [] and found.detect(noise(*shape)) == []
-
-
-def test_yunet_sees_no_face_in_texture() -> None:
-    found = yunet()
-    assert [len(found.detect(image)) for image in textures()] == [0] * 24

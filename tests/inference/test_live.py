@@ -19,14 +19,12 @@ from emofuse.errors import LiveError, MediaError
 from emofuse.features.speech import RATE_HZ
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
-from emofuse.inference.detector import detector_maker
 from emofuse.inference.live import LiveSession, LiveSettings, LiveUpdate, PushSource
 from emofuse.inference.smoothing import Smoother
-from emofuse.inference.vad import speech_maker
 from emofuse.media import open_media
 from emofuse.media.capture import PacedFile
 from emofuse.types import AudioBlock, Frame, Moment, Packet, Scores
-from made_streams import Given, SetClock, Told, frames, merged, picture, voice
+from made_streams import Given, Loud, SetClock, Told, frames, merged, picture, voice
 from make_media import beginning
 
 LOSSLESS = LiveSettings(max_delay_s=None)
@@ -45,7 +43,7 @@ def no_thread_stays() -> Iterator[None]:
 
 
 def analyzer(bundle: Bundle, **settings: object) -> Analyzer:
-    return Analyzer(bundle, Told(), AnalyzerSettings.model_validate(settings))
+    return Analyzer(bundle, Told(), AnalyzerSettings.model_validate(settings), speech=Loud())
 
 
 def moments(updates: list[LiveUpdate]) -> list[Moment]:
@@ -71,8 +69,7 @@ def test_a_file_through_the_live_path_gives_the_moments_of_analyze(
 ) -> None:
     talk = beginning(CLIP, tmp_path / "talk.mp4", duration_s)
     whole = emofuse.analyze(talk, mode=mode)  # type: ignore[arg-type]
-    make_detector, make_speech = detector_maker(lambda _: None), speech_maker(lambda _: None, bundle)
-    live = Analyzer(bundle, make_detector(), AnalyzerSettings(mode=mode), speech=make_speech())  # type: ignore[arg-type]
+    live = Analyzer(bundle, settings=AnalyzerSettings(mode=mode))  # type: ignore[arg-type]
     with LiveSession(live, PacedFile(talk, is_paced=False), settings=LOSSLESS, smoother=Smoother()) as session:
         updates = list(session)
     assert_same(moments(updates), list(whole.moments))

@@ -12,9 +12,7 @@ import emofuse
 from emofuse.cli.demo import CLIP
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.detector import detector_maker
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
-from emofuse.inference.vad import speech_maker
 from emofuse.media import open_media
 from emofuse.timeline import Timeline
 from emofuse.types import Frame
@@ -27,8 +25,7 @@ def test_a_file_equals_its_packets_pushed(mode: str, duration_s: float, tmp_path
     talk = beginning(CLIP, tmp_path / "talk.mp4", duration_s)
     whole = emofuse.analyze(talk, mode=mode)
     bundle = load_bundle()
-    make_detector, make_speech = detector_maker(lambda _: None), speech_maker(lambda _: None, bundle)
-    analyzer = Analyzer(bundle, make_detector(), AnalyzerSettings(mode=mode), speech=make_speech())
+    analyzer = Analyzer(bundle, settings=AnalyzerSettings(mode=mode))
     with open_media(talk) as media:
         pushed = [m for packet in media for m in analyzer.push(packet)] + analyzer.flush()
     assert len(whole.moments) == len(pushed) > 0

@@ -134,13 +134,13 @@ def test_what_was_said_is_not_kept(bundle: Bundle) -> None:
 def test_the_summary_uses_the_text(bundle: Bundle) -> None:
     source = SourceInfo("made.wav", 4.0, None, None, None, True, False)
     known = {"transcript": Transcript(LINES), "scorer": StandInText()}
-    timeline = run(silence(4), source, bundle, Blind(), AnalyzerSettings(), **known)  # type: ignore[arg-type]
+    timeline = run(silence(4), source, bundle, AnalyzerSettings(), **known)  # type: ignore[arg-type]
     assert timeline.summary.used == ["text"]
     assert timeline.summary.fused is not None and timeline.summary.fused.label == "angry"
     assert set(timeline.summary.why) == {"face", "voice"}
-    unscored = run(silence(4), source, bundle, Blind(), AnalyzerSettings(), transcript=Transcript(LINES))
+    unscored = run(silence(4), source, bundle, AnalyzerSettings(), transcript=Transcript(LINES))
     assert unscored.summary.why["text"] == "the bundle has no network for it"
-    silent = run(silence(4), source, bundle, Blind(), AnalyzerSettings())
+    silent = run(silence(4), source, bundle, AnalyzerSettings())
     assert silent.summary.why["text"] == "no transcript"
 
 

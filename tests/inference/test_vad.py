@@ -1,19 +1,18 @@
-"""Silero where its weights are, the gate where not."""
+"""Speech is told from silence, noise and hum, whatever the size of the blocks."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from emofuse import assets
 from emofuse.cli.demo import CLIP
 from emofuse.errors import AssetError
-from emofuse.features.speech import RATE_HZ, SoundBuffer, voiced_s
+from emofuse.features.speech import RATE_HZ, SoundBuffer
 from emofuse.inference.analyzer import Analyzer
-from emofuse.inference.bundle import Bundle, load_bundle
-from emofuse.inference.vad import CHUNK, PeriodicGate, SileroDetector, SileroNetwork, speech_maker
+from emofuse.inference.bundle import load_bundle
+from emofuse.inference.vad import CHUNK, SileroDetector, SileroNetwork
 from emofuse.media import open_media
-from emofuse.types import AudioBlock, Moment
+from emofuse.types import AudioBlock
 from made_streams import Told
 
 
@@ -79,24 +78,6 @@ def test_it_keeps_a_minute_and_no_more() -> None:
     assert len(detector._waiting) < 64 + CHUNK
 
 
-def test_without_weights_the_gate_is_used_and_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(name: str) -> Path:
-        raise AssetError(f"{name} cannot be had", "get it")
-
-    monkeypatch.setattr(assets, "find", fail)
-    notices: list[str] = []
-    assert isinstance(speech_maker(notices.append, load_bundle())(), PeriodicGate)
-    (notice,) = notices
-    assert "silero_vad cannot be had" in notice and "get it" in notice and "\n" not in notice
-
-
-def test_a_bundle_that_hears_nothing_needs_no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assets, "find", lambda name: pytest.fail("not needed"))
-    bundle = load_bundle()
-    seeing = Bundle(bundle.manifest, {"face": bundle.networks["face"]})
-    assert isinstance(speech_maker(pytest.fail, seeing)(), PeriodicGate)
-
-
 def test_a_file_that_is_not_it_is_an_asset_error(tmp_path: Path) -> None:
     (tmp_path / "no.onnx").write_bytes(b"no model")
     with pytest.raises(AssetError, match="not a network that can be run"):
@@ -108,47 +89,34 @@ def test_a_file_that_is_not_it_is_an_asset_error(tmp_path: Path) -> None:
 # From here on with the real network.
 
 
-@pytest.fixture(scope="module")
-def silero() -> SileroNetwork:
-    try:
-        return SileroNetwork(assets.find("silero_vad"))
-    except AssetError as error:
-        pytest.skip(str(error))
-
-
-def spoken_share(detector: SileroDetector | PeriodicGate, samples: np.ndarray) -> float:
+def spoken_share(detector: SileroDetector, samples: np.ndarray) -> float:
     detector.hear(AudioBlock(samples, RATE_HZ, 0.0))
     return detector.spoken_s(samples, len(samples) / RATE_HZ) / (len(samples) / RATE_HZ)
 
 
-def test_silero_hears_a_voice_and_no_silence_noise_or_notes(silero: SileroNetwork) -> None:
+def test_silero_hears_a_voice_and_no_silence_noise_or_notes() -> None:
     with open_media(CLIP) as media:
         said = np.concatenate([p.samples for p in media if isinstance(p, AudioBlock)])
-    assert spoken_share(SileroDetector(silero), said) > 0.5
+    assert spoken_share(SileroDetector(), said) > 0.5
     t = np.arange(4 * RATE_HZ) / RATE_HZ
     hum = (0.1 * np.sin(2 * np.pi * 100 * t)).astype(np.float32)
-    assert voiced_s(hum) > 3  # which the gate takes for a voice
     noise = (0.1 * np.random.default_rng(0).standard_normal(len(t))).astype(np.float32)
     for other in (np.zeros(len(t), np.float32), noise, hum):
-        assert spoken_share(SileroDetector(silero), other) < 0.05
+        assert spoken_share(SileroDetector(), other) < 0.05
 
 
-def test_the_analyzer_scores_no_hum_with_silero_and_does_with_the_gate(silero: SileroNetwork) -> None:
+def test_the_analyzer_scores_no_hum_by_default() -> None:
     t = np.arange(3 * RATE_HZ) / RATE_HZ
     hum = (0.1 * np.sin(2 * np.pi * 100 * t)).astype(np.float32)
-
-    def scored(speech: SileroDetector | None) -> list[Moment]:
-        analyzer = Analyzer(load_bundle(), Told(), speech=speech)
-        return [*analyzer.push(AudioBlock(hum, RATE_HZ, 0.0)), *analyzer.flush()]
-
-    assert ["voice" in m.by_modality for m in scored(None)] == [False] * 2 + [True] * 4  # from half a window on
-    assert [m.why["voice"] for m in scored(SileroDetector(silero))] == ["too little sound yet"] * 2 + ["no speech"] * 4
+    analyzer = Analyzer(load_bundle(), Told())
+    made = [*analyzer.push(AudioBlock(hum, RATE_HZ, 0.0)), *analyzer.flush()]
+    assert [m.why["voice"] for m in made] == ["too little sound yet"] * 2 + ["no speech"] * 4
 
 
-def test_sound_that_ended_before_the_picture_is_asked_about_where_it_was(silero: SileroNetwork) -> None:
+def test_sound_that_ended_before_the_picture_is_asked_about_where_it_was() -> None:
     with open_media(CLIP) as media:
         said = [p for p in media if isinstance(p, AudioBlock) and p.time_s < 3.0]
-    detector, buffer = SileroDetector(silero), SoundBuffer(3.0)
+    detector, buffer = SileroDetector(), SoundBuffer(3.0)
     for block in said:
         detector.hear(block)
         buffer.push(block)

@@ -17,7 +17,7 @@ from emofuse.training import video
 from emofuse.training.fit import Job
 from emofuse.training.jobs import load_utterances
 from emofuse.training.video import VideoData
-from make_films import STILL, film_recipe, find_red_squares, write_films
+from make_films import STILL, RedSquares, film_recipe, write_films
 
 MakeRecipe = Callable[..., Recipe]
 MakeJob = Callable[..., Job]
@@ -78,7 +78,7 @@ def both(films: Path) -> VideoData:
 
 def _decoded(model: str, films: Path) -> VideoData:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(video, "detector_maker", find_red_squares)
+        patch.setattr(video, "YuNetDetector", RedSquares)
         data = load_utterances(film_recipe(model, **STILL), films)
     assert isinstance(data, VideoData)
     return data

@@ -20,7 +20,7 @@ from emofuse.corpora.feature_set import read_feature_set
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.corpora.registry import read_corpus
 from emofuse.errors import AssetError, CorpusError, UsageError
-from emofuse.inference.detector import detector_maker
+from emofuse.inference.detector import YuNetDetector
 from emofuse.models.face import read_exported
 from emofuse.models.face_sequence import MARGIN, SHIPPED, FaceCrops
 from emofuse.models.frames import IMAGENET, ScaledFrames
@@ -31,7 +31,7 @@ from emofuse.training import extract as module
 from emofuse.training.extract import Extraction, ExtractSettings, extract
 from emofuse.training.extract_encoders import AudioSetEncoder, Encoder, FaceEncoder, Features, NoFeatures
 from emofuse.training.speech import decoded_samples
-from make_films import GONE, RedSquares, find_red_squares, write_film
+from make_films import GONE, RedSquares, write_film
 from make_media import cut
 
 CPU = torch.device("cpu")
@@ -41,7 +41,7 @@ REAL_MAKE_ENCODERS = module.make_encoders
 @pytest.fixture(autouse=True)
 def no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Find red squares for faces, and take an AudioSet network of random weights that are the same each time."""
-    monkeypatch.setattr(module, "detector_maker", find_red_squares)
+    monkeypatch.setattr(module, "YuNetDetector", RedSquares)
 
     def seeded(name: str) -> None:
         assert name == "mn04_as"
@@ -96,7 +96,7 @@ class Counting(Encoder):
 def run(
     monkeypatch: pytest.MonkeyPatch, encoder: Encoder, clips: Manifest, out: Path, overwrite: bool = False
 ) -> Extraction:
-    monkeypatch.setattr(module, "make_encoders", lambda settings, notice: {encoder.modality: encoder})
+    monkeypatch.setattr(module, "make_encoders", lambda settings: {encoder.modality: encoder})
     return extract(clips, out, overwrite=overwrite)
 
 
@@ -289,7 +289,7 @@ def test_a_modality_that_is_added_leaves_the_others_as_they_are(
 ) -> None:
     run(monkeypatch, Counting(), sounds, tmp_path)
     both = {"acoustic": AudioSetEncoder(2.0, CPU), "lexical": Counting(stop_at=0)}
-    monkeypatch.setattr(module, "make_encoders", lambda settings, notice: both)
+    monkeypatch.setattr(module, "make_encoders", lambda settings: both)
     assert extract(sounds, tmp_path).n_made == 5
     assert read_feature_set(tmp_path).dims == {"acoustic": 2496, "lexical": 3}
 
@@ -315,7 +315,7 @@ def test_nothing_at_all_is_an_error_that_says_why(
         run(monkeypatch, Counting(), mute, tmp_path / "set")
     assert not (tmp_path / "set/dataset.csv").exists()
     with pytest.raises(UsageError, match="every modality is none"):
-        REAL_MAKE_ENCODERS(ExtractSettings(visual="none", acoustic="none"), lambda line: None)
+        REAL_MAKE_ENCODERS(ExtractSettings(visual="none", acoustic="none"))
 
 
 def test_an_answer_that_is_not_finite_is_none(
@@ -351,7 +351,7 @@ def test_real_films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = os.environ.get("EMOFUSE_DATA")
     if not folder:
         pytest.skip("EMOFUSE_DATA names no folder with the corpora")
-    monkeypatch.setattr(module, "detector_maker", detector_maker)
+    monkeypatch.setattr(module, "YuNetDetector", YuNetDetector)
     clips = read_corpus("cremad", Path(folder) / "cremad")
     made = extract(replace(clips, clips=clips.clips[:2]), tmp_path / "set", ExtractSettings(n_frames=5))
     assert made.absent == {"visual": {}, "acoustic": {}}

@@ -28,7 +28,6 @@ from make_films import (
     STILL,
     RedSquares,
     film_recipe,
-    find_red_squares,
     write_film,
     write_films,
 )
@@ -38,7 +37,7 @@ from make_media import RED
 @pytest.fixture(autouse=True)
 def red_squares(monkeypatch: pytest.MonkeyPatch) -> None:
     """Find faces that need no weights."""
-    monkeypatch.setattr(video, "detector_maker", find_red_squares)
+    monkeypatch.setattr(video, "YuNetDetector", RedSquares)
 
 
 def decode(*clips: Clip, hears: bool = False, **data: object) -> VideoData:

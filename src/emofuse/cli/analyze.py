@@ -16,10 +16,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from emofuse.cli.console import ERR, OUT, note
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
-from emofuse.inference.detector import DetectorMaker, detector_maker
 from emofuse.inference.recogniser import MODEL
 from emofuse.inference.smoothing import SmoothingSettings
-from emofuse.inference.vad import SpeechMaker, speech_maker
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.index import Row, write_index
 from emofuse.outputs.terminal import summary_panel
@@ -79,11 +77,10 @@ def analyze(
     options = Options(wanted, settings, bundle, device, words, SmoothingSettings() if smooth else None)
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
     loaded = load_bundle(bundle, device)
-    models = loaded, detector_maker(note), speech_maker(note, loaded)
     for line in notes_on(words, loaded):
         note(line)
     at_once = jobs > 1 and len(plan.tasks) > 1
-    outcomes = list(_at_once(plan, options, jobs) if at_once else _in_turn(plan, options, *models))
+    outcomes = list(_at_once(plan, options, jobs) if at_once else _in_turn(plan, options, loaded))
     code = _conclude(plan, outcomes)
     if plan.is_batch and code != NOTHING_DONE:
         _write_index(plan, outcomes, out)
@@ -91,9 +88,7 @@ def analyze(
         raise typer.Exit(code)
 
 
-def _in_turn(
-    plan: Plan, options: Options, bundle: Bundle, make_detector: DetectorMaker, make_speech: SpeechMaker
-) -> Iterator[Outcome]:
+def _in_turn(plan: Plan, options: Options, bundle: Bundle) -> Iterator[Outcome]:
     with _progress() as progress:
         for number, task in enumerate(plan.tasks, start=1):
             count = f"[{number}/{len(plan.tasks)}] " if len(plan.tasks) > 1 else ""
@@ -102,7 +97,7 @@ def _in_turn(
             def show(time_s: float, duration_s: float | None, bar: object = bar) -> None:
                 progress.update(bar, completed=time_s, total=duration_s)  # type: ignore[arg-type]
 
-            outcome = analyze_recording(task, options, bundle, make_detector, show, make_speech)
+            outcome = analyze_recording(task, options, bundle, show)
             progress.remove_task(bar)
             _tell(outcome, progress, alone=len(plan.tasks) == 1)
             yield outcome

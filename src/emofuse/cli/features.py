@@ -68,7 +68,7 @@ def extract(
     )
     clips = find_corpus(manifest, data)
     with progress_hook() as hook:
-        made = make(clips, out, settings, words=transcripts, jobs=jobs, overwrite=overwrite, hook=hook, notice=note)
+        made = make(clips, out, settings, words=transcripts, jobs=jobs, overwrite=overwrite, hook=hook)
     _tell(made)
 
 

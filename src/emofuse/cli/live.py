@@ -18,11 +18,9 @@ from emofuse.cli.live_views import View, make_view
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.detector import detector_maker
 from emofuse.inference.live import LiveSession, LiveSettings
 from emofuse.inference.live_answers import LiveUpdate
 from emofuse.inference.smoothing import Smoother
-from emofuse.inference.vad import speech_maker
 from emofuse.media.capture import Camera, Microphone, PacedFile, PacketSource, stream_clock
 from emofuse.media.network import NetworkStream
 from emofuse.outputs.live_chart import LivePainter
@@ -73,11 +71,10 @@ def live(
     if realtime and file is None:
         raise UsageError("--realtime is for a --file", "a camera and a stream have a pace of their own")
     loaded = load_bundle(bundle, device)
-    make_detector, make_speech = detector_maker(note), speech_maker(note, loaded)
     sources = _open_sources(camera, source, file, realtime, audio, microphone)
     name = " + ".join(one.name for one in sources)
     try:
-        analyzer = Analyzer(loaded, make_detector(), settings, speech=make_speech())
+        analyzer = Analyzer(loaded, settings=settings)
         shown = make_view(view, name, loaded.labels, note)
         recorder = None if record is None else Recorder(record, any(one.has_audio for one in sources))
         smoother = Smoother() if smooth else None

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from emofuse.assets import cache_folder
-from emofuse.cli.console import ERR, OUT, note
+from emofuse.cli.console import ERR, OUT
 from emofuse.errors import UsageError
 
 _NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "websockets")
@@ -41,8 +41,6 @@ def serve(
     if missing:
         raise UsageError(f"{', '.join(missing)} is not installed", "pip install 'emofuse[serve]'")
     from emofuse.inference.bundle import load_bundle
-    from emofuse.inference.detector import detector_maker
-    from emofuse.inference.vad import speech_maker
     from emofuse.service.app import open_store
     from emofuse.service.server import run
     from emofuse.service.settings import ServiceSettings
@@ -64,10 +62,7 @@ def serve(
         keep_s=keep_s,
     )
     settings.check()
-    # What is wrong is said now, not by every job; and what has to be downloaded is, as the workers download nothing.
-    loaded = load_bundle(bundle)
-    detector_maker(note)
-    speech_maker(note, loaded)
+    load_bundle(bundle)  # what is wrong is said now, not by every job
     open_store(settings.folder).close()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     run(settings, lambda url: OUT.print(f"emofuse listens on [bold]{escape(url)}[/bold]; Ctrl-C ends it"))

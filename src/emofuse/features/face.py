@@ -64,7 +64,7 @@ def face_quality(face: Face) -> float:
 
 def _frontality(face: Face) -> float:
     if face.landmarks is None:
-        return 0.8  # the cascade finds frontal faces only, but knows no points
+        return 0.8  # nothing is known of which way it looks
     right_eye, left_eye, nose = face.landmarks[:3]
     span = float(np.linalg.norm(left_eye - right_eye))
     if span < 1e-3:

@@ -14,13 +14,13 @@ from emofuse.config import Settings
 from emofuse.features.speech import SoundBuffer
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.clip_predictor import ClipPredictor
-from emofuse.inference.detector import FaceDetector
+from emofuse.inference.detector import FaceDetector, YuNetDetector
 from emofuse.inference.fusion import fuse
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
 from emofuse.inference.reasons import LITTLE_SOUND, NO_NETWORK, no_face, no_speech
 from emofuse.inference.spoken import SpokenWords, TextScorer, fusion_weights, text_scorer
 from emofuse.inference.tracker import FaceTracker, face_appearance
-from emofuse.inference.vad import PeriodicGate, SpeechDetector
+from emofuse.inference.vad import SileroDetector, SpeechDetector
 from emofuse.timeline import LEAST_WEIGHT, mean_scores, pool_scores
 from emofuse.types import AudioBlock, Face, Frame, Line, Moment, Packet, Scores
 
@@ -60,24 +60,25 @@ class Analyzer:
     def __init__(
         self,
         bundle: Bundle,
-        detector: FaceDetector,
+        detector: FaceDetector | None = None,
         settings: AnalyzerSettings | None = None,
         *,
         lines: Iterable[Line] | None = None,
         scorer: TextScorer | None = None,
         speech: SpeechDetector | None = None,
     ) -> None:
-        """lines: a transcript's, None where there is none; scorer: of text, in place of the bundle's network; speech:
-        tells whether somebody speaks, a new one for each stream; by default the gate that needs no weights."""
+        """detector: finds faces, and speech: tells whether somebody speaks; each belongs to one stream, and is by
+        default a new one of those that ship. lines: a transcript's, None where there is none; scorer: of text, in
+        place of the bundle's network."""
         self.bundle = bundle
         self.settings = settings or AnalyzerSettings()
-        self._detector = detector
+        self._detector = detector or YuNetDetector()
         self._tracker = FaceTracker()
         self._faces = FacePredictor(bundle) if "face" in bundle.networks else None
-        self._speech = speech or PeriodicGate()
+        self._speech = speech or SileroDetector()
         self._voice = VoicePredictor(bundle, self._speech) if "voice" in bundle.networks else None
         frame_answers: Literal["mean", "newest"] = "mean" if self.settings.mode == "queue" else "newest"
-        self._clip = ClipPredictor(bundle, frame_answers, self._speech) if "clip" in bundle.networks else None
+        self._clip = ClipPredictor(bundle, self._speech, frame_answers) if "clip" in bundle.networks else None
         hearing = [self._voice, self._clip if self._clip is not None and self._clip.hears else None]
         self.pool = bundle.pool if scorer is None else "linear"  # another text network's prior is not known
         scorer = scorer or text_scorer(bundle)

@@ -13,7 +13,7 @@ from emofuse.features.speech import RATE_HZ, SoundBuffer
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.clip_buffer import ClipBuffer, ClipWindow
 from emofuse.inference.predictors import FULL_VOICED_S, LEAST_VOICED_S, Calibrated
-from emofuse.inference.vad import PeriodicGate, SpeechDetector
+from emofuse.inference.vad import SpeechDetector
 from emofuse.types import Face, Scores
 
 
@@ -27,8 +27,8 @@ class ClipPredictor:
     def __init__(
         self,
         bundle: Bundle,
+        speech: SpeechDetector,
         frame_answers: Literal["mean", "newest"] = "mean",
-        speech: SpeechDetector | None = None,
     ) -> None:
         network = bundle.networks["clip"]
         spec = network.card.input
@@ -39,7 +39,7 @@ class ClipPredictor:
         self._step_s = spec.step_s
         self._asked_s = -math.inf
         self._frame_answers = frame_answers
-        self._speech = speech or PeriodicGate()
+        self._speech = speech
         self._black = np.zeros((spec.n_frames, spec.size_px, spec.size_px, 3), np.uint8)
         self._buffer = ClipBuffer(spec)
         self._model = Calibrated(network, bundle.labels, bundle.manifest.modalities["clip"])

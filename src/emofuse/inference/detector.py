@@ -1,6 +1,6 @@
-"""Finds faces in a picture: YuNet where its weights can be had, OpenCV's bundled Haar cascade where not.
+"""Finds faces in a picture with YuNet, whose weights ship with the package.
 
-Both work on a reduced picture and answer in the pixels of the full one. How far it is reduced follows the
+It works on a reduced picture and answers in the pixels of the full one. How far it is reduced follows the
 faces that were found before (`_MultiScale`), so a detector belongs to one video: make one for each.
 """
 
@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import cv2
-import cv2.data
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse import assets
 from emofuse.errors import AssetError
 from emofuse.types import Face
 
@@ -36,26 +34,15 @@ class FaceDetector(Protocol):
 
 DetectorMaker = Callable[[], FaceDetector]
 
-
-def detector_maker(notice: Callable[[str], None]) -> DetectorMaker:
-    """Return what makes a detector for each video: YuNet, or the Haar cascade where YuNet's weights cannot be had.
-
-    `notice` then gets one line. The weights are looked for once, here.
-    """
-    try:
-        path = assets.find("yunet")
-        YuNetDetector(path)
-    except AssetError as error:
-        notice(f"faces are found by OpenCV's Haar cascade, which misses turned and small ones: {error}")
-        return HaarDetector
-    return lambda: YuNetDetector(path)
+YUNET: Final = Path(__file__).parents[1] / "detectors" / "face_detection_yunet_2023mar.onnx"
 
 
 class YuNetDetector:
     """YuNet (Wu, Peng and Yu 2023, "YuNet: A Tiny Millisecond-level Face Detector") through OpenCV.
 
-    model_path: the ONNX file; AssetError if it is not one. long_side: longer side in pixels of a 16:9 picture
-    at the smallest working size (other shapes get the same number of pixels). score_threshold in [0, 1].
+    model_path: the ONNX file, by default the one that ships; AssetError if it is not one. long_side: longer side in
+    pixels of a 16:9 picture at the smallest working size (other shapes get the same number of pixels).
+    score_threshold in [0, 1].
 
     The landmarks of a tilted head are drawn towards an upright one where the face is small in the working
     picture: of a tilt of 20 degrees they show 4 at 60 px, 10 at 110 px and 17 at 180 px. Who aligns faces by them
@@ -69,7 +56,7 @@ class YuNetDetector:
     _NMS_IOU: Final = 0.3
     _TOP_K: Final = 200
 
-    def __init__(self, model_path: Path, long_side: int = 256, score_threshold: float = 0.5) -> None:
+    def __init__(self, model_path: Path = YUNET, long_side: int = 256, score_threshold: float = 0.5) -> None:
         self._score_threshold = score_threshold
         try:
             # From memory: OpenCV cannot open a path outside the code page on Windows.
@@ -122,48 +109,6 @@ def _belong(landmarks: NDArray[np.float32], box: NDArray[np.float32]) -> bool:
     long strips OpenCV's network now and then makes up sure faces, whose landmarks are anywhere."""
     margin = (box[2:] - box[:2]) / 2
     return bool(((landmarks >= box[:2] - margin) & (landmarks <= box[2:] + margin)).all())
-
-
-class HaarDetector:
-    """OpenCV's bundled frontal cascade (alt2): no download, no landmarks, only faces that look at the camera.
-
-    The score is n / (n + 5) for a face that n overlapping windows agreed on.
-    """
-
-    # Noise and texture collect up to 5 windows, a clear face 12 and more.
-    _MIN_WINDOWS: Final = 6
-    _HALF_SCORE_WINDOWS: Final = 5
-    _SCALE_STEP: Final = 1.2
-    _MIN_WINDOW_PX: Final = 20
-
-    # What YuNet boxes where the cascade gives a square of side 1: medians over the 291 of 500 FER+ test faces
-    # that both find (interquartile ranges 0.75 to 0.83, 0.97 to 1.09 and 0.01 to 0.05).
-    _WIDTH: Final = 0.79
-    _HEIGHT: Final = 1.03
-    _LOWER: Final = 0.03  # YuNet's centre is this much below the square's
-
-    def __init__(self, long_side: int = 256) -> None:
-        self._cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_alt2.xml"))
-        self._scales = _MultiScale(self._find, long_side, faint_px=24.0, clear_px=32.0)
-
-    def detect(self, image: Image) -> list[Face]:
-        """See FaceDetector. Landmarks are None; boxes cover what YuNet's would."""
-        return self._scales.detect(image)
-
-    def _find(self, small: Image) -> list[Face]:
-        if min(small.shape[:2]) < self._MIN_WINDOW_PX:
-            return []
-        grey = cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
-        squares, n_windows = self._cascade.detectMultiScale2(
-            grey, self._SCALE_STEP, self._MIN_WINDOWS, 0, (self._MIN_WINDOW_PX, self._MIN_WINDOW_PX)
-        )
-        faces = []
-        for (x, y, side, _), n in zip(squares, np.ravel(n_windows), strict=True):
-            middle = np.array([x + side / 2, y + side * (0.5 + self._LOWER)])
-            half = np.array([self._WIDTH, self._HEIGHT]) * side / 2
-            box = np.concatenate([middle - half, middle + half]).astype(np.float32)
-            faces.append(Face(box, float(n / (n + self._HALF_SCORE_WINDOWS))))
-        return faces
 
 
 class _MultiScale:

@@ -13,7 +13,7 @@ from emofuse.features.face import SIZE, crop_face, face_quality
 from emofuse.features.speech import RATE_HZ
 from emofuse.inference.bundle import Bundle, ModalitySettings, labels_matrix
 from emofuse.inference.network import OnnxNetwork, softmax
-from emofuse.inference.vad import PeriodicGate, SpeechDetector
+from emofuse.inference.vad import SpeechDetector
 from emofuse.types import Face, Scores
 
 LEAST_SHARE = 0.5  # of a window that must have been heard: a network is trained on whole utterances, not on their begin
@@ -74,7 +74,7 @@ class VoicePredictor:
     speech: tells whether somebody speaks in it; it hears the stream elsewhere.
     """
 
-    def __init__(self, bundle: Bundle, speech: SpeechDetector | None = None) -> None:
+    def __init__(self, bundle: Bundle, speech: SpeechDetector) -> None:
         settings = bundle.manifest.modalities["voice"]
         network = bundle.networks["voice"]
         spec = network.card.input
@@ -82,7 +82,7 @@ class VoicePredictor:
             raise BundleError(f"{settings.file} wants {spec.rate_hz} Hz sound in a stated window, not {RATE_HZ}")
         self.window_s = spec.window_s
         self.least_s = LEAST_SHARE * spec.window_s
-        self._speech = speech or PeriodicGate()
+        self._speech = speech
         self._model = Calibrated(network, bundle.labels, settings)
 
     def is_enough(self, samples: NDArray[np.float32]) -> bool:

@@ -8,12 +8,10 @@ from pathlib import Path
 
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings, Mode
 from emofuse.inference.bundle import Bundle, load_bundle
-from emofuse.inference.detector import FaceDetector, detector_maker
 from emofuse.inference.fusion import Pool, fuse
 from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, no_face, no_speech
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.spoken import TextScorer
-from emofuse.inference.vad import SpeechDetector, speech_maker
 from emofuse.media import open_media
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
 from emofuse.transcripts import Transcript, read_transcript
@@ -50,11 +48,9 @@ def analyze(
             media,
             media.source,
             loaded,
-            detector_maker(_ignore)(),
             settings,
             transcript=said,
             scorer=text_model,
-            speech=speech_maker(_ignore, loaded)(),
             smoothing=smoothing,
         )
 
@@ -73,24 +69,22 @@ def run(
     packets: Iterable[Packet],
     source: SourceInfo,
     bundle: Bundle,
-    detector: FaceDetector,
     settings: AnalyzerSettings,
     on_frame: OnFrame | None = None,
     on_progress: OnProgress | None = None,
     *,
     transcript: Transcript | None = None,
     scorer: TextScorer | None = None,
-    speech: SpeechDetector | None = None,
     smoothing: SmoothingSettings | None = None,
 ) -> Timeline:
     """Push every packet through an Analyzer and gather the timeline.
 
     on_frame gets each frame with what to draw over it; on_progress the time reached. Neither may keep the frame.
-    transcript: what is said in the recording; scorer: of text, in place of the bundle's network; speech: tells whether
-    somebody speaks, by default the gate that needs no weights; smoothing: steadies the labels from moment to moment.
+    transcript: what is said in the recording; scorer: of text, in place of the bundle's network; smoothing: steadies
+    the labels from moment to moment.
     """
     lines = None if transcript is None else transcript.lines
-    analyzer = Analyzer(bundle, detector, settings, lines=lines, scorer=scorer, speech=speech)
+    analyzer = Analyzer(bundle, settings=settings, lines=lines, scorer=scorer)
     smoother = None if smoothing is None else Smoother(smoothing)
     moments: list[Moment] = []
     for packet in packets:
@@ -139,7 +133,3 @@ def _why_not(modality: str, moments: Sequence[Moment], source: SourceInfo, weigh
     reasons = Counter(m.why[modality] for m in moments if modality in m.why)
     is_clip = modality == "clip" and reasons  # whether it hears is in the reasons of its moments
     return reasons.most_common(1)[0][0] if is_clip else no_face(source.has_video)
-
-
-def _ignore(notice: str) -> None:
-    """Drop a notice: a library call prints nothing."""

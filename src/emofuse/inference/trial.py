@@ -15,22 +15,14 @@ from emofuse.card import InputSpec
 from emofuse.errors import BundleError
 from emofuse.features.speech import RATE_HZ
 from emofuse.features.text import encode
+from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.bundle import Bundle, BundleModality
-from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.compose import file_hash
 from emofuse.inference.hub_text import load_hub_text
-from emofuse.inference.predictors import FacePredictor, VoicePredictor
-from emofuse.inference.text_predictor import TextPredictor
 
 MOST_CALLS: Final = 20
 LONGEST_S: Final = 2.0  # of calls, after one to warm up
 WORDS: Final = "I can't believe that you would do this to me, after all that we have been through!"
-PREDICTORS: Final[dict[BundleModality, Callable[[Bundle], object]]] = {
-    "face": FacePredictor,
-    "voice": VoicePredictor,
-    "clip": ClipPredictor,
-    "text": TextPredictor,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +45,7 @@ class HubTrial:
 
 def try_bundle(bundle: Bundle) -> list[Trial]:
     """Compare every file with its hash, where there is one, and run it. Raises BundleError for the first fault."""
-    for modality in bundle.networks:
-        PREDICTORS[modality](bundle)  # refuses a card that it cannot serve
+    Analyzer(bundle)  # refuses a card that it cannot serve
     return [_try(bundle, modality) for modality in bundle.networks]
 
 

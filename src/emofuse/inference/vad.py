@@ -1,23 +1,22 @@
-"""Whether somebody speaks, so that silence is not scored as an emotion: Silero's network where its weights can be had,
-the loud-and-periodic gate of `features.speech` where not."""
+"""Whether somebody speaks, so that silence is not scored as an emotion: Silero's network, which ships with the
+package."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse import assets
 from emofuse.errors import AssetError, BundleError
-from emofuse.features.speech import RATE_HZ, voiced_s
-from emofuse.inference.bundle import Bundle
+from emofuse.features.speech import RATE_HZ
 from emofuse.inference.onnx_runtime import open_session
 from emofuse.types import AudioBlock
 
+SILERO: Final = Path(__file__).parents[1] / "detectors" / "silero_vad.onnx"
 CHUNK: Final = 512  # samples that Silero scores at a time, after CONTEXT samples of the chunk before
 CONTEXT: Final = 64
 # Silero's own defaults (https://github.com/snakers4/silero-vad): speech begins over ON and ends under OFF.
@@ -38,43 +37,13 @@ class SpeechDetector(Protocol):
         ...
 
 
-SpeechMaker = Callable[[], SpeechDetector]
-
-
-def speech_maker(notice: Callable[[str], None], bundle: Bundle) -> SpeechMaker:
-    """Return what makes a speech detector for each stream: Silero's, or the gate where its weights cannot be had.
-
-    `notice` then gets one line. The weights are looked for and loaded once, here, and not for a bundle that hears
-    nothing.
-    """
-    if not any(network.card.input.rate_hz for network in bundle.networks.values()):
-        return PeriodicGate
-    try:
-        network = SileroNetwork(assets.find("silero_vad"))
-    except AssetError as error:
-        notice(f"speech is told from noise by a simple gate, which also lets music through: {error}")
-        return PeriodicGate
-    return lambda: SileroDetector(network)
-
-
-class PeriodicGate:
-    """The gate that needs no weights: sound that is loud enough and periodic, as `voiced_s` measures it."""
-
-    def hear(self, block: AudioBlock) -> None:
-        """See SpeechDetector; the gate keeps nothing."""
-
-    def spoken_s(self, samples: NDArray[np.float32], end_s: float) -> float:
-        """See SpeechDetector."""
-        return voiced_s(samples)
-
-
 class SileroNetwork:
     """Silero VAD (2021, https://github.com/snakers4/silero-vad, MIT), loaded once and shared by all streams.
 
-    Raises AssetError for a file that is not it.
+    path: the ONNX file, by default the one that ships. Raises AssetError for a file that is not it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path = SILERO) -> None:
         try:
             self._session = open_session(path)  # one thread: 32 ms of sound take a tenth of a millisecond
         except BundleError as error:
@@ -90,15 +59,21 @@ class SileroNetwork:
         return float(outputs[0][0, 0]), outputs[1]
 
 
+@cache
+def silero_network() -> SileroNetwork:
+    """Return the network that ships, loaded at the first call."""
+    return SileroNetwork()
+
+
 class SileroDetector:
     """Runs Silero along one stream, a chunk of 32 ms at a time; a chunk counts once it has been heard to its end.
 
     So a moment rests on nothing later, and neither the size of the blocks nor when it is asked makes a difference.
-    A gap in the sound begins anew.
+    A gap in the sound begins anew. network: by default the one that ships.
     """
 
-    def __init__(self, network: SileroNetwork) -> None:
-        self._network = network
+    def __init__(self, network: SileroNetwork | None = None) -> None:
+        self._network = network or silero_network()
         self._chunks: deque[tuple[int, bool]] = deque(maxlen=round(_KEPT_S * RATE_HZ / CHUNK))  # end index, is speech
         self._end = 0  # index on the stream's clock, time * RATE_HZ, after the last sample heard
         self._state, self._waiting, self._speaks = self._fresh()

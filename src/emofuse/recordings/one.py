@@ -12,10 +12,8 @@ from emofuse.atomic import make_folder
 from emofuse.errors import EmofuseError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
-from emofuse.inference.detector import DetectorMaker, detector_maker
 from emofuse.inference.session import run
 from emofuse.inference.smoothing import SmoothingSettings
-from emofuse.inference.vad import PeriodicGate, SpeechMaker, speech_maker
 from emofuse.media import VideoWriter, open_media
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.locations import MediaLinks
@@ -53,9 +51,7 @@ def analyze_recording(
     task: Task,
     options: Options,
     bundle: Bundle,
-    make_detector: DetectorMaker,
     on_progress: Callable[[float, float | None], None] | None = None,
-    make_speech: SpeechMaker = PeriodicGate,
 ) -> Outcome:
     """Analyse `task.source` and write the formats asked for, each under a temporary name first.
 
@@ -85,13 +81,11 @@ def analyze_recording(
                 media,
                 source,
                 bundle,
-                make_detector(),
                 options.settings,
                 on_frame,
                 show,
                 transcript=transcript,
                 scorer=scorer,
-                speech=make_speech(),
                 smoothing=options.smoothing,
             )
             notes += media.warnings
@@ -117,17 +111,15 @@ def _links(task: Task, kind: str, annotated: Path | None) -> MediaLinks:
 def work(task: Task, options: Options) -> Outcome:
     """Do one recording in a worker process, which loads its models at its first one."""
     try:
-        bundle, make_detector, make_speech = _models(options.bundle, options.device)
+        bundle = _loaded(options.bundle, options.device)
     except EmofuseError as error:
         return Outcome(task.source, failure=str(error))
-    return analyze_recording(task, options, bundle, make_detector, make_speech=make_speech)
+    return analyze_recording(task, options, bundle)
 
 
 @cache
-def _models(bundle: str, device: str) -> tuple[Bundle, DetectorMaker, SpeechMaker]:
-    loaded = load_bundle(bundle, device)
-    # the parent has said already which detectors they are
-    return loaded, detector_maker(lambda notice: None), speech_maker(lambda notice: None, loaded)
+def _loaded(bundle: str, device: str) -> Bundle:
+    return load_bundle(bundle, device)
 
 
 def _painter(writer: VideoWriter, labels: tuple[str, ...], duration_s: float | None) -> Callable[[Frame, Moment], None]:

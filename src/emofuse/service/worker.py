@@ -17,8 +17,6 @@ from typing import Any, Final
 from emofuse.errors import EmofuseError, MediaError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.detector import detector_maker
-from emofuse.inference.vad import speech_maker
 from emofuse.media import picture_size
 from emofuse.outputs.formats import FORMATS
 from emofuse.recordings.one import Options, analyze_recording
@@ -70,9 +68,7 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
         Task(folder / RECORDING, folder / RESULTS / RECORDING, task["name"]),
         Options(formats, settings, task["bundle"]),
         bundle,
-        detector_maker(lambda line: None),  # the service has said already which it is
         follow,
-        speech_maker(lambda line: None, bundle),
     )
     if outcome.failure:
         raise MediaError(outcome.failure)

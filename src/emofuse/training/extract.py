@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from emofuse.corpora.feature_set import place_of
 from emofuse.corpora.feature_table import TABLE
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.errors import CorpusError, UsageError
-from emofuse.inference.detector import detector_maker
+from emofuse.inference.detector import YuNetDetector
 from emofuse.training.extract_encoders import (
     AudioSetEncoder,
     Encoder,
@@ -86,8 +86,8 @@ class _Task:
     sources: dict[Modality, str]
 
 
-def make_encoders(settings: ExtractSettings, notice: Callable[[str], None]) -> dict[Modality, Encoder]:
-    """Load the encoders that the settings name; `notice` gets a line where a lesser face detector must do.
+def make_encoders(settings: ExtractSettings) -> dict[Modality, Encoder]:
+    """Load the encoders that the settings name.
 
     Weights are those of the name or none: AssetError where they cannot be had. Raises UsageError for a library that is
     not installed, a device that is not there, and where every modality is "none".
@@ -95,7 +95,7 @@ def make_encoders(settings: ExtractSettings, notice: Callable[[str], None]) -> d
     device = _device(settings.device)
     encoders: list[Encoder] = []
     if settings.visual != NONE:
-        encoders.append(FaceEncoder(settings.visual, settings.n_frames, device, detector_maker(notice)))
+        encoders.append(FaceEncoder(settings.visual, settings.n_frames, device, YuNetDetector))
     if settings.acoustic == "audioset":
         encoders.append(AudioSetEncoder(settings.step_s, device))
     elif settings.acoustic != NONE:
@@ -116,7 +116,6 @@ def extract(
     jobs: int = 1,
     overwrite: bool = False,
     hook: Hook | None = None,
-    notice: Callable[[str], None] = lambda line: None,
 ) -> Extraction:
     """Make a feature set, as `corpora.feature_set` reads it, in `folder`: `features/` and, at last, `dataset.csv`.
 
@@ -135,7 +134,7 @@ def extract(
         manifest = replace(manifest, clips=tuple(clips))
     named = [replace(clip, path=Path(name)) for clip, name in zip(manifest, names, strict=True)]
     where = [place_of(clip) for clip in named]
-    encoders = make_encoders(settings, notice)
+    encoders = make_encoders(settings)
     record = open_record(Path(folder), {m: encoder.identity for m, encoder in encoders.items()}, overwrite)
     make_folder(record.folder)
     tasks = _tasks(manifest, where, encoders, record, hook)
@@ -237,7 +236,7 @@ _encoders: dict[Modality, Encoder] = {}  # of a worker process: loaded once, not
 
 
 def _start(settings: ExtractSettings) -> None:
-    _encoders.update(make_encoders(settings, lambda line: None))
+    _encoders.update(make_encoders(settings))
 
 
 def _work(task: _Task) -> _Made:

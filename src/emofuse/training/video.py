@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,13 +12,11 @@ from numpy.typing import NDArray
 from emofuse.config import VideoDataSettings
 from emofuse.corpora.cache import FeatureCache
 from emofuse.corpora.face_clips import FaceClip, read_face_clip
-from emofuse.inference.detector import detector_maker
+from emofuse.inference.detector import YuNetDetector
 from emofuse.training.speech import decoded_samples
 from emofuse.training.utterances import Corpora, Hook, Utterances
 from emofuse.training.video_dataset import VideoBatches
 from emofuse.wording import counted
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -62,13 +59,12 @@ def decode_video(settings: VideoDataSettings, corpora: Corpora, hears: bool, hoo
     Raises CorpusError for the first clip that has no picture, or no sound where it is wanted, or cannot be read.
     """
     cache = FeatureCache()
-    make_detector = detector_maker(_log.warning)
     manifest = corpora.joined.manifest
     clips: list[FaceClip] = []
     sounds: list[NDArray[np.int16]] = []
     digests: list[str] = []
     for done, clip in enumerate(manifest, start=1):
-        clips.append(read_face_clip(clip, settings.size_px, settings.margin, make_detector, cache))
+        clips.append(read_face_clip(clip, settings.size_px, settings.margin, YuNetDetector, cache))
         digest = hashlib.sha256(clips[-1].packed().tobytes())
         if hears:
             sounds.append(decoded_samples(clip, cache))

@@ -1,0 +1,43 @@
+"""The detectors that ship are the published ones, byte for byte, with the licences that let them."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+
+import pytest
+
+from emofuse.inference.detector import YUNET
+from emofuse.inference.vad import SILERO
+
+SHIPPED = files("emofuse") / "detectors"
+
+
+@pytest.mark.parametrize(
+    ("file", "sha256", "licence", "holder"),
+    [
+        (
+            "face_detection_yunet_2023mar.onnx",
+            "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+            "LICENSE-yunet.txt",
+            "Copyright (c) 2020 Shiqi Yu",
+        ),
+        (
+            "silero_vad.onnx",
+            "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3",
+            "LICENSE-silero.txt",
+            "Copyright (c) 2020-present Silero Team",
+        ),
+    ],
+)
+def test_each_is_what_its_authors_published_under_mit(file: str, sha256: str, licence: str, holder: str) -> None:
+    assert hashlib.sha256((SHIPPED / file).read_bytes()).hexdigest() == sha256
+    text = (SHIPPED / licence).read_text(encoding="utf-8")
+    assert text.startswith("MIT License") and holder in text and "WITHOUT WARRANTY OF ANY KIND" in text
+    notice = (SHIPPED / "README.md").read_text(encoding="utf-8")
+    assert file in notice and sha256 in notice and licence in notice
+
+
+def test_those_that_run_by_default_are_those_that_ship() -> None:
+    assert {YUNET.name, SILERO.name} == {one.name for one in SHIPPED.iterdir() if one.name.endswith(".onnx")}
+    assert YUNET.is_file() and SILERO.is_file()
