@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -24,6 +24,19 @@ class FaceNetSettings(Settings):
         if "widths" in info.data and len(blocks) != n_stages:
             raise ValueError(f"needs a number for each width after the stem's, which are {n_stages}")
         return blocks
+
+
+class ImportedNetSettings(Settings):
+    """A network of one's own; a recipe gives `name = "package.module:Class"` and the class's own options beside it.
+
+    module: that name. options: what the class is given beside n_classes. source_sha256: of the file that it is written
+    in, so that a training of it as it was is not taken for one of it as it is.
+    """
+
+    name: Literal["imported"] = "imported"
+    module: str = Field(pattern=r"^[\w.]+:\w+$")
+    options: dict[str, Any] = Field(default_factory=dict)
+    source_sha256: str = ""
 
 
 class TextNetSettings(Settings):

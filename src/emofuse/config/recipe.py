@@ -21,8 +21,16 @@ from emofuse.config.data import (
     VoiceDataSettings,
 )
 from emofuse.config.feature_networks import FeatureNetSettings
-from emofuse.config.networks import ClipNetSettings, FaceNetSettings, SpeechNetSettings, SvmSettings, TextNetSettings
-from emofuse.errors import RecipeError
+from emofuse.config.networks import (
+    ClipNetSettings,
+    FaceNetSettings,
+    ImportedNetSettings,
+    SpeechNetSettings,
+    SvmSettings,
+    TextNetSettings,
+)
+from emofuse.errors import RecipeError, UsageError
+from emofuse.importing import import_object, source_hash
 from emofuse.types import Json
 
 Place: TypeAlias = tuple[int | str, ...]  # of a value in a file of settings, as pydantic says it
@@ -95,6 +103,7 @@ class Recipe(Settings):
         | ClipNetSettings
         | FeatureNetSettings
         | TextNetSettings
+        | ImportedNetSettings
         | SvmSettings
         | LateFusionSettings,
         Field(discriminator="name"),
@@ -143,10 +152,22 @@ def _load(file: Path, overrides: Iterable[str], fusions: tuple[Path, ...]) -> Re
     if isinstance(model, dict) and isinstance(model.get("members"), list):
         within = (*fusions, file.resolve())
         model["members"] = [_member(file, each, within) for each in model["members"]]
+    if isinstance(model, dict) and ":" in str(model.get("name")):
+        document["model"] = _imported(model)
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
         raise as_recipe_error(file, error, _written, _known_keys) from None
+
+
+def _imported(model: Json) -> Json:
+    """Return the table of a network of one's own, `name = "package.module:Class"`, as ImportedNetSettings has it."""
+    name, options = model["name"], {key: value for key, value in model.items() if key != "name"}
+    try:
+        digest = source_hash(import_object(name))
+    except UsageError as error:
+        raise RecipeError(f"model.name: {error.message}", error.hint) from None
+    return {"name": "imported", "module": name, "options": options, "source_sha256": digest}
 
 
 def single_recipes(folder: Path) -> list[Path]:

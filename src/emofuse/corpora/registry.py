@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +12,7 @@ from emofuse.corpora import cremad, emodb, ferplus, iemocap, meld, ravdess, save
 from emofuse.corpora.corpus import ACTED, Corpus
 from emofuse.corpora.manifest import Manifest, read_manifest
 from emofuse.errors import CorpusError, UsageError
+from emofuse.importing import import_object
 
 _OWN: Final[Corpus[Manifest]] = Corpus("csv", "a table of your own", "as its manifest says", (), read_manifest)
 CORPORA: Final[Mapping[str, Corpus[Manifest]]] = {
@@ -97,13 +97,7 @@ def corpus_of(manifest: Manifest) -> Corpus[Manifest]:
 
 
 def _imported(name: str) -> Corpus[Manifest]:
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"no corpus is called {name!r}: {error}", "give package.module:NAME, or a known name"
-        ) from None
+    found = import_object(name)
     if isinstance(found, Corpus):
         return found
     if not callable(found):
@@ -115,4 +109,4 @@ def _imported(name: str) -> Corpus[Manifest]:
             raise CorpusError(f"{name} returned {type(manifest).__name__}, not a Manifest")
         return manifest
 
-    return replace(_OWN, name=name, title=attribute, read=read)
+    return replace(_OWN, name=name, title=name.partition(":")[2], read=read)

@@ -17,6 +17,7 @@ from emofuse.config import (
     FeatureNetSettings,
     FrameLstmMelSettings,
     GatedFusionSettings,
+    ImportedNetSettings,
     MelCnnSettings,
     MfccCnnSettings,
     MvitSettings,
@@ -45,6 +46,7 @@ from emofuse.models.feature_unified import UnifiedTransformer
 from emofuse.models.feature_unimodal import UnimodalNet
 from emofuse.models.frame_lstm_mel import FrameLstmMel
 from emofuse.models.frame_sequence import ResnetLstm, ResnetTransformer
+from emofuse.models.imported import ImportedNet, imported_network
 from emofuse.models.mel_cnn import MelCnn
 from emofuse.models.mfcc_cnn import MfccCnn
 from emofuse.models.text import TextNet
@@ -58,14 +60,20 @@ FeatureNetwork: TypeAlias = (
     UnimodalNet | EarlyFusion | GatedFusionNet | AttentionFusion | TemporalFusion | UnifiedTransformer
 )
 BuiltNetwork: TypeAlias = (
-    FaceNet | SpeechNetwork | VideoNetwork | FrameLstmMel | AudioVideoNet | FeatureNetwork | TextNet
+    FaceNet | SpeechNetwork | VideoNetwork | FrameLstmMel | AudioVideoNet | FeatureNetwork | TextNet | ImportedNet
 )
 NetworkSettings: TypeAlias = (
-    FaceNetSettings | SpeechNetSettings | ClipNetSettings | FeatureNetSettings | TextNetSettings
+    FaceNetSettings | SpeechNetSettings | ClipNetSettings | FeatureNetSettings | TextNetSettings | ImportedNetSettings
 )
 Weights: TypeAlias = Mapping[str, Path]  # files of assets, by the assets' names
 _OnePart: TypeAlias = (
-    FaceNetSettings | SpeechNetSettings | VideoNetSettings | FrameLstmMelSettings | FeatureNetSettings | TextNetSettings
+    ImportedNetSettings
+    | FaceNetSettings
+    | SpeechNetSettings
+    | VideoNetSettings
+    | FrameLstmMelSettings
+    | FeatureNetSettings
+    | TextNetSettings
 )
 
 
@@ -100,18 +108,22 @@ def build(
     *,
     margin: float = MARGIN,
     layout: FeatureLayout | None = None,
+    takes: str = "samples",
 ) -> BuiltNetwork:
     """Make the network that settings describe.
 
     weights: files by the names that `pretrained_assets` gives; what has none starts from random weights. margin: by
     which the frames are cropped wider than a face, as in VideoDataSettings. layout: what a network over features is
-    given; it needs one. Raises RecipeError for settings that contradict each other or the layout.
+    given; it needs one. takes: the input of a network of one's own. Raises RecipeError for settings that contradict
+    each other or the layout.
     """
     match settings:
         case FaceNetSettings():
             return FaceNet(settings, n_classes)
         case TextNetSettings():
             return TextNet(settings, n_classes)
+        case ImportedNetSettings():
+            return imported_network(settings, n_classes, takes)
         case FrameLstmMelSettings():
             return FrameLstmMel(settings, n_classes, _file(settings, weights))
         case AudioVideoSettings():

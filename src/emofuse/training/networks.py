@@ -14,6 +14,7 @@ from emofuse.config import (
     FeatureDataSettings,
     FeatureNetSettings,
     FrameLstmMelSettings,
+    ImportedNetSettings,
     LateFusionSettings,
     MvitSettings,
     R3dSettings,
@@ -35,13 +36,15 @@ from emofuse.models.feature_base import FeatureLayout
 from emofuse.models.torchvision_clips import MVIT_FRAMES, MVIT_PX
 
 _NETWORKS: Final = {
-    "ferplus": (FaceNetSettings,),
-    "speech": get_args(SpeechNetSettings),
-    "video": (*get_args(VideoNetSettings), FrameLstmMelSettings, AudioVideoSettings),
+    "ferplus": (FaceNetSettings, ImportedNetSettings),
+    "speech": (*get_args(SpeechNetSettings), ImportedNetSettings),
+    "video": (*get_args(VideoNetSettings), FrameLstmMelSettings, AudioVideoSettings, ImportedNetSettings),
     "features": get_args(FeatureNetSettings),
     "text": (TextNetSettings,),
 }
 """What goes with each kind of data."""
+_TAKES: Final = {"ferplus": "faces", "speech": "samples", "video": "frames"}
+"""What a network of one's own is given, by the kind of data."""
 _WRAPPED: Final = (ResnetLstmSettings, ResnetTransformerSettings, FrameLstmMelSettings, R3dSettings, MvitSettings)
 """What starts from torchvision's weights."""
 _OVER_STEPS: Final = (AttentionFusionSettings, TemporalFusionSettings, UnifiedSettings)
@@ -102,7 +105,8 @@ def make_network(
     if isinstance(recipe.data, FeatureDataSettings):
         assert dims is not None
         layout = FeatureLayout(dims, recipe.data.context or None)
-    return build(settings, n_classes, weights, margin=margin, layout=layout)
+    takes = _TAKES.get(recipe.data.corpus, "samples")
+    return build(settings, n_classes, weights, margin=margin, layout=layout, takes=takes)
 
 
 def assets_of(recipe: Recipe) -> tuple[str, ...]:
