@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
 import pytest
 
+from emofuse.cli import analyze
 from emofuse.cli.main import run
+from emofuse.recordings.one import Options, Outcome, analyze_in_worker
+from emofuse.recordings.plan import Task
 
 
 class Result(NamedTuple):
@@ -34,3 +37,14 @@ def emofuse(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
         return Result(code, printed.out, printed.err)
 
     return call
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Analyse the recordings of a batch here, where a test has put something in the place of a model."""
+
+    def each(tasks: Sequence[Task], options: Options, jobs: int, on_progress: object) -> Generator[Outcome]:
+        for task in tasks:
+            yield analyze_in_worker(task, options)
+
+    monkeypatch.setattr(analyze, "analyze_each", each)

@@ -61,6 +61,7 @@ def test_a_transcript_is_used_like_the_other_modalities(emofuse, tmp_path: Path,
     assert "left out: none" in result.err
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_beside_and_in_a_folder(emofuse, tmp_path: Path, clip: Path) -> None:
     shutil.copy(clip, clip.with_name("other.wav"))
     clip.with_suffix(".srt").write_text(SRT)
@@ -129,6 +130,7 @@ def test_a_transcript_that_cannot_be_read_fails_its_recording_alone(emofuse, tmp
     assert (tmp_path / "out" / "other.json").exists() and not (tmp_path / "out" / "clip.json").exists()
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_recognised_where_no_transcript_is_found(emofuse, tmp_path: Path, clip: Path, monkeypatch) -> None:
     asked: list[object] = []
 

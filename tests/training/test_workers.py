@@ -16,6 +16,7 @@ import pytest
 from emofuse.atomic import atomic
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.training.workers import run_at_once
+from running import is_running
 
 _offset = 0
 
@@ -47,15 +48,6 @@ def n_threads(item: int) -> int:
 
 def die(item: int) -> None:
     os._exit(1)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/stat")  # one that has ended stays until its parent asks for it
-    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def test_results_come_in_order_and_errors_as_they_are() -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from emofuse.cli.console import ERR, OUT, note
 from emofuse.inference.analyzer import AnalyzerSettings
@@ -21,8 +19,9 @@ from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.index import Row, write_index
 from emofuse.outputs.terminal import summary_panel
-from emofuse.recordings.one import Options, Outcome, analyze_recording, work
-from emofuse.recordings.plan import Plan, make_plan, parse_formats
+from emofuse.recordings.one import Options, Outcome, analyze_recording
+from emofuse.recordings.plan import Plan, Task, make_plan, parse_formats
+from emofuse.recordings.pool import analyze_each
 from emofuse.recordings.words import notes_on, plan_words
 
 SOME_FAILED, NOTHING_DONE = 1, 3
@@ -79,44 +78,61 @@ def analyze(
     loaded = load_bundle(bundle, device)
     for line in notes_on(words, loaded):
         note(line)
-    at_once = jobs > 1 and len(plan.tasks) > 1
-    outcomes = list(_at_once(plan, options, jobs) if at_once else _in_turn(plan, options, loaded))
-    code = _conclude(plan, outcomes)
-    if plan.is_batch and code != NOTHING_DONE:
-        _write_index(plan, outcomes, out)
+    outcomes: list[Outcome] = []
+    try:
+        if plan.is_batch:
+            outcomes.extend(_each(plan, options, jobs))
+        else:
+            outcomes += [_alone(task, options, loaded) for task in plan.tasks]
+    except (KeyboardInterrupt, SystemExit):
+        if plan.is_batch:
+            _end_batch(plan, outcomes, out, "it was stopped before this was done")
+        raise
+    code = _end_batch(plan, outcomes, out) if plan.is_batch else _conclude(plan, outcomes)
     if code:
         raise typer.Exit(code)
 
 
-def _in_turn(plan: Plan, options: Options, bundle: Bundle) -> Iterator[Outcome]:
+def _alone(task: Task, options: Options, bundle: Bundle) -> Outcome:
+    """Analyse the one recording here: a process of its own would take a second more, and there is no other to save."""
     with _progress() as progress:
-        for number, task in enumerate(plan.tasks, start=1):
-            count = f"[{number}/{len(plan.tasks)}] " if len(plan.tasks) > 1 else ""
-            bar = progress.add_task(f"{escape(count + task.source.name)}", total=None)
+        bar = progress.add_task(escape(task.source.name), total=None)
 
-            def show(time_s: float, duration_s: float | None, bar: object = bar) -> None:
-                progress.update(bar, completed=time_s, total=duration_s)  # type: ignore[arg-type]
+        def show(time_s: float, duration_s: float | None) -> None:
+            progress.update(bar, completed=time_s, total=duration_s)
 
-            outcome = analyze_recording(task, options, bundle, show)
-            progress.remove_task(bar)
-            _tell(outcome, progress, alone=len(plan.tasks) == 1)
+        outcome = analyze_recording(task, options, bundle, show)
+    _tell(outcome, alone=True)
+    return outcome
+
+
+def _each(plan: Plan, options: Options, jobs: int) -> Iterator[Outcome]:
+    n = len(plan.tasks)
+    with _progress() as progress, closing(analyze_each(plan.tasks, options, jobs, show := _Bars(progress, n))) as each:
+        for outcome in each:
+            show.end(outcome.source)
+            _tell(outcome, alone=False)
             yield outcome
 
 
-def _at_once(plan: Plan, options: Options, jobs: int) -> Iterator[Outcome]:
-    # a fresh process each: OpenCV's and PyAV's threads do not survive a fork
-    context = multiprocessing.get_context("spawn")
-    with _progress() as progress, ProcessPoolExecutor(min(jobs, len(plan.tasks)), mp_context=context) as pool:
-        bar = progress.add_task(f"{len(plan.tasks)} recordings", total=len(plan.tasks))
-        futures = {pool.submit(work, task, options): task for task in plan.tasks}
-        for future in as_completed(futures):
-            try:
-                outcome = future.result()
-            except BrokenProcessPool:
-                outcome = Outcome(futures[future].source, failure="a worker process died (too little memory?)")
-            progress.advance(bar)
-            _tell(outcome, progress, alone=False)
-            yield outcome
+class _Bars:
+    """A bar for each recording that is being worked on, with its number among all."""
+
+    def __init__(self, progress: Progress, n_recordings: int) -> None:
+        self._progress, self._n = progress, n_recordings
+        self._bars: dict[Path, TaskID] = {}
+        self._n_begun = 0
+
+    def __call__(self, task: Task, time_s: float, duration_s: float | None) -> None:
+        if task.source not in self._bars:
+            self._n_begun += 1
+            name = escape(f"[{self._n_begun}/{self._n}] {task.source.name}")
+            self._bars[task.source] = self._progress.add_task(name, total=None)
+        self._progress.update(self._bars[task.source], completed=time_s, total=duration_s)
+
+    def end(self, source: Path) -> None:
+        if source in self._bars:
+            self._progress.remove_task(self._bars.pop(source))
 
 
 def _progress() -> Progress:
@@ -124,7 +140,7 @@ def _progress() -> Progress:
     return Progress(*columns, console=ERR, transient=True)
 
 
-def _tell(outcome: Outcome, progress: Progress, alone: bool) -> None:
+def _tell(outcome: Outcome, alone: bool) -> None:
     timeline = outcome.timeline
     if timeline is None:
         return  # listed at the end, with the others that failed
@@ -141,17 +157,23 @@ def _tell(outcome: Outcome, progress: Progress, alone: bool) -> None:
     OUT.print(f"{escape(str(outcome.source))}: [bold]{escape(answer)}[/bold] ({used})")
 
 
-def _write_index(plan: Plan, outcomes: list[Outcome], out: Path) -> None:
-    """Write the page and the table over all inputs, in the order of the plan."""
+def _end_batch(plan: Plan, outcomes: Sequence[Outcome], out: Path, unfinished: str = "") -> int:
+    """List what failed, and write the page and the table over all inputs in the order of the plan; return the code.
+
+    unfinished: what to say of recordings without an outcome.
+    """
     by_source = {outcome.source: outcome for outcome in outcomes}
-    done = [by_source[task.source] for task in plan.tasks]
-    rows = [Row(str(o.source), o.timeline, o.files, o.failure) for o in done]
-    rows += [Row(source, failure=reason) for source, reason in plan.failures]
-    for file in write_index(rows, out):
-        OUT.print(f"  {escape(str(file))}")
+    done = [by_source.get(task.source, Outcome(task.source, failure=unfinished)) for task in plan.tasks]
+    code = _conclude(plan, done)
+    if code != NOTHING_DONE:
+        rows = [Row(str(o.source), o.timeline, o.files, o.failure) for o in done]
+        rows += [Row(source, failure=reason) for source, reason in plan.failures]
+        for file in write_index(rows, out):
+            OUT.print(f"  {escape(str(file))}")
+    return code
 
 
-def _conclude(plan: Plan, outcomes: list[Outcome]) -> int:
+def _conclude(plan: Plan, outcomes: Sequence[Outcome]) -> int:
     failures = [*plan.failures, *((str(o.source), o.failure) for o in outcomes if o.timeline is None)]
     n_done = sum(o.timeline is not None for o in outcomes)
     if failures:

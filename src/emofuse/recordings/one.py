@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -55,8 +56,8 @@ def analyze_recording(
 ) -> Outcome:
     """Analyse `task.source` and write the formats asked for, each under a temporary name first.
 
-    on_progress gets the time reached and the duration, in seconds. Never raises one of our errors: a recording
-    that fails must not stop the others.
+    on_progress gets the time reached and the duration, in seconds. Raises nothing but what stops the whole run (Ctrl-C,
+    SIGTERM): a recording that fails must not stop the others.
     """
     notes: list[str] = []
     try:
@@ -100,6 +101,15 @@ def analyze_recording(
         return Outcome(task.source, failure=str(error))
     except MemoryError:
         return Outcome(task.source, failure="not enough memory for a picture of this size")
+    except Exception as error:  # noqa: BLE001 (a fault of ours or of a library's, on one file of many)
+        return Outcome(task.source, failure=_fault(error))
+
+
+def _fault(error: Exception) -> str:
+    """Describe an exception that is none of ours in a line that can be reported."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"emofuse failed on it, which is a fault worth reporting: {type(error).__name__}{where}: {error}"
 
 
 def _links(task: Task, kind: str, annotated: Path | None) -> MediaLinks:
@@ -108,13 +118,15 @@ def _links(task: Task, kind: str, annotated: Path | None) -> MediaLinks:
     return MediaLinks.beside(task.shown_as, f"{Path(task.shown_as).stem}.mp4" if annotated is not None else None)
 
 
-def work(task: Task, options: Options) -> Outcome:
-    """Do one recording in a worker process, which loads its models at its first one."""
+def analyze_in_worker(
+    task: Task, options: Options, on_progress: Callable[[float, float | None], None] | None = None
+) -> Outcome:
+    """Analyse one recording in a worker process, which loads its models at its first one."""
     try:
         bundle = _loaded(options.bundle, options.device)
     except EmofuseError as error:
         return Outcome(task.source, failure=str(error))
-    return analyze_recording(task, options, bundle)
+    return analyze_recording(task, options, bundle, on_progress)
 
 
 @cache
