@@ -25,6 +25,7 @@ from emofuse.config import (
     load_recipe,
     single_recipes,
 )
+from emofuse.config.recipe import apply_override
 from emofuse.emotions import LABEL_SETS
 from emofuse.errors import RecipeError, UsageError
 
@@ -401,3 +402,25 @@ def test_a_comparison_of_several_models_is_no_recipe_of_one() -> None:
     with pytest.raises(RecipeError, match=r"iemocap-fusion\.toml compares several models") as caught:
         load_recipe(RECIPES / "iemocap-fusion.toml")
     assert "emofuse compare --fusion" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("seed = " + "9" * 5000, "Exceeds the limit"),
+        ("seed = " + "[" * 5000, "recursion"),
+        ("seed = 1 # \x00", "is not TOML"),
+    ],
+)
+def test_a_recipe_that_python_cannot_take_is_our_error(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(RecipeError) as raised:
+        load_recipe(file)
+    assert says in str(raised.value) and "a.toml" in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000])
+def test_an_override_that_python_cannot_take_is_our_error(value: str) -> None:
+    with pytest.raises(RecipeError, match="override"):
+        apply_override({}, f"seed={value}")

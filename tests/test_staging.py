@@ -90,3 +90,14 @@ def test_without_locks_only_what_is_a_day_old_is_cleared(tmp_path, monkeypatch):
     with atomic(tmp_path / "clip.json") as written:
         written.write_text("whole")
     assert (tmp_path / "clip.json").read_text() == "whole"
+
+
+def test_what_a_library_made_private_is_published_as_readable_as_any_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    staged = StagedPath(tmp_path / "model.safetensors")
+    other = tmp_path / "other"
+    other.touch(mode=0o600)
+    other.replace(staged.path)  # as safetensors writes
+    staged.publish()
+    staged.discard()
+    assert (tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -41,6 +41,15 @@ def read_bytes(path: str | os.PathLike[str], most_mb: float) -> bytes:
     return data
 
 
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a file of that name; a name that no file can have, too long for instance, is none.
+
+    >>> is_file("x" * 10_000)
+    False
+    """
+    return os.path.isfile(path)  # noqa: PTH113 (Path.is_file raises for such names)
+
+
 def parse_json(text: str | bytes) -> Any:
     """Parse JSON; whatever is wrong with it is a ValueError: too deep, numbers of thousands of digits, no UTF-8.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import sys
 import time
 import uuid
@@ -44,11 +45,18 @@ class StagedPath:
                 self.path.touch(exist_ok=False)
             self._lock = _locked(self.path)
             if self._lock is not None:
+                self._mode = stat.S_IMODE(self.path.stat().st_mode)
                 return
             # another process took it for one that is left over, in the moment before it was locked
 
     def publish(self) -> None:
-        """Give it the name of the target, in place of a file that has it. Raises OSError."""
+        """Give it the name of the target, in place of a file that has it. Raises OSError.
+
+        Others may read it as they may any new file: libraries that write a file of their own (safetensors) and move it
+        here make it the user's alone.
+        """
+        if stat.S_IMODE(self.path.stat().st_mode) != self._mode:
+            self.path.chmod(self._mode)
         self.path.replace(self._target)
 
     def discard(self) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.errors import UsageError
+from emofuse.reading import one_line
 from emofuse.timeline_json import TIME_DECIMALS, label_json, moment_json, read_moment, read_scores, scores_json
 from emofuse.types import ALWAYS_LISTED, MODALITIES, Json, Moment, Scores
 
@@ -138,10 +139,13 @@ class Timeline:
 
         Raises UsageError when the document is of another schema, or not whole.
         """
-        if document.get("schema") != SCHEMA:
-            raise UsageError(f"not an {SCHEMA} document: schema is {document.get('schema')!r}")
+        schema = document.get("schema") if isinstance(document, Mapping) else None
+        if schema != SCHEMA:
+            raise UsageError(f"not an {SCHEMA} document: schema is {one_line(repr(schema), 60)}")
         try:
             labels = tuple(document["labels"])
+            if not all(isinstance(label, str) for label in labels):
+                raise ValueError("labels are not all text")
             return cls(
                 labels=labels,
                 moments=tuple(read_moment(m, labels) for m in document["moments"]),
@@ -150,8 +154,8 @@ class Timeline:
                 summary=_summary(document["summary"], labels),
                 bundle=dict(document["bundle"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            reason = one_line(f"no {error}" if isinstance(error, KeyError) else error)
             raise UsageError(f"not a whole {SCHEMA} document: {reason}", "write it again from the clip") from error
 
 

@@ -1,8 +1,34 @@
-"""Small words that messages are made of."""
+"""Small words that messages are made of, and what of a text belongs into a document."""
 
 from __future__ import annotations
+
+import re
+from typing import Final
+
+# Control characters but tabs and ends of lines, and what no XML may hold
+_NOT_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
 def counted(count: int, noun: str) -> str:
     """Write a number of things: "1 clip", "2 clips"."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def documentary(text: str) -> str:
+    r"""Return a text as a document can hold it, be it XML, HTML or subtitles: what is no character becomes U+FFFD.
+
+    Half a surrogate pair, as in the name of a file that is not Unicode, becomes a question mark.
+
+    >>> documentary("a\x1b[31mb\tc")
+    'a\ufffd[31mb\tc'
+    """
+    return _NOT_TEXT.sub("\ufffd", text.encode("utf-8", "replace").decode("utf-8"))
+
+
+def documentary_line(text: str) -> str:
+    r"""Return a text as one line of a document, with a space for any white space.
+
+    >>> documentary_line("a\n b\x00")
+    'a b\ufffd'
+    """
+    return documentary(" ".join(text.split()))

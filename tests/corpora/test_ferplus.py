@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -136,6 +137,40 @@ def test_a_part_or_picture_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_picture_that_does_not_fit_is_named(tmp_path: Path, picture: bytes) -> None:
     path = write_zip(tmp_path / "f.zip", [row("a.png", CLEAR)], {"a.png": picture})
     with pytest.raises(CorpusError, match=r"FER2013Test/a\.png in the FER\+ archive is not a 48 x 48 picture"):
+        read_ferplus(path, "Test")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("name", ["FER2013Test/label.csv", "FER2013Test/a.png"])
+def test_what_unpacks_to_more_than_it_can_be_is_refused(
+    tmp_path: Path, name: str, method: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "f.zip"
+    files = {"FER2013Test/label.csv": row("a.png", CLEAR).encode(), "FER2013Test/a.png": png()}
+    files[name] += bytes(8 * 2**20)
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for each, data in files.items():
+            archive.writestr(each, data)
+    unpacked: list[int] = []
+    original = zipfile.ZipExtFile.read
+
+    def read(file: zipfile.ZipExtFile, n: int) -> bytes:
+        data = original(file, n)
+        unpacked.append(len(data))
+        return data
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", read)
+    with pytest.raises(CorpusError, match=r"larger than|LZMA"):
+        read_ferplus(path, "Test")
+    assert sum(unpacked) < 5 * 2**20
+
+
+def test_a_picture_that_says_to_be_huge_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    huge = bytearray(png())
+    huge[16:24] = struct.pack(">II", 30_000, 30_000)
+    path = write_zip(tmp_path / "f.zip", [row("a.png", CLEAR)], {"a.png": bytes(huge)})
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was unpacked"))
+    with pytest.raises(CorpusError, match="not a 48 x 48 picture"):
         read_ferplus(path, "Test")
 
 

@@ -168,3 +168,13 @@ def test_a_bundle_is_fused_linearly_where_a_network_has_no_prior(copy: Path) -> 
     del modalities["voice"]["prior"]
     change(copy, modalities=modalities)
     assert load_bundle(copy).pool == "linear"
+
+
+@pytest.mark.parametrize(
+    "text", [b"\xff\xfe", b"[" * 100_000, b'{"name": ' + b"9" * 5000 + b"}", b"", b'{"name": "\x1b[31m"}']
+)
+def test_a_manifest_that_is_none_is_one_line(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "fusion.json").write_bytes(text)
+    with pytest.raises(BundleError) as raised:
+        load_bundle(tmp_path)
+    assert "fusion.json" in str(raised.value) and not set(str(raised.value)) & {"\n", "\x1b"}

@@ -107,3 +107,10 @@ def test_a_card_that_is_not_whole_is_one_line(tmp_path: Path, change: dict[str, 
     path = write_clip_network(tmp_path / "clip.onnx", clip_spec(), card=json.dumps(text))
     with pytest.raises(BundleError, match=f"card in .*{next(iter(change))}"):
         OnnxNetwork(path)
+
+
+def test_a_card_that_is_not_utf8_is_our_error(tmp_path: Path) -> None:
+    data = FACE.read_bytes()
+    (tmp_path / "a.onnx").write_bytes(data.replace(b'"description"', b'"d\xffscription"'))
+    with pytest.raises(BundleError, match=r"the text in .*a\.onnx is not UTF-8"):
+        OnnxNetwork(tmp_path / "a.onnx")

@@ -122,3 +122,11 @@ def test_a_playlist_cannot_make_us_read_files(talk_mp4: Path) -> None:
 
     with served(playlist) as url, pytest.raises(MediaError):
         list(NetworkStream(url.replace(".ts", ".m3u8")).packets())
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "rtsp://", "https:", "rtmp:///a", "http://:80/a", "http://[::1", "http://a:99999999/", "srt://"]
+)
+def test_half_an_address_is_wrong_usage(url: str) -> None:
+    with pytest.raises(UsageError, match="address"):
+        NetworkStream(url)

@@ -87,3 +87,11 @@ def test_a_recording_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="would replace a recording"):
         make_plan([tmp_path / "a.mp4"], tmp_path, ("json", "mp4"))
     assert make_plan([tmp_path / "a.mp4"], tmp_path, ("json",)).tasks
+
+
+@pytest.mark.parametrize("name", ["..mp4", "...mp4", ".mp4"])
+def test_a_name_of_dots_is_no_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    out = tmp_path / "out"
+    (task,) = make_plan([tmp_path / name], out, ["json"]).tasks
+    assert task.target("json") == out / f"{name}.json"

@@ -112,3 +112,21 @@ def test_a_checkpoint_of_another_network_or_for_other_labels_is_one_line(
     ) as caught:
         quiet_fit(make_recipe(), make_job(network=FaceNet(other, n_classes)), tmp_path)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x80\x04N.", b"\x80\x02]q\x00.", b"\x80\x02cos\nsystem\n.", b"PK\x03\x04" + bytes(99)]
+)
+def test_a_checkpoint_that_is_something_else_is_one_line(
+    make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "last.ckpt").write_bytes(content)
+    with pytest.raises(UsageError, match=r"last\.ckpt is not whole"):
+        quiet_fit(make_recipe(), make_job(), tmp_path)
+
+
+def test_weights_are_as_readable_as_other_files(make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path) -> None:
+    weights = quiet_fit(make_recipe(), make_job(), tmp_path).weights
+    (tmp_path / "other").touch()
+    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir() if file.is_file()}
+    assert weights.name in modes and set(modes.values()) == {modes["other"]}, modes

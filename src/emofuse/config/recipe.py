@@ -31,9 +31,11 @@ from emofuse.config.networks import (
 )
 from emofuse.errors import RecipeError, UsageError
 from emofuse.importing import import_object, source_hash
+from emofuse.reading import one_line, read_bytes
 from emofuse.types import Json
 
 Place: TypeAlias = tuple[int | str, ...]  # of a value in a file of settings, as pydantic says it
+_MOST_MB: Final = 4.0  # of a file of settings
 _UNION_KEYS: Final = ("data", "model", "video", "audio")  # whose tables say by their name or corpus what they are
 
 
@@ -178,13 +180,15 @@ def single_recipes(folder: Path) -> list[Path]:
 def read_toml(file: Path) -> Json:
     """Read a file of settings. Raises RecipeError where it cannot be read, or is not TOML."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(read_bytes(file, _MOST_MB).decode("utf-8"))
     except FileNotFoundError:
         raise RecipeError(f"no recipe at {file}", "the recipes that ship are in the folder recipes/") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"cannot read the recipe {file}: {error}") from None
+        raise RecipeError(f"cannot read the recipe {file}: {one_line(error)}") from None
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{file} is not TOML: {error}") from None
+        raise RecipeError(f"{file} is not TOML: {one_line(error)}") from None
+    except (ValueError, RecursionError) as error:  # too large; a number of thousands of digits; nested too deeply
+        raise RecipeError(f"cannot read the recipe {file}: {one_line(error)}") from None
 
 
 def _member(file: Path, name: Any, fusions: tuple[Path, ...]) -> Recipe:
@@ -205,6 +209,8 @@ def apply_override(document: Json, override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text  # a bare word is a string
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"override {one_line(override, 60)!r}: {one_line(error)}") from None
     *parents, last = key.split(".")
     table: Any = document
     for parent in parents:

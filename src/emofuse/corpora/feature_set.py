@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.atomic import atomic, make_folder
+from emofuse.cells import escape_named
 from emofuse.corpora.feature_archive import FOLDER, FeatureFiles, Unreadable
 from emofuse.corpora.feature_table import (
     CORPUS,
@@ -194,7 +195,7 @@ def write_table(folder: Path, rows: Sequence[Mapping[str, str]]) -> Path:
     with atomic(folder / TABLE) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(map(escape_named, rows))
     return folder / TABLE
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
-import zlib
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -14,13 +13,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from emofuse.corpora.archives import Archive
 from emofuse.corpora.corpus import Corpus
 from emofuse.emotions import FERPLUS
 from emofuse.errors import CorpusError
+from emofuse.reading import one_line
 
 Part = Literal["Train", "Valid", "Test"]
 N_CLASSES: Final = len(FERPLUS)
 SIZE: Final = 48  # pixels, both ways
+_TABLE_BYTES: Final = 4 * 2**20  # that a label.csv may have; the largest that there is has 1.4 MB
+_PICTURE_BYTES: Final = 64 * 2**10  # of a PNG of that size, whatever is in it
+_MOST_FACES: Final = 100_000  # of a part; the largest has 28,000
+_PNG_HEAD: Final = struct.Struct(">8s4x4sII")  # signature, length of the first chunk, its name, width and height
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,29 +74,40 @@ def read_ferplus(path: str | Path, part: Part) -> FerPlus:
     if not file.is_file():
         raise CorpusError(f"no FER+ archive at {file}", "give its folder with --data or EMOFUSE_DATA")
     try:
-        with zipfile.ZipFile(file) as archive:
-            text = archive.read(f"FER2013{part}/label.csv").decode("utf-8")
+        with Archive(file) as archive:
+            text = _member(archive, f"FER2013{part}/label.csv", _TABLE_BYTES).decode("utf-8")
             rows = [row for row in csv.reader(io.StringIO(text)) if row]
             if not rows or any(len(row) != 2 + 10 for row in rows):
                 raise CorpusError(f"{file}: FER2013{part}/label.csv must have 12 columns: name, box and ten votes")
+            if len(rows) > _MOST_FACES:
+                raise CorpusError(f"{file}: FER2013{part}/label.csv has more than {_MOST_FACES:,} rows")
             votes = np.array([row[2:] for row in rows], dtype=np.float32)
             images = np.stack([_picture(archive, f"FER2013{part}/{row[0]}") for row in rows])
-    except (zipfile.BadZipFile, zlib.error, KeyError, OSError, ValueError) as error:
-        raise CorpusError(f"{file} is not the FER+ archive: {error}") from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise CorpusError(f"{file} is not the FER+ archive: {one_line(error)}") from None
     return FerPlus(images, votes)
 
 
 def count_ferplus(path: str | Path, part: Part) -> int:
     """Count the pictures of one part without reading them."""
-    with zipfile.ZipFile(path) as archive:
-        return sum(name.startswith(f"FER2013{part}/") and name.endswith(".png") for name in archive.namelist())
+    with Archive(Path(path)) as archive:
+        return sum(name.startswith(f"FER2013{part}/") and name.endswith(".png") for name in archive.members)
 
 
-def _picture(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8]:
-    data = np.frombuffer(archive.read(name), dtype=np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None  # imdecode raises on nothing
+def _member(archive: Archive, name: str, most_bytes: int) -> bytes:
+    if name not in archive.members:
+        raise ValueError(f"there is no {name} in it")
+    return archive.read(archive.members[name], most_bytes)
+
+
+def _picture(archive: Archive, name: str) -> NDArray[np.uint8]:
+    data = _member(archive, name, _PICTURE_BYTES)
+    head = _PNG_HEAD.unpack(data[: _PNG_HEAD.size].ljust(_PNG_HEAD.size, b"\0"))
+    image = None
+    if head == (b"\x89PNG\r\n\x1a\n", b"IHDR", SIZE, SIZE):  # before a picture of any size is unpacked
+        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
     if image is None or image.shape != (SIZE, SIZE):
-        raise CorpusError(f"{name} in the FER+ archive is not a {SIZE} x {SIZE} picture")
+        raise CorpusError(f"{one_line(name)} in the FER+ archive is not a {SIZE} x {SIZE} picture")
     return image.astype(np.uint8, copy=False)
 
 

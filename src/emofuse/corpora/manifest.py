@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from emofuse.atomic import atomic
+from emofuse.cells import escape_named
 from emofuse.corpora.table import check_header, read_table
 from emofuse.emotions import LABEL_SETS
 from emofuse.errors import CorpusError
+from emofuse.reading import is_file
 
 Sex = Literal["female", "male", "unknown"]
 Field = Literal[
@@ -106,7 +108,7 @@ def write_manifest(manifest: Manifest, path: str | Path) -> Path:
             for column in PATHS:
                 row[column] = _from(folder, row[column]) if row[column] else ""
             try:
-                writer.writerow(row)
+                writer.writerow(escape_named(row))
             except UnicodeEncodeError:
                 files = " or ".join(f"{str(file)!a}" for file in dict.fromkeys((clip.path, clip.sound_file)))
                 raise CorpusError(f"{files} is not valid text", "rename the file") from None
@@ -142,7 +144,7 @@ def read_manifest(path: str | Path, labels: Sequence[str] | None = None, name: s
         if first != line:
             raise CorpusError(f"{where}: the same clip as in line {first}, {row['path']}")
         files = (clip.path, clip.sound_path) if clip.sound_path else (clip.path,)
-        missing += [f"{file} (line {line})" for file in files if not file.is_file()]
+        missing += [f"{file} (line {line})" for file in files if not is_file(file)]
         n_files += len(files)
         clips.append(clip)
     if not clips:

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from emofuse.cells import unescape_cell
 from emofuse.corpora.manifest import Manifest
 from emofuse.errors import CorpusError, UsageError
 
@@ -95,7 +96,7 @@ def _read_rows(file: Path) -> tuple[str, list[_Row]]:
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     try:
-        lines = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
+        lines = [(reader.line_num, [unescape_cell(cell.strip()) for cell in line]) for line in reader]
     except csv.Error as error:
         raise CorpusError(f"{file} cannot be read as a table: {error}", _HINT) from None
     header = [name.lower() for name in lines[0][1]] if lines else []

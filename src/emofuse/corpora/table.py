@@ -6,8 +6,14 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from emofuse.cells import unescape_cell
 from emofuse.errors import CorpusError
+from emofuse.reading import one_line, read_bytes
+
+MOST_MB: Final = 256.0  # of a table
+MOST_CELLS: Final = 10_000_000  # about a gigabyte as Python's texts
 
 Row = tuple[int, dict[str, str]]  # the line that it ends on, and its cells by column
 
@@ -17,7 +23,7 @@ def read_table(source: Path, what: str, hint: str = "", fallback: str = "") -> t
 
     what, hint: what the error calls a file that is not there, and the next step. fallback: the encoding of a file that
     is not UTF-8, where one is known.
-    Raises CorpusError where the file cannot be read and where a row has not a cell for each column.
+    Raises CorpusError where the file cannot be read or is too large, and where a row has not a cell for each column.
     """
     text = _read_text(source, what, hint, fallback)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -32,7 +38,9 @@ def read_table(source: Path, what: str, hint: str = "", fallback: str = "") -> t
                     f"{source}, line {reader.line_num}: {len(cells)} cells under {len(header)} columns",
                     "text with a comma in it needs quotes around it",
                 )
-            rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
+            rows.append((reader.line_num, dict(zip(header, map(unescape_cell, cells), strict=True))))
+            if len(rows) * len(header) > MOST_CELLS:
+                raise CorpusError(f"{source} has more than {MOST_CELLS:,} cells", "read it in parts")
     except csv.Error as error:
         raise CorpusError(f"{source}, line {reader.line_num}: {error}") from None
     return header, rows
@@ -40,13 +48,15 @@ def read_table(source: Path, what: str, hint: str = "", fallback: str = "") -> t
 
 def _read_text(source: Path, what: str, hint: str, fallback: str) -> str:
     try:
-        data = source.read_bytes()
+        data = read_bytes(source, MOST_MB)
     except FileNotFoundError:
         raise CorpusError(f"no {what} at {source}", hint) from None
     except IsADirectoryError:
         raise CorpusError(f"{source} is a folder", "name the CSV file itself") from None
     except OSError as error:
         raise CorpusError(f"cannot read {source}: {error.strerror or error}") from None
+    except ValueError as error:  # too large, or a name that no file has
+        raise CorpusError(f"cannot read {one_line(str(source))}: {one_line(error)}") from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.atomic import atomic
+from emofuse.cells import escape_row, unescape_cell
 from emofuse.errors import UsageError
 from emofuse.inference.network import softmax
 
@@ -92,14 +93,14 @@ def write_predictions(predictions: Predictions, path: str | Path) -> None:
             who = zip(p.clips, p.speakers, p.sexes, p.folds, strict=True)
             for i, (clip, speaker, sex, fold) in enumerate(who):
                 said = [labels[p.truth[i]], labels[guesses[i]]]
-                writer.writerow([clip, speaker, sex, fold, seed, *said, *map(repr, probabilities[i])])
+                writer.writerow(escape_row([clip, speaker, sex, fold, seed, *said, *map(repr, probabilities[i])]))
 
 
 def read_predictions(path: str | Path) -> Predictions:
     """Read what `write_predictions` wrote. Raises UsageError when it is something else."""
     try:
         with Path(path).open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
+            header, *rows = ([unescape_cell(cell) for cell in row] for row in csv.reader(file))
         return _parsed(header, rows)
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise UsageError(f"{path} does not hold predictions of `emofuse evaluate`: {error}") from None

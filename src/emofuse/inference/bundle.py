@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +16,11 @@ from emofuse.emotions import LABEL_MAPS, LABEL_SETS, mapping_matrix
 from emofuse.errors import BundleError, UsageError
 from emofuse.inference.fusion import Pool
 from emofuse.inference.network import OnnxNetwork
+from emofuse.reading import one_line, read_bytes
 
 BUNDLES: Final = Path(__file__).parent.parent / "bundles"
 MANIFEST: Final = "fusion.json"
+_MOST_MB: Final = 4.0  # of a manifest
 MOST_THREADS: Final = 4  # of a clip network, the only kind that is large enough to gain from more than one
 
 BundleModality = Literal["face", "voice", "clip", "text"]
@@ -123,11 +124,13 @@ def read_manifest(folder: Path) -> BundleManifest:
     """Read the `fusion.json` of a folder. Raises BundleError where it is not whole."""
     file = folder / MANIFEST
     try:
-        manifest = BundleManifest.model_validate_json(file.read_text(encoding="utf-8"))
-    except (ValidationError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-        where = ".".join(str(part) for part in first["loc"])
-        raise BundleError(f"{file} is not whole: {where}: {first['msg']}") from None
+        manifest = BundleManifest.model_validate_json(read_bytes(file, _MOST_MB))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise BundleError(f"{file} is not whole: {one_line(where + first['msg'])}") from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"cannot read {file}: {one_line(error)}") from None
     hub = manifest.hub_text
     if hub is None or not (folder / hub.model).is_dir():
         return manifest

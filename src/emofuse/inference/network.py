@@ -35,7 +35,7 @@ class OnnxNetwork:
         if not self.path.is_file():
             raise BundleError(f"no model at {self.path}")
         self._session = open_session(self.path, device, n_threads)
-        self.card = _card(self.path, self._session.get_modelmeta().custom_metadata_map)
+        self.card = _card(self.path, _metadata(self.path, self._session))
         self._inputs = _inputs(self.path, self.card.input, self._session)
         _check_output(self.path, self.card, self._session)
 
@@ -70,6 +70,14 @@ def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np
 def log_probabilities(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
     """Turn (N, C) logits into log-probabilities, none below that of one in 10^12: so sure is nobody."""
     return np.asarray(np.log(np.maximum(softmax(logits, temperature), 1e-12)), dtype=np.float32)
+
+
+def _metadata(path: Path, session: Any) -> dict[str, str]:
+    try:
+        metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError:
+        raise BundleError(f"the text in {path} is not UTF-8", "make it with `emofuse export`") from None
+    return metadata
 
 
 def _card(path: Path, metadata: dict[str, str]) -> ModelCard:

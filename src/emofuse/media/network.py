@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import av
 from av.audio.frame import AudioFrame
@@ -20,12 +20,14 @@ from emofuse.media._container import LIBRARY_ERRORS, Clock
 from emofuse.media._pace import Pace, stream_clock
 from emofuse.media._source import ReadOnce
 from emofuse.media.reader import AUDIO_RATE_HZ
+from emofuse.reading import one_line
 from emofuse.types import Frame, Packet
 
 _OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 10.0, 5.0
 # What a stream may be fetched by. Not "file": a playlist from elsewhere must not make us read files.
 _PROTOCOLS: Final = "rtsp,rtsps,rtp,udp,tcp,tls,http,https,httpproxy,crypto,hls,rtmp,rtmps,srt"
 _SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "srt", "udp", "rtp", "tcp")
+_LISTENING: Final = ("udp", "rtp", "srt", "tcp")
 
 
 class NetworkStream(ReadOnce):
@@ -38,11 +40,7 @@ class NetworkStream(ReadOnce):
         self, url: str, *, has_audio: bool = True, open_s: float = _OPEN_TIMEOUT_S, read_s: float = _READ_TIMEOUT_S
     ) -> None:
         super().__init__()
-        parts = urlsplit(url)
-        if parts.scheme.lower() not in _SCHEMES:
-            raise UsageError(
-                f"cannot read a stream from {url!r}", f"its address begins with one of {', '.join(_SCHEMES)}"
-            )
+        parts = _address(url)
         # Without the password that may be in it: the name is shown and written into results.
         self.name = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
         self.stall_s = None  # FFmpeg gives up by itself
@@ -97,6 +95,23 @@ class NetworkStream(ReadOnce):
             if packet is None:
                 return
             yield packet
+
+
+def _address(url: str) -> SplitResult:
+    """Take an address apart. Raises UsageError for one of another kind, or half of one."""
+    try:
+        parts = urlsplit(url)
+        is_whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError as error:
+        raise UsageError(f"{one_line(url)!r} is no address: {one_line(error)}") from None
+    if parts.scheme.lower() not in _SCHEMES:
+        raise UsageError(
+            f"cannot read a stream from {one_line(url)!r}", f"its address begins with one of {', '.join(_SCHEMES)}"
+        )
+    # udp://:1234 and the like listen at every address of this machine
+    if not is_whole and not (parts.scheme.lower() in _LISTENING and parts.port):
+        raise UsageError(f"{one_line(url)!r} is half an address", f"like {parts.scheme}://HOST:PORT/PATH")
+    return parts
 
 
 class _Decoded:

@@ -13,6 +13,7 @@ from emofuse.atomic import atomic
 from emofuse.outputs.lanes import Lane, lanes
 from emofuse.outputs.locations import MediaLinks
 from emofuse.timeline import SourceInfo, Timeline
+from emofuse.wording import documentary
 
 _SCHEMA: Final = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
@@ -62,6 +63,7 @@ def write_eaf(timeline: Timeline, path: str | os.PathLike[str], links: MediaLink
     _add_header(root, timeline.source, links, 2 * sum(len(row.segments) for row in rows))
     _add_tiers(root, rows)
     _add_types(root, timeline.labels)
+    _make_well_formed(root)
     ET.indent(root, "    ")
     with atomic(path) as name:
         ET.ElementTree(root).write(name, encoding="UTF-8", xml_declaration=True)
@@ -114,13 +116,21 @@ def _add_tiers(root: ET.Element, rows: list[Lane]) -> None:
     slots[:] = sorted(slots, key=lambda slot: int(slot.get("TIME_VALUE", "0")))
 
 
+def _make_well_formed(root: ET.Element) -> None:
+    """Replace what XML cannot hold, wherever it comes from: a label, a name, a command."""
+    for element in root.iter():
+        element.attrib.update({name: documentary(value) for name, value in element.items()})
+        if element.text:
+            element.text = documentary(element.text)
+
+
 def _below(name: str) -> str:
     return f"{name} confidence"
 
 
 def _entry_id(label: str) -> str:
     """Return an XML name for a label, whatever is in it: `cve_` and its bytes in hexadecimal digits."""
-    return f"cve_{label.encode('utf-8', 'surrogateescape').hex()}"
+    return f"cve_{label.encode('utf-8', 'surrogatepass').hex()}"
 
 
 def _add_slot(slots: ET.Element, time_ms: int) -> str:

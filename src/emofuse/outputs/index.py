@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from emofuse.atomic import atomic
+from emofuse.cells import escape_row
 from emofuse.emotions import rgb
 from emofuse.errors import UsageError
 from emofuse.outputs.lanes import tracks
@@ -17,6 +18,7 @@ from emofuse.outputs.locations import relative_url
 from emofuse.outputs.page import GENERATOR, html_page, notice
 from emofuse.timeline import Timeline
 from emofuse.types import MODALITIES
+from emofuse.wording import documentary_line
 
 INDEX_FILES: Final = ("index.html", "summary.csv")
 _COLUMNS: Final = ("recording", "label", "confidence", "duration_s", "used", "n_segments", "n_people")
@@ -44,8 +46,8 @@ def write_index(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
     with atomic(table) as name, name.open("w", encoding="utf-8", newline="", errors="replace") as out:
         writer = csv.writer(out, lineterminator="\n")
         labels = next((row.timeline.labels for row in rows if row.timeline is not None), ())
-        writer.writerow((*_COLUMNS, *(f"p_{label}" for label in labels), *MODALITIES, *_LAST_COLUMNS))
-        writer.writerows(_cells(row, labels) for row in rows)
+        writer.writerow((*_COLUMNS, *(f"p_{documentary_line(label)}" for label in labels), *MODALITIES, *_LAST_COLUMNS))
+        writer.writerows(escape_row(map(_in_one_line, _cells(row, labels))) for row in rows)
     with atomic(page) as name, name.open("w", encoding="utf-8", newline="\n", errors="replace") as out:
         out.write(index_page(rows, folder))
     return page, table
@@ -85,6 +87,10 @@ def _cells(row: Row, labels: tuple[str, ...]) -> list[str | float | int | None]:
         "; ".join(f"{m}: {why}" for m, why in summary.why.items()),
         None,
     ]
+
+
+def _in_one_line(cell: str | float | int | None) -> str | float | int | None:
+    return documentary_line(cell) if isinstance(cell, str) else cell
 
 
 def index_page(rows: Sequence[Row], folder: Path) -> str:

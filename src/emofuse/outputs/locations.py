@@ -40,9 +40,12 @@ class MediaLinks:
 
     @classmethod
     def beside(cls, recording: str, annotated: str | None = None) -> Self:
-        """Return the links of a document that will lie beside files of these names, wherever that is."""
-        url = _url(recording)
-        return cls(url, url, None if annotated is None else _url(annotated))
+        """Return the links of a document that will lie beside files of these names, wherever that is.
+
+        A name is that of a file: none leads to a folder, or out of it.
+        """
+        url = _name_url(recording)
+        return cls(url, url, None if annotated is None else _name_url(annotated))
 
 
 def relative_url(target: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str:
@@ -55,6 +58,12 @@ def relative_url(target: str | os.PathLike[str], folder: str | os.PathLike[str])
     except ValueError:  # on Windows there is no way from one drive to another
         return Path(target).resolve().as_uri()
     return _url(relative.replace(os.sep, "/"))
+
+
+def _name_url(name: str) -> str:
+    if name.strip(".") == "":
+        name = f"recording{name}"
+    return "./" + quote(os.fsencode(name), safe="")
 
 
 def _url(relative: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from emofuse.atomic import atomic
 from emofuse.outputs.locations import MediaLinks
 from emofuse.timeline import Timeline
+from emofuse.wording import documentary, documentary_line
 
 # In the order in which they build on one another: each may import only from those before it.
 _SCRIPTS: Final = ("document.js", "lanes.js", "boxes.js", "parts.js", "stage.js", "timeline.js", "player.js")
@@ -88,7 +89,8 @@ def html_page(title: str, body: str, style: str = "", script: str = "") -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{"; ".join(allowed)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta name="color-scheme" content="light dark">\n{GENERATOR}\n'
-        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n{body}"
+        f"<title>{escape(documentary_line(title))}</title>\n<style>{style}</style>\n</head>\n"
+        f"<body>\n{documentary(body)}"
         + (f'<script type="module">{script}</script>\n' if script else "")
         + "</body>\n</html>\n"
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from emofuse.atomic import atomic
 from emofuse.timeline import Timeline
+from emofuse.wording import documentary_line
 
 
 def write_srt(timeline: Timeline, path: str | os.PathLike[str]) -> None:
@@ -37,7 +38,9 @@ def _cues(timeline: Timeline) -> Iterator[tuple[int, int, str]]:
     """Yield start and end in milliseconds and the text; rounded bounds still touch, and no cue is without length."""
     for segment in timeline.segments():
         start_ms, end_ms = round(segment.start_s * 1000), round(segment.end_s * 1000)
-        label = " ".join(segment.label.split())  # a line break would end the cue
+        label = documentary_line(segment.label).replace(
+            "-->", "->"
+        )  # a line break would end the cue, an arrow begin one
         yield start_ms, max(end_ms, start_ms + 1), f"{label} {100 * segment.confidence:.0f} %"
 
 

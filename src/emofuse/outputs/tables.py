@@ -9,9 +9,14 @@ from collections.abc import Sequence
 from typing import Any, Final, TextIO
 
 from emofuse.atomic import atomic
+from emofuse.cells import escape_cell, escape_row
+from emofuse.errors import UsageError
+from emofuse.reading import one_line, parse_json, read_bytes
 from emofuse.timeline import Timeline
 from emofuse.types import Json
+from emofuse.wording import documentary_line
 
+_MOST_MB: Final = 1024.0  # of a document: a day of moments for every frame
 _ONE_PER_LINE: Final = ("moments", "segments")
 
 
@@ -29,6 +34,28 @@ def write_json(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         _write_document(document, out)
 
 
+def read_json(path: str | os.PathLike[str]) -> Timeline:
+    """Read what `write_json` wrote.
+
+    Args:
+        path: The JSON file, of at most 1 GB.
+
+    Returns:
+        The timeline, without what a document does not keep: landmarks and qualities.
+
+    Raises:
+        UsageError: where it cannot be read, or is no `emofuse/1` document.
+    """
+    try:
+        return Timeline.from_json(parse_json(read_bytes(path, _MOST_MB)))
+    except FileNotFoundError:
+        raise UsageError(f"no timeline at {os.fspath(path)}") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {os.fspath(path)}: {one_line(error)}") from None
+    except UsageError as error:
+        raise UsageError(f"{os.fspath(path)}: {error.message}", error.hint) from None
+
+
 def write_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     """Write one row per moment as UTF-8: its time, label, confidence, and the probabilities by modality.
 
@@ -37,7 +64,7 @@ def write_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     with atomic(path) as name, name.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         listed = timeline.summary.listed
-        writer.writerow(csv_header(timeline.labels, listed))
+        writer.writerow(escape_row(csv_header(timeline.labels, listed)))
         writer.writerows(_row(moment, timeline.labels, listed) for moment in timeline.to_json()["moments"])
 
 
@@ -47,7 +74,7 @@ def csv_header(labels: tuple[str, ...], modalities: Sequence[str]) -> list[str]:
         "time_s",
         "label",
         "confidence",
-        *(f"{prefix}_{label}" for prefix in ("p", *modalities) for label in labels),
+        *(f"{prefix}_{documentary_line(label)}" for prefix in ("p", *modalities) for label in labels),
         "n_faces",
         "used",
     ]
@@ -73,7 +100,7 @@ def _row(moment: Json, labels: tuple[str, ...], modalities: Sequence[str]) -> li
     spoken = [m for m in modalities if moment["by_modality"][m] is not None]
     cells: list[str | float | int] = [
         moment["time_s"],
-        moment["label"] if fused else "",
+        escape_cell(documentary_line(moment["label"])) if fused else "",
         fused[moment["label"]] if fused else "",
     ]
     for scores in (fused, *(moment["by_modality"][m] for m in modalities)):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from emofuse.atomic import atomic
 from emofuse.outputs.lanes import lanes, length_s
 from emofuse.timeline import Segment, Timeline
+from emofuse.wording import documentary_line
 
 Interval = tuple[float, float, str]
 
@@ -61,4 +62,4 @@ def _lines(tiers: Sequence[tuple[str, Sequence[Interval]]], end_s: float) -> Ite
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
+    return '"' + documentary_line(text).replace('"', '""') + '"'

@@ -102,7 +102,7 @@ def _is_recording(path: Path, root: Path) -> bool:
 
 
 def _stems(found: Sequence[tuple[Path, Path]], taken: set[str]) -> list[Path]:
-    plain = [place.with_suffix("") for _, place in found]
+    plain = [_without_suffix(place) for _, place in found]
     shared = Counter(os.path.normcase(stem) for stem in plain)
     taken = set(taken)
     stems = []
@@ -115,6 +115,11 @@ def _stems(found: Sequence[tuple[Path, Path]], taken: set[str]) -> list[Path]:
         taken.add(os.path.normcase(candidate))
         stems.append(candidate)
     return stems
+
+
+def _without_suffix(place: Path) -> Path:
+    """Return a place without its suffix, but for names such as "..mp4", of which a folder would be left."""
+    return place.with_suffix("") if place.stem.strip(".") else place
 
 
 def _refuse_overwriting(tasks: Sequence[Task], formats: Sequence[str]) -> None:

@@ -230,4 +230,5 @@ def shown_name(name: str | None) -> str:
     """Return what to call an upload: the last part of the name given, without what cannot be shown."""
     last = re.split(r"[/\\]", name or "")[-1]
     kept = "".join(c for c in unicodedata.normalize("NFC", last) if unicodedata.category(c)[0] != "C")
-    return kept.strip()[:_LONGEST_NAME] or "recording"
+    named = kept.strip()[:_LONGEST_NAME]
+    return named if named.strip(".") else "recording"  # "..", too, would be a folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import pickle
 import signal
 import threading
 import warnings
@@ -172,7 +171,7 @@ def fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
     """Give a network the weights that `path` holds. Raises UsageError when they are of another one."""
     try:
         network.load_state_dict(weights)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, AttributeError) as error:
         first = " ".join(str(error).splitlines()[1:2]).strip()[:120]
         raise UsageError(f"{path} holds the weights of another network, or for other labels: {first}") from None
 
@@ -182,10 +181,10 @@ def _earlier(path: Path, network: nn.Module) -> str | None:
     if not path.exists():
         return None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    except (OSError, EOFError, KeyError, RuntimeError, pickle.UnpicklingError):
+        weights = _network_weights(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
+    except Exception:  # noqa: BLE001 (a damaged pickle raises whatever comes of it)
         raise UsageError(f"{path} is not whole, so that the training cannot go on", "remove it to begin anew") from None
-    fill(network, _network_weights(state), path)  # for Lightning would say so in many lines
+    fill(network, weights, path)  # for Lightning would say so in many lines
     return str(path)
 
 
