@@ -24,7 +24,8 @@ MIN_SEGMENT_S: Final = 0.4  # a shorter segment is folded into its neighbour
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
     """What a recording is. width, height in pixels after rotation; fps is the container's average rate, for
-    display only; a property that the recording does not have is None."""
+    display only; a property that the recording does not have is None. audio_tracks: the sound tracks, counted from 1,
+    that were listened to."""
 
     path: str
     duration_s: float | None
@@ -33,6 +34,7 @@ class SourceInfo:
     fps: float | None
     has_audio: bool
     has_video: bool
+    audio_tracks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ class Timeline:
                 labels=labels,
                 moments=tuple(read_moment(m, labels) for m in document["moments"]),
                 # A field that a later release has added is passed over.
-                source=SourceInfo(**{f.name: document["source"][f.name] for f in fields(SourceInfo)}),
+                source=_read_source(document["source"]),
                 summary=_summary(document["summary"], labels),
                 bundle=dict(document["bundle"]),
             )
@@ -245,8 +247,15 @@ def _segment(run: _Run, times: NDArray[np.float64], raw: NDArray[np.float32], la
 
 def _source_json(source: SourceInfo) -> Json:
     """The source; a rate or duration that is NaN or infinite in the container is null: JSON has neither."""
-    values = asdict(source)
+    values = {**asdict(source), "audio_tracks": list(source.audio_tracks)}
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+
+
+def _read_source(document: Mapping[str, Any]) -> SourceInfo:
+    """Rebuild a source; earlier releases wrote no `audio_tracks`."""
+    values = {**{"audio_tracks": ()}, **document}
+    values["audio_tracks"] = tuple(values["audio_tracks"])
+    return SourceInfo(**{f.name: values[f.name] for f in fields(SourceInfo)})
 
 
 def _summary(document: Mapping[str, Any], labels: tuple[str, ...]) -> Summary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -29,11 +29,7 @@ _FORMATS: Final = (
     "yuv4mpegpipe,m4v,h264,hevc,mpegvideo,nut,mxf,rm,dv,wv,ape,tta,dts"
 )
 READABLE: Final = "emofuse reads mp4, mov, mkv, webm, avi, flv, wav, flac, mp3, m4a and ogg"
-_ATTACHED_PICTURE: Final = 0x400  # AV_DISPOSITION_ATTACHED_PIC: the cover of an album is no film
 _THREAD_PIXELS: Final = 16 * 3840 * 2160 // 4  # threads x pixels: each thread holds pictures
-
-_LONGEST_SLIP_S: Final = 0.5  # by which one timestamp may be before the last
-_LONGEST_PAUSE_S: Final = 3600.0  # between two timestamps; an MP4 cannot hold one of 6.6 hours
 
 StreamT = TypeVar("StreamT", VideoStream, AudioStream)
 DAMAGE_ERRORS: Final = (av.error.InvalidDataError, av.error.PatchWelcomeError)
@@ -76,31 +72,6 @@ class Damage:
         return found
 
 
-class Clock:
-    """Turns the times that one stream states into seconds from start_s of the container, never going back.
-
-    Where they leap, back over more than a slip (clips glued together start again at 0) or on over more than
-    any pause (a damaged timestamp), the stream goes on where it was, and all later times are moved with it.
-    """
-
-    def __init__(self, start_s: float) -> None:
-        self._shift_s = -start_s
-        self._last_s: float | None = None
-
-    def time_s(self, stated_s: float | None, step_s: float) -> float:
-        """Return the time of what is stated to be at stated_s; step_s: how long what came before it lasts."""
-        last_s = self._last_s
-        follows_s = 0.0 if last_s is None else last_s + step_s
-        time_s = follows_s if stated_s is None else stated_s + self._shift_s
-        if last_s is not None and not -_LONGEST_SLIP_S <= time_s - last_s <= _LONGEST_PAUSE_S:
-            self._shift_s += follows_s - time_s
-            time_s = follows_s
-        if -1e-6 < time_s < 0:  # the container's start is rounded to the microsecond
-            time_s = 0.0
-        self._last_s = time_s if last_s is None else max(time_s, last_s)
-        return self._last_s
-
-
 def open_container(path: str | os.PathLike[str]) -> InputContainer:
     """Open a recording. Raises MediaError when it is missing, empty, a folder, or nothing that we read."""
     file = Path(path)
@@ -130,21 +101,14 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
         raise MediaError(f"cannot read {file}: {reason}", hint) from error
 
 
-def pick(streams: Iterable[StreamT]) -> StreamT | None:
-    """Return the first stream that is not a cover picture, or None."""
-    for stream in streams:
-        if not stream.disposition.value & _ATTACHED_PICTURE:
-            return stream
-    return None
-
-
-def only(container: InputContainer, stream: Stream) -> None:
+def only(container: InputContainer, *streams: Stream) -> None:
     """Make the demuxer skip every other stream, so that their data is not even read."""
+    kept = {stream.index for stream in streams}
     for other in container.streams:
         # Before PyAV 18 a stream has no `discard`; then they are read, and dropped.
         with contextlib.suppress(AttributeError):
             discard = av.stream.Discard
-            other.discard = discard.default if other.index == stream.index else discard.all
+            other.discard = discard.default if other.index in kept else discard.all
 
 
 def use_threads(stream: VideoStream) -> None:

@@ -13,26 +13,79 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from emofuse.media._container import LIBRARY_ERRORS, Clock, Damage, frame_rate, seconds
+from emofuse.media._clock import RisingClock, Seams
+from emofuse.media._container import LIBRARY_ERRORS, Damage, frame_rate, seconds
 from emofuse.types import Frame
 
 _TURNS: Final = (None, cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE)
+_SLIDE_S: Final = 1.0  # pictures further apart than this are slides
+_LONGEST_ALONE_S: Final = 60.0  # that one picture is believed to stand without any sound
 _DEFAULT_RATE: Final = 25.0  # frames per second, where neither timestamps nor a rate say anything
 
 
-def frames(decoded: Iterator[VideoFrame], stream: VideoStream, start_s: float, damage: Damage) -> Iterator[Frame]:
-    """Yield upright RGB frames with square pixels, in the order of time; 0 is start_s of the container."""
-    upright = Upright(stream)
-    step_s = 1.0 / (frame_rate(stream) or _DEFAULT_RATE)
-    clock = Clock(start_s)
-    for raw in decoded:
-        time_s = clock.time_s(seconds(raw), step_s)
-        try:
-            image = upright(raw)
-        except LIBRARY_ERRORS:
-            damage.lose()
-            continue
-        yield Frame(image, time_s)
+class Pictures:
+    """Iterates over upright RGB frames with square pixels, in the order of time; 0 is start_s of the container.
+
+    With repeat_s a picture that stands for longer, as slides do, comes again every so many seconds until the next one,
+    unless damage lies between. The last one is left to the reader, who knows how long the sound goes on.
+    """
+
+    def __init__(
+        self,
+        decoded: Iterator[VideoFrame],
+        stream: VideoStream,
+        start_s: float,
+        damage: Damage,
+        seams: Seams | None = None,
+        repeat_s: float | None = None,
+    ) -> None:
+        self._decoded, self._damage, self._repeat_s = decoded, damage, repeat_s
+        self._upright = Upright(stream)
+        self._step_s = 1.0 / (frame_rate(stream) or _DEFAULT_RATE)
+        self._clock = RisingClock(start_s, seams)
+        self._longest_s: float | None = None  # between two pictures
+        self._stated_s = 0.0  # how long the last picture is said to stand
+        self.last: Frame | None = None
+        self.is_over = False
+
+    def __iter__(self) -> Iterator[Frame]:
+        n_lost = 0
+        for raw in self._decoded:
+            time_s = self._clock.time_s(seconds(raw), self._step_s)
+            try:
+                image = self._upright(raw)
+            except LIBRARY_ERRORS:
+                self._damage.lose()
+                continue
+            if self.last is not None:
+                if self._damage.n_lost == n_lost and self._repeat_s is not None:
+                    yield from standing(self.last, time_s, self._repeat_s)
+                self._longest_s = max(self._longest_s or 0.0, time_s - self.last.time_s)
+            n_lost = self._damage.n_lost
+            self._stated_s = float((raw.duration or 0) * (raw.time_base or 0))
+            self.last = Frame(image, time_s)
+            yield self.last
+        self.is_over = True
+
+    @property
+    def lasts_s(self) -> float:
+        """How long the last picture stands, by itself: what is said of it, unless that is absurd beside the others."""
+        if self._longest_s is None:
+            return min(self._stated_s or self._step_s, _LONGEST_ALONE_S)
+        return min(self._stated_s or self._step_s, max(self._longest_s, 1.0))
+
+    @property
+    def are_few(self) -> bool:
+        """Whether these are slides, or one picture, the last of which stands for as long as there is sound."""
+        return self._longest_s is None or self._longest_s > _SLIDE_S
+
+
+def standing(frame: Frame, until_s: float, repeat_s: float) -> Iterator[Frame]:
+    """Yield a picture again, every repeat_s after it, before until_s."""
+    again_s = frame.time_s + repeat_s
+    while again_s < until_s - 1e-6:
+        yield Frame(frame.image, again_s)
+        again_s += repeat_s
 
 
 class Upright:

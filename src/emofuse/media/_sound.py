@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -11,49 +11,106 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
-from emofuse.media._container import LIBRARY_ERRORS, Clock, Damage, seconds
+from emofuse.media._clock import Clock, Seams
+from emofuse.media._container import LIBRARY_ERRORS, Damage, seconds
+from emofuse.media._levels import LARGEST, Limiter, Mixer, OffsetRemover
+from emofuse.media._placing import Placer
 from emofuse.types import AudioBlock
 
-GAP_S: Final = 0.05  # containers round times to the millisecond and jitter; what is longer is a real gap
+FILLED_S: Final = 0.2  # a shorter hole is filled with silence; a longer one is a gap between blocks
+_TOGETHER: Final = 1024  # samples of several tracks that are mixed at a time
 # A frame has this many pointers to planes. Where all are taken PyAV (18.1) reads on past the last of them, and
 # the process dies: such sound is packed into one plane before it is looked at.
 _PLANES: Final = 8
-# How much of each speaker goes into the mono mix (ITU-R BS.775), before the sum is normalised; any other 0.5.
-_WEIGHTS: Final = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0, "LFE2": 0.0}
 
 
-def blocks(decoded: Iterator[AudioFrame], start_s: float, rate_hz: int, damage: Damage) -> Iterator[AudioBlock]:
+def blocks(
+    decoded: Iterator[AudioFrame], start_s: float, rate_hz: int, damage: Damage, seams: Seams | None = None
+) -> Iterator[AudioBlock]:
     """Yield mono blocks at rate_hz, in the order of time, 0 being at start_s of the container."""
-    sound = MonoSound(rate_hz)
-    clock, step_s = Clock(start_s), 0.0
+    sound, mixer = MonoSound(rate_hz), Mixer()
+    clock, step_s = Clock(start_s, seams), 0.0
     for frame in decoded:
         time_s = clock.time_s(seconds(frame), step_s)
         step_s = frame.samples / frame.sample_rate
         try:
-            yield from sound.push(to_mono(frame), frame.sample_rate, time_s)
+            yield from sound.push(to_mono(frame, mixer), frame.sample_rate, time_s)
         except LIBRARY_ERRORS:
             damage.lose()
     yield from sound.flush()
 
 
+def mixed(tracks: Sequence[Iterator[AudioBlock]], rate_hz: int) -> Iterator[AudioBlock]:
+    """Yield the mean of several tracks of one recording, each of blocks at rate_hz in the order of time."""
+    queues = [_Queue(track, rate_hz) for track in tracks]
+    mixer = Mixer()
+    while True:
+        starts = [start for queue in queues if (start := queue.start()) is not None]
+        if not starts:
+            return
+        start = min(starts)
+        together = np.stack([queue.take(start, start + _TOGETHER) for queue in queues])
+        ends = [queue.taken - start for queue in queues]
+        yield AudioBlock(mixer.mix(together, rate_hz)[: max(ends)], rate_hz, start / rate_hz)
+
+
+class _Queue:
+    """A track's samples by their number, time * rate_hz. taken: up to where there was sound in what was taken last."""
+
+    def __init__(self, blocks: Iterator[AudioBlock], rate_hz: int) -> None:
+        self._blocks, self._rate_hz = blocks, rate_hz
+        self._waiting: tuple[int, NDArray[np.float32]] | None = None
+        self.taken = 0
+
+    def start(self) -> int | None:
+        """Return the number of the next sample, None where there is none."""
+        if self._waiting is None:
+            block = next(self._blocks, None)
+            if block is None:
+                return None
+            start = max(round(block.time_s * self._rate_hz), self.taken)
+            self._waiting = start, block.samples
+        return self._waiting[0]
+
+    def take(self, first: int, last: int) -> NDArray[np.float32]:
+        """Return the samples from number first up to last, silence where there are none."""
+        samples = np.zeros(last - first, np.float32)
+        while (start := self.start()) is not None and start < last:
+            assert self._waiting is not None
+            part = self._waiting[1][: last - start]
+            samples[start - first : start - first + len(part)] = part
+            self.taken = start + len(part)
+            rest = self._waiting[1][len(part) :]
+            self._waiting = (self.taken, rest) if len(rest) else None
+        return samples
+
+
 class MonoSound:
     """Turns stretches of mono sound of any rate, as they come, into blocks at rate_hz.
 
-    Times are counted in samples, so they are exact, and are taken anew after a gap.
+    Samples are placed by the times that are stated of them: what overlaps is dropped, a hole is filled or left, so
+    that sound stays with the picture over any number of seams. Between those, times are counted in samples, so they
+    are exact. An offset is taken off (`OffsetRemover`), and what goes beyond 1 is scaled (`Limiter`).
     """
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
         self._run: _Run | None = None
+        self._placer = Placer()
+        self._offset, self._limiter = OffsetRemover(), Limiter()
 
     def push(self, mono: NDArray[np.float32], from_hz: int, time_s: float) -> Iterator[AudioBlock]:
         """Take (T,) float32 samples at from_hz of which the first is heard at time_s, and yield what is complete."""
+        end_s = self._placer.end_s
+        n_off = self._placer.place(time_s, len(mono), from_hz)
+        mono = self._limiter.push(self._offset.push(mono, from_hz), from_hz)[max(-n_off, 0) :]
         run = self._run
-        is_gap = run is not None and time_s - run.end_s > GAP_S
-        if run is None or is_gap or from_hz != run.from_hz:
-            follows_s = time_s if run is None or is_gap else run.end_s
+        if run is None or n_off > FILLED_S * from_hz or from_hz != run.from_hz:
             yield from self.flush()
-            run = self._run = _Run(follows_s, from_hz, self._rate_hz)
+            starts_s = time_s if end_s is None else end_s + max(n_off, 0) / from_hz
+            run = self._run = _Run(starts_s, from_hz, self._rate_hz)
+        elif n_off > 0:
+            yield from run.push(np.zeros(n_off, np.float32))
         yield from run.push(mono)
 
     def flush(self) -> Iterator[AudioBlock]:
@@ -63,15 +120,17 @@ class MonoSound:
 
 
 def as_float(frame: AudioFrame) -> NDArray[np.float32]:
-    """Return (channels, T) float32 in [-1, 1] of a decoded frame of any sample format."""
+    """Return (channels, T) float32 of a decoded frame of any sample format: in [-1, 1], beyond it only from float."""
     if frame.format.is_planar and frame.layout.nb_channels >= _PLANES:
         frame = _packed(frame)
     samples: NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     if samples.dtype.kind == "f":
-        loud = np.nan_to_num(samples.astype(np.float32), nan=0.0)
-        return np.clip(loud, -1.0, 1.0)
+        # What is no number, or larger than any sample can be, is damage.
+        with np.errstate(over="ignore"):
+            loud = samples.astype(np.float32)
+        return np.where(np.abs(loud) <= LARGEST, loud, np.float32(0.0))
     if samples.dtype.kind == "u":
         return (samples.astype(np.float32) - 128.0) / 128.0
     full_scale = float(2 ** (8 * samples.dtype.itemsize - 1))
@@ -83,31 +142,21 @@ def _packed(frame: AudioFrame) -> AudioFrame:
     return to_packed.resample(frame)[0]
 
 
-def to_mono(frame: AudioFrame) -> NDArray[np.float32]:
-    """Return the (T,) float32 mix of all speakers, in [-1, 1]; for stereo it is the mean.
+def to_mono(frame: AudioFrame, mixer: Mixer) -> NDArray[np.float32]:
+    """Return the (T,) float32 mix of all speakers (`Mixer`).
 
     libswresample's own mix is 3 dB louder for float than for integer sound, and can go beyond 1.
     """
-    samples = as_float(frame)
-    names = [channel.name for channel in frame.layout.channels]
-    weights = np.array([_WEIGHTS.get(name, 0.5) for name in names], dtype=np.float32)
-    if len(weights) != len(samples) or weights.sum() == 0:
-        weights = np.ones(len(samples), dtype=np.float32)
-    mono: NDArray[np.float32] = weights / weights.sum() @ samples
-    return mono
+    return mixer.mix(as_float(frame), frame.sample_rate, [channel.name for channel in frame.layout.channels])
 
 
 class _Run:
-    """Sound without a gap, resampled; start_s, end_s: times of its first sample, and after its last."""
+    """Sound without a gap, resampled; start_s: the time of its first sample."""
 
     def __init__(self, start_s: float, from_hz: int, rate_hz: int) -> None:
         self.start_s, self.from_hz, self._rate_hz = start_s, from_hz, rate_hz
         self._resampler = AudioResampler(format="fltp", layout="mono", rate=rate_hz)
         self._n_in = self._n_out = 0
-
-    @property
-    def end_s(self) -> float:
-        return self.start_s + self._n_in / self.from_hz
 
     def push(self, mono: NDArray[np.float32]) -> Iterator[AudioBlock]:
         if not len(mono):

@@ -1,10 +1,9 @@
-"""Carries the sound of a recording over into another file: copied where it is AAC, else encoded to AAC."""
+"""Carries the sound of a recording over into another file: copied where it is even AAC, else encoded to AAC."""
 
 from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Final
@@ -18,7 +17,11 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from emofuse.media import _container, _sound
-from emofuse.media._container import LIBRARY_ERRORS, Clock, Damage
+from emofuse.media._clock import Clock
+from emofuse.media._container import LIBRARY_ERRORS, Damage
+from emofuse.media._levels import Limiter, Mixer
+from emofuse.media._placing import Placer
+from emofuse.media.reader import MediaReader
 from emofuse.types import AudioBlock
 
 _AAC_RATES: Final = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # what browsers play
@@ -44,27 +47,37 @@ _SILENCE_S: Final = 0.5  # a gap is filled in pieces of this length, so that a l
 
 
 class Soundtrack:
-    """The sound of a recording on its way into `output`, a stretch at a time.
+    """The sound of a recording on its way into `output`, a stretch at a time: of the tracks that `recording` reads.
 
-    start_s: the time in the recording, in its container's seconds, that is 0 in the output. Makes its stream
-    in `output`, so it is made before the first packet is written there. Raises MediaError when the recording
-    cannot be opened.
+    AAC whose packets follow one another without hole, overlap or change of form is copied bit for bit; all else (other
+    codecs, joined and cut files, several microphones) is placed by its stamps and encoded. Makes its stream in
+    `output`, so it is made before the first packet is written there. Raises MediaError when the recording cannot be
+    opened.
     """
 
-    def __init__(self, output: OutputContainer, path: str | os.PathLike[str], start_s: float) -> None:
+    def __init__(self, output: OutputContainer, recording: MediaReader) -> None:
         self._output = output
-        self._input: InputContainer = _container.open_container(path)
+        self._inputs: list[InputContainer] = []
         try:
-            source = _container.pick(self._input.streams.audio)
-            assert source is not None and source.codec_context is not None, "a recording with sound"
-            _container.only(self._input, source)
-            carry = _copied if source.codec_context.name.startswith("aac") else _encoded
-            self._packets = carry(self._input, source, output, start_s)
+            sources = [self._source(recording, index) for index in recording.sound_indices]
+            if len(sources) == 1 and _can_copy(sources[0], recording):
+                self._packets = _copied(self._inputs[0], sources[0], output, recording.start_s)
+            elif len(sources) == 1:
+                self._packets = _encoded(self._inputs[0], sources[0], output, recording)
+            else:
+                self._packets = _encoded_together(self._inputs, sources, output, recording)
             # A generator adds its stream when it is asked for its first packet.
             self._next = next(self._packets, None)
         except BaseException:
-            self._input.close()
+            self.close()
             raise
+
+    def _source(self, recording: MediaReader, index: int) -> AudioStream:
+        self._inputs.append(_container.open_container(recording.path))
+        source = self._inputs[-1].streams[index]
+        assert isinstance(source, AudioStream) and source.codec_context is not None, "a track that was decoded"
+        _container.only(self._inputs[-1], source)
+        return source
 
     def write_until(self, time_s: float) -> None:
         """Write the sound that starts at or before time_s; infinity writes the rest."""
@@ -74,7 +87,15 @@ class Soundtrack:
 
     def close(self) -> None:
         """Let go of the recording."""
-        self._input.close()
+        for container in self._inputs:
+            container.close()
+
+
+def _can_copy(source: AudioStream, recording: MediaReader) -> bool:
+    """Whether an MP4 can hold a stream as it is, and every player then plays it at the times at which we read it."""
+    context = source.codec_context
+    is_aac = context.name == "aac"  # LATM is AAC in a wrapping that an MP4 has no place for
+    return is_aac and source.index in recording.scan.even and context.sample_rate in _AAC_RATES
 
 
 def _copied(
@@ -83,7 +104,6 @@ def _copied(
     """Yield the packets of an AAC stream as they are, moved to times that count from start_s."""
     stream = output.add_stream_from_template(source)
     packets = container.demux(source)
-    clock, step_s = Clock(start_s), 0.0
     last_dts: int | None = None
     while True:
         try:
@@ -95,9 +115,7 @@ def _copied(
         dts = packet.dts if packet.dts is not None else packet.pts
         if dts is None or packet.size == 0:  # the end of the stream
             continue
-        time_s = clock.time_s(float(dts * packet.time_base), step_s)
-        step_s = float((packet.duration or 0) * packet.time_base)
-        dts = round(time_s / packet.time_base)
+        dts -= round(start_s / packet.time_base)
         if last_dts is not None and dts <= last_dts:  # which an MP4 cannot hold
             continue
         packet.pts = packet.dts = last_dts = dts  # the same, for sound comes in the order it is heard in
@@ -106,7 +124,7 @@ def _copied(
 
 
 def _encoded(
-    container: InputContainer, source: AudioStream, output: OutputContainer, start_s: float
+    container: InputContainer, source: AudioStream, output: OutputContainer, recording: MediaReader
 ) -> Iterator[Packet[Any]]:
     """Yield AAC packets of a stream of another codec, at its own rate and layout where AAC has them."""
     decoded = _container.decode_audio(container, source, Damage("sound"))
@@ -114,37 +132,83 @@ def _encoded(
     if first is None:
         return
     form = _Form(first)
-    rate_hz = next((rate for rate in _AAC_RATES if rate >= form.rate_hz), _AAC_RATES[-1])
-    stream = output.add_stream("aac", rate=rate_hz)
-    stream.layout = form.layout
-    stream.bit_rate = min(_MAX_BITS_PER_CHANNEL, 4 * rate_hz) * form.n_channels
-    for frame in _without_gaps(itertools.chain([first], decoded), form, start_s):
+    stream = _aac_stream(output, form.rate_hz, form.layout, form.n_channels)
+    for frame in _without_gaps(itertools.chain([first], decoded), form, recording):
         yield from stream.encode(frame)
     yield from stream.encode(None)
 
 
-def _without_gaps(decoded: Iterator[AudioFrame], form: _Form, start_s: float) -> Iterator[AudioFrame]:
-    """Yield the sound as one run of samples, from its first time on, with silence wherever it has a gap."""
+def _encoded_together(
+    containers: list[InputContainer], sources: list[AudioStream], output: OutputContainer, recording: MediaReader
+) -> Iterator[Packet[Any]]:
+    """Yield AAC packets of the mix of several tracks, as the reader mixes them, at the rate of the first."""
+    rate_hz = sources[0].codec_context.sample_rate
+    rate_hz = next((rate for rate in _AAC_RATES if rate >= rate_hz), _AAC_RATES[-1])
+    stream = _aac_stream(output, rate_hz, "mono", 1)
+    tracks = [
+        _sound.blocks(
+            _container.decode_audio(container, source, Damage("sound")),
+            recording.start_s,
+            rate_hz,
+            Damage("sound"),
+            recording.scan.seams,
+        )
+        for container, source in zip(containers, sources, strict=True)
+    ]
     position: int | None = None
-    clock, step_s = Clock(start_s), 0.0
+    for block in _sound.mixed(tracks, rate_hz):
+        start = round(block.time_s * rate_hz)
+        position = start if position is None else position
+        for samples in (*_silence(1, start - position, rate_hz), block.samples[None]):
+            yield from stream.encode(_frame(samples, "mono", rate_hz, position))
+            position += samples.shape[1]
+    yield from stream.encode(None)
+
+
+def _aac_stream(output: OutputContainer, rate_hz: int, layout: str, n_channels: int) -> AudioStream:
+    stream = output.add_stream("aac", rate=next((rate for rate in _AAC_RATES if rate >= rate_hz), _AAC_RATES[-1]))
+    stream.layout = layout
+    stream.bit_rate = min(_MAX_BITS_PER_CHANNEL, 4 * stream.rate) * n_channels
+    return stream
+
+
+def _without_gaps(decoded: Iterator[AudioFrame], form: _Form, recording: MediaReader) -> Iterator[AudioFrame]:
+    """Yield the sound as one run of samples from its first time on: in the places that its stamps say, with silence
+    wherever it has a gap, and without what overlaps."""
+    position: int | None = None
+    clock, step_s = Clock(recording.start_s, recording.scan.seams), 0.0
+    placer, limiter = Placer(), Limiter()
     for frame in decoded:
-        try:
-            samples = form.samples(frame)
-        except LIBRARY_ERRORS:
-            continue  # the reader of the same file has warned of it
         time_s = clock.time_s(_container.seconds(frame), step_s)
         step_s = frame.samples / frame.sample_rate
-        stated = round(time_s * form.rate_hz)
+        try:
+            samples = limiter.push(form.samples(frame), form.rate_hz)
+        except LIBRARY_ERRORS:
+            continue  # the reader of the same file has warned of it
+        if not samples.shape[1]:
+            continue
         if position is None:
-            position = stated
-        elif stated - position > _sound.GAP_S * form.rate_hz:
-            while position < stated:
-                n_silent = min(stated - position, round(_SILENCE_S * form.rate_hz))
-                yield form.frame(np.zeros((form.n_channels, n_silent), np.float32), position)
-                position += n_silent
-        if samples.shape[1]:
-            yield form.frame(samples, position)
-            position += samples.shape[1]
+            position = round(time_s * form.rate_hz)
+        n_off = placer.place(time_s, samples.shape[1], form.rate_hz)
+        for part in (*_silence(form.n_channels, n_off, form.rate_hz), samples[:, max(-n_off, 0) :]):
+            if part.shape[1]:
+                yield _frame(part, form.layout, form.rate_hz, position)
+                position += part.shape[1]
+
+
+def _silence(n_channels: int, n_samples: int, rate_hz: int) -> Iterator[NDArray[np.float32]]:
+    """Yield so many samples of silence, in pieces; none where the number is not positive."""
+    while n_samples > 0:
+        n = min(n_samples, round(_SILENCE_S * rate_hz))
+        yield np.zeros((n_channels, n), np.float32)
+        n_samples -= n
+
+
+def _frame(samples: NDArray[np.float32], layout: str, rate_hz: int, position: int) -> AudioFrame:
+    """Wrap (channels, T) samples, of which the first is number `position` of the sound."""
+    frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
+    frame.sample_rate, frame.pts, frame.time_base = rate_hz, position, Fraction(1, rate_hz)
+    return frame
 
 
 class _Form:
@@ -155,6 +219,7 @@ class _Form:
         name = first.layout.name
         self.layout = _AAC_LAYOUTS.get(name, "mono" if name.endswith("channels") else "stereo")
         self.n_channels = {"mono": 1, "stereo": 2, "3.0": 3, "4.0": 4, "5.0": 5, "5.1": 6}[self.layout]
+        self._mixer = Mixer()
         self._resamplers: dict[tuple[str, int], AudioResampler] = {}
 
     def samples(self, frame: AudioFrame) -> NDArray[np.float32]:
@@ -163,7 +228,7 @@ class _Form:
         if frame.sample_rate == self.rate_hz and _AAC_LAYOUTS.get(name) == self.layout:
             return _sound.as_float(frame)
         if name.endswith("channels"):  # which stand in no known places
-            mono = AudioFrame.from_ndarray(_sound.to_mono(frame)[None], format="fltp", layout="mono")
+            mono = AudioFrame.from_ndarray(_sound.to_mono(frame, self._mixer)[None], format="fltp", layout="mono")
             mono.sample_rate, mono.pts = frame.sample_rate, frame.pts
             mono.time_base = frame.time_base
             frame = mono
@@ -174,12 +239,6 @@ class _Form:
         parts = [_sound.as_float(out) for out in self._resamplers[key].resample(frame)]
         return np.concatenate([np.zeros((self.n_channels, 0), np.float32), *parts], axis=1)
 
-    def frame(self, samples: NDArray[np.float32], position: int) -> AudioFrame:
-        """Wrap (channels, T) samples, of which the first is number `position` of the sound."""
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=self.layout)
-        frame.sample_rate, frame.pts, frame.time_base = self.rate_hz, position, Fraction(1, self.rate_hz)
-        return frame
-
 
 class PushedSoundtrack:
     """Sound on its way into `output` block by block, as it is heard; a gap becomes silence. rate_hz: of every block."""
@@ -187,17 +246,15 @@ class PushedSoundtrack:
     def __init__(self, output: OutputContainer, rate_hz: int) -> None:
         self._output = output
         self._rate_hz = rate_hz
-        self._stream = output.add_stream("aac", rate=rate_hz)
-        self._stream.layout = "mono"
-        self._stream.bit_rate = min(_MAX_BITS_PER_CHANNEL, 4 * rate_hz)
+        self._stream = _aac_stream(output, rate_hz, "mono", 1)
         self._position = 0
 
     def push(self, block: AudioBlock) -> None:
         """Write a block; what overlaps the sound written already is skipped."""
         start = round(block.time_s * self._rate_hz)
-        while self._position < start:
-            self._encode(np.zeros(min(start - self._position, round(_SILENCE_S * self._rate_hz)), np.float32))
-        self._encode(block.samples[self._position - start :])
+        for silence in _silence(1, start - self._position, self._rate_hz):
+            self._encode(silence[0])
+        self._encode(block.samples[max(self._position - start, 0) :])
 
     def write_until(self, time_s: float) -> None:
         """Write the rest where time_s is infinite; before that, all there is has been written."""
@@ -211,8 +268,6 @@ class PushedSoundtrack:
     def _encode(self, samples: NDArray[np.float32]) -> None:
         if not len(samples):
             return
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="fltp", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = self._rate_hz, self._position, Fraction(1, self._rate_hz)
-        self._position += len(samples)
-        for packet in self._stream.encode(frame):
+        for packet in self._stream.encode(_frame(samples[None], "mono", self._rate_hz, self._position)):
             _container.mux(self._output, packet)
+        self._position += len(samples)

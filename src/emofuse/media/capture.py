@@ -124,8 +124,7 @@ class Microphone(ReadOnce):
                 heard_s = max(self._now() - n_block / self._rate_hz, 0.0)
                 if time_s is None or abs(heard_s - time_s) > _DRIFT_S:
                     time_s = heard_s
-                mono = np.clip(samples[:, 0], -1.0, 1.0).astype(np.float32, copy=False)
-                yield from sound.push(mono, self._rate_hz, time_s)
+                yield from sound.push(samples[:, 0], self._rate_hz, time_s)
                 time_s += n_block / self._rate_hz
         except self._error as error:
             raise MediaError(f"{self.name} stopped: {error}", "was it unplugged?") from None

@@ -15,8 +15,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from emofuse.errors import MediaError, UsageError
-from emofuse.media import _container, _picture, _sound
-from emofuse.media._container import LIBRARY_ERRORS, Clock
+from emofuse.media import _container, _picture, _sound, _tracks
+from emofuse.media._clock import Clock, RisingClock, Seams
+from emofuse.media._container import LIBRARY_ERRORS
+from emofuse.media._levels import Mixer
 from emofuse.media._pace import Pace, stream_clock
 from emofuse.media._source import ReadOnce
 from emofuse.media.reader import AUDIO_RATE_HZ
@@ -56,12 +58,22 @@ class NetworkStream(ReadOnce):
             raise MediaError(
                 f"cannot read {self.name}: {_reason(error)}", "check the address and the connection"
             ) from None
-        self._video = _container.pick(self._container.streams.video)
-        self._audio = _container.pick(self._container.streams.audio) if has_audio else None
+        self._video = self._first_film()
+        self._audio = self._first_sound() if has_audio else None
         self.has_audio = self._audio is not None
         if self._video is None and self._audio is None:
             self._container.close()
             raise MediaError(f"{self.name} holds neither a picture nor a sound", "check the address")
+
+    def _first_film(self) -> VideoStream | None:
+        streams = [self._container.streams[index] for index in _tracks.films(self._container)]
+        return next((stream for stream in streams if isinstance(stream, VideoStream)), None)
+
+    def _first_sound(self) -> AudioStream | None:
+        """Return the default track: there is no time to listen to several."""
+        tracks = sorted(_tracks.sound_tracks(self._container), key=lambda track: (track.is_aside, not track.is_default))
+        streams = [self._container.streams[track.index] for track in tracks]
+        return next((stream for stream in streams if isinstance(stream, AudioStream)), None)
 
     def _read(self) -> Iterator[Packet]:
         """Time 0 is the first picture or sound that came."""
@@ -119,23 +131,23 @@ class _Decoded:
 
     def __init__(self, video: VideoStream | None) -> None:
         self._upright = None if video is None else _picture.Upright(video)
-        self._sound = _sound.MonoSound(AUDIO_RATE_HZ)
-        self._clocks: dict[type, Clock] = {}
-        self._start_s: float | None = None
+        self._sound, self._mixer = _sound.MonoSound(AUDIO_RATE_HZ), Mixer()
+        self._clocks: tuple[Clock, Clock] | None = None  # of pictures and of sound
 
     def packets(self, frames: list[Any]) -> Iterator[Packet]:
         for frame in frames:
             if not isinstance(frame, VideoFrame | AudioFrame):
                 continue
             stated_s = _container.seconds(frame)
-            if self._start_s is None:
-                self._start_s = stated_s or 0.0
-            clock = self._clocks.setdefault(type(frame), Clock(self._start_s))
+            if self._clocks is None:
+                start_s, seams = stated_s or 0.0, Seams()
+                self._clocks = RisingClock(start_s, seams), Clock(start_s, seams)
+            shown, heard = self._clocks
             if isinstance(frame, AudioFrame):
-                time_s = clock.time_s(stated_s, frame.samples / frame.sample_rate)
-                yield from self._sound.push(_sound.to_mono(frame), frame.sample_rate, time_s)
+                time_s = heard.time_s(stated_s, frame.samples / frame.sample_rate)
+                yield from self._sound.push(_sound.to_mono(frame, self._mixer), frame.sample_rate, time_s)
             elif self._upright is not None:
-                yield Frame(self._upright(frame), clock.time_s(stated_s, 0.04))
+                yield Frame(self._upright(frame), shown.time_s(stated_s, 0.04))
 
 
 def _reason(error: Exception) -> str:

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Generic, Self, TypeVar
 
 import av
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from emofuse.errors import MediaError
-from emofuse.media import _container, _picture, _sound
+from emofuse.media import _container, _look, _picture, _scan, _sound, _structure, _tracks
 from emofuse.media._container import READABLE, Damage
+from emofuse.media._tracks import SoundChoice, SoundTrack, SpeechMeasure
 from emofuse.timeline import SourceInfo
-from emofuse.types import Frame, Packet
+from emofuse.types import AudioBlock, Frame, Packet
 
 AUDIO_RATE_HZ: Final = 16_000  # what the speech models were trained on
-# Formats whose header states the duration; the others' is an estimate, and says nothing about missing data.
-_STATES_DURATION: Final = ("mov,mp4", "matroska", "avi", "flv", "wav")
+
+FrameT = TypeVar("FrameT", VideoFrame, AudioFrame)
+StreamT = TypeVar("StreamT", VideoStream, AudioStream)
 
 
 def probe(path: str | os.PathLike[str]) -> SourceInfo:
-    """Return what a recording is, from its header and its first picture and sound.
+    """Return what a recording is, from its packets and its first picture and sound.
 
     Raises MediaError as `open_media` does.
     """
@@ -40,53 +46,106 @@ def picture_size(path: str | os.PathLike[str]) -> tuple[int, int] | None:
     Raises MediaError for a file that cannot be opened.
     """
     with _container.open_container(path) as container:
-        video = _container.pick(container.streams.video)
-        if video is None or video.codec_context is None:
-            return None
-        return video.codec_context.width, video.codec_context.height
+        for index in _tracks.films(container):
+            context = container.streams[index].codec_context
+            assert isinstance(context, av.VideoCodecContext)
+            return context.width, context.height
+    return None
 
 
-def open_media(path: str | os.PathLike[str], *, audio_rate_hz: int = AUDIO_RATE_HZ) -> MediaReader:
+def open_media(
+    path: str | os.PathLike[str],
+    *,
+    audio_rate_hz: int = AUDIO_RATE_HZ,
+    audio_track: int | None = None,
+    speech_s: SpeechMeasure | None = None,
+    repeat_s: float | None = None,
+) -> MediaReader:
     """Open a recording for reading; use the result in a `with` block.
 
-    Raises MediaError when there is no such file, or when neither a picture nor a sound in it can be decoded.
+    Args:
+        path: The recording.
+        audio_rate_hz: Samples a second of the sound that is handed out.
+        audio_track: The sound track to listen to, from 1; by default the reader chooses.
+        speech_s: Measures the seconds of speech in (T,) float32 samples at 16 kHz. It is asked where there are several
+            sound tracks and none of them is the default one; without it that is the first.
+        repeat_s: A picture that stands for longer, as slides do, comes again every so many seconds for as long as it
+            stands; by default it comes once.
+
+    Returns:
+        The reader.
+
+    Raises:
+        MediaError: There is no such file, it is encrypted, or neither a picture nor a sound in it can be decoded.
+        UsageError: There is no sound track of that number.
+
+    Example:
+        >>> from emofuse.cli.demo import CLIP
+        >>> with open_media(CLIP) as media:
+        ...     media.source.width, media.source.audio_tracks
+        (480, (1,))
     """
-    return MediaReader(path, audio_rate_hz=audio_rate_hz)
+    return MediaReader(path, audio_rate_hz=audio_rate_hz, audio_track=audio_track, speech_s=speech_s, repeat_s=repeat_s)
+
+
+@dataclass(slots=True)
+class _Opened(Generic[StreamT, FrameT]):
+    """A stream that decodes. start_s: of its first frame, in the container's seconds."""
+
+    stream: StreamT
+    frames: Iterator[FrameT]
+    start_s: float
+    damage: Damage
 
 
 class MediaReader:
     """Iterates over the packets of a recording, once, in the order of their time_s.
 
-    Frames are upright RGB with square pixels and may change size on the way; sound is mono at audio_rate_hz,
-    and a gap in it is a gap between one block's end_s and the next one's time_s. Times are the container's,
-    less its start. Memory does not grow with the length of the recording.
+    Frames are upright RGB with square pixels and may change size on the way. Sound is mono at audio_rate_hz, placed by
+    its stamps, and a gap in it is a gap between one block's end_s and the next one's time_s. Times are the container's,
+    less its start; where parts were joined, they go on. Memory does not grow with the length of the recording.
 
-    source: what the recording is. start_s: the container's own time, in seconds, of which time_s counts.
+    source: what the recording is; its duration is that of the packets that are there, and, once all was read, of what
+    was read. start_s: the container's own time, in seconds, of which time_s counts. sound_indices: the streams that
+    are listened to, together where there are several.
     """
 
     source: SourceInfo
     start_s: float
+    sound_indices: tuple[int, ...]
 
-    def __init__(self, path: str | os.PathLike[str], *, audio_rate_hz: int = AUDIO_RATE_HZ) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        audio_rate_hz: int = AUDIO_RATE_HZ,
+        audio_track: int | None = None,
+        speech_s: SpeechMeasure | None = None,
+        repeat_s: float | None = None,
+    ) -> None:
+        """See open_media."""
         if audio_rate_hz <= 0:
             raise ValueError(f"audio_rate_hz must be positive, not {audio_rate_hz}")
-        self._path = os.fspath(path)
-        self._damage = {"picture": Damage("picture"), "sound": Damage("sound")}
+        self.path = os.fspath(path)
+        self._rate_hz, self._repeat_s = audio_rate_hz, repeat_s
+        self._audio_track, self._speech_s = audio_track, speech_s
+        self._damage: list[Damage] = []
         self._notes: list[str] = []
-        self._end_s = 0.0
+        self._stated_s: float | None = None  # the duration by the header
+        self._has_more_sound = False
         self._packets: Iterator[Packet] = iter(())
         self._containers: list[InputContainer] = [_container.open_container(path)]
+        self._spare: InputContainer | None = self._containers[0]
         try:
-            self._packets = self._open(audio_rate_hz)
+            self._packets = self._open()
         except BaseException:
             self.close()
             raise
 
     @property
     def warnings(self) -> list[str]:
-        """What was damaged or missing so far, a line each; complete when the iteration has ended."""
-        lines = [line for damage in self._damage.values() for line in damage.lines(self.start_s)]
-        return self._notes + lines
+        """What was chosen, damaged or missing so far, a line each; complete when the iteration has ended."""
+        return self._notes + [line for damage in self._damage for line in damage.lines(self.start_s)]
 
     def __enter__(self) -> Self:
         return self
@@ -105,102 +164,200 @@ class MediaReader:
         for container in self._containers:
             container.close()
 
-    def _open(self, rate_hz: int) -> Iterator[Packet]:
+    def _open(self) -> Iterator[Packet]:
         first = self._containers[0]
-        video, audio = _container.pick(first.streams.video), _container.pick(first.streams.audio)
-        if video is None and audio is None:
-            raise MediaError(f"{self._path} holds neither a picture nor a sound", READABLE)
-        second = first
-        if video is not None and audio is not None:
-            # Each stream is read at its own pace, so nothing piles up however the file is interleaved.
-            second = _container.open_container(self._path)
-            self._containers.append(second)
-            audio = _container.pick(second.streams.audio)
-        pictures, sounds = self._streams(first, video, second, audio, rate_hz)
-        picture, sound = next(pictures, None), next(sounds, None)
-        self._describe(first, video, audio, picture, sound is not None)
-        return self._merge(
-            itertools.chain([] if sound is None else [sound], sounds),
-            itertools.chain([] if picture is None else [picture], pictures),
+        self._refuse_encrypted(first)
+        tracks, n_sounds = _tracks.sound_tracks(first), len(first.streams.audio)
+        n_films = _tracks.n_films(first)
+        if not n_sounds and not n_films:
+            raise MediaError(f"{self.path} holds neither a picture nor a sound", READABLE)
+        self._stated_s = _container.duration_s(first)
+        stated_start = first.start_time
+        film_indices = _tracks.films(first)
+        film = self._open_film(film_indices)
+        choice, sounds = self._open_sounds(tracks, n_sounds)
+        if film is None and not sounds:
+            raise self._nothing()
+        self.start_s = _start(stated_start, [one.start_s for one in (film, *sounds) if one is not None])
+        self.sound_indices = tuple(one.stream.index for one in sounds)
+        film_index = None if film is None else film.stream.index
+        self.scan = _scan.scan(self.path, film_index, self.sound_indices, self.start_s)
+        self._note_choice(film_indices, film, n_films, choice, n_sounds, bool(sounds))
+        return self._begin(film, sounds, choice)
+
+    def _nothing(self) -> MediaError:
+        return MediaError(
+            f"nothing in {self.path} can be decoded: no picture and no sample of sound",
+            "the file may be cut off or damaged; record or convert it again",
         )
 
-    def _streams(
-        self,
-        video_from: InputContainer,
-        video: VideoStream | None,
-        audio_from: InputContainer,
-        audio: AudioStream | None,
-        rate_hz: int,
-    ) -> tuple[Iterator[Packet], Iterator[Packet]]:
-        pictures: Iterator[av.VideoFrame] = iter(())
-        sounds: Iterator[av.AudioFrame] = iter(())
-        # A stream that no decoder exists for has no codec context.
-        if video is not None and video.codec_context is not None:
-            _container.use_threads(video)
-            _container.only(video_from, video)
-            pictures = _container.decode_video(video_from, video, self._damage["picture"])
-        if audio is not None and audio.codec_context is not None:
-            _container.only(audio_from, audio)
-            sounds = _container.decode_audio(audio_from, audio, self._damage["sound"])
-        picture, sound = next(pictures, None), next(sounds, None)
-        starts = [_container.seconds(frame) or 0.0 for frame in (picture, sound) if frame is not None]
-        self.start_s = _start(video_from, starts)
-        frames: Iterator[Packet] = iter(())
-        if picture is not None and video is not None:
-            pictures = itertools.chain([picture], pictures)
-            frames = _picture.frames(pictures, video, self.start_s, self._damage["picture"])
-        if sound is None:
-            return frames, iter(())
-        sounds = itertools.chain([sound], sounds)
-        return frames, _sound.blocks(sounds, self.start_s, rate_hz, self._damage["sound"])
+    def _refuse_encrypted(self, container: InputContainer) -> None:
+        has_key = any("enc_key_id" in stream.metadata for stream in container.streams)  # of WebM and Matroska
+        if has_key or _structure.is_encrypted(self.path):
+            raise MediaError(f"{self.path} is encrypted (DRM), and cannot be read", "give one without protection")
 
-    def _describe(
+    def _container(self) -> InputContainer:
+        """Return a container that nothing was read from yet: each stream has its own, and is read at its own pace, so
+        that nothing piles up however the file is interleaved."""
+        if self._spare is not None:
+            container, self._spare = self._spare, None
+            return container
+        self._containers.append(_container.open_container(self.path))
+        return self._containers[-1]
+
+    def _open_film(self, indices: list[int]) -> _Opened[VideoStream, VideoFrame] | None:
+        for index in indices:
+            container, damage = self._container(), Damage("picture")
+            stream = container.streams[index]
+            assert isinstance(stream, VideoStream)
+            _container.use_threads(stream)
+            _container.only(container, stream)
+            frames = _container.decode_video(container, stream, damage)
+            first = next(frames, None)
+            if first is not None:
+                start_s = _container.seconds(first) or 0.0
+                return _Opened(stream, itertools.chain([first], frames), start_s, damage)
+        return None
+
+    def _open_sound(self, track: SoundTrack) -> _Opened[AudioStream, AudioFrame] | None:
+        container, damage = self._container(), Damage("sound")
+        stream = container.streams[track.index]
+        assert isinstance(stream, AudioStream)
+        _container.only(container, stream)
+        frames = _container.decode_audio(container, stream, damage)
+        first = next(frames, None)
+        if first is None:
+            return None
+        return _Opened(stream, itertools.chain([first], frames), _container.seconds(first) or 0.0, damage)
+
+    def _open_sounds(
+        self, tracks: list[SoundTrack], n_tracks: int
+    ) -> tuple[SoundChoice | None, list[_Opened[AudioStream, AudioFrame]]]:
+        """Open the tracks that are to be listened to; where none of a choice decodes, those of the next one."""
+        if self._audio_track is not None:
+            choices = [_tracks.asked_track(tracks, self._audio_track, n_tracks)]
+        else:
+            choices = _tracks.sound_choices(tracks, self._listen, self._speech_s)
+        for choice in choices:
+            found = {track: opened for track in choice.tracks if (opened := self._open_sound(track)) is not None}
+            if found:
+                return SoundChoice(tuple(found), choice.reason), list(found.values())
+        if self._audio_track is not None:
+            raise MediaError(f"sound track {self._audio_track} of {self.path} cannot be decoded", "choose another")
+        return None, []
+
+    def _listen(self, index: int) -> _look.Samples:
+        with _container.open_container(self.path) as container:
+            start_s = (container.start_time or 0) / av.time_base
+        return _look.listen(self.path, index, self._stated_s or 0.0, start_s)
+
+    def _note_choice(
         self,
-        container: InputContainer,
-        video: VideoStream | None,
-        audio: AudioStream | None,
-        picture: Packet | None,
+        film_indices: list[int],
+        film: _Opened[VideoStream, VideoFrame] | None,
+        n_films: int,
+        choice: SoundChoice | None,
+        n_sounds: int,
         has_sound: bool,
     ) -> None:
-        image = picture.image if isinstance(picture, Frame) else None
-        if image is None and not has_sound:
-            raise MediaError(
-                f"nothing in {self._path} can be decoded: no picture and no sample of sound",
-                "the file may be cut off or damaged; record or convert it again",
-            )
-        for kind, stream, is_read in (("picture", video, image is not None), ("sound", audio, has_sound)):
-            if stream is not None and not is_read:
-                self._notes.append(f"the {kind} cannot be decoded and was left out")
-        self._states_duration = container.format.name.startswith(_STATES_DURATION)
+        if n_films and film is None:
+            self._notes.append("the picture cannot be decoded and was left out")
+        elif film is not None and film_indices and film.stream.index != film_indices[0]:
+            self._notes.append("the first picture track cannot be decoded: another one was used")
+        if n_sounds and not has_sound:
+            self._notes.append("the sound cannot be decoded and was left out")
+        elif n_sounds > 1 and choice is not None:
+            numbers = ", ".join(track.words for track in choice.tracks)
+            several = len(choice.tracks) > 1
+            used = f"tracks {numbers} of {n_sounds} were" if several else f"track {numbers} of {n_sounds} was"
+            self._notes.append(f"sound {used} used: {choice.reason} (--audio-track chooses another)")
+
+    def _begin(
+        self,
+        film: _Opened[VideoStream, VideoFrame] | None,
+        sounds: list[_Opened[AudioStream, AudioFrame]],
+        choice: SoundChoice | None,
+    ) -> Iterator[Packet]:
+        """Describe the source by its first picture and sound; return all packets."""
+        self._damage = [one.damage for one in (film, *sounds) if one is not None]
+        seams = self.scan.seams
+        pictures = None
+        if film is not None:
+            pictures = _picture.Pictures(film.frames, film.stream, self.start_s, film.damage, seams, self._repeat_s)
+        blocks = [_sound.blocks(one.frames, self.start_s, self._rate_hz, one.damage, seams) for one in sounds]
+        heard = blocks[0] if len(blocks) == 1 else _sound.mixed(blocks, self._rate_hz)
+        shown = iter(()) if pictures is None else iter(pictures)
+        picture, block = next(shown, None), next(heard, None)
+        if picture is None and block is None:
+            raise self._nothing()
+        if film is not None and picture is None:
+            self._notes.append("the picture cannot be decoded and was left out")
         self.source = SourceInfo(
-            path=self._path,
-            duration_s=_container.duration_s(container),
-            width=None if image is None else image.shape[1],
-            height=None if image is None else image.shape[0],
-            fps=None if image is None or video is None else _container.frame_rate(video),
-            has_audio=has_sound,
-            has_video=image is not None,
+            path=self.path,
+            duration_s=self.scan.end_s or None,
+            width=None if picture is None else picture.image.shape[1],
+            height=None if picture is None else picture.image.shape[0],
+            fps=None if picture is None or film is None else _container.frame_rate(film.stream),
+            has_audio=block is not None,
+            has_video=picture is not None,
+            audio_tracks=() if block is None or choice is None else tuple(track.number for track in choice.tracks),
+        )
+        return self._merge(
+            itertools.chain([] if block is None else [block], heard),
+            itertools.chain([] if picture is None else [picture], shown),
+            pictures,
         )
 
-    def _merge(self, sounds: Iterator[Packet], pictures: Iterator[Packet]) -> Iterator[Packet]:
-        for packet in heapq.merge(sounds, pictures, key=lambda packet: packet.time_s):
-            self._end_s = max(self._end_s, packet.time_s if isinstance(packet, Frame) else packet.end_s)
+    def _merge(
+        self, heard: Iterator[AudioBlock], shown: Iterator[Frame], pictures: _picture.Pictures | None
+    ) -> Iterator[Packet]:
+        sound_end_s = stopped_s = 0.0
+
+        def watched() -> Iterator[AudioBlock]:
+            self._has_more_sound = True
+            yield from heard
+            self._has_more_sound = False
+
+        def stands_until_s() -> float:
+            """Until when the last picture stands: for as long as there is sound where there are but few."""
+            if pictures is None or pictures.last is None:
+                return 0.0
+            if pictures.are_few and self._has_more_sound:
+                return math.inf
+            by_itself_s = pictures.last.time_s + pictures.lasts_s
+            return max(by_itself_s, sound_end_s) if pictures.are_few else by_itself_s
+
+        def with_last_standing() -> Iterator[Frame]:
+            yield from shown
+            if pictures is None or pictures.last is None or self._repeat_s is None:
+                return
+            for frame in _picture.standing(pictures.last, math.inf, self._repeat_s):
+                if frame.time_s >= stands_until_s() - 1e-6:
+                    return
+                yield frame
+
+        packets: Iterator[Packet] = heapq.merge(watched(), with_last_standing(), key=lambda packet: packet.time_s)
+        for packet in packets:
+            if isinstance(packet, AudioBlock):
+                sound_end_s, stopped_s = packet.end_s, max(stopped_s, packet.end_s)
+            elif pictures is not None and pictures.is_over and packet.time_s >= stands_until_s() - 1e-6:
+                continue  # asked for before the sound ended
+            else:
+                stopped_s = max(stopped_s, packet.time_s)
             yield packet
-        stated_s = self.source.duration_s
-        if stated_s is None or not self._states_duration:
-            return
-        if stated_s - self._end_s > max(0.5, 0.02 * stated_s) + 2.0 / (self.source.fps or 25.0):
-            self._notes.append(f"stopped at {self._end_s:.1f} s of {stated_s:.1f} s: the rest of the file is missing")
+        self.source = replace(self.source, duration_s=max(stopped_s, stands_until_s()) or None)
+        if _structure.is_cut_off(self.path):
+            of = f" of {self._stated_s:.1f} s" if self._stated_s is not None and self._stated_s > stopped_s else ""
+            self._notes.append(f"stopped at {stopped_s:.1f} s{of}: the rest of the file is missing")
 
 
-def _start(container: InputContainer, first_s: list[float]) -> float:
-    """Return the container's start in seconds.
+def _start(stated: int | None, first_s: list[float]) -> float:
+    """Return the container's start in seconds; stated: in microseconds, None where it is not known.
 
     A start before 0 is the run-in of a sound codec, of which a decoder hands out nothing: then it is where
     the first frame is.
     """
     earliest_s = min(first_s, default=0.0)
-    stated = container.start_time
     if stated is None:
         return earliest_s
     return stated / av.time_base if stated >= 0 else max(stated / av.time_base, min(earliest_s, 0.0))

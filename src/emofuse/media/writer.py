@@ -24,41 +24,41 @@ from numpy.typing import NDArray
 from emofuse.errors import MediaError, OutputError
 from emofuse.media._container import DAMAGE_ERRORS, LIBRARY_ERRORS, mux
 from emofuse.media._soundtrack import PushedSoundtrack, Soundtrack
-from emofuse.media.reader import open_media, probe
+from emofuse.media.reader import MediaReader, open_media
 from emofuse.staging import StagedPath
 from emofuse.types import AudioBlock
 
 CRF: Final = 20  # constant quality of x264: 18 cannot be told from the source, 23 is its default
 MAX_SIDE: Final = 3840  # pixels; browsers and their hardware decoders play H.264 up to here
 _TIME_BASE: Final = Fraction(1, 90_000)  # seconds per tick, as MPEG has it: any frame rate's times are whole
+_LONGEST_STEP_S: Final = 0.5  # of the last picture: the reader hands out one that stands for longer anew
 _BT709: Final = 1  # the number of BT.709 among AVColorSpace, AVColorPrimaries and AVColorTransferCharacteristic
 
 
 class VideoWriter:
-    """Writes an MP4 (H.264, AAC) with the pictures given to it and the sound of source_path.
+    """Writes an MP4 (H.264, AAC) with the pictures given to it and the sound of a recording.
 
-    Use it in a `with` block. Pictures keep their times; the sound is copied bit for bit where it is AAC, and
-    is encoded to AAC otherwise, at its own times. Without a source_path (a live stream) the sound is what is given to
-    `write_sound`; sound_rate_hz is its rate, None where there is none. The file appears under its name only when the
-    block ends well; on any exception nothing is left behind. n_dropped: pictures that were not later than the one
-    before.
+    Use it in a `with` block. Pictures keep their times; the sound is copied bit for bit where it is AAC without holes
+    and seams, and is encoded to AAC otherwise, in the places that its stamps say. source: the recording, or the reader
+    of it, whose choice among several sound tracks is then followed. Without it (a live stream) the sound is what is
+    given to `write_sound`; sound_rate_hz is its rate, None where there is none. The file appears under its name only
+    when the block ends well; on any exception nothing is left behind. n_dropped: pictures that were not later than the
+    one before.
 
-    Raises OutputError when the file cannot be written, MediaError when source_path cannot be read.
+    Raises OutputError when the file cannot be written, MediaError when source cannot be read.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
-        source_path: str | os.PathLike[str] | None,
+        source: str | os.PathLike[str] | MediaReader | None,
         *,
         crf: int = CRF,
         sound_rate_hz: int | None = None,
     ) -> None:
         self._path, self._crf, self._sound_rate_hz = Path(path), crf, sound_rate_hz
-        self._source_path = None if source_path is None else Path(source_path)
-        self._fps: float | None = None
-        self._has_sound = False  # of the source
-        self._start_s = 0.0
+        self._source = source
+        self._recording: MediaReader | None = None
         self._staged: StagedPath | None = None
         self._output: OutputContainer | None = None
         self._stream: VideoStream | None = None
@@ -75,12 +75,16 @@ class VideoWriter:
             raise OutputError(f"cannot write {self._path}: it is a folder", "name a file in it")
         if not self._path.parent.is_dir():
             raise OutputError(f"cannot write {self._path}: no such folder", "make the folder first")
-        source_path = self._source_path
-        if source_path is not None:
+        source = self._source
+        if source is not None:
+            source_path = Path(source.path if isinstance(source, MediaReader) else source)
             if self._path.exists() and source_path.exists() and self._path.samefile(source_path):
                 raise OutputError(f"{self._path} is the recording itself", "choose another name for the result")
-            with open_media(source_path) as reader:
-                self._fps, self._has_sound, self._start_s = reader.source.fps, reader.source.has_audio, reader.start_s
+            if isinstance(source, MediaReader):
+                self._recording = source
+            else:
+                with open_media(source) as self._recording:
+                    pass
         with self._translated():
             # Made now, so that a folder that cannot be written in is known before an hour of analysis.
             self._staged = StagedPath(self._path)
@@ -138,7 +142,8 @@ class VideoWriter:
             # Times of edit lists are in the movie's time scale, which is whole milliseconds if not set.
             options={"movflags": "+faststart", "movie_timescale": str(_TIME_BASE.denominator)},
         )
-        fps = self._fps or 25.0
+        recording = self._recording
+        fps = (recording.source.fps if recording is not None else None) or 25.0
         options = {"preset": "veryfast", "crf": str(self._crf)}
         stream = self._output.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
         # H.264 with subsampled colour has even sides only.
@@ -150,11 +155,11 @@ class VideoWriter:
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = ColorRange.MPEG
-        self._stream, self._step = stream, round(1 / fps / _TIME_BASE)
-        if self._source_path is None and self._sound_rate_hz is not None:
+        self._stream, self._step = stream, round(min(1 / fps, _LONGEST_STEP_S) / _TIME_BASE)
+        if recording is None and self._sound_rate_hz is not None:
             self._sound = PushedSoundtrack(self._output, self._sound_rate_hz)
-        elif self._source_path is not None and self._has_sound:
-            self._sound = Soundtrack(self._output, self._source_path, self._start_s)
+        elif recording is not None and recording.source.has_audio:
+            self._sound = Soundtrack(self._output, recording)
         self._output.start_encoding()
 
     def _picture(self, image: NDArray[np.uint8], tick: int) -> VideoFrame:
@@ -194,7 +199,8 @@ class VideoWriter:
             with contextlib.suppress(*DAMAGE_ERRORS):
                 self._output.close()
             try:
-                probe(self._staged.path)
+                with open_media(self._staged.path):
+                    pass
             except MediaError as error:
                 raise OutputError(f"cannot write {self._path}: what was written cannot be read") from error
             self._staged.publish()
