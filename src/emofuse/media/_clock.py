@@ -25,17 +25,22 @@ class Seams:
 
     _found: list[tuple[float, float, float]] = field(default_factory=list)  # goes on at; stated before, and after
 
-    def goes_on_s(self, before_s: float, after_s: float, follows_s: float) -> float:
+    def goes_on_s(self, before_s: float, after_s: float, follows_s: float, passed: set[float]) -> float:
         """Return when a stream goes on after a leap from before_s to after_s.
 
-        follows_s: when it would go on by itself. Where another stream leaps alike near that time, it is then.
+        follows_s: when it would go on by itself. Where another stream leaps alike near that time, it is then. passed:
+        the seams that the stream has passed, by their time; this one is added.
         """
         at = bisect_left(self._found, (follows_s,))
         near = self._found[max(at - _N_NEAR, 0) : at + _N_NEAR]
         for goes_on_s, before, after in sorted(near, key=lambda seam: abs(seam[0] + after_s - seam[2] - follows_s)):
             time_s = goes_on_s + after_s - after
+            if goes_on_s in passed:
+                continue
             if max(abs(before - before_s), abs(after - after_s), abs(time_s - follows_s)) <= _SAME_SEAM_S:
+                passed.add(goes_on_s)
                 return time_s
+        passed.add(follows_s)
         insort(self._found, (follows_s, before_s, after_s))
         return follows_s
 
@@ -58,6 +63,7 @@ class Clock:
         self._earlier: list[float] = []  # shifts before that
         self._seams = seams or Seams()
         self._slip_s = slip_s
+        self._passed: set[float] = set()
         self._stated_s = 0.0
         self._latest_s: float | None = None
 
@@ -88,7 +94,7 @@ class Clock:
     def _leap(self, stated_s: float, follows_s: float) -> float:
         shift_s = next((s for s in self._earlier if abs(stated_s + s - follows_s) <= SLIP_S), None)
         if shift_s is None:
-            shift_s = self._seams.goes_on_s(self._stated_s, stated_s, follows_s) - stated_s
+            shift_s = self._seams.goes_on_s(self._stated_s, stated_s, follows_s, self._passed) - stated_s
         self._earlier = [self._shift_s, *self._earlier][:_N_EARLIER]
         self._shift_s = shift_s
         return stated_s + shift_s
