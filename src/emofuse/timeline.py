@@ -253,7 +253,7 @@ def _source_json(source: SourceInfo) -> Json:
 
 def _read_source(document: Mapping[str, Any]) -> SourceInfo:
     """Rebuild a source; earlier releases wrote no `audio_tracks`."""
-    values = {**{"audio_tracks": ()}, **document}
+    values = {"audio_tracks": (), **document}
     values["audio_tracks"] = tuple(values["audio_tracks"])
     return SourceInfo(**{f.name: values[f.name] for f in fields(SourceInfo)})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,12 +48,18 @@ class Recogniser:
                 hint = f"EMOFUSE_OFFLINE forbids the download; {hint}"
             raise AssetError(f"the speech model {model!r} cannot be loaded: {_first_line(error)}", hint) from None
 
-    def transcribe(self, path: str | Path, on_progress: Callable[[float], None] | None = None) -> Transcript:
+    def transcribe(
+        self,
+        path: str | Path,
+        on_progress: Callable[[float], None] | None = None,
+        audio_tracks: Sequence[int] = (),
+    ) -> Transcript:
         """Transcribe a recording; one without sound or speech gives no lines, and a note.
 
-        on_progress gets the time reached, in seconds. Raises MediaError where the recording cannot be read.
+        on_progress gets the time reached, in seconds; audio_tracks: those to listen to, from 1, none for the default.
+        Raises MediaError where the recording cannot be read.
         """
-        samples = read_sound(path)
+        samples = read_sound(path, audio_tracks)
         if not len(samples):
             return Transcript((), ("there is no sound, so nothing was transcribed",))
         try:
@@ -72,9 +78,12 @@ class Recogniser:
         return in_order(lines, [note] if self.language is None else [])
 
 
-def read_sound(path: str | Path) -> NDArray[np.float32]:
-    """Decode the sound of a recording: (T,) float32 at 16 kHz, on the clock of its pictures; gaps are silence."""
-    with open_media(path, audio_rate_hz=RATE_HZ) as media:
+def read_sound(path: str | Path, audio_tracks: Sequence[int] = ()) -> NDArray[np.float32]:
+    """Decode the sound of a recording: (T,) float32 at 16 kHz, on the clock of its pictures; gaps are silence.
+
+    audio_tracks: those to listen to, from 1, none for the default.
+    """
+    with open_media(path, audio_rate_hz=RATE_HZ, audio_track=audio_tracks or None) as media:
         blocks = [packet for packet in media if isinstance(packet, AudioBlock)]
     samples = np.zeros(max((round(b.time_s * RATE_HZ) + len(b.samples) for b in blocks), default=0), np.float32)
     for block in blocks:

@@ -103,3 +103,10 @@ class SileroDetector:
     def _fresh(self) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
         """Return the state, the last CONTEXT samples heard with those after them, and whether somebody speaks."""
         return np.zeros((2, 1, 128), np.float32), np.zeros(CONTEXT, np.float32), False
+
+
+def speech_in(samples: NDArray[np.float32]) -> float:
+    """Return the seconds of speech in (T,) float32 samples at 16 kHz, of at most a minute."""
+    detector = SileroDetector()
+    detector.hear(AudioBlock(samples, RATE_HZ, 0.0))
+    return detector.spoken_s(samples, len(samples) / RATE_HZ)

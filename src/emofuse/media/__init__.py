@@ -1,7 +1,18 @@
 """Recordings in and out: decoding to frames and sound, and encoding an MP4 with the original sound."""
 
 from emofuse.media._sound import MonoSound
-from emofuse.media.reader import AUDIO_RATE_HZ, MediaReader, open_media, picture_size, probe
+from emofuse.media._tracks import SpeechMeasure
+from emofuse.media.reader import AUDIO_RATE_HZ, STANDING_S, MediaReader, open_media, picture_size, probe
 from emofuse.media.writer import VideoWriter
 
-__all__ = ["AUDIO_RATE_HZ", "MediaReader", "MonoSound", "VideoWriter", "open_media", "picture_size", "probe"]
+__all__ = [
+    "AUDIO_RATE_HZ",
+    "STANDING_S",
+    "MediaReader",
+    "MonoSound",
+    "SpeechMeasure",
+    "VideoWriter",
+    "open_media",
+    "picture_size",
+    "probe",
+]

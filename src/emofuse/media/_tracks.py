@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 import numpy as np
 from av.audio.stream import AudioStream
@@ -92,11 +92,13 @@ def _described(number: int, stream: AudioStream) -> SoundTrack:
     )
 
 
-def asked_track(tracks: Sequence[SoundTrack], number: int, n_tracks: int) -> SoundChoice:
-    """Return the track that was asked for. Raises UsageError where there is none of that number."""
-    for track in tracks:
-        if track.number == number:
-            return SoundChoice((track,), "it was asked for")
+def asked_tracks(tracks: Sequence[SoundTrack], numbers: Sequence[int], n_tracks: int) -> SoundChoice:
+    """Return the tracks that were asked for. Raises UsageError where there is none of such a number."""
+    found = {track.number: track for track in tracks}
+    return SoundChoice(tuple(found.get(n) or _missing(n, n_tracks) for n in numbers), "as was asked for")
+
+
+def _missing(number: int, n_tracks: int) -> NoReturn:
     has = f"it has {counted(n_tracks, 'sound track')}" if n_tracks else "it has no sound"
     what = "cannot be decoded" if 1 <= number <= n_tracks else "is not in the recording"
     raise UsageError(f"sound track {number} {what}: {has}", "--audio-track counts from 1; leave it out for the default")

@@ -6,7 +6,7 @@ import heapq
 import itertools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
@@ -26,6 +26,7 @@ from emofuse.timeline import SourceInfo
 from emofuse.types import AudioBlock, Frame, Packet
 
 AUDIO_RATE_HZ: Final = 16_000  # what the speech models were trained on
+STANDING_S: Final = 0.5  # an analysis looks again so often at a picture that stands for longer
 
 FrameT = TypeVar("FrameT", VideoFrame, AudioFrame)
 StreamT = TypeVar("StreamT", VideoStream, AudioStream)
@@ -57,7 +58,7 @@ def open_media(
     path: str | os.PathLike[str],
     *,
     audio_rate_hz: int = AUDIO_RATE_HZ,
-    audio_track: int | None = None,
+    audio_track: int | Sequence[int] | None = None,
     speech_s: SpeechMeasure | None = None,
     repeat_s: float | None = None,
 ) -> MediaReader:
@@ -66,7 +67,7 @@ def open_media(
     Args:
         path: The recording.
         audio_rate_hz: Samples a second of the sound that is handed out.
-        audio_track: The sound track to listen to, from 1; by default the reader chooses.
+        audio_track: The sound track to listen to, from 1, or several that are mixed; by default the reader chooses.
         speech_s: Measures the seconds of speech in (T,) float32 samples at 16 kHz. It is asked where there are several
             sound tracks and none of them is the default one; without it that is the first.
         repeat_s: A picture that stands for longer, as slides do, comes again every so many seconds for as long as it
@@ -119,7 +120,7 @@ class MediaReader:
         path: str | os.PathLike[str],
         *,
         audio_rate_hz: int = AUDIO_RATE_HZ,
-        audio_track: int | None = None,
+        audio_track: int | Sequence[int] | None = None,
         speech_s: SpeechMeasure | None = None,
         repeat_s: float | None = None,
     ) -> None:
@@ -128,7 +129,8 @@ class MediaReader:
             raise ValueError(f"audio_rate_hz must be positive, not {audio_rate_hz}")
         self.path = os.fspath(path)
         self._rate_hz, self._repeat_s = audio_rate_hz, repeat_s
-        self._audio_track, self._speech_s = audio_track, speech_s
+        self._asked_tracks = () if audio_track is None else _numbers(audio_track)
+        self._speech_s = speech_s
         self._damage: list[Damage] = []
         self._notes: list[str] = []
         self._stated_s: float | None = None  # the duration by the header
@@ -234,16 +236,17 @@ class MediaReader:
         self, tracks: list[SoundTrack], n_tracks: int
     ) -> tuple[SoundChoice | None, list[_Opened[AudioStream, AudioFrame]]]:
         """Open the tracks that are to be listened to; where none of a choice decodes, those of the next one."""
-        if self._audio_track is not None:
-            choices = [_tracks.asked_track(tracks, self._audio_track, n_tracks)]
+        if self._asked_tracks:
+            choices = [_tracks.asked_tracks(tracks, self._asked_tracks, n_tracks)]
         else:
             choices = _tracks.sound_choices(tracks, self._listen, self._speech_s)
         for choice in choices:
             found = {track: opened for track in choice.tracks if (opened := self._open_sound(track)) is not None}
             if found:
                 return SoundChoice(tuple(found), choice.reason), list(found.values())
-        if self._audio_track is not None:
-            raise MediaError(f"sound track {self._audio_track} of {self.path} cannot be decoded", "choose another")
+        if self._asked_tracks:
+            numbers = ", ".join(map(str, self._asked_tracks))
+            raise MediaError(f"sound track {numbers} of {self.path} cannot be decoded", "choose another")
         return None, []
 
     def _listen(self, index: int) -> _look.Samples:
@@ -349,6 +352,10 @@ class MediaReader:
         if _structure.is_cut_off(self.path):
             of = f" of {self._stated_s:.1f} s" if self._stated_s is not None and self._stated_s > stopped_s else ""
             self._notes.append(f"stopped at {stopped_s:.1f} s{of}: the rest of the file is missing")
+
+
+def _numbers(audio_track: int | Sequence[int]) -> tuple[int, ...]:
+    return (audio_track,) if isinstance(audio_track, int) else tuple(audio_track)
 
 
 def _start(stated: int | None, first_s: list[float]) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
 
 from emofuse.atomic import make_folder
 from emofuse.errors import EmofuseError
@@ -15,7 +18,8 @@ from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.session import run
 from emofuse.inference.smoothing import SmoothingSettings
-from emofuse.media import VideoWriter, open_media
+from emofuse.inference.vad import speech_in
+from emofuse.media import STANDING_S, MediaReader, VideoWriter, open_media
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.overlay import Strip, draw
@@ -23,6 +27,8 @@ from emofuse.recordings.plan import Task
 from emofuse.recordings.words import WordOptions, load_words, said_in
 from emofuse.timeline import Timeline
 from emofuse.types import Frame, Moment
+
+_DISK_ERRORS: Final = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class Options:
     device: str = "cpu"
     words: WordOptions = field(default_factory=WordOptions)
     smoothing: SmoothingSettings | None = None
+    audio_track: int | None = None  # from 1; None: the reader chooses
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +70,37 @@ def analyze_recording(
     try:
         make_folder(task.stem.parent)
         with ExitStack() as stack:
-            media = stack.enter_context(open_media(task.source))
-            source = media.source if task.shown_as is None else replace(media.source, path=task.shown_as)
+            reader = open_media(task.source, audio_track=options.audio_track, speech_s=speech_in, repeat_s=STANDING_S)
+            media = stack.enter_context(reader)
             duration_s = media.source.duration_s
             show = (lambda time_s: on_progress(time_s, duration_s)) if on_progress else None
             recogniser, scorer = load_words(options.words, bundle)
-            transcript, said = said_in(task, media.source, options.words, recogniser, show)
+            transcript, said = said_in(task, media.source, options.words, recogniser, show, options.audio_track)
             notes += said
-            files: list[Path] = []
-            on_frame = None
+            film = None
             if "mp4" in options.formats and media.source.has_video:
-                writer = stack.enter_context(VideoWriter(task.target("mp4"), task.source))
-                on_frame = _painter(writer, bundle.labels, media.source.duration_s)
-                files.append(task.target("mp4"))
+                film = stack.enter_context(_Film(task.target("mp4"), media, bundle.labels, options.formats == ("mp4",)))
             elif "mp4" in options.formats:
                 notes.append("there is no picture, so no mp4 was written")
             timeline = run(
                 media,
-                source,
+                media.source,
                 bundle,
                 options.settings,
-                on_frame,
+                None if film is None else film.paint,
                 show,
                 transcript=transcript,
                 scorer=scorer,
                 smoothing=options.smoothing,
             )
+            source = media.source  # which knows now how long it is
             notes += media.warnings
+        timeline = replace(timeline, source=source if task.shown_as is None else replace(source, path=task.shown_as))
+        files: list[Path] = []
+        if film is not None and film.failure:
+            notes.append(f"no mp4 was written: {film.failure}")
+        elif film is not None:
+            files.append(task.target("mp4"))
         annotated = files[0] if files else None
         for kind in options.formats:
             write = FORMATS[kind].write
@@ -134,11 +145,45 @@ def _loaded(bundle: str, device: str) -> Bundle:
     return load_bundle(bundle, device)
 
 
-def _painter(writer: VideoWriter, labels: tuple[str, ...], duration_s: float | None) -> Callable[[Frame, Moment], None]:
-    strip = Strip(duration_s)
+class _Film:
+    """Writes the annotated MP4 of a recording. What hinders it costs the film and not the analysis; but where a film is
+    all that was asked for, or the disk takes no more, it is raised. failure: what hindered it, "" for nothing."""
 
-    def paint(frame: Frame, moment: Moment) -> None:
-        strip.push(moment)
-        writer.write(draw(frame.image, moment, labels, strip=strip), frame.time_s)
+    def __init__(self, path: Path, media: MediaReader, labels: tuple[str, ...], is_all: bool) -> None:
+        self.failure = ""
+        self._writer = VideoWriter(path, media)
+        self._labels, self._is_all = labels, is_all
+        self._strip = Strip(media.source.duration_s)
 
-    return paint
+    def __enter__(self) -> Self:
+        try:
+            self._writer.__enter__()
+        except EmofuseError as error:
+            self._give_up(error)
+        return self
+
+    def paint(self, frame: Frame, moment: Moment) -> None:
+        """Write a picture with the moment drawn over it."""
+        if self.failure:
+            return
+        self._strip.push(moment)
+        try:
+            self._writer.write(draw(frame.image, moment, self._labels, strip=self._strip), frame.time_s)
+        except EmofuseError as error:
+            self._writer.__exit__(type(error), error, error.__traceback__)
+            self._give_up(error)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.failure:
+            return
+        try:
+            self._writer.__exit__(kind, error, trace)
+        except EmofuseError as failure:
+            self._give_up(failure)
+
+    def _give_up(self, error: EmofuseError) -> None:
+        if self._is_all or getattr(error.__cause__, "errno", None) in _DISK_ERRORS:
+            raise error
+        self.failure = str(error)

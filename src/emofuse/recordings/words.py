@@ -85,8 +85,10 @@ def said_in(
     options: WordOptions,
     recogniser: Recogniser | None,
     on_progress: Callable[[float], None] | None = None,
+    audio_track: int | None = None,
 ) -> tuple[Transcript | None, tuple[str, ...]]:
-    """Read or recognise what is said in a recording; the notes are for people.
+    """Read or recognise what is said in a recording; the notes are for people. audio_track: that was
+    asked for.
 
     Raises TranscriptError for a file that cannot be read, MediaError for sound that cannot.
     """
@@ -94,7 +96,10 @@ def said_in(
     if file is not None:
         transcript = fitted(file, source)
     elif recogniser is not None:
-        transcript = fitted(recogniser.transcribe(task.source, on_progress), source)
+        # what a reader chooses by itself need not be told
+        is_plain = audio_track is None and source.audio_tracks in ((), (1,))
+        tracks = {} if is_plain else {"audio_tracks": source.audio_tracks}
+        transcript = fitted(recogniser.transcribe(task.source, on_progress, **tracks), source)
     else:
         transcript = None
     if transcript is not None:
