@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from emofuse.errors import MediaError, UsageError
-from emofuse.media import open_media
+from emofuse.media import network, open_media
 from emofuse.media.network import NetworkStream
 from emofuse.types import AudioBlock, Frame
 from make_media import Sound, Video, record
@@ -109,6 +109,64 @@ def test_what_is_not_there_or_no_stream_is_one_line(tmp_path: Path) -> None:
     for address in ("file:///etc/passwd", "clip.mp4", "concat:a|b"):
         with pytest.raises(UsageError, match="begins with one of rtsp"):
             NetworkStream(address)
+
+
+def leading_to(place: str, status: int = 302) -> Serve:
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        request.send_header("Location", place)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_another_host_or_port_is_not_followed(transport: Path, status: int) -> None:
+    asked: list[str] = []
+
+    def elsewhere(request: http.server.BaseHTTPRequestHandler) -> None:
+        asked.append(request.path)
+        whole(transport)(request)
+
+    with served(elsewhere) as other:
+        for place in (other, other.replace("127.0.0.1", "localhost"), other.replace("http:", "")):
+            with (
+                served(leading_to(place, status)) as url,
+                pytest.raises(MediaError, match=r"it leads to another host, '(127\.0\.0\.1|localhost):\d+'"),
+            ):
+                NetworkStream(url)
+    assert asked == []
+
+
+def test_a_redirect_on_the_same_host_is_followed(transport: Path) -> None:
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        (whole(transport) if request.path == "/there.ts?a=b" else leading_to("/there.ts?a=b"))(request)
+
+    with served(answer) as url:
+        assert len([p for p in NetworkStream(url).packets() if isinstance(p, Frame)]) == 10
+
+
+def test_redirects_without_end_are_one_line() -> None:
+    with served(leading_to("/live.ts")) as url, pytest.raises(MediaError, match="cannot read http"):
+        NetworkStream(url)
+
+
+@pytest.mark.parametrize(
+    ("place", "is_followed"),
+    [
+        ("https://camera/x", True),
+        ("http://camera:80/x", True),
+        ("http://camera:8080/x", False),
+        ("https://camera:8443/x", False),
+        ("rtsp://camera/x", False),
+        ("file:///etc/passwd", False),
+        ("http://camera.evil.example/", False),
+        ("http://camera:x/", False),
+    ],
+)
+def test_where_a_redirect_may_lead(place: str, is_followed: bool) -> None:
+    assert network._is_same_host("http://camera/live", place) == is_followed
 
 
 def test_a_playlist_cannot_make_us_read_files(talk_mp4: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -72,6 +73,42 @@ def test_the_worker_gets_the_options(serve: Serve) -> None:
         assert task["options"] == {"mode": "queue", "hop_s": 0.5, "annotate": True}
 
     serve(story, max_duration_s=9.0)
+
+
+def test_the_fields_of_a_form_are_options_too(serve: Serve) -> None:
+    async def sent(client: Client, query: str = "", **fields: str) -> Any:
+        files = {"file": ("film.mp4", recording(("task", None)))}
+        return await client.post(f"/v1/analyses{query}", files=files, data=fields)
+
+    async def task(client: Client, answer: Any) -> dict[str, Any]:
+        assert answer.status_code == 202, answer.text
+        job_id = answer.json()["id"]
+        await client.reaches(job_id, "done")
+        return dict((await client.get(f"/v1/analyses/{job_id}/results/json")).json())
+
+    async def story(client: Client) -> None:
+        whole = await task(client, await sent(client, mode="frame", hop_s="1.5", annotate="false", name="größe"))
+        assert whole["options"] == {"mode": "frame", "hop_s": 1.5, "annotate": False} and whole["name"] == "größe"
+        mixed = await task(client, await sent(client, "?mode=frame&hop_s=2", annotate="no", mode="frame", other="x"))
+        assert mixed["options"] == {"mode": "frame", "hop_s": 2.0, "annotate": False} and mixed["name"] == "film.mp4"
+        for query, field, value in (
+            ("", "mode", "x"),
+            ("", "hop_s", "nan"),
+            ("", "hop_s", "0"),
+            ("", "annotate", "7"),
+            ("", "name", "x" * 301),
+            ("", "name", "x" * 3000),
+            ("?mode=queue", "mode", "frame"),
+        ):
+            answer = await sent(client, query, **{field: value})
+            assert refusal(answer) == (422, "not_allowed") and answer.json()["error"]["message"].startswith(field)
+        body = b"".join(b'--b\r\ncontent-disposition: form-data; name="mode"\r\n\r\nframe\r\n' for _ in range(2))
+        headers = {"content-type": "multipart/form-data; boundary=b"}
+        twice = await client.post("/v1/analyses", content=body + b"--b--\r\n", headers=headers)
+        assert refusal(twice) == (422, "not_allowed") and "more than once" in twice.text
+        assert client.app.state.parts.store.ids("receiving", "queued", "running") == set()
+
+    serve(story)
 
 
 @pytest.mark.parametrize(

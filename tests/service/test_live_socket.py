@@ -25,6 +25,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from emofuse.inference import live
 from emofuse.service import live_socket, server
+from emofuse.service.errors import RefusedError
+from emofuse.service.live_messages import WordBudget
 from emofuse.service.settings import ServiceSettings
 from run_service import until
 from service_harness import in_thread
@@ -264,6 +266,55 @@ def test_connections_that_only_wait_are_not_without_end(url: str, monkeypatch: p
     monkeypatch.setattr(live_socket, "WAITING", 0)
     with connect(url), connect(url), connect(url) as third:
         assert problem(third)[0] == "busy"
+
+
+def test_connections_beyond_those_that_are_told_so_are_not_made(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may fill a buffer of a message's size before it has shown a token."""
+    monkeypatch.setattr(live_socket, "WAITING", 2)
+    with ExitStack() as clients:
+        for _ in range(4):  # two that may be live, two that wait
+            clients.enter_context(connect(url))
+        told = [clients.enter_context(connect(url)) for _ in range(2)]
+        assert [problem(client)[0] for client in told] == ["busy", "busy"]
+        monkeypatch.setattr(live_socket, "WAITING", -1)
+        with pytest.raises(InvalidStatus) as caught, connect(url):
+            pass
+    answer = caught.value.response
+    assert answer.status_code == 503 and answer.headers["retry-after"] and answer.body is not None
+    assert json.loads(answer.body)["error"]["code"] == "busy"
+
+
+def test_a_first_message_is_short_and_so_is_what_may_come_before_a_token(settings: Make) -> None:
+    with in_thread(settings(token=TOKEN)) as http:
+        url = http.replace("http", "ws") + "/v1/live"
+        with connect(url) as client:
+            client.send(json.dumps({"type": "start", "token": TOKEN, "mode": "x" * 5000}))
+            assert problem(client) == ("malformed", "the first message has at most 4000 characters", 1008)
+        with connect(url) as client, pytest.raises(ConnectionClosed):
+            client.send(bytes(4_100_000))
+            client.recv(timeout=20)
+
+
+def test_more_words_than_anybody_says_are_refused(url: str) -> None:
+    line = {"type": "line", "text": "never " * 300, "start_s": 0.0, "end_s": 1.0}
+    with session(url) as client:
+        for _ in range(5):
+            client.send(json.dumps(line))
+        code, words, closed = problem(client)
+    assert (code, closed) == ("too_large", 1008) and "100 letters a second" in words
+
+
+def test_the_words_of_a_fast_speaker_are_within_what_may_come() -> None:
+    now_s = 0.0
+    budget = WordBudget(lambda: now_s)
+    for _ in range(2000):  # 25 characters a second, each word a line of its own
+        now_s += 0.2
+        budget.take("words")
+    for _ in range(60):  # a minute's lines at once, from a transcript
+        budget.take("x" * 60)
+    with pytest.raises(RefusedError, match="more words"):
+        for _ in range(200):
+            budget.take("x")
 
 
 def test_a_client_that_never_begins(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,8 +275,11 @@ def test_the_task_is_on_no_command_line(serve: Serve) -> None:
 
 def test_a_worker_ends_with_its_service(tmp_path: Path) -> None:
     async def whole() -> int:
+        options = {"mode": "queue", "hop_s": 0.5, "annotate": True}
         task = {"folder": str(tmp_path), "name": "a", "bundle": "base", "memory_mb": 3000, "file_mb": 10}
-        worker = await process.WorkerProcess.begin({**task, "max_duration_s": 9, "max_megapixels": 9, "options": {}})
+        worker = await process.WorkerProcess.begin(
+            {**task, "max_duration_s": 9, "max_megapixels": 9, "options": options}
+        )
         os.kill(worker.pid, signal.SIGSTOP)  # it has not even begun
         stdin = worker._process.stdin
         assert stdin is not None
@@ -287,3 +290,47 @@ def test_a_worker_ends_with_its_service(tmp_path: Path) -> None:
 
     shutil.copyfile(CLIP, tmp_path / "recording")  # which takes it seconds
     assert asyncio.run(whole()) == 1
+
+
+def test_after_delete_nothing_of_a_recording_is_left_on_the_disk(serve: Serve, tmp_path: Path) -> None:
+    """Neither of its content nor of its name, be it done, running or waiting."""
+
+    def left() -> bytes:
+        return b"".join(path.read_bytes() for path in (tmp_path / "service").rglob("*") if path.is_file())
+
+    async def story(client: Client) -> None:
+        done = await client.submit(recording(("task", None), ("print", "private-words")), name="private-name.mp4")
+        await client.reaches(done, "done")
+        running = await client.submit(recording(("sleep", 60), ("print", "private-words")), name="private-name.mp4")
+        await client.reaches(running, "running")
+        waiting = await client.submit(recording(("print", "private-words")), name="private-name.mp4")
+        assert b"private-name" in left() and b"private-words" in left()
+        for job_id in (waiting, running, done):
+            assert (await client.delete(f"/v1/analyses/{job_id}")).status_code == 204
+            assert job_id.encode() not in left()
+        assert b"private" not in left()
+        assert list((tmp_path / "service" / "jobs").iterdir()) == []
+
+    serve(story)
+
+
+def test_a_folder_that_cannot_be_deleted_is_no_success_and_is_tried_again(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_SWEEP_S", 0.05)
+
+    async def story(client: Client) -> None:
+        job_id = await client.submit(recording(), name="a.mp4")
+        await client.reaches(job_id, "done")
+        with pytest.MonkeyPatch.context() as patch:
+
+            def stuck(folder: Path, ignore_errors: bool = False) -> None:
+                if not ignore_errors:
+                    raise PermissionError(13, "Permission denied", str(folder))
+
+            patch.setattr(runner.shutil, "rmtree", stuck)
+            assert (await client.delete(f"/v1/analyses/{job_id}")).status_code == 500
+        while (tmp_path / "service" / "jobs" / job_id).exists():
+            await asyncio.sleep(0.01)
+
+    serve(story)

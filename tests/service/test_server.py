@@ -103,6 +103,36 @@ def test_what_is_no_request_is_refused_as_everything_is(url: str, sent: bytes, s
     assert httpx.get(f"{url}/v1/health").status_code == 200
 
 
+CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
+PIECE = b"ff\r\n" + MATROSKA + bytes(251) + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [POST + CHUNKED + PIECE, b"zz\r\n"],
+        [POST + CHUNKED + PIECE + b"zz\r\nabc\r\n"],
+        [POST + CHUNKED + b"3\r\nabcdefg\r\n"],
+        [POST + CHUNKED + PIECE + b"0\r\nno header\r\n\r\n"],
+        [GET + CHUNKED + b"zz\r\n"],
+        [GET + CHUNKED, b"zz\r\n"],
+        [b"DELETE /v1/analyses/x HTTP/1.1\r\nhost: 127.0.0.1\r\n" + CHUNKED + b"zz\r\n"],
+    ],
+)
+def test_a_damaged_chunk_is_one_line_in_the_log(
+    url: str, caplog: pytest.LogCaptureFixture, pieces: list[bytes]
+) -> None:
+    with connected(url) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(0.1)
+        assert rest(connection).startswith(b"HTTP/1.1 ")
+    assert httpx.get(f"{url}/v1/health").json()["jobs"]["receiving"] == 0
+    assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == [
+        "Invalid HTTP request received."
+    ]
+
+
 @pytest.mark.parametrize(
     "before",
     [b"", GET + b"\r\n"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -82,12 +84,13 @@ def test_a_job_that_is_still_coming_is_not_worked_on_but_takes_its_place(store: 
 
 def test_a_job_goes_through_its_states(store: JobStore, clock: Clock) -> None:
     job_id = queued(store)
-    store.rename(job_id, "b.mp4")
+    store.describe(job_id, "b.mp4", '{"mode": "frame"}')
     store.claim()
     store.advance(job_id, 7.0)
     store.advance(job_id, 0.5)
     found = store.get(job_id)
     assert found is not None and (found.name, found.progress, found.finished_s) == ("b.mp4", 0.5, None)
+    assert found.options == '{"mode": "frame"}'
     clock.now_s = 1005.0
     store.finish(job_id, "odd")
     found = store.get(job_id)
@@ -185,3 +188,69 @@ def test_a_file_that_is_no_queue_is_refused_in_a_line(tmp_path: Path) -> None:
     path.write_bytes(b"this is no database" * 100)
     with pytest.raises(UsageError, match="cannot be used: file is not a database"):
         JobStore(path, Clock())
+
+
+def bytes_in(folder: Path) -> bytes:
+    """Return all that is in the files of a folder."""
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_was_deleted_is_in_no_file(store: JobStore, tmp_path: Path) -> None:
+    """Rows are moved between pages as others come and go; a copy that stayed behind would be found."""
+    chance = random.Random(0)
+    names: dict[str, str] = {}
+    for i in range(150):
+        name = f"private-{i}-" + "x" * chance.randrange(100)
+        job_id = store.reserve("recording", "{}", 999).id
+        store.describe(job_id, name, "{}")
+        store.enqueue(job_id)
+        names[job_id] = name
+        if i % 3 == 2:
+            gone = chance.choice(sorted(names))
+            store.delete(gone)
+            store.purge()
+            del names[gone]
+            kept = sorted(name.split("-")[1] for name in names.values())
+            found = bytes_in(tmp_path)
+            told = sorted({part.split(b"-")[0].decode() for part in found.split(b"private-")[1:]})
+            assert told == kept
+    for job_id in names:
+        store.delete(job_id)
+    store.purge()
+    assert b"private-" not in bytes_in(tmp_path)
+
+
+def test_what_a_killed_service_had_deleted_is_gone_after_the_next_start(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite"
+    code = (
+        "import os, sys; from pathlib import Path; from emofuse.service.store import JobStore\n"
+        "store = JobStore(Path(sys.argv[1]), lambda: 1.0); kept = store.reserve('kept.mp4', '{}', 9)\n"
+        "store.enqueue(kept.id); store.delete(store.reserve('private.mp4', '{}', 9).id)\n"
+        "store.reserve('private-still-coming.mp4', '{}', 9); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert b"private" in bytes_in(tmp_path)  # it was killed before it could
+    store = JobStore(path, Clock())
+    store.recover()
+    assert b"private" not in bytes_in(tmp_path) and b"kept.mp4" in bytes_in(tmp_path)
+    store.close()
+
+
+def test_a_purge_that_fails_is_made_up_for(store: JobStore, tmp_path: Path) -> None:
+    store.delete(queued(store, "private.mp4"))
+    store._base.execute("BEGIN")  # VACUUM is not possible within a transaction
+    with pytest.raises(sqlite3.OperationalError):
+        store.purge()
+    store._base.execute("COMMIT")
+    store.purge()
+    assert b"private" not in bytes_in(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no modes of files")
+def test_the_files_are_their_owners_alone(tmp_path: Path, clock: Clock) -> None:
+    (tmp_path / "jobs.sqlite").touch(0o644)
+    store = JobStore(tmp_path / "jobs.sqlite", clock)
+    queued(store)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {"jobs.sqlite": 0o600, "jobs.sqlite-wal": 0o600}
+    store.close()

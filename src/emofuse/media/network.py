@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import av
 from av.audio.frame import AudioFrame
@@ -28,6 +31,9 @@ from emofuse.types import Frame, Packet
 _OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 10.0, 5.0
 # What a stream may be fetched by. Not "file": a playlist from elsewhere must not make us read files.
 _PROTOCOLS: Final = "rtsp,rtsps,rtp,udp,tcp,tls,http,https,httpproxy,crypto,hls,rtmp,rtmps,srt"
+_MOST_REDIRECTS: Final = 5
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_PORTS: Final = {"http": 80, "https": 443}
 _SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "srt", "udp", "rtp", "tcp")
 _LISTENING: Final = ("udp", "rtp", "srt", "tcp")
 
@@ -47,17 +53,11 @@ class NetworkStream(ReadOnce):
         self.name = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
         self.stall_s = None  # FFmpeg gives up by itself
         # What the streams are is found out from two seconds of them, not FFmpeg's five: somebody is waiting.
-        options = {"protocol_whitelist": _PROTOCOLS, "analyzeduration": "2000000"}
+        # A redirect is not followed by FFmpeg, which would go to any host of the network that it names.
+        options = {"protocol_whitelist": _PROTOCOLS, "analyzeduration": "2000000", "max_redirects": "0"}
         if parts.scheme.lower().startswith("rtsp"):
             options["rtsp_transport"] = "tcp"  # over UDP lost packets smear the picture
-        try:
-            self._container: InputContainer = av.open(
-                url, "r", metadata_errors="replace", container_options=options, timeout=(open_s, read_s)
-            )
-        except LIBRARY_ERRORS as error:
-            raise MediaError(
-                f"cannot read {self.name}: {_reason(error)}", "check the address and the connection"
-            ) from None
+        self._container = self._open(url, options, (open_s, read_s))
         self._video = self._first_film()
         self._audio = self._first_sound() if has_audio else None
         self.has_audio = self._audio is not None
@@ -74,6 +74,25 @@ class NetworkStream(ReadOnce):
         tracks = sorted(_tracks.sound_tracks(self._container), key=lambda track: (track.is_aside, not track.is_default))
         streams = [self._container.streams[track.index] for track in tracks]
         return next((stream for stream in streams if isinstance(stream, AudioStream)), None)
+
+    def _open(self, url: str, options: dict[str, str], timeout: tuple[float, float]) -> InputContainer:
+        """Open an address, or where it leads on the same host. Raises MediaError where nothing can be had from it."""
+        for _ in range(_MOST_REDIRECTS + 1):
+            try:
+                return av.open(url, "r", metadata_errors="replace", container_options=options, timeout=timeout)
+            except LIBRARY_ERRORS as error:
+                problem = f"cannot read {self.name}: {_reason(error)}"
+            target = redirect_of(url, timeout[0])
+            if target is None:
+                break
+            if not _is_same_host(url, target):
+                host = urlsplit(target).netloc.rpartition("@")[2]
+                raise MediaError(
+                    f"cannot read {self.name}: it leads to another host, {host!r}",
+                    "name the address there, if you trust it",
+                )
+            url = target
+        raise MediaError(problem, "check the address and the connection")
 
     def _read(self) -> Iterator[Packet]:
         """Time 0 is the first picture or sound that came."""
@@ -148,6 +167,44 @@ class _Decoded:
                 yield from self._sound.push(_sound.to_mono(frame, self._mixer), frame.sample_rate, time_s)
             elif self._upright is not None:
                 yield Frame(self._upright(frame), shown.time_s(stated_s, 0.04))
+
+
+def redirect_of(url: str, timeout_s: float) -> str | None:
+    """Ask an address of the web where it leads; None where it leads nowhere, or is none of the web."""
+    parts = urlsplit(url)
+    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+    kind = kinds.get(parts.scheme.lower())
+    if kind is None:
+        return None
+    headers = {"User-Agent": "emofuse", "Connection": "close"}
+    if parts.username is not None:
+        secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = "Basic " + base64.b64encode(secret.encode()).decode()
+    try:
+        connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
+        with closing(connection):
+            connection.request("GET", f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}", headers=headers)
+            answer = connection.getresponse()
+            place = answer.getheader("Location")
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    if answer.status not in _REDIRECTS or not place:
+        return None
+    target = urlsplit(urljoin(url, place))
+    if "@" in parts.netloc and "@" not in target.netloc:
+        target = target._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{target.netloc}")
+    return str(target.geturl())
+
+
+def _is_same_host(url: str, target: str) -> bool:
+    """Whether a redirect stays with the host and the port, or goes from its port of HTTP to that of HTTPS."""
+    try:
+        a, b = urlsplit(url), urlsplit(target)
+        ports = (a.port or _PORTS.get(a.scheme.lower()), b.port or _PORTS.get(b.scheme.lower()))
+    except ValueError:
+        return False
+    stays = ports[0] == ports[1] and a.scheme.lower() == b.scheme.lower()
+    return a.hostname == b.hostname and (stays or ports == (_PORTS["http"], _PORTS["https"]))
 
 
 def _reason(error: Exception) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
-import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import ClientDisconnect
 
 from emofuse import __version__
@@ -28,6 +28,17 @@ from emofuse.service.store import Job, JobStore, QueueFullError
 from emofuse.service.uploads import FIELD, check_stated, receive, shown_name
 
 _DEFAULTS: Final = AnalyzerSettings()
+
+
+class SubmitOptions(BaseModel):
+    """What may be said of a recording, in the address or in the fields of a form."""
+
+    name: str | None = Field(None, max_length=300)
+    mode: Mode = _DEFAULTS.mode
+    hop_s: float = Field(_DEFAULTS.hop_s, ge=0.05, le=60, allow_inf_nan=False)
+    annotate: bool = True
+
+
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -38,7 +49,13 @@ _BODY: Final[dict[str, Any]] = {
                 "schema": {
                     "type": "object",
                     "required": [FIELD],
-                    "properties": {FIELD: {"type": "string", "format": "binary"}},
+                    "properties": {
+                        FIELD: {"type": "string", "format": "binary"},
+                        **{
+                            name: {key: value for key, value in property.items() if key != "title"}
+                            for name, property in SubmitOptions.model_json_schema()["properties"].items()
+                        },
+                    },
                 }
             },
         },
@@ -97,10 +114,13 @@ async def submit(
     hop_s: Annotated[float, Query(ge=0.05, le=60, description="Seconds between moments.")] = _DEFAULTS.hop_s,
     annotate: Annotated[bool, Query(description="Also make the video with boxes and labels.")] = True,
 ) -> Analysis:
-    """Take a recording of any common format and answer with an id at once: the analysis is in a queue."""
+    """Take a recording of any common format and answer with an id at once: the analysis is in a queue.
+
+    A form may have the options as fields, too.
+    """
     parts = parts_of(request)
     try:
-        job = await _take(parts, request, name, {"mode": mode, "hop_s": hop_s, "annotate": annotate})
+        job = await _take(parts, request, SubmitOptions(name=name, mode=mode, hop_s=hop_s, annotate=annotate))
     except RefusedError as error:
         parts.metrics.uploads.labels(error.code).inc()
         raise
@@ -109,22 +129,20 @@ async def submit(
     return _described(parts, job)
 
 
-async def _take(parts: Parts, request: Request, name: str | None, options: dict[str, Any]) -> Job:
+async def _take(parts: Parts, request: Request, options: SubmitOptions) -> Job:
     check_stated(request.headers.get("content-length"), parts.settings)
     with _room():
         try:
-            job = parts.runner.reserve(shown_name(name), json.dumps(options))
+            job = parts.runner.reserve(shown_name(options.name), _for_worker(options))
         except QueueFullError:
             message = "the queue is full; come back later"
             raise RefusedError(429, "queue_full", message, parts.runner.wait_s()) from None
-        folder = parts.runner.folder(job.id)
         try:
-            (folder / RESULTS).mkdir(parents=True)
+            recording = parts.runner.make_folders(job.id) / RECORDING
             kind = request.headers.get("content-type", "")
-            given = await receive(request.stream(), kind, folder / RECORDING, parts.settings)
-            if not name and given:
-                parts.store.rename(job.id, shown_name(given))
-            parts.runner.enqueue(job.id)
+            given = await receive(request.stream(), kind, recording, parts.settings, SubmitOptions.model_fields)
+            options = _joined(options, set(request.query_params), given.fields)
+            parts.runner.enqueue(job.id, shown_name(options.name or given.name), _for_worker(options))
         except ClientDisconnect:
             await parts.runner.delete(job.id)
             raise RefusedError(400, "cut_off", "the upload was cut off") from None
@@ -132,6 +150,24 @@ async def _take(parts: Parts, request: Request, name: str | None, options: dict[
             await parts.runner.delete(job.id)
             raise
         return _job(parts, job.id)
+
+
+def _joined(options: SubmitOptions, in_address: Collection[str], fields: Mapping[str, str]) -> SubmitOptions:
+    """Add the fields of a form to the options in the address. Raises RefusedError where they are not allowed."""
+    try:
+        given = SubmitOptions.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RefusedError(422, "not_allowed", f"{where}: {first['msg']}") from None
+    both = [name for name in fields if name in in_address and getattr(given, name) != getattr(options, name)]
+    if both:
+        raise RefusedError(422, "not_allowed", f"{both[0]}: the address says otherwise than the form")
+    return options.model_copy(update={name: getattr(given, name) for name in fields})
+
+
+def _for_worker(options: SubmitOptions) -> str:
+    return options.model_dump_json(exclude={"name"})
 
 
 @contextmanager

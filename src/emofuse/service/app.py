@@ -17,14 +17,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
 from emofuse import __version__
-from emofuse.atomic import make_folder
-from emofuse.errors import UsageError
 from emofuse.service import api
 from emofuse.service.errors import RefusedError
 from emofuse.service.guard import OPEN, Guard
 from emofuse.service.live_socket import router as live_router
 from emofuse.service.metrics import Metrics
-from emofuse.service.runner import Runner
+from emofuse.service.private import claim_folder
+from emofuse.service.runner import JOBS, Runner
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import JobStore
 
@@ -89,12 +88,11 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
 
 def open_store(folder: Path) -> JobStore:
-    """Open the queue in a service's folder. Raises UsageError where another service has it, or it cannot be written."""
-    make_folder(folder.parent)
-    try:
-        folder.mkdir(exist_ok=True, mode=0o700)  # other people's recordings are in it
-    except OSError as error:
-        raise UsageError(f"cannot make the folder {folder}: {error.strerror}", "choose another --folder") from error
+    """Open the queue in a service's folder, which is its owner's alone: other people's recordings are in it.
+
+    Raises UsageError where another service has it, it cannot be kept from others, or it cannot be written.
+    """
+    claim_folder(folder, (JOBS, QUEUE, f"{QUEUE}-wal", f"{QUEUE}-shm", f"{QUEUE}-journal"))
     return JobStore(folder / QUEUE, time.time)
 
 

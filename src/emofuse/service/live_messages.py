@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -10,6 +12,10 @@ from emofuse.inference.analyzer import AnalyzerSettings, Mode
 from emofuse.service.errors import RefusedError
 from emofuse.service.packets import malformed
 
+FIRST_CHARACTERS: Final = 4000  # of the first message, whose sender has shown no token yet
+WORDS_PER_S: Final = 100.0  # characters of lines; people speak 10 to 25 a second
+WORDS_AHEAD: Final = 6000  # characters that may come at once: what is said in minutes
+_LEAST_LINE: Final = 20  # what the shortest line counts as: each is a piece of work
 _T = TypeVar("_T")
 _DEFAULTS: Final = AnalyzerSettings()
 
@@ -58,8 +64,32 @@ _LATER: Final[TypeAdapter[Said | Alive | Stop]] = TypeAdapter(
 )
 
 
+class WordBudget:
+    """How much may be sent as lines: somewhat more than anybody says in the time. clock: seconds that grow.
+
+    Example:
+        >>> budget = WordBudget(clock=lambda: 0.0)
+        >>> budget.take("I am fine")  # a line within it is nothing to speak of
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._left, self._as_of_s = float(WORDS_AHEAD), clock()
+
+    def take(self, text: str) -> None:
+        """Spend what a line costs. Raises RefusedError where more has come than can have been said."""
+        now_s = self._clock()
+        self._left = min(self._left + WORDS_PER_S * (now_s - self._as_of_s), WORDS_AHEAD)
+        self._as_of_s = now_s
+        self._left -= max(len(text), _LEAST_LINE)
+        if self._left < 0:
+            raise RefusedError(413, "too_large", f"more words than are said: over {WORDS_PER_S:g} letters a second")
+
+
 def first_message(text: str | None) -> Start:
     """Read the first message. Raises RefusedError where it is none; None: it was not text."""
+    if text is not None and len(text) > FIRST_CHARACTERS:
+        raise malformed(f"the first message has at most {FIRST_CHARACTERS} characters")
     return _parsed(_FIRST, text)
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from fastapi.responses import JSONResponse
 
 from emofuse.errors import EmofuseError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
@@ -21,7 +22,7 @@ from emofuse.inference.smoothing import Smoother
 from emofuse.service.api import Parts
 from emofuse.service.errors import RefusedError
 from emofuse.service.guard import is_token
-from emofuse.service.live_messages import Said, Start, Stop, first_message, later_message
+from emofuse.service.live_messages import Said, Start, Stop, WordBudget, first_message, later_message
 from emofuse.service.packets import PacketReader
 from emofuse.timeline_json import moment_json
 from emofuse.types import Json, Line, Packet
@@ -30,11 +31,14 @@ from emofuse.wording import counted
 START_S: Final = 10.0  # in which the first message has to come
 SILENT_S: Final = 30.0  # without a message: nobody is there
 UNREAD_S: Final = 20.0  # in which a client has to take a message
-WAITING: Final = 50  # connections that may be there beside those that are live
+# Connections that may be there beside those that are live, to show their token and begin. As many again are told that
+# there are too many, and further ones are not made: each may fill a buffer of the size of a message.
+WAITING: Final = 16
 MOST_PER_S: Final = 250.0  # messages; a client that sends more is read no faster
 BURST_S: Final = 2.0
 NORMAL, POLICY, BROKEN, LATER = 1000, 1008, 1011, 1013  # RFC 6455, 7.4.1, and its registry
 _CODES: Final = {429: LATER, 500: BROKEN}
+_TOO_MANY: Final = "too many connections wait; come back later"
 _log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1")
 
@@ -43,9 +47,13 @@ router = APIRouter(prefix="/v1")
 async def live(socket: WebSocket) -> None:
     """Analyse what a client sends. What it does wrong is told to it before the connection is ended."""
     parts: Parts = socket.app.state.parts
-    await socket.accept()
+    if parts.n_sockets >= parts.settings.max_live + 2 * WAITING + 1:
+        full = RefusedError(503, "busy", _TOO_MANY, 5.0)
+        await socket.send_denial_response(JSONResponse(full.body(), full.status, full.headers()))
+        return
     parts.n_sockets += 1
     try:
+        await socket.accept()
         with suppress(WebSocketDisconnect):  # a client may leave at any time
             refusal = await _served(socket, parts)
             if refusal is not None:
@@ -81,7 +89,7 @@ async def _started(socket: WebSocket, parts: Parts) -> Start:
     """Wait for the first message. Raises RefusedError where it does not come, or the client may not be served."""
     s = parts.settings
     if parts.n_sockets > s.max_live + WAITING:
-        raise RefusedError(429, "busy", "too many connections wait; come back later")
+        raise RefusedError(429, "busy", _TOO_MANY)
     message = await _next(socket, START_S, f'no {{"type": "start"}} came within {START_S:g} s')
     start = first_message(message.get("text"))
     if s.token is not None and not is_token(start.token, s.token):
@@ -182,6 +190,7 @@ async def _receive(
     """Hand on what comes, until the client says stop or leaves. Raises RefusedError for what cannot be."""
     until_s = time.monotonic() + longest_s
     due_s = 0.0  # when the next message is early no more
+    words = WordBudget()
     while (now_s := time.monotonic()) < until_s:
         due_s = max(due_s, now_s - BURST_S) + 1.0 / MOST_PER_S
         await asyncio.sleep(max(due_s - now_s, 0.0))
@@ -197,6 +206,7 @@ async def _receive(
             return
         if isinstance(said, Said):
             reader.check_time(said.end_s)
+            words.take(said.text)
             source.put(Line(said.text, said.start_s, said.end_s))
     raise RefusedError(429, "too_long", f"a live session may last {longest_s:g} s")
 

@@ -13,10 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from emofuse.service.private import private_folder
 from emofuse.service.process import WorkerProcess
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import MOST_ATTEMPTS, Job, JobStore
 
+JOBS: Final = "jobs"
 RESULTS: Final = "results"
 RECORDING: Final = "recording"
 _RETRY_S: Final = 2.0  # until the store is asked again, when its disk is full
@@ -41,17 +43,13 @@ class Runner:
 
     def folder(self, job_id: str) -> Path:
         """Return where a job's recording and results are."""
-        return self._settings.folder / "jobs" / job_id
+        return self._settings.folder / JOBS / job_id
 
     def start(self) -> None:
         """Put right what an earlier service left, and begin to work."""
         self._store.recover()
-        jobs = self._settings.folder / "jobs"
-        jobs.mkdir(parents=True, exist_ok=True)
-        known = self._store.ids()
-        for left in jobs.iterdir():
-            if left.name not in known:
-                shutil.rmtree(left, ignore_errors=True)
+        private_folder(self._settings.folder / JOBS)
+        self._drop_strays()
         for job_id in self._store.ids("done", "failed"):
             self._drop_recording(job_id)
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._settings.workers)]
@@ -69,8 +67,15 @@ class Runner:
         self._arriving.add(job.id)
         return job
 
-    def enqueue(self, job_id: str) -> None:
+    def make_folders(self, job_id: str) -> Path:
+        """Make the folders of a job, for its owner alone; return the one that the recording goes into."""
+        folder = private_folder(self.folder(job_id))
+        private_folder(folder / RESULTS)
+        return folder
+
+    def enqueue(self, job_id: str, name: str, options: str) -> None:
         """Let a job whose recording is whole wait for its turn."""
+        self._store.describe(job_id, name, options)
         self._store.enqueue(job_id)
         self._arriving.discard(job_id)
         self._wake.set()
@@ -80,7 +85,16 @@ class Runner:
         return max(1.0, self._mean_s / self._settings.workers)
 
     async def delete(self, job_id: str) -> None:
-        """Forget a job, its recording and its results, and stop it where it runs."""
+        """Forget a job, its recording and its results, and stop it where it runs: nothing of it stays on the disk.
+
+        Raises:
+            OSError: Something of it could not be deleted; it is tried again from time to time.
+            sqlite3.Error: The queue could not be written; that is, too.
+        """
+        await self._forget(job_id)
+        self._store.purge()
+
+    async def _forget(self, job_id: str) -> None:
         self._arriving.discard(job_id)
         try:
             self._store.delete(job_id)
@@ -88,7 +102,7 @@ class Runner:
             process = self._processes.get(job_id)
             if process is not None:
                 await process.end()
-            await asyncio.to_thread(shutil.rmtree, self.folder(job_id), ignore_errors=True)
+            await asyncio.to_thread(_remove, self.folder(job_id))
 
     async def _work(self) -> None:
         while True:
@@ -134,7 +148,7 @@ class Runner:
         s = self._settings
         results = self.folder(job.id) / RESULTS
         await asyncio.to_thread(shutil.rmtree, results, ignore_errors=True)  # of an attempt that was killed
-        results.mkdir(parents=True)
+        self.make_folders(job.id)
         process = await WorkerProcess.begin(_task(job, self.folder(job.id), s))
         self._processes[job.id] = process
         try:
@@ -189,13 +203,22 @@ class Runner:
             pause_s = min(_SWEEP_S, keep_s)
             try:
                 for job_id in (*self._store.expired(keep_s), *(self._store.ids("receiving") - self._arriving)):
-                    await self.delete(job_id)
+                    await self._forget(job_id)
+                self._store.purge()
+                self._drop_strays()
                 due_s = self._store.next_expiry_in_s(keep_s)
                 pause_s = pause_s if due_s is None else min(pause_s, max(due_s, 0.02))
-            except sqlite3.Error:
+            except (sqlite3.Error, OSError):
                 _log.exception("the queue cannot be swept")
                 pause_s = _RETRY_S
             await asyncio.sleep(pause_s)
+
+    def _drop_strays(self) -> None:
+        """Delete the folders of jobs that are no more."""
+        known = self._store.ids()
+        for left in (self._settings.folder / JOBS).iterdir():
+            if left.name not in known:
+                shutil.rmtree(left, ignore_errors=True)
 
     def _drop_recording(self, job_id: str) -> None:
         (self.folder(job_id) / RECORDING).unlink(missing_ok=True)
@@ -212,6 +235,13 @@ def _task(job: Job, folder: Path, settings: ServiceSettings) -> dict[str, Any]:
         "max_megapixels": settings.max_megapixels,
         "options": json.loads(job.options),
     }
+
+
+def _remove(folder: Path) -> None:
+    """Delete a folder and all in it. Raises OSError where something stays."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():  # say what it was that could not be deleted
+        shutil.rmtree(folder)
 
 
 def _nothing() -> None:

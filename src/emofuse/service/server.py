@@ -75,7 +75,7 @@ def make_server(settings: ServiceSettings, on_start: Callable[[], None]) -> uvic
         create_app(settings),
         http=ImpatientHttp,
         ws=ImpatientSocket,
-        ws_max_size=2 * MOST_BYTES,  # up to this, the client is told in words
+        ws_max_size=MOST_BYTES + 65_536,  # up to this, the client is told in words
         ws_per_message_deflate=False,  # pictures do not get smaller
         access_log=False,  # it would hold what people call their recordings
         timeout_keep_alive=_KEEP_ALIVE_S,
@@ -181,6 +181,9 @@ class ImpatientHttp(_Unread, H11Protocol):
         status = h11.Response(status_code=refusal.status, headers=list(headers.items()))
         for event in (status, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
+        if self.cycle is not None:  # the request that this body is of: what is answered to it now goes nowhere
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         self.transport.close()
 
     def _watch(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final, Literal
@@ -52,11 +54,15 @@ CREATE TABLE IF NOT EXISTS jobs (
 class JobStore:
     """Every change is committed when the method returns. clock: seconds of the epoch. Of one thread.
 
+    The file and its journal are for their owner's eyes alone. A job that was deleted is in neither after `purge`.
+
     The file belongs to one store at a time: another raises UsageError, as does a file that is none of ours.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self._is_purged = False
+        _make_private(path)
         self._base = sqlite3.connect(path, timeout=_LOCK_S, isolation_level=None)
         try:
             self._base.execute("PRAGMA locking_mode=EXCLUSIVE")  # let go of when the process ends, however it ends
@@ -64,6 +70,8 @@ class JobStore:
             self._base.execute(
                 "PRAGMA synchronous=NORMAL"
             )  # outlives the process; a power cut may cost the last change
+            self._base.execute("PRAGMA secure_delete=ON")  # zeros in place of what is deleted
+            self._base.execute("PRAGMA temp_store=MEMORY")  # else VACUUM writes a copy into a folder of the system's
             self._base.execute(_TABLE)
         except sqlite3.Error as error:
             self._base.close()
@@ -98,9 +106,9 @@ class JobStore:
             (0 if is_counted else 1, job_id),
         )
 
-    def rename(self, job_id: str, name: str) -> None:
-        """Change what a job is called."""
-        self._base.execute("UPDATE jobs SET name = ? WHERE id = ?", (name, job_id))
+    def describe(self, job_id: str, name: str, options: str) -> None:
+        """Change what a job is called, and its options."""
+        self._base.execute("UPDATE jobs SET name = ?, options = ? WHERE id = ?", (name, options, job_id))
 
     def claim(self) -> Job | None:
         """Start the job that has waited longest; None where none waits."""
@@ -144,8 +152,25 @@ class JobStore:
         return int(n)
 
     def delete(self, job_id: str) -> bool:
-        """Forget a job; return whether there was one."""
+        """Forget a job; return whether there was one. Its name is on the disk until `purge`."""
+        self._is_purged = False
         return self._base.execute("DELETE FROM jobs WHERE id = ?", (job_id,)).rowcount > 0
+
+    def purge(self) -> None:
+        """Take what deleted jobs left out of the file and its journal.
+
+        secure_delete alone leaves the copies that SQLite makes when it moves a row to another page, and the journal.
+
+        Raises:
+            sqlite3.Error: The disk is full, for example; the next call tries again.
+        """
+        if self._is_purged:
+            return
+        self._base.execute("VACUUM")
+        (is_busy, _, _) = self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise sqlite3.OperationalError("the journal is in use")
+        self._is_purged = True
 
     def ids(self, *states: State) -> set[str]:
         """Return the ids of the jobs in these states, of all where none is named."""
@@ -174,7 +199,8 @@ class JobStore:
     def recover(self) -> None:
         """Put right what a service that was killed left: what ran waits again, what was being received is forgotten.
 
-        A job that was running MOST_ATTEMPTS times when the service ended is failed: it may be what ended it.
+        A job that was running MOST_ATTEMPTS times when the service ended is failed: it may be what ended it. What was
+        deleted just before leaves the file now.
         """
         self._base.execute("DELETE FROM jobs WHERE state = 'receiving'")
         given_up = self._base.execute(
@@ -183,3 +209,11 @@ class JobStore:
         for (job_id,) in given_up:
             self.fail(job_id, "interrupted", f"the service ended {MOST_ATTEMPTS} times while it was working on this")
         self._base.execute("UPDATE jobs SET state = 'queued', progress = 0 WHERE state = 'running'")
+        self.purge()
+
+
+def _make_private(path: Path) -> None:
+    """Make a file that its owner alone may read; SQLite gives the journals beside it the same mode."""
+    with suppress(FileExistsError):  # and not opened: to close it would let go of the lock of another store on it
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    path.chmod(0o600)

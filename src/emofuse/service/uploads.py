@@ -6,7 +6,8 @@ import asyncio
 import re
 import time
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -14,30 +15,52 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from emofuse.service.errors import RefusedError
+from emofuse.service.private import private_file
 from emofuse.service.settings import MEGABYTE, ServiceSettings
 
 FIELD: Final = "file"  # of a form
 _HEAD: Final = 512  # bytes that a container is known by
 _BATCH: Final = 1 << 20  # bytes that are written at once
 _FORM_BYTES: Final = 4096  # that a form may have beside its file
+_LONGEST_FIELD: Final = 1200  # bytes of a field that is no file: a name of 300 characters
 _LONGEST_NAME: Final = 120
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came with a recording. name: of the file, where a form gives one; fields: the form's others, by name."""
+
+    name: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
 async def receive(
-    chunks: AsyncIterator[bytes], content_type: str, target: Path, settings: ServiceSettings
-) -> str | None:
+    chunks: AsyncIterator[bytes], content_type: str, target: Path, settings: ServiceSettings, wanted: Collection[str]
+) -> Received:
     """Write the body of a request to `target`: the body itself, or the field "file" of a multipart form.
 
-    Returns the name that a form gives the file. Raises RefusedError for a body that is too large, too slow, empty, no
-    form although it says so, or no recording by its first bytes; `target` is gone then.
+    Args:
+        chunks: The body as it comes.
+        content_type: As the request states it.
+        target: The file to write, for its owner alone.
+        settings: How large and how slow a body may be.
+        wanted: The names of a form's other fields that are kept.
+
+    Returns:
+        What a form says beside its file.
+
+    Raises:
+        RefusedError: The body is too large, too slow, empty, no form although it says so, or no recording by its first
+            bytes; `target` is gone then.
     """
     sink = _Sink(settings)
     kind, parameters = parse_options_header(content_type)
-    form = _Form(sink, parameters.get(b"boundary", b"")) if kind == b"multipart/form-data" else None
+    is_form = kind == b"multipart/form-data"
+    form = _Form(sink, parameters.get(b"boundary", b""), wanted) if is_form else None
     most = most_bytes(settings) + (_FORM_BYTES if form is not None else 0)
     n_bytes = 0
     try:
-        with target.open("wb") as file:
+        with private_file(target) as file:
             async for chunk in _in_time(chunks, settings):
                 n_bytes += len(chunk)
                 if n_bytes > most:
@@ -52,7 +75,7 @@ async def receive(
                 form.end()
             sink.end()
             await asyncio.to_thread(file.write, sink.hand_over())
-        return None if form is None else form.name
+        return Received() if form is None else Received(form.name, form.fields)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
@@ -118,13 +141,16 @@ class _Sink:
 
 
 class _Form:
-    """Finds the one file of a multipart form (RFC 7578)."""
+    """Finds the one file of a multipart form (RFC 7578), and those of its other fields that are wanted."""
 
-    def __init__(self, sink: _Sink, boundary: bytes) -> None:
+    def __init__(self, sink: _Sink, boundary: bytes, wanted: Collection[str]) -> None:
         if not boundary:
             raise RefusedError(400, "bad_form", "the form's content type names no boundary")
         self.name: str | None = None
+        self.fields: dict[str, str] = {}
         self._sink = sink
+        self._wanted = wanted
+        self._kept: tuple[str, bytes] | None = None  # the field that is being read
         self._field, self._value, self._disposition = b"", b"", b""
         self._is_file = self._was_file = self._is_whole = False
         try:
@@ -137,6 +163,7 @@ class _Form:
                     "on_header_end": self._header_end,
                     "on_headers_finished": self._headers_finished,
                     "on_part_data": self._data,
+                    "on_part_end": self._part_end,
                     "on_end": self._end,
                 },
             )
@@ -156,7 +183,7 @@ class _Form:
             raise RefusedError(400, "cut_off", "the form was cut off: its last boundary is missing")
 
     def _begin(self) -> None:
-        self._disposition, self._is_file = b"", False
+        self._disposition, self._is_file, self._kept = b"", False, None
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
         self._field += data[start:end]
@@ -179,6 +206,8 @@ class _Form:
         # as latin-1, which parse_options_header makes bytes of again
         _, parameters = parse_options_header(self._disposition.decode("latin-1"))
         if parameters.get(b"name") != FIELD.encode() or b"filename" not in parameters:
+            name = parameters.get(b"name", b"").decode("utf-8", "replace")
+            self._kept = (name, b"") if name in self._wanted else None
             return
         if self._was_file:
             raise RefusedError(400, "bad_form", "the form has more than one file; send one recording at a time")
@@ -188,6 +217,19 @@ class _Form:
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._is_file:
             self._sink.take(data[start:end])
+        elif self._kept is not None:
+            name, value = self._kept
+            self._kept = name, value + data[start:end]
+            if len(self._kept[1]) > _LONGEST_FIELD:
+                raise RefusedError(422, "not_allowed", f"{name}: a field has at most {_LONGEST_FIELD} bytes")
+
+    def _part_end(self) -> None:
+        if self._kept is None:
+            return
+        name, value = self._kept
+        if name in self.fields:
+            raise RefusedError(422, "not_allowed", f"{name}: it is in the form more than once")
+        self.fields[name] = value.decode("utf-8", "replace")
 
     def _end(self) -> None:
         self._is_whole = True

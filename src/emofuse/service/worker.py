@@ -33,6 +33,7 @@ def main() -> None:
     """Do what standard input says."""
     task: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_service, daemon=True).start()
+    os.umask(0o077)  # what it writes is for its owner alone
     _set_limits(task["memory_mb"], task["file_mb"])
     try:
         _tell(code="", message=_shown("; ".join(_analyze(task)), task))
