@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Final, get_args
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from emofuse.card import InputSpec
+from emofuse.cli import bundle_fit
 from emofuse.cli.console import OUT, note
 from emofuse.emotions import BASE, LABEL_SETS
 from emofuse.errors import UsageError
@@ -24,10 +25,8 @@ from emofuse.inference.bundle import (
     load_bundle,
     load_network,
 )
-from emofuse.inference.compose import Part, common_labels, compose
+from emofuse.inference.compose import MODALITIES, Part, common_labels, compose, parts_of_bundle
 from emofuse.inference.trial import HubTrial, try_bundle, try_hub_text
-
-MODALITIES: Final[tuple[BundleModality, ...]] = get_args(BundleModality)
 
 app = typer.Typer(
     name="bundle",
@@ -35,6 +34,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+
+
+app.command("fit")(bundle_fit.fit)
 
 
 @app.command("make")
@@ -105,15 +107,6 @@ def _parts(given: Mapping[BundleModality, Path], base: Bundle | None) -> dict[Bu
     parts = {} if base is None else parts_of_bundle(base)
     parts |= {modality: Part(file) for modality, file in given.items()}
     return {modality: parts[modality] for modality in MODALITIES if modality in parts}
-
-
-def parts_of_bundle(bundle: Bundle) -> dict[BundleModality, Part]:
-    """Return the networks of a bundle with their settings, to make another one of."""
-    settings = bundle.manifest.modalities
-    return {
-        m: Part(network.path, settings[m].temperature, settings[m].weight, settings[m].prior)
-        for m, network in bundle.networks.items()
-    }
 
 
 @app.command("check")

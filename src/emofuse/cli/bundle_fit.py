@@ -10,12 +10,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from emofuse.cli.bundle import MODALITIES, parts_of_bundle
 from emofuse.cli.console import OUT
 from emofuse.cli.train import need_torch
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import MANIFEST, Bundle, BundleModality, load_bundle
-from emofuse.inference.compose import compose
+from emofuse.inference.compose import MODALITIES, compose, parts_of_bundle
 
 if TYPE_CHECKING:
     from emofuse.evaluation.bundle_fit import Calibration, Check, Examples

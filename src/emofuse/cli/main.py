@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Final
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Final
 
 import typer
 
 from emofuse import __version__
-from emofuse.cli import analyze, bundle, bundle_fit, compare, corpus, demo, evaluate, features, info, live, serve, train
 from emofuse.cli.console import ERR, complain
+from emofuse.cli.lazy import LazyGroup
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.processes import TERMINATED, stop_when_terminated
 
+
+class _Commands(LazyGroup):
+    places: ClassVar[Mapping[str, str]] = {
+        "analyze": "emofuse.cli.analyze:analyze",
+        "demo": "emofuse.cli.demo:demo",
+        "live": "emofuse.cli.live:live",
+        "serve": "emofuse.cli.serve:serve",
+        "info": "emofuse.cli.info:info",
+        "train": "emofuse.cli.train:train",
+        "export": "emofuse.cli.train:export",
+        "evaluate": "emofuse.cli.evaluate:evaluate",
+        "compare": "emofuse.cli.compare:compare",
+        "bundle": "emofuse.cli.bundle:app",
+        "corpus": "emofuse.cli.corpus:app",
+        "features": "emofuse.cli.features:app",
+    }
+
+
 app = typer.Typer(
     name="emofuse",
+    cls=_Commands,
     help="Emotion from face, voice and words on video.",
     no_args_is_help=True,
     add_completion=False,
@@ -39,21 +59,6 @@ def _main(
     ] = False,
 ) -> None:
     """Emotion from face, voice and words on video."""
-
-
-app.command("analyze")(analyze.analyze)
-app.command("demo")(demo.demo)
-app.command("live")(live.live)
-app.command("serve")(serve.serve)
-app.command("info")(info.info)
-app.command("train")(train.train)
-app.command("export")(train.export)
-app.command("evaluate")(evaluate.evaluate)
-app.command("compare")(compare.compare)
-bundle.app.command("fit")(bundle_fit.fit)
-app.add_typer(bundle.app, name="bundle")
-app.add_typer(corpus.app, name="corpus")
-app.add_typer(features.app, name="features")
 
 
 def run(arguments: list[str] | None = None) -> None:

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from emofuse import __version__
 from emofuse.atomic import make_folder
@@ -29,6 +29,7 @@ from emofuse.inference.bundle import (
 from emofuse.staging import StagedPath
 
 PAGE: Final = "card.md"
+MODALITIES: Final[tuple[BundleModality, ...]] = get_args(BundleModality)
 _FUSIONS: Final = {
     "linear": "The modalities' calibrated probabilities are averaged, each with its weight times the quality of its "
     "input.",
@@ -89,6 +90,15 @@ def compose(
     finally:
         if staged is not None:
             staged.discard()
+
+
+def parts_of_bundle(bundle: Bundle) -> dict[BundleModality, Part]:
+    """Return the networks of a bundle with their settings, to make another one of."""
+    settings = bundle.manifest.modalities
+    return {
+        m: Part(network.path, settings[m].temperature, settings[m].weight, settings[m].prior)
+        for m, network in bundle.networks.items()
+    }
 
 
 def common_labels(cards: Sequence[ModelCard], first_choice: Sequence[str] = BASE) -> tuple[str, ...]:
