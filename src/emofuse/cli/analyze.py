@@ -70,7 +70,7 @@ def analyze(
     Exit code: 0 all done, 1 some inputs failed, 2 wrong usage, 3 nothing could be analysed.
     """
     wanted = parse_formats(formats)
-    settings = AnalyzerSettings.checked(mode=mode, hop_s=hop_s)
+    settings = AnalyzerSettings(mode=mode, hop_s=hop_s)
     plan = make_plan(inputs, out, wanted)
     words = plan_words(plan.tasks, wanted, transcript, asr, asr_model, asr_language, text_model, device)
     options = Options(wanted, settings, bundle, device, words, SmoothingSettings() if smooth else None)

@@ -1,5 +1,6 @@
 """Recordings in and out: decoding to frames and sound, and encoding an MP4 with the original sound."""
 
+from emofuse.media._levels import Mixer
 from emofuse.media._sound import MonoSound
 from emofuse.media._tracks import SpeechMeasure
 from emofuse.media.reader import AUDIO_RATE_HZ, STANDING_S, MediaReader, open_media, picture_size, probe
@@ -9,6 +10,7 @@ __all__ = [
     "AUDIO_RATE_HZ",
     "STANDING_S",
     "MediaReader",
+    "Mixer",
     "MonoSound",
     "SpeechMeasure",
     "VideoWriter",
