@@ -63,7 +63,10 @@ def _usage_error(settings: type[BaseModel], error: ValidationError) -> UsageErro
     said = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if not place:  # several that do not go together
         return UsageError(said)
-    return UsageError(f"{name}: {said[:1].lower()}{said[1:]}, not {shown(first.get('input'))}")
+    field = settings.model_fields.get(place[0])
+    is_secret = field is not None and not field.repr
+    given = "what was given" if is_secret else shown(first.get("input"))
+    return UsageError(f"{name}: {said[:1].lower()}{said[1:]}, not {given}")
 
 
 # TOML has no null, so the word stands for it
