@@ -31,6 +31,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def corpora() -> Path:
+    """Return the folder of the real corpora, or skip the test."""
+    folder = os.environ.get("EMOFUSE_DATA")
+    if not folder:
+        pytest.skip("EMOFUSE_DATA names no folder with the corpora")
+    return Path(folder)
+
+
 @pytest.fixture(scope="session")
 def media_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder that the session's recordings are made in."""

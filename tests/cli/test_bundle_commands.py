@@ -344,3 +344,22 @@ def test_what_cannot_be_fitted_on_is_one_line(emofuse, tmp_path: Path, on: str, 
     result = emofuse("bundle", "fit", "base", "--on", on, "-o", tmp_path / "out")
     assert result.code == 2 and message in result.err and "Traceback" not in result.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.corpus
+def test_a_bundle_is_fitted_on_recordings_in_which_modalities_belong_together(
+    emofuse, tmp_path: Path, corpora: Path
+) -> None:
+    rows = ["path,emotion,speaker,text"]
+    films = sorted((corpora / "cremad" / "videos").glob("*.flv"))
+    emotions = {"ANG": "angry", "DIS": "disgust", "FEA": "fearful", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
+    rows += [f"{film},{emotions[film.stem[9:12]]},1001,It is eleven o'clock." for film in films]
+    (tmp_path / "films.csv").write_text("\n".join(rows))
+    result = emofuse("bundle", "fit", "base", "--on", tmp_path / "films.csv", "-o", tmp_path / "fitted")
+    assert result.code == 0, result.err
+    assert re.search(r"face\s+films\s+3", result.out) and re.search(r"face \+ voice \+ text", result.out)
+    assert "fitted face, voice, text" in result.out
+    parts = rows[0] + ",start_s\n" + rows[1] + ",0.5\n"
+    (tmp_path / "parts.csv").write_text(parts)
+    refused = emofuse("bundle", "fit", "base", "--on", tmp_path / "parts.csv", "-o", tmp_path / "other")
+    assert refused.code == 1 and "is a part of a recording" in refused.err

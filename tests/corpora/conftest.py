@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,15 +28,6 @@ def write_sound(tmp_path: Path) -> Write:
         return path
 
     return write
-
-
-@pytest.fixture
-def corpora() -> Path:
-    """Return the folder of the real corpora, or skip the test."""
-    folder = os.environ.get("EMOFUSE_DATA")
-    if not folder:
-        pytest.skip("EMOFUSE_DATA names no folder with the corpora")
-    return Path(folder)
 
 
 @pytest.fixture(params=["zip", "folder"])

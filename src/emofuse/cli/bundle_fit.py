@@ -10,14 +10,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from emofuse.cli.console import OUT
+from emofuse.cli.console import OUT, progress_hook
 from emofuse.cli.train import need_torch
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import MANIFEST, Bundle, BundleModality, load_bundle
 from emofuse.inference.compose import MODALITIES, compose, parts_of_bundle
 
 if TYPE_CHECKING:
-    from emofuse.evaluation.bundle_fit import Calibration, Check, Examples
+    from emofuse.evaluation.bundle_fit import Calibration, Check, Examples, Recorded, Together
 
 
 def fit(
@@ -26,8 +26,9 @@ def fit(
         list[str],
         typer.Option(
             "--on",
-            metavar="face|voice|clip|text=PREDICTIONS.csv",
-            help="What `emofuse evaluate` predicted of a corpus that the network was not trained on; several are best.",
+            metavar="MODALITY=PREDICTIONS.csv|RECORDINGS.csv",
+            help="What `emofuse evaluate` predicted of a corpus that the face, voice, clip or text network was not "
+            "trained on, or a manifest of recordings that none of them was trained on; several are best.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
@@ -35,8 +36,9 @@ def fit(
 ) -> None:
     """Fit temperatures, priors and weights of a bundle, check them, and write the bundle anew.
 
-    A modality without predictions keeps what it has. Weights are fitted where two modalities or more have predictions:
-    examples of one emotion are put together, on one half of them, and checked on the other.
+    A modality without predictions keeps what it has. Weights are fitted where two modalities or more have predictions,
+    on one half of the recordings of a manifest, and checked on the other. Without a manifest, examples of one emotion
+    are put together.
 
     Exit code: 0 the bundle was made, 1 it was not, 2 wrong usage.
     """
@@ -44,13 +46,13 @@ def fit(
     from emofuse.evaluation.bundle_fit import check_calibration, fit_calibration
 
     loaded = load_bundle(bundle)
-    corpora = _read(on, loaded)
+    corpora, recorded = _read(on, loaded)
     calibrations = {modality: fit_calibration(ones) for modality, ones in corpora.items()}
     checks: list[Check] = []
     for modality, ones in corpora.items():
         checks += check_calibration(modality, ones, _present_calibration(loaded, modality), seed)
     _print_checks(checks)
-    weights = _fit_weights(corpora, calibrations, seed) if len(corpora) > 1 else {}
+    weights = _fit_weights(_halves(corpora, recorded, calibrations, seed)) if len(corpora) > 1 else {}
     parts = parts_of_bundle(loaded)
     for modality, found in calibrations.items():
         parts[modality] = replace(
@@ -63,19 +65,28 @@ def fit(
     OUT.print(f"{escape(str(out / MANIFEST))}: fitted {', '.join(calibrations)}")
 
 
-def _read(on: list[str], bundle: Bundle) -> dict[BundleModality, list[Examples]]:
-    from emofuse.evaluation.bundle_fit import read_examples
+def _read(on: list[str], bundle: Bundle) -> tuple[dict[BundleModality, list[Examples]], list[Recorded]]:
+    """Return the examples of each modality, those of recordings too, and the recordings."""
+    from emofuse.evaluation.bundle_fit import read_examples, score_recordings
 
     corpora: dict[BundleModality, list[Examples]] = {}
+    recorded: list[Recorded] = []
     for text in on:
-        key, _, file = text.partition("=")
+        key, equals, file = text.partition("=")
         modality = next((m for m in MODALITIES if m == key), None)
+        if not equals and key.lower().endswith(".csv"):
+            with progress_hook() as hook:
+                recorded.append(score_recordings(Path(key), bundle, lambda *n, key=key: hook(key, *n)))
+            for one, examples in recorded[-1].examples.items():
+                corpora.setdefault(one, []).append(examples)
+            continue
         if modality is None or not file:
-            raise UsageError(f"--on {text!r} is not of the form {'|'.join(MODALITIES)}=PREDICTIONS.csv")
+            form = f"{'|'.join(MODALITIES)}=PREDICTIONS.csv, or a manifest of recordings"
+            raise UsageError(f"--on {text!r} is not of the form {form}")
         if modality not in bundle.networks:
             raise UsageError(f"there is no {modality} network in the bundle", f"it has {', '.join(bundle.networks)}")
         corpora.setdefault(modality, []).append(read_examples(Path(file), bundle.labels))
-    return corpora
+    return corpora, recorded
 
 
 def _present_calibration(bundle: Bundle, modality: BundleModality) -> Calibration:
@@ -95,15 +106,28 @@ def _print_checks(checks: list[Check]) -> None:
     OUT.print("after: fitted on the other corpora alone, or, where there is one, on its other half")
 
 
-def _fit_weights(
-    corpora: dict[BundleModality, list[Examples]], calibrations: dict[BundleModality, Calibration], seed: int
-) -> dict[str, float]:
-    from emofuse.evaluation.bundle_fit import check_weights, fit_weights, gather, put_together, split
+def _halves(
+    corpora: dict[BundleModality, list[Examples]],
+    recorded: list[Recorded],
+    calibrations: dict[BundleModality, Calibration],
+    seed: int,
+) -> tuple[Together, Together]:
+    """Return what weights are fitted on and what checks them: recordings where there are any, in which modalities
+    belong together; else examples that are put together."""
+    from emofuse.evaluation.bundle_fit import gather, join_together, put_together, split, split_together
 
-    halves = split(gather(corpora, calibrations), seed)
-    weights = fit_weights(put_together(halves[0], seed))
+    if recorded:
+        return split_together(join_together([one.together(calibrations) for one in recorded]), seed)
+    first, second = split(gather(corpora, calibrations), seed)
+    return put_together(first, seed), put_together(second, seed + 1)
+
+
+def _fit_weights(halves: tuple[Together, Together]) -> dict[str, float]:
+    from emofuse.evaluation.bundle_fit import check_weights, fit_weights
+
+    weights = fit_weights(halves[0])
     table = Table("modalities", "fused", "the best of them alone", box=None)
-    for names, fused, alone in check_weights(put_together(halves[1], seed + 1), weights):
+    for names, fused, alone in check_weights(halves[1], weights):
         table.add_row(" + ".join(names), f"{fused:.1%}", f"{alone:.1%}")
     OUT.print(table)
     return weights

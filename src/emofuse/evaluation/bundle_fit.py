@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Final, TypeVar
@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from emofuse.errors import UsageError
+from emofuse.corpora.manifest import read_manifest
+from emofuse.errors import CorpusError, UsageError
 from emofuse.evaluation.metrics import expected_calibration_error
 from emofuse.evaluation.predictions import read_predictions
-from emofuse.inference.bundle import labels_matrix
+from emofuse.inference.bundle import Bundle, BundleModality, labels_matrix
 from emofuse.inference.fusion import log_pool
+from emofuse.inference.pipeline import Pipeline
+from emofuse.media import probe
+from emofuse.transcripts.transcript import spread
 
 N_DRAWN: Final = 2000  # examples of each emotion that are put together
 _PENALTY: Final = 5.0  # examples that a flat prior is worth
@@ -86,6 +90,72 @@ def read_examples(path: Path, labels: Sequence[str]) -> Examples:
     logits = np.maximum(found.log_probabilities.astype(np.float64), np.log(_FLOOR)).mean(axis=0)[kept]
     present = np.isin(np.arange(len(labels)), truth)
     return Examples(path.parent.name, logits, carried, present, truth)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """What a bundle's networks predicted of whole recordings, in which modalities belong together.
+
+    Attributes:
+        examples: By modality, of the recordings in which it gave an answer.
+        rows: By modality, which recordings those are.
+        truth: (N,) int64 of all recordings, an index into the bundle's labels.
+    """
+
+    examples: dict[BundleModality, Examples]
+    rows: dict[BundleModality, NDArray[np.int64]]
+    truth: NDArray[np.int64]
+
+    def together(self, calibrations: Mapping[BundleModality, Calibration]) -> Together:
+        """Return the evidence of each modality in every recording; there is none where it gave no answer."""
+        evidence: dict[str, NDArray[np.float64]] = {}
+        for modality, one in self.examples.items():
+            n_labels = one.carried.shape[1]
+            evidence[modality] = np.full((len(self.truth), n_labels), 1 / n_labels)
+            evidence[modality][self.rows[modality]] = calibrations[modality].evidence(one)
+        return evidence, self.truth
+
+
+def score_recordings(
+    path: Path, bundle: Bundle, on_progress: Callable[[int, int], None] = lambda done, total: None
+) -> Recorded:
+    """Analyse the recordings of a manifest, as `emofuse analyze` does, without temperatures and priors.
+
+    A clip's words, where the manifest has them, are its transcript. on_progress gets how many are done, of how many.
+    Raises CorpusError for a manifest without a label of the bundle, MediaError for a recording that cannot be read.
+    """
+    plain = {m: s.model_copy(update={"temperature": 1.0, "prior": None}) for m, s in bundle.manifest.modalities.items()}
+    pipeline = Pipeline(replace(bundle, manifest=bundle.manifest.model_copy(update={"modalities": plain})))
+    manifest = read_manifest(path)
+    carried = labels_matrix(manifest.labels, bundle.labels)
+    clips = [clip for clip in manifest if carried[manifest.labels.index(clip.emotion)].any()]
+    truth = np.array([carried[manifest.labels.index(clip.emotion)].argmax() for clip in clips], dtype=np.int64)
+    logits: dict[BundleModality, list[NDArray[np.float64]]] = {m: [] for m in bundle.networks}
+    rows: dict[BundleModality, list[int]] = {m: [] for m in bundle.networks}
+    for row, clip in enumerate(clips):
+        if clip.start_s or clip.end_s is not None:
+            raise CorpusError(
+                f"{path}: {clip.path.name} is a part of a recording", "cut it out: whole files are analysed"
+            )
+        words = spread(clip.text, probe(clip.path).duration_s or 1.0) if clip.text else None
+        answers = pipeline(clip.path, transcript=words).summary.by_modality
+        for modality, found in logits.items():
+            scores = answers.get(modality)
+            if scores is not None:
+                found.append(np.log(scores.probabilities.astype(np.float64) + _FLOOR))
+                rows[modality].append(row)
+        on_progress(row + 1, len(clips))
+    present = np.isin(np.arange(len(bundle.labels)), truth)
+    same = np.eye(len(bundle.labels))
+    return Recorded(
+        {
+            m: Examples(path.stem, np.stack(found), same, present, truth[rows[m]])
+            for m, found in logits.items()
+            if found
+        },
+        {m: np.array(found, dtype=np.int64) for m, found in rows.items()},
+        truth,
+    )
 
 
 def fit_calibration(corpora: Sequence[Examples]) -> Calibration:
@@ -166,6 +236,27 @@ def split(evidence: Evidence, seed: int) -> tuple[Evidence, Evidence]:
         for half, chosen in zip(halves, np.array_split(order, 2), strict=True):
             half[name] = (probabilities[chosen], truth[chosen])
     return halves[0], halves[1]
+
+
+def join_together(parts: Sequence[Together]) -> Together:
+    """Put sets of recordings one after the other; a modality that one of them has not, has no evidence there."""
+    names = list(dict.fromkeys(name for evidence, _ in parts for name in evidence))
+    n_labels = next(iter(parts[0][0].values())).shape[1]
+    evidence = {
+        name: np.concatenate([found.get(name, np.full((len(truth), n_labels), 1 / n_labels)) for found, truth in parts])
+        for name in names
+    }
+    return evidence, np.concatenate([truth for _, truth in parts])
+
+
+def split_together(together: Together, seed: int) -> tuple[Together, Together]:
+    """Cut recordings in two halves, drawn at random."""
+    evidence, truth = together
+    first, second = np.array_split(np.random.default_rng(seed).permutation(len(truth)), 2)
+    return (
+        ({name: one[first] for name, one in evidence.items()}, truth[first]),
+        ({name: one[second] for name, one in evidence.items()}, truth[second]),
+    )
 
 
 def put_together(evidence: Evidence, seed: int, n_drawn: int = N_DRAWN) -> Together:
