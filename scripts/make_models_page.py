@@ -116,12 +116,14 @@ def main() -> None:
 
 def describe(recipe: Recipe, name: str, cost: dict[str, float], scores: dict[str, float]) -> tuple[str, str]:
     """Return what kind of network a recipe makes, and its row."""
-    own = "meld-7" if isinstance(recipe.data, TextDataSettings) else "ferplus-8"
+    own = "basic-7" if isinstance(recipe.data, TextDataSettings) else "ferplus-8"
     labels = LABEL_SETS[getattr(recipe.data, "labels", own)]
     network = make_network(recipe, len(labels))
     card = model_card(network, recipe, labels)
     measured = [f"{cost[key]:{form}}" if key in cost else "" for key, form in FORMS.items()]
-    tested = {"face": "FER+ test part: README", "text": "MELD test part: [text.md](text.md)"}.get(card.modality, "")
+    tested = {"face": "FER+ test part: README", "text": "test parts of text corpora: [text.md](text.md)"}.get(
+        card.modality, ""
+    )
     if recipe.name in scores:
         tested = f"RAVDESS speech, 6 folds: UAR {scores[recipe.name]:.1%} ([speech.md](speech.md))"
     elif card.modality == "clip":

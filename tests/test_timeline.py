@@ -2,16 +2,21 @@
 
 import json
 import math
+from dataclasses import replace
+from importlib.resources import files
 from itertools import pairwise
 
+import jsonschema
 import numpy as np
 import pytest
 
 from emofuse.emotions import BASE
 from emofuse.errors import UsageError
 from emofuse.timeline import SourceInfo, Timeline, mean_scores, smooth_probabilities, stands_from
-from emofuse.types import Moment, Scores
+from emofuse.types import Line, Moment, Scores, Word
 from make_timelines import TIMELINES, course, face, moment, scores, timeline
+
+SCHEMA = json.loads(files("emofuse.outputs").joinpath("timeline.schema.json").read_text(encoding="utf-8"))
 
 
 def stretches(found: Timeline) -> list[tuple[float, float, str]]:
@@ -188,6 +193,20 @@ def test_mean_scores_weigh_by_quality():
     assert mean_scores([], "face") is None
     with pytest.raises(ValueError, match="different labels"):
         mean_scores([sure, scores("happy")], "face")
+
+
+def test_what_was_said_goes_through_json():
+    lines = (
+        Line("I'm angry.", 0.2, 0.7001, (Word("I'm", 0.2, 0.3), Word("angry.", 0.3, 0.7))),
+        Line("Yes.", 0.7, 0.9, speaker="A"),
+    )
+    whole = replace(TIMELINES["sound only"], lines=lines)
+    document = whole.to_json()
+    assert document["lines"][1] == {"text": "Yes.", "start_s": 0.7, "end_s": 0.9, "speaker": "A"}
+    assert document["lines"][0]["words"][1] == {"text": "angry.", "start_s": 0.3, "end_s": 0.7}
+    jsonschema.validate(document, SCHEMA)
+    assert Timeline.from_json(document).lines == (replace(lines[0], end_s=0.7), lines[1])
+    assert "lines" not in TIMELINES["sound only"].to_json()
 
 
 def test_summary_says_who_spoke():

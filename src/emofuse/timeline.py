@@ -12,8 +12,17 @@ from numpy.typing import NDArray
 
 from emofuse.errors import UsageError
 from emofuse.reading import one_line
-from emofuse.timeline_json import TIME_DECIMALS, label_json, moment_json, read_moment, read_scores, scores_json
-from emofuse.types import ALWAYS_LISTED, MODALITIES, Json, Moment, Scores
+from emofuse.timeline_json import (
+    TIME_DECIMALS,
+    label_json,
+    line_json,
+    moment_json,
+    read_line,
+    read_moment,
+    read_scores,
+    scores_json,
+)
+from emofuse.types import ALWAYS_LISTED, MODALITIES, Json, Line, Moment, Scores
 
 SCHEMA: Final = "emofuse/1"
 SMOOTHING_S: Final = 1.0  # segments come from probabilities averaged over this long, so labels do not flicker
@@ -77,6 +86,7 @@ class Timeline:
         source: What was analysed.
         summary: The answer for the whole.
         bundle: {"name", "version"} of the models that answered.
+        lines: What was said, from a transcript or recognised.
 
     Raises:
         ValueError: Moments go back in time, or hold scores over other labels.
@@ -94,6 +104,7 @@ class Timeline:
     source: SourceInfo
     summary: Summary
     bundle: Mapping[str, str] = field(default_factory=dict)
+    lines: tuple[Line, ...] = ()
 
     def __post_init__(self) -> None:
         latest_s = -math.inf
@@ -168,7 +179,7 @@ class Timeline:
                 }
                 for s in self.segments()
             ],
-        }
+        } | ({"lines": [line_json(line) for line in self.lines]} if self.lines else {})
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Timeline:
@@ -204,6 +215,7 @@ class Timeline:
                 source=_read_source(document["source"]),
                 summary=_summary(document["summary"], labels),
                 bundle=dict(document["bundle"]),
+                lines=tuple(map(read_line, document.get("lines", ()))),
             )
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             reason = one_line(f"no {error}" if isinstance(error, KeyError) else error)

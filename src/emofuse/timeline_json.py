@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from emofuse.types import Face, Json, Moment, Scores
+from emofuse.types import Face, Json, Line, Moment, Scores, Word
 
 TIME_DECIMALS: Final = 4  # of a moment's time: a tenth of a millisecond
 
@@ -34,6 +34,24 @@ def moment_json(moment: Moment, modalities: Sequence[str]) -> Json:
         "by_modality": {m: scores_json(moment.by_modality.get(m)) for m in modalities},
         "faces": [_face_json(face) for face in moment.faces],
     }
+
+
+def line_json(line: Line) -> Json:
+    """Return what somebody said, with the times of its words where they are known."""
+    spoken = {"text": line.text, **_times_json(line)}
+    words = [{"text": word.text, **_times_json(word)} for word in line.words]
+    return spoken | ({"words": words} if words else {}) | ({"speaker": line.speaker} if line.speaker else {})
+
+
+def read_line(document: Mapping[str, Any]) -> Line:
+    """Rebuild a line from `line_json`."""
+    words = tuple(Word(str(w["text"]), w["start_s"], w["end_s"]) for w in document.get("words", ()))
+    speaker = str(document.get("speaker", ""))
+    return Line(str(document["text"]), document["start_s"], document["end_s"], words, speaker)
+
+
+def _times_json(spoken: Line | Word) -> Json:
+    return {"start_s": round(spoken.start_s, 3), "end_s": round(spoken.end_s, 3)}
 
 
 def _face_json(face: Face) -> Json:

@@ -23,7 +23,6 @@ corpus = "text"
 [model]
 name = "text-cnn"
 n_words = 40
-readers = 2
 width = 8
 channels = 8
 dropout = 0.0
@@ -58,6 +57,9 @@ def test_it_is_trained_made_a_bundle_and_tested(emofuse: Emofuse) -> None:
     result = emofuse("evaluate", "text.toml", "--data", ".", "--model", "runs/text/bundle/text.onnx", "-o", "out")
     assert result.code == 0, result.err
     report = read_report("out")
+    options = ("--model", "runs/text/bundle/text.onnx", "--test", "meld", "--prior", "meld", "-o", "shifted")
+    assert emofuse("evaluate", "text.toml", "--data", ".", *options).code == 0
+    assert read_report("shifted").stamp.command.endswith("text.onnx --test meld --prior meld")
     assert report.metric("weighted F1").value > 0.9
     assert report.stamp.command == "emofuse evaluate text.toml --model runs/text/bundle/text.onnx"
     assert "over dialogues" in Path("out/report.md").read_text(encoding="utf-8").replace("\n", " ")
@@ -68,6 +70,7 @@ def test_it_is_trained_made_a_bundle_and_tested(emofuse: Emofuse) -> None:
     [
         ((), "a text recipe is tested through its network"),
         (("--model", "x.onnx", "--seeds", "2"), "go with a speech recipe"),
+        (("--model", "x.onnx", "--test", "ravdess"), "no text corpus is called 'ravdess'"),
         (("--model", "x.onnx"), "no model at x.onnx"),
         (("--model", BUNDLES / "base" / "face.onnx"), "is no text network"),
     ],

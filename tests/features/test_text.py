@@ -12,12 +12,14 @@ from emofuse.features.text import (
     MOST_WORDS,
     PADDING,
     UNKNOWN,
+    WIDTH,
     encode,
     has_words,
     normalise,
     split_words,
     stack,
     word_number,
+    word_numbers,
 )
 
 
@@ -51,8 +53,9 @@ def test_words_and_marks_are_cut_apart(text: str, words: list[str]) -> None:
 
 def test_a_text_is_its_words_numbers_between_its_ends() -> None:
     numbers = encode("Oh no!")
-    assert numbers.tolist() == [BEGIN, word_number("oh"), word_number("no"), word_number("!"), END]
-    assert encode("").tolist() == [BEGIN, END]
+    assert numbers.shape == (5, WIDTH)
+    assert numbers[:, 0].tolist() == [BEGIN, word_number("oh"), word_number("no"), word_number("!"), END]
+    assert encode("")[:, 0].tolist() == [BEGIN, END]
     assert len(encode("word " * 1000)) == MOST_WORDS + 2
 
 
@@ -67,7 +70,18 @@ def test_numbers_of_words_are_no_marks_numbers_and_exact_in_single_precision() -
 def test_texts_are_padded_at_their_ends() -> None:
     batch = stack([encode("oh no"), encode("")])
     assert batch.dtype == np.int64
-    assert batch[1].tolist() == [BEGIN, END, PADDING, PADDING]
+    assert batch[1, :, 0].tolist() == [BEGIN, END, PADDING, PADDING]
+    assert not batch[1, :, 1:].any()
+
+
+def test_a_word_brings_the_numbers_of_its_parts() -> None:
+    numbers = word_numbers("cat")
+    parts = [word_number(part) for part in ("<ca", "cat", "at>", "<cat", "cat>", "<cat>")]
+    assert list(numbers) == [word_number("cat"), *parts, *[PADDING] * (WIDTH - 7)]
+    assert len(word_numbers("incomprehensibilities")) == WIDTH  # the long parts of a long word are left out
+    assert word_numbers("!")[1:] == word_numbers("25")[1:] == (PADDING,) * (WIDTH - 1)
+    wrong = set(word_numbers("terified")) & set(word_numbers("terrified"))
+    assert len(wrong - {PADDING}) >= 8  # by which it is understood
 
 
 @pytest.mark.parametrize(("text", "expected"), [("...?!", False), ("", False), ("a", True), ("3!", True), ("だ", True)])

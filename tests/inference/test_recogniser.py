@@ -2,7 +2,9 @@
 
 import os
 import sys
+import wave
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
@@ -12,8 +14,9 @@ import pytest
 
 import emofuse
 from emofuse.errors import AssetError, MediaError, UsageError
+from emofuse.inference import recogniser
 from emofuse.inference.recogniser import RATE_HZ, Recogniser, read_sound
-from emofuse.types import Line, Word
+from emofuse.types import AudioBlock, Line, Word
 from make_media import Sound, Video, record
 from stand_in_text import StandInText
 
@@ -131,6 +134,51 @@ def test_faults_are_one_line(
 
 def test_the_sound_is_on_the_clock_of_the_pictures(tmp_path: Path) -> None:
     late = record(tmp_path / "late.mkv", Video(), Sound("pcm_s16le", 16_000, "mono", duration_s=0.5, start_s=0.25))
-    samples = read_sound(late)
+    ((start_s, samples),) = read_sound(late)
+    assert start_s == 0
     loud = np.flatnonzero(np.abs(samples) > 0.1)
     assert loud[0] / RATE_HZ == pytest.approx(0.25, abs=0.02)
+
+
+def test_long_sound_is_read_in_stretches_that_are_cut_where_it_is_quiet(tmp_path: Path) -> None:
+    rate = RATE_HZ
+    samples = np.sin(np.arange(10 * rate) * 0.2).astype(np.float32) * 0.3
+    samples[round(3.2 * rate) : round(3.6 * rate)] = 0
+    samples[round(6.0 * rate) : round(6.5 * rate)] = 0
+    path = tmp_path / "long.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    stretches = list(read_sound(path, longest_s=4.0))
+    assert [start for start, _ in stretches] == pytest.approx([0.0, 3.4, 6.25], abs=0.16)
+    assert all(len(each) <= 4 * rate for _, each in stretches)
+    np.testing.assert_allclose(np.concatenate([each for _, each in stretches]), samples, atol=1e-3)
+
+
+def test_lines_of_later_stretches_have_the_recordings_times_and_its_first_language(
+    whisper: type[WhisperModel], voice_wav: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recogniser, "read_sound", lambda path, tracks: iter([(0.0, np.zeros(9)), (600.0, np.zeros(9))]))
+    asked: list[str | None] = []
+    original = WhisperModel.transcribe
+
+    def transcribe(self: WhisperModel, audio: np.ndarray, language: str | None = None, **how: bool) -> Any:
+        asked.append(language)
+        return original(self, audio, language, **how)
+
+    monkeypatch.setattr(WhisperModel, "transcribe", transcribe)
+    transcript = Recogniser("tiny").transcribe(voice_wav)
+    assert [line.start_s for line in transcript.lines] == [0.2, 0.7, 600.2, 600.7]
+    assert transcript.lines[2].words[1].end_s == pytest.approx(600.7)
+    assert asked == [None, "en"]
+    assert transcript.notes == ("transcribed by Whisper tiny: en (93% sure)",)
+
+
+def test_a_gap_of_hours_is_silence_in_bounded_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = [AudioBlock(np.ones(1600, np.float32), RATE_HZ, time_s) for time_s in (0.0, 50.0)]
+    monkeypatch.setattr(recogniser, "open_media", lambda path, **how: nullcontext(blocks))
+    stretches = list(read_sound("gap.wav", longest_s=4.0))
+    assert all(len(each) <= 4 * RATE_HZ for _, each in stretches)
+    whole = np.concatenate([each for _, each in stretches])
+    assert len(whole) == round(50.1 * RATE_HZ)
+    assert np.flatnonzero(whole).tolist() == [*range(1600), *range(50 * RATE_HZ, len(whole))]

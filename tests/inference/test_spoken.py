@@ -12,6 +12,7 @@ from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.session import run
 from emofuse.inference.spoken import SpokenWords
+from emofuse.inference.text_predictor import TextPredictor
 from emofuse.timeline import SourceInfo
 from emofuse.transcripts import Transcript
 from emofuse.types import AudioBlock, Face, Frame, Line, Moment, Packet, Word
@@ -113,7 +114,7 @@ def test_reasons(bundle: Bundle) -> None:
     assert reason() == reason(scorer=StandInText()) == "no transcript"
     assert reason(lines=LINES[:1]) == "the bundle has no network for it"
     assert reason(lines=[], scorer=StandInText()) == "nothing said"
-    assert reason(lines=[Line("hm", 0.1, 0.5)], scorer=StandInText()) == "nothing said"
+    assert reason(lines=[Line("hm", 0.1, 0.5)], scorer=StandInText()).startswith("the words are not English")
 
 
 def test_every_frame_has_the_words_up_to_it(bundle: Bundle) -> None:
@@ -152,3 +153,14 @@ def test_analyze_takes_a_file(tmp_path: Path, voice_wav: Path) -> None:
     assert "text" in timeline.summary.used and scorer.asked == ["I'm angry"]
     with pytest.raises(TranscriptError, match="all of the transcript is after the end"):
         emofuse.analyze(voice_wav, transcript=Transcript((Line("late", 7.0, 8.0),)), text_model=scorer)
+
+
+def test_what_is_no_english_is_said_to_be_none_and_sounds_are_nothing() -> None:
+    texts = (("[music]", 0.5), ("Das ist nicht wahr, oder?", 2.0), ("(laughs) I hate you!", 9.0))
+    lines = [Line(text, end_s - 0.5, end_s) for text, end_s in texts]
+    words = SpokenWords(TextPredictor(load_bundle()), 5.0, lines)
+    assert words.score(0.6) is None and words.why_not(0.6) == "nothing said"
+    assert words.score(2.5) is None and words.why_not(2.5).startswith("the words are not English")
+    assert words.score(7.5) is None and words.why_not(7.5) == "nothing said"
+    found = words.score(9.0)
+    assert found is not None and found.label == "angry"

@@ -37,7 +37,51 @@ def test_marks_written_otherwise_make_no_difference(predictor: TextPredictor) ->
     assert plain.as_dict() == windows.as_dict()
 
 
-@pytest.mark.parametrize("text", ["", " ", "...", "?!", "♪ ♪"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "救命！他有枪",
+        "Помогите, у него пистолет!",
+        "Ich bin heute sehr traurig.",
+        "¡Qué asco, no me gusta!",
+        "xqz blorp fnarg",
+    ],
+)
+def test_what_is_no_english_is_not_answered(predictor: TextPredictor, text: str) -> None:
+    assert predictor.score(text, 0, 1) is None
+
+
+def test_unknown_words_and_short_sentences_are_trusted_less(predictor: TextPredictor) -> None:
+    def quality(text: str) -> float:
+        scores = predictor.score(text, 0, 1)
+        assert scores is not None
+        return scores.quality
+
+    assert quality("My brother was very happy about it.") == pytest.approx(1.0)
+    assert quality("He brought the grumbelschnitz and the florptang") < 0.9
+    assert quality("Help!") == pytest.approx(0.5)
+    assert quality("Help!") < quality("Help me!") < quality("Please help me!") < quality("Please help me now!")
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [("HELP, HE HAS A GUN!", "help, he has a gun!"), ("I am sooooo happy!!!!!!", "I am soo happy!!")],
+)
+def test_shouting_and_stretched_words_are_read_alike(predictor: TextPredictor, written: str, plain: str) -> None:
+    one, other = predictor.score(written, 0, 1), predictor.score(plain, 0, 1)
+    assert one is not None and other is not None and one.as_dict() == other.as_dict()
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [("I'm terified of the drak", "fearful"), ("that is so disgustting", "disgust"), ("I am so lonley", "sad")],
+)
+def test_words_that_are_spelt_wrongly_are_understood(predictor: TextPredictor, text: str, label: str) -> None:
+    scores = predictor.score(text, 0, 1)
+    assert scores is not None and scores.label == label
+
+
+@pytest.mark.parametrize("text", ["", " ", "...", "?!", "♪ ♪", "😂😂", "42", "12:30, 15 %"])
 def test_where_there_is_no_word_nothing_is_said(predictor: TextPredictor, text: str) -> None:
     assert predictor.score(text, 0, 1) is None
 

@@ -164,7 +164,7 @@ def test_the_front_end_learns_nothing_and_is_not_saved(recipe: Recipe, network: 
     # but for the training part's statistics, without which features mean nothing, and the words that a network knows
     statistics = [f"frontend.{of}_{name}" for name in DIMS for of in ("mean", "deviation")]
     expected = statistics if recipe.name in OVER_FEATURES else []
-    expected += ["frontend.known"] if recipe.name == "text" else []  # its words
+    expected += ["frontend.known", "frontend.first"] if recipe.name == "text" else []  # its words
     assert [name for name in network.state_dict() if "frontend." in name] == expected
 
 

@@ -40,7 +40,7 @@ from emofuse.config import (
     VoiceNetSettings,
     WaveCnnSettings,
 )
-from emofuse.features.text import PADDING, UNKNOWN
+from emofuse.features.text import PADDING, UNKNOWN, WIDTH
 from emofuse.models.build import BuiltNetwork, build
 from emofuse.models.feature_base import FeatureLayout
 from emofuse.models.text import TextNet
@@ -81,7 +81,7 @@ _SETTINGS = {
     "dialogue-gru": TemporalFusionSettings(width=16),
     "dialogue-attention": AttentionFusionSettings(width=16, heads=2),
     "dialogue-unified": UnifiedSettings(width=16, heads=2),
-    "text": TextNetSettings(n_words=N_WORDS + 5, readers=2, width=8, channels=8, spans=(1, 3)),
+    "text": TextNetSettings(n_words=N_WORDS + 5, n_parts=20, width=8, channels=8, spans=(1, 3)),
 }
 CLIP_NETWORKS = get_args(ClipNetSettings)
 FEATURE_NETWORKS = get_args(FeatureNetSettings)
@@ -146,9 +146,10 @@ def inputs(
 
 
 def _texts(n: int, random: torch.Generator) -> Tensor:
-    texts = torch.randint(UNKNOWN + 1, UNKNOWN + 4 + N_WORDS, (n, 9), generator=random)  # the last few are unknown
+    # the last few are unknown
+    texts = torch.randint(UNKNOWN + 1, UNKNOWN + 4 + N_WORDS, (n, 9, WIDTH), generator=random)
     is_word = torch.arange(9) < torch.randint(2, 10, (n, 1), generator=random)
-    return torch.where(is_word, texts, PADDING)
+    return torch.where(is_word.unsqueeze(-1), texts, PADDING)
 
 
 def _features(n: int, modalities: tuple[str, ...], random: torch.Generator) -> tuple[Tensor, ...]:

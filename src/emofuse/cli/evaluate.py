@@ -52,6 +52,7 @@ class Request:
     show_leak: bool = False
     transductive: bool = False
     model: Path | None = None
+    prior: str | None = None
 
     def load(self) -> Recipe:
         """Read the recipe, with what the command line changes in it."""
@@ -65,7 +66,8 @@ class Request:
         parts = ["emofuse", "evaluate", str(self.recipe), *self.overrides]
         if self.model is not None:
             tested = ["--test", self.test_on] if self.test_on is not None else []
-            return shlex.join([*parts, "--model", str(self.model), *tested])
+            shifted = ["--prior", self.prior] if self.prior is not None else []
+            return shlex.join([*parts, "--model", str(self.model), *tested, *shifted])
         parts += ["--protocol", self.protocol] if self.test_on is None else []
         parts += ["--seeds", str(self.n_seeds)] if self.n_seeds > 1 else []
         parts += ["--train", self.train_on] if self.train_on is not None else []
@@ -109,6 +111,10 @@ def evaluate(
         bool, typer.Option("--transductive", help="Adapt the networks to each test speaker's clips, without labels.")
     ] = False,
     model: Annotated[Path | None, typer.Option(help="An exported network to test as it is (ONNX).")] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option(metavar="CORPUS", help="Texts: expect the emotions as often as this corpus's dev part has them."),
+    ] = None,
     data: DataOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the trainings and the report.")] = None,
     device: DeviceOption = "auto",
@@ -118,26 +124,35 @@ def evaluate(
     need_torch()
     from emofuse.evaluation.as_is import evaluate_as_is
     from emofuse.evaluation.terminal import print_report
+    from emofuse.evaluation.texts import evaluate_texts
 
     request = Request(
-        recipe, tuple(overrides or ()), protocol, seeds, train_on, test_on, show_leak, transductive, model
+        recipe, tuple(overrides or ()), protocol, seeds, train_on, test_on, show_leak, transductive, model, prior
     )
     settings = request.load()
-    if model is not None and test_on is not None:
+    if isinstance(settings.data, TextDataSettings):
+        if model is None:
+            raise UsageError("a text recipe is tested through its network", "give it with --model text.onnx")
+        if seeds > 1 or show_leak or transductive or train_on is not None:
+            raise UsageError("--seeds, --train, --show-leak and --transductive go with a speech recipe")
+        corpus = test_on or settings.data.train_on[0]
+        folder = out or Path("runs") / f"{settings.name}-on-{corpus}"
+        report, predictions = evaluate_texts(model, data_folder(data), request.command(), corpus, prior)
+    elif prior is not None:
+        raise UsageError("--prior goes with a text recipe")
+    elif model is not None and test_on is not None:
         if seeds > 1 or show_leak or transductive or train_on is not None:
             raise UsageError("--seeds, --train, --show-leak and --transductive do not go with --model and --test")
         folder = out or Path("runs") / f"{request.folder(settings.name).name}-as-is"
         with progress_hook() as hook:
             report, predictions = evaluate_as_is(model, _names(test_on), data, request.command(), hook)
-    elif isinstance(settings.data, FaceDataSettings | TextDataSettings):
-        kind = "face" if isinstance(settings.data, FaceDataSettings) else "text"
+    elif isinstance(settings.data, FaceDataSettings):
         if model is None:
-            raise UsageError(f"a {kind} recipe is tested through its network", f"give it with --model {kind}.onnx")
+            raise UsageError("a face recipe is tested through its network", "give it with --model face.onnx")
         if seeds > 1 or test_on is not None or show_leak or transductive:
             raise UsageError("--seeds, --test, --show-leak and --transductive go with a speech recipe")
         folder = out or Path("runs") / f"{settings.name}-evaluation"
-        score = _faces if kind == "face" else _texts
-        report, predictions = score(model, data_folder(data), request.command(), folder)
+        report, predictions = _faces(model, data_folder(data), request.command(), folder)
     else:
         if model is not None:
             raise UsageError(
@@ -164,12 +179,6 @@ def _faces(model: Path, root: Path, command: str, folder: Path) -> tuple[Evaluat
 
     write_evaluation(*evaluate_faces(model, root, command, plurality=True), folder / "plurality")
     return evaluate_faces(model, root, command)
-
-
-def _texts(model: Path, root: Path, command: str, folder: Path) -> tuple[EvaluationReport, Predictions]:
-    from emofuse.evaluation.texts import evaluate_texts
-
-    return evaluate_texts(model, root, command)
 
 
 def evaluate_utterances(

@@ -12,6 +12,8 @@ from emofuse.config.base import UNKNOWN_NAME, Settings
 from emofuse.emotions import LABEL_SETS
 from emofuse.types import CLIP_RATE_HZ, LONGEST_CLIP_S, Sampling
 
+TextCorpusName = Literal["goemotions", "xed", "edos", "brighter", "meld"]
+
 
 def _label_set(name: str) -> str:
     if name in LABEL_SETS:
@@ -36,10 +38,27 @@ class FaceDataSettings(Settings):
 
 
 class TextDataSettings(Settings):
-    """MELD's words, its own three parts, and augmentation."""
+    """Text corpora, by the names of `corpora.text_union`, each read from the folder of its name in the data folder.
+
+    No sentence is trained on that stands in a test or dev part of these or of the held_out ones. thin: the share of the
+    sentences that all call neutral or happy which is left out. repeat: how often the sentences of a corpus are taken,
+    by its name, where it is not once. bare: the share that loses marks and capitals, as
+    recognisers write. made: so many sentences made by rule (`corpora.made_texts`). teachers: exported text networks
+    from whose mean prediction, at teacher_temperature, the network learns teacher_share of its targets (Hinton et al.,
+    2015, arXiv:1503.02531), and all of those of the sentences that nobody labelled.
+    """
 
     corpus: Literal["text"] = "text"
+    train_on: tuple[TextCorpusName, ...] = Field(("meld",), min_length=1)
+    held_out: tuple[TextCorpusName, ...] = ()
+    thin: float = Field(0.0, ge=0, lt=1)
+    repeat: dict[TextCorpusName, Annotated[int, Field(ge=1, le=10)]] = Field(default_factory=dict)
+    bare: float = Field(0.0, ge=0, le=1)
+    made: int = Field(0, ge=0, le=100_000)
     forget: float = Field(0.1, ge=0, lt=1, description="share of the words that a network is not told in training")
+    teachers: tuple[str, ...] = ()
+    teacher_share: float = Field(0.7, ge=0, le=1)
+    teacher_temperature: float = Field(1.0, gt=0)
 
 
 class SoundSettings(Settings):

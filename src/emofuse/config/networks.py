@@ -40,21 +40,22 @@ class ImportedNetSettings(Settings):
 
 
 class TextNetSettings(Settings):
-    """Convolutions over the words of a sentence: readers that learn each for itself and answer together.
+    """Convolutions over the words of a sentence.
 
-    n_words: the most words that it knows, which must occur in `least` texts of the training part. width: of a word's
-    vector. spans: how many words in a row the channels look at, so many channels each.
+    n_words: the most words that it knows, which must occur in `least` texts of the training part. n_parts: the rows
+    that all parts of words share. width: of a word's vector. spans: how many words in a row the channels look at, so
+    many channels each.
     """
 
     name: Literal["text-cnn"] = "text-cnn"
-    n_words: int = Field(4096, ge=1, le=65536)
+    n_words: int = Field(12_000, ge=1, le=65536)
+    n_parts: int = Field(8192, ge=1, le=65536)
     least: int = Field(2, ge=1)
-    readers: int = Field(4, ge=1, le=16)
-    width: int = Field(64, ge=4)
-    spans: tuple[Annotated[int, Field(ge=1, le=7)], ...] = Field((1, 2, 3), min_length=1)
-    channels: int = Field(64, ge=4)
-    word_dropout: float = Field(0.3, ge=0, lt=1, description="of the values of words' vectors")
-    dropout: float = Field(0.5, ge=0, lt=1)
+    width: int = Field(96, ge=4)
+    spans: tuple[Annotated[int, Field(ge=1, le=7)], ...] = Field((1, 2, 3, 4), min_length=1)
+    channels: int = Field(128, ge=4)
+    word_dropout: float = Field(0.2, ge=0, lt=1, description="of the values of words' vectors")
+    dropout: float = Field(0.4, ge=0, lt=1)
 
 
 class VoiceNetSettings(Settings):

@@ -9,6 +9,7 @@ from typing import Final, Generic, TypeVar
 from emofuse.emotions import Labels
 
 ACTED: Final = "acted"
+SENTENCE_CAUTION: Final = "It reads English alone, a sentence or two by themselves, and takes irony at its word."
 ACTED_CAUTION: Final = "The emotions are acted; spontaneous ones are subtler and scores on them will be lower."
 
 T = TypeVar("T")

@@ -12,21 +12,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from emofuse.corpora.corpus import ACTED, Corpus
+from emofuse.corpora.corpus import ACTED, SENTENCE_CAUTION, Corpus
 from emofuse.corpora.files import files_below, read_files
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.corpora.table import check_header, read_table
+from emofuse.corpora.texts import LabelledText, Part, Texts, share_votes
 from emofuse.corpora.utterance_names import MELD_LICENCE
-from emofuse.emotions import MELD
+from emofuse.emotions import BASE, MELD, TO_BASE
 from emofuse.errors import CorpusError, UsageError
 
-PARTS: Final = ("train", "dev", "test")
+PARTS: Final[tuple[Part, ...]] = ("train", "dev", "test")
 SUFFIXES: Final = (".mp4",)
 FOLDERS: Final = {
     "train_splits": "train",
     "dev_splits_complete": "dev",
     "output_repeated_splits_test": "test",
-    **{part: part for part in PARTS},
+    "train": "train",
+    "dev": "dev",
+    "test": "test",
 }
 COLUMNS: Final = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
 _NAME: Final = re.compile(r"dia(\d+)_utt(\d+)")
@@ -73,6 +76,17 @@ def read_meld_text(folder: str | Path, part: str = "") -> Manifest:
         raise UsageError(f"MELD has no part {part!r}", f"one of {', '.join(PARTS)}")
     table, _, skipped = _read_tables(Path(folder), (part,) if part else PARTS)
     return _manifest(list(table.values()), skipped)
+
+
+def read_meld_texts(folder: str | Path) -> Texts:
+    """Read the words of all three parts as sentences with one emotion each. Raises CorpusError as `read_meld` does."""
+    clips = read_meld_text(folder)
+    parts: dict[str, Part] = {part: part for part in PARTS}
+    texts = tuple(
+        LabelledText(clip.text, share_votes([TO_BASE[clip.emotion]]), parts[clip.session], clip.dialogue)
+        for clip in clips
+    )
+    return Texts(texts)
 
 
 def repair(text: str) -> str:
@@ -161,16 +175,13 @@ CORPUS: Final[Corpus[Manifest]] = Corpus(
     style=ACTED,
     cautions=("Its films are of one American comedy series.",),
 )
-TEXT_CORPUS: Final[Corpus[Manifest]] = Corpus(
+TEXT_CORPUS: Final[Corpus[Texts]] = Corpus(
     "meld",
     "MELD",
     MELD_LICENCE,
-    MELD,
-    read_meld_text,
+    BASE,
+    read_meld_texts,
     part="the words of its train part",
     language="en",
-    cautions=(
-        "It learnt from the lines of one American comedy series alone: it reads English, knows a few thousand words, "
-        "and hardly ever finds fear or disgust.",
-    ),
+    cautions=("Its lines are of one American comedy series.", SENTENCE_CAUTION),
 )

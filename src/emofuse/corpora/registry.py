@@ -8,9 +8,23 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from emofuse.corpora import cremad, emodb, ferplus, iemocap, meld, ravdess, savee, tess
+from emofuse.corpora import (
+    brighter,
+    cremad,
+    edos,
+    emodb,
+    ferplus,
+    goemotions,
+    iemocap,
+    meld,
+    ravdess,
+    savee,
+    tess,
+    xed,
+)
 from emofuse.corpora.corpus import ACTED, Corpus
 from emofuse.corpora.manifest import Manifest, read_manifest
+from emofuse.corpora.texts import Texts
 from emofuse.errors import CorpusError, UsageError
 from emofuse.importing import import_object
 
@@ -31,8 +45,10 @@ CORPORA: Final[Mapping[str, Corpus[Manifest]]] = {
 """Recordings of utterances. `csv` is given your own table (`manifest.read_manifest`); every other one a folder."""
 FACES: Final[Mapping[str, Corpus[ferplus.FerPlus]]] = {corpus.name: corpus for corpus in (ferplus.CORPUS,)}
 """Pictures of faces."""
-TEXTS: Final[Mapping[str, Corpus[Manifest]]] = {corpus.name: corpus for corpus in (meld.TEXT_CORPUS,)}
-"""Sentences without recordings."""
+TEXTS: Final[Mapping[str, Corpus[Texts]]] = {
+    corpus.name: corpus for corpus in (goemotions.CORPUS, xed.CORPUS, edos.CORPUS, brighter.CORPUS, meld.TEXT_CORPUS)
+}
+"""Sentences without recordings, with the votes that they had."""
 
 
 def get_corpus(name: str) -> Corpus[Manifest]:
@@ -94,6 +110,18 @@ def corpus_of(manifest: Manifest) -> Corpus[Manifest]:
     is_acted = any(clip.style.startswith(ACTED) for clip in manifest)
     licence = manifest.licence or _OWN.licence
     return replace(_OWN, title=manifest.name, licence=licence, style=ACTED if is_acted else "")
+
+
+def read_texts(name: str, data: str | Path) -> Texts:
+    """Read a text corpus from the folder of its name in a data folder.
+
+    Raises:
+        UsageError: No text corpus has the name.
+        CorpusError: It is not there.
+    """
+    if name not in TEXTS:
+        raise UsageError(f"no text corpus is called {name!r}", f"there is {', '.join(TEXTS)}")
+    return TEXTS[name].read(Path(data) / name)
 
 
 def _imported(name: str) -> Corpus[Manifest]:

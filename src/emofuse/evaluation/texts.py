@@ -1,4 +1,4 @@
-"""The published protocol for MELD's words: its test part, each turn alone, without the dialogue around it."""
+"""The protocol for words: a corpus's test part, each text alone, without what was said before it."""
 
 from __future__ import annotations
 
@@ -7,73 +7,125 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 
 from emofuse import __version__
-from emofuse.corpora.utterance_names import MELD_LICENCE
-from emofuse.emotions import MELD
-from emofuse.errors import BundleError
+from emofuse.corpora.corpus import Corpus
+from emofuse.corpora.registry import TEXTS, read_texts
+from emofuse.corpora.texts import LabelledText, Part, Texts, text_key
+from emofuse.emotions import BASE
+from emofuse.errors import UsageError
 from emofuse.evaluation.metrics import fit_temperature
 from emofuse.evaluation.parts import report_on_part
 from emofuse.evaluation.predictions import Predictions
 from emofuse.evaluation.result import EvaluationReport, FoldRecord, Stamp
-from emofuse.features.text import stack
+from emofuse.features.text import encode
 from emofuse.inference.network import OnnxNetwork
-from emofuse.training.text import read_part
+from emofuse.training.text import load_text_network, score_texts
 
 FOLD: Final = "test"
+_PENALTY: Final = 1e-3  # of a shift's squares, for classes of which there are few examples
 HEADLINE: Final = ("weighted F1", "macro F1", "accuracy", "UAR")
-PROTOCOL: Final = "MELD's test part, 7 classes, the words of each turn alone"
 
 
-def evaluate_texts(model: str | Path, data: str | Path, command: str) -> tuple[EvaluationReport, Predictions]:
-    """Score a text network on MELD's test part; its temperature is fitted on the dev part.
+def evaluate_texts(
+    model: str | Path, data: str | Path, command: str, corpus: str, prior: str | None = None
+) -> tuple[EvaluationReport, Predictions]:
+    """Score a text network on those texts of a corpus's test part whose votes are all for one emotion.
 
-    Intervals resample whole dialogues, whose turns are alike. Raises BundleError for a network of something else,
-    CorpusError where MELD's tables are not in `data`.
+    Args:
+        model: The exported network (ONNX).
+        data: The folder below which the corpus is.
+        command: The command that is run, for the report.
+        corpus: Which corpus; its dev part fits the temperature.
+        prior: A corpus whose dev part tells how often each emotion is to be expected (`fit_shift`); None: as the
+            network was trained.
+
+    Returns:
+        The report, whose intervals resample whole dialogues where the corpus tells them, and the predictions.
+
+    Raises:
+        BundleError: The network is one of something else.
+        CorpusError: The corpus is not in `data`.
+        UsageError: No text corpus is called so, or it has no test part.
     """
-    network = OnnxNetwork(model)
-    if network.card.modality != "text" or network.card.labels != MELD:
-        raise BundleError(f"{model} is no text network of MELD's labels")
-    n_train = len(read_part(data, "train")[2])
-    _, valid_texts, valid_truth = read_part(data, "dev")
-    temperature = fit_temperature(_logits(network, valid_texts), valid_truth)
-    manifest, texts, truth = read_part(data, "test")
-    stamp = _stamp(network, (n_train, len(valid_truth), len(truth)), command)
+    texts = read_texts(corpus, data)
+    network, source = load_text_network(model), TEXTS[corpus]
+    tested, watched = _agreed(texts, "test"), _agreed(texts, "dev")
+    if not tested:
+        raise UsageError(f"{source.title} has no test part with labels", "test on another corpus")
+    keys = {text_key(one.text) for one in tested}
+    watched = [one for one in watched if text_key(one.text) not in keys]
+    shift = np.zeros(len(BASE), np.float32) if prior is None else _shift(network, prior, data)
+    temperature = fit_temperature(_logits(network, watched) + shift, _truth(watched))
     return report_on_part(
-        f"{network.card.name} on MELD",
+        f"{network.card.name} on {source.title}",
         network,
-        stamp,
-        _logits(network, texts),
-        truth,
+        _stamp(network, source, (len(texts.of_part("train")), len(watched), len(tested)), command, prior),
+        _logits(network, tested) + shift,
+        _truth(tested),
         temperature,
-        units=[clip.dialogue for clip in manifest],
+        units=[one.dialogue or str(i) for i, one in enumerate(tested)],
         headline=HEADLINE,
     )
 
 
-def _logits(network: OnnxNetwork, texts: list[NDArray[np.int64]]) -> NDArray[np.float32]:
-    """Score texts in batches of about one length, in their own order."""
-    out = np.zeros((len(texts), len(network.card.labels)), np.float32)
-    order = np.argsort([len(text) for text in texts], kind="stable")
-    for chosen in np.array_split(order, max(1, len(texts) // 64)):
-        out[chosen] = network.logits(stack([texts[i] for i in chosen]))
-    return out
+def fit_shift(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Find what to add to logits, so that they expect the emotions as often as examples have them.
+
+    Args:
+        logits: (N, C) of the examples.
+        truth: (N,) their classes.
+
+    Returns:
+        (C,) to be added; their mean is 0. The temperature that goes best with them is not applied.
+    """
+    n_classes = logits.shape[1]
+
+    def loss(found: NDArray[np.float64]) -> float:
+        shifted = log_softmax((logits + found[1:]) * np.exp(found[0]), axis=1)
+        return float(-shifted[np.arange(len(truth)), truth].mean() + _PENALTY * np.square(found[1:]).sum())
+
+    shift = minimize(loss, np.zeros(1 + n_classes)).x[1:]
+    return np.asarray(shift - shift.mean(), dtype=np.float32)
 
 
-def _stamp(network: OnnxNetwork, counts: tuple[int, int, int], command: str) -> Stamp:
+def _shift(network: OnnxNetwork, prior: str, data: str | Path) -> NDArray[np.float32]:
+    texts = _agreed(read_texts(prior, data), "dev")
+    return fit_shift(_logits(network, texts), _truth(texts))
+
+
+def _agreed(texts: Texts, part: Part) -> list[LabelledText]:
+    return [one for one in texts.of_part(part) if one.label is not None]
+
+
+def _truth(texts: list[LabelledText]) -> NDArray[np.int64]:
+    return np.array([one.votes.index(1.0) for one in texts], dtype=np.int64)
+
+
+def _logits(network: OnnxNetwork, texts: list[LabelledText]) -> NDArray[np.float32]:
+    return score_texts(network, [encode(one.text) for one in texts])
+
+
+def _stamp(
+    network: OnnxNetwork, source: Corpus[Texts], counts: tuple[int, int, int], command: str, prior: str | None
+) -> Stamp:
     n_train, n_valid, n_test = counts
+    fold = FoldRecord(name=FOLD, train=(), valid=(), test=(), n_train=n_train, n_valid=n_valid, n_test=n_test)
+    shifted = "" if prior is None else f"; emotions expected as often as in {TEXTS[prior].title}'s dev part"
     return Stamp(
-        corpus="MELD (one television series: the same characters in all of its parts)",
-        licence=MELD_LICENCE,
-        labels=MELD,
+        corpus=source.title,
+        licence=source.licence,
+        labels=BASE,
         label_map={},
-        protocol=PROTOCOL,
-        folds=(FoldRecord(name=FOLD, train=(), valid=(), test=(), n_train=n_train, n_valid=n_valid, n_test=n_test),),
-        selection="settings chosen on the dev part, where the temperature is fitted too; the last epoch's weights",
+        protocol=f"{source.title}'s test part, 7 classes, texts with all votes for one emotion, each alone{shifted}",
+        folds=(fold,),
+        selection="settings chosen on dev parts; the temperature is fitted on this corpus's dev part",
         seeds=(network.card.seed,),
         command=command,
         versions=f"emofuse {__version__}",
         transductive=False,
         leaky=None,  # whose words they are is not told to the network
-        unit="dialogues",
+        unit="dialogues, or texts where there is no dialogue",
     )

@@ -1,10 +1,14 @@
-"""Text as networks read it: normalised, cut into words, each word a number. Training and serving both do it here."""
+"""Text as networks read it: normalised, cut into words, numbers for each word and for its parts.
+
+Training and serving both do it here.
+"""
 
 from __future__ import annotations
 
 import re
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -13,6 +17,9 @@ from numpy.typing import NDArray
 PADDING, BEGIN, END, UNKNOWN = range(4)  # numbers that are no word's
 BITS: Final = 23  # of a word's number: single precision holds it exactly
 MOST_WORDS: Final = 256  # of a text; what comes after them is not read
+PART_LENGTHS: Final = (3, 4, 5)  # letters of a word's parts
+MOST_PARTS: Final = 20  # of a word, the short ones first
+WIDTH: Final = 1 + MOST_PARTS  # numbers of a word: its own, and those of its parts
 
 # Subtitles, recognisers and Windows write the same mark in many ways; what is left of these is plain ASCII.
 _PLAIN: Final = str.maketrans(
@@ -43,9 +50,23 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(_NOT.sub(" n't", _REPEATED.sub(r"\1\1", normalise(text))))
 
 
+_SOUNDS: Final = re.compile(r"\[[^\]\[]*\]|\([^()]*\)|[♪♫#*]+|^\s*-\s+|(?<=\n)\s*-\s+|^\s*>>+\s*")
+
+
+def drop_sounds(text: str) -> str:
+    """Leave out what subtitles say of sounds, and their marks of speakers and of song: `- [door] Hi! (laughs)` is
+    `Hi!`."""
+    return " ".join(_SOUNDS.sub(" ", text).split())
+
+
 def has_words(text: str) -> bool:
     """Whether there is a letter or figure in a text."""
     return any(c.isalnum() for c in text)
+
+
+def has_letters(text: str) -> bool:
+    """Whether there is a letter in a text: figures alone show no emotion."""
+    return any(c.isalpha() for c in text)
 
 
 def word_number(word: str) -> int:
@@ -53,15 +74,32 @@ def word_number(word: str) -> int:
     return zlib.crc32(word.encode("utf-8", "replace")) % 2**BITS + UNKNOWN + 1
 
 
+@lru_cache(maxsize=1 << 16)
+def word_numbers(word: str) -> tuple[int, ...]:
+    """Return the WIDTH numbers of a word: its own, and those of its parts, PADDING where there are no more.
+
+    The parts are runs of PART_LENGTHS characters of `<word>`: by them a network has an idea of words that it does not
+    know, and of those that are spelt wrongly (Bojanowski et al., 2017, arXiv:1607.04606). Marks and figures have none.
+    """
+    marked = f"<{word}>" if word[0].isalpha() else ""
+    parts = [marked[i : i + n] for n in PART_LENGTHS for i in range(len(marked) - n + 1)][:MOST_PARTS]
+    numbers = [word_number(word), *map(word_number, parts)]
+    return (*numbers, *(PADDING,) * (WIDTH - len(numbers)))
+
+
 def encode(text: str) -> NDArray[np.int64]:
-    """Return the numbers of a text's words between BEGIN and END: (T,), T of 2 or more."""
-    words = [word_number(word) for word in split_words(text)[:MOST_WORDS]]
-    return np.array([BEGIN, *words, END], dtype=np.int64)
+    """Return the numbers of a text's words between BEGIN and END: (T, WIDTH), T of 2 or more."""
+    words = split_words(text)[:MOST_WORDS]
+    numbers = np.full((len(words) + 2, WIDTH), PADDING, dtype=np.int64)
+    numbers[[0, -1], 0] = BEGIN, END
+    if words:
+        numbers[1:-1] = [word_numbers(word) for word in words]
+    return numbers
 
 
 def stack(encoded: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Put N encoded texts into one (N, T), the shorter ones padded at their end."""
-    batch = np.full((len(encoded), max(map(len, encoded))), PADDING, dtype=np.int64)
+    """Put N encoded texts into one (N, T, WIDTH), the shorter ones padded at their end."""
+    batch = np.full((len(encoded), max(map(len, encoded)), WIDTH), PADDING, dtype=np.int64)
     for row, numbers in zip(batch, encoded, strict=True):
         row[: len(numbers)] = numbers
     return batch

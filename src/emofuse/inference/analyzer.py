@@ -245,15 +245,15 @@ class Analyzer:
         if self._clip is not None:
             found["clip"] = self._watched
         by_modality = {modality: scores for modality, scores in found.items() if scores is not None}
-        why = {modality: self._why_not(modality) for modality, scores in found.items() if scores is None}
+        why = {modality: self._why_not(modality, time_s) for modality, scores in found.items() if scores is None}
         fused = fuse(by_modality, self.weights, self.pool)
         self._last = Moment(time_s, fused, by_modality, tuple(faces), why)
         return self._last
 
-    def _why_not(self, modality: str) -> str:
+    def _why_not(self, modality: str, time_s: float) -> str:
         """Say why a modality gave no answer."""
         if modality == "text":
-            return self._words.why_not()
+            return self._words.why_not(time_s)
         if modality not in self.bundle.networks:
             return NO_NETWORK
         seen, heard = no_face(self._saw_frame), no_speech(not self._sound.is_empty)

@@ -12,9 +12,11 @@ from pydantic import ValidationError
 
 from emofuse.card import CARD_KEY, InputSpec, ModelCard
 from emofuse.errors import BundleError, UsageError
+from emofuse.features.text import WIDTH
 from emofuse.inference.onnx_runtime import PROVIDERS, available_devices, open_session
 
 OUTPUT = "logits"
+KNOWN = "known"  # of a text network: the share of a text's words that it knows
 _TYPES = {"frames": "uint8", "tokens": "int64"}  # of the inputs that are no floats
 _UNNAMED = "x"  # the only input of networks that were exported before inputs had names
 
@@ -38,6 +40,7 @@ class OnnxNetwork:
         self.card = _card(self.path, _metadata(self.path, self._session))
         self._inputs = _inputs(self.path, self.card.input, self._session)
         _check_output(self.path, self.card, self._session)
+        self._tells_known = any(one.name == KNOWN for one in self._session.get_outputs())
 
     def logits(self, *batches: NDArray[Any]) -> NDArray[np.float32]:
         """Run a batch of N of each input that the card names, in that order: faces, samples, frames, present or tokens.
@@ -45,18 +48,36 @@ class OnnxNetwork:
         Returns (N, C) logits, or (N, T, C) where the card says per_frame. Raises BundleError when the network
         refuses the batches, or gives something else.
         """
+        return self._run((OUTPUT,), batches)[0]
+
+    def logits_and_known(self, tokens: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Run a batch of texts.
+
+        Returns:
+            (N, C) logits, and (N,) the share of their words that the network knows: 1 where it does not tell.
+
+        Raises:
+            BundleError: As `logits` does.
+        """
+        if not self._tells_known:
+            return self.logits(tokens), np.ones(len(tokens), np.float32)
+        logits, known = self._run((OUTPUT, KNOWN), (tokens,))
+        return logits, known
+
+    def _run(self, names: tuple[str, ...], batches: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """Run the network, and check the first of the named outputs, the logits."""
         try:
-            outputs: list[Any] = self._session.run([OUTPUT], dict(zip(self._inputs, batches, strict=True)))
+            outputs: list[Any] = self._session.run(list(names), dict(zip(self._inputs, batches, strict=True)))
         except Exception as error:  # noqa: BLE001
             shapes = ", ".join(str(batch.shape) for batch in batches)
             raise BundleError(f"{self.path.name} could not score {shapes}: {_first_line(error)}") from None
-        logits = np.asarray(outputs[0], dtype=np.float32)
+        found = [np.asarray(output, dtype=np.float32) for output in outputs]
         wanted = (len(batches[0]), *_answers(self.card))
-        if logits.shape != wanted:
+        if found[0].shape != wanted:
             raise BundleError(
-                f"{self.path.name} gives {_written(logits.shape)}; by its card it would be {_written(wanted)}"
+                f"{self.path.name} gives {_written(found[0].shape)}; by its card it would be {_written(wanted)}"
             )
-        return logits
+        return found
 
 
 def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
@@ -105,7 +126,7 @@ def _inputs(path: Path, spec: InputSpec, session: Any) -> tuple[str, ...]:
         "samples": (None, None),
         "frames": (None, spec.n_frames, *square, 3),
         "present": (None, 2),
-        "tokens": (None, None),
+        "tokens": (None, None, WIDTH),
     }
     for name in names:
         kind = f"tensor({_TYPES.get(name, 'float')})"

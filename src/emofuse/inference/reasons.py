@@ -11,6 +11,7 @@ NO_SPEECH: Final = "no speech"
 LITTLE_SOUND: Final = "too little sound yet"
 NO_TRANSCRIPT: Final = "no transcript"
 NOTHING_SAID: Final = "nothing said"
+UNREADABLE: Final = "the words are not English, or none that the network knows"
 NO_NETWORK: Final = "the bundle has no network for it"
 
 

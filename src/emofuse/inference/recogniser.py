@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,9 @@ from emofuse.types import AudioBlock, Line, Word
 RATE_HZ: Final = 16_000  # what Whisper hears
 INSTALL: Final = "pip install 'emofuse[asr]'"
 MODEL: Final = "small"
+LONGEST_S: Final = 600.0  # of sound that is recognised at once
+CUT_WITHIN_S: Final = 30.0
+CUT_S: Final = 0.3
 
 
 class Recogniser:
@@ -59,48 +62,119 @@ class Recogniser:
         on_progress gets the time reached, in seconds; audio_tracks: those to listen to, from 1, none for the default.
         Raises MediaError where the recording cannot be read.
         """
-        samples = read_sound(path, audio_tracks)
-        if not len(samples):
+        lines: list[Line] = []
+        language, note, has_sound = self.language, "", False
+        for start_s, samples in read_sound(path, audio_tracks):
+            has_sound = True
+            try:
+                # silence is cut out beforehand: Whisper makes up words for it
+                segments, info = self._model.transcribe(
+                    samples, language=language, word_timestamps=True, vad_filter=True
+                )
+                found = list(_lines(segments, start_s, len(samples) / RATE_HZ, on_progress))
+            except ValueError as error:
+                raise UsageError(f"{self.name!r} cannot transcribe this: {_first_line(error)}") from None
+            except Exception as error:  # noqa: BLE001
+                raise MediaError(f"the sound of {path} cannot be transcribed: {_first_line(error)}") from None
+            lines += found
+            if found and language is None:  # what is spoken first is taken to be spoken in the rest too
+                language = info.language
+                note = f"transcribed by Whisper {self.name}: {language} ({info.language_probability:.0%} sure)"
+        if not has_sound:
             return Transcript((), ("there is no sound, so nothing was transcribed",))
-        try:
-            # silence is cut out beforehand: Whisper makes up words for it
-            segments, info = self._model.transcribe(
-                samples, language=self.language, word_timestamps=True, vad_filter=True
-            )
-            lines = list(_lines(segments, len(samples) / RATE_HZ, on_progress))
-        except ValueError as error:
-            raise UsageError(f"{self.name!r} cannot transcribe this: {_first_line(error)}") from None
-        except Exception as error:  # noqa: BLE001
-            raise MediaError(f"the sound of {path} cannot be transcribed: {_first_line(error)}") from None
         if not lines:
             return Transcript((), ("no words were recognised",))
-        note = f"transcribed by Whisper {self.name}: {info.language} ({info.language_probability:.0%} sure)"
-        return in_order(lines, [note] if self.language is None else [])
+        return in_order(lines, [note] if note else [])
 
 
-def read_sound(path: str | Path, audio_tracks: Sequence[int] = ()) -> NDArray[np.float32]:
-    """Decode the sound of a recording: (T,) float32 at 16 kHz, on the clock of its pictures; gaps are silence.
+def read_sound(
+    path: str | Path, audio_tracks: Sequence[int] = (), longest_s: float = LONGEST_S
+) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    """Decode the sound of a recording in stretches, so that a long one takes no more memory than a short one.
 
-    audio_tracks: those to listen to, from 1, none for the default.
+    Args:
+        path: The recording.
+        audio_tracks: Those to listen to, from 1; none for the default.
+        longest_s: Of a stretch; it is cut where it is quietest, in the last CUT_WITHIN_S.
+
+    Yields:
+        The second at which a stretch begins on the clock of the pictures, and its samples (T,) float32 at 16 kHz. What
+        lies before 0 is left out; gaps are silence.
+
+    Raises:
+        MediaError: The recording cannot be read.
     """
+    stretch = _Stretch(round(longest_s * RATE_HZ))
     with open_media(path, audio_rate_hz=RATE_HZ, audio_track=audio_tracks or None) as media:
-        blocks = [packet for packet in media if isinstance(packet, AudioBlock)]
-    samples = np.zeros(max((round(b.time_s * RATE_HZ) + len(b.samples) for b in blocks), default=0), np.float32)
-    for block in blocks:
-        first = round(block.time_s * RATE_HZ)
-        kept = block.samples[max(0, -first) :]
-        samples[max(0, first) : max(0, first) + len(kept)] = kept
-    return samples
+        for block in media:
+            if isinstance(block, AudioBlock):
+                yield from stretch.push(block)
+    yield from stretch.flush()
 
 
-def _lines(segments: Iterable[Any], length_s: float, on_progress: Callable[[float], None] | None) -> Iterable[Line]:
-    """Turn faster-whisper's segments into lines, as they are recognised."""
+class _Stretch:
+    """Collects sound until there is enough of it to be recognised."""
+
+    def __init__(self, n_most: int) -> None:
+        self._samples = np.zeros(n_most, np.float32)
+        self._n = 0  # of them that are filled
+        self._begin = 0  # of the first, on the clock of the recording
+
+    def push(self, block: AudioBlock) -> Iterator[tuple[float, NDArray[np.float32]]]:
+        """Take a block; yield the stretches that are full."""
+        at = round(block.time_s * RATE_HZ) - self._begin
+        left = block.samples[max(0, -at) :]
+        at = max(0, at)
+        while len(left):
+            while at >= len(self._samples):  # after a gap
+                self._n = len(self._samples)
+                before = self._begin
+                yield self._cut()
+                at -= self._begin - before
+            taken = left[: len(self._samples) - at]
+            self._samples[at : at + len(taken)] = taken
+            at += len(taken)
+            self._n = max(self._n, at)
+            left = left[len(taken) :]
+
+    def flush(self) -> Iterator[tuple[float, NDArray[np.float32]]]:
+        """Yield what is left."""
+        if self._n:
+            yield self._begin / RATE_HZ, self._samples[: self._n]
+
+    def _cut(self) -> tuple[float, NDArray[np.float32]]:
+        """Take off what is before the quietest place at the end."""
+        cut = _quietest(self._samples)
+        begin_s, taken, rest = self._begin / RATE_HZ, self._samples[:cut].copy(), self._samples[cut:].copy()
+        self._samples[:] = 0
+        self._samples[: len(rest)] = rest
+        self._n, self._begin = len(rest), self._begin + cut
+        return begin_s, taken
+
+
+def _quietest(samples: NDArray[np.float32]) -> int:
+    """Return the middle of the quietest CUT_S of the last CUT_WITHIN_S."""
+    n_within = min(len(samples) // 2, round(CUT_WITHIN_S * RATE_HZ))
+    n_cut = max(1, min(n_within, round(CUT_S * RATE_HZ)))
+    power = np.concatenate([[0.0], np.cumsum(np.square(samples[-n_within:], dtype=np.float64))])
+    return len(samples) - n_within + int(np.argmin(power[n_cut:] - power[:-n_cut])) + n_cut // 2
+
+
+def _lines(
+    segments: Iterable[Any], start_s: float, length_s: float, on_progress: Callable[[float], None] | None
+) -> Iterable[Line]:
+    """Turn faster-whisper's segments of a stretch into lines, as they are recognised."""
     for segment in segments:
         if on_progress is not None:
-            on_progress(min(segment.end, length_s))
-        words = tuple(Word(w.word.strip(), w.start, max(w.start, w.end)) for w in segment.words or () if w.word.strip())
+            on_progress(start_s + min(float(segment.end), length_s))
+        begin_s, end_s = start_s + float(segment.start), start_s + float(segment.end)
+        words = tuple(
+            Word(w.word.strip(), start_s + float(w.start), start_s + max(float(w.start), float(w.end)))
+            for w in segment.words or ()
+            if w.word.strip()
+        )
         if segment.text.strip():
-            yield Line(segment.text.strip(), segment.start, max(segment.start, segment.end), words)
+            yield Line(segment.text.strip(), begin_s, max(begin_s, end_s), words)
 
 
 def _first_line(error: Exception) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.fusion import Pool, fuse
-from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, no_face, no_speech
+from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, UNREADABLE, no_face, no_speech
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.spoken import TextScorer
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
@@ -62,7 +63,7 @@ def run(
             on_progress(packet.time_s)
     made = analyzer.flush()
     moments += made if smoother is None else map(smoother.push, made)
-    return timeline_of(moments, source, analyzer)
+    return replace(timeline_of(moments, source, analyzer), lines=lines or ())
 
 
 def timeline_of(moments: Sequence[Moment], source: SourceInfo, analyzer: Analyzer) -> Timeline:
@@ -90,7 +91,8 @@ def summarise(
 def _why_not(modality: str, moments: Sequence[Moment], source: SourceInfo, weights: Mapping[str, float]) -> str:
     """Say why a modality gave no answer in the whole recording."""
     if modality == "text":
-        return next((m.why["text"] for m in reversed(moments) if "text" in m.why), NO_TRANSCRIPT)
+        found = [m.why["text"] for m in moments if "text" in m.why]
+        return UNREADABLE if UNREADABLE in found else found[-1] if found else NO_TRANSCRIPT
     if modality not in weights:
         return NO_NETWORK
     if modality == "voice":

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
+from emofuse.features.text import drop_sounds, has_letters
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.hub_text import LateHubText
-from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, NOTHING_SAID
+from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, NOTHING_SAID, UNREADABLE
 from emofuse.inference.text_predictor import TextPredictor
 from emofuse.timeline import LEAST_WEIGHT, pool_scores
 from emofuse.transcripts.sentences import cut_line
@@ -50,6 +52,7 @@ class SpokenWords:
         self._window_s = window_s
         self._pending: list[Line] = []  # the next to end is the last: popped in no time
         self._said: deque[Scores] = deque()
+        self._unread_s = -math.inf  # when words ended that could not be scored
         self._has_transcript = lines is not None
         if scorer is not None:
             pieces = (piece for line in lines or () for piece in cut_line(line))
@@ -68,9 +71,12 @@ class SpokenWords:
         while self._pending and self._pending[-1].end_s <= time_s:
             piece = self._pending.pop()
             if self._scorer is not None and time_s - piece.end_s < self._window_s:
-                scores = self._scorer.score(piece.text, piece.start_s, piece.end_s)
+                text = drop_sounds(piece.text)
+                scores = self._scorer.score(text, piece.start_s, piece.end_s)
                 if scores is not None:
                     self._said.append(scores)
+                elif has_letters(text):
+                    self._unread_s = piece.end_s
         recent = deque(scores for scores in self._said if time_s - scores.end_s < self._window_s)
         self._said = recent
         if not recent:
@@ -79,11 +85,13 @@ class SpokenWords:
         weights = [max(s.quality, LEAST_WEIGHT) for s in aged]
         return pool_scores(aged, "text", weights, weights)
 
-    def why_not(self) -> str:
-        """Say why there are no scores."""
+    def why_not(self, time_s: float) -> str:
+        """Say why there are no scores at a time."""
         if not self._has_transcript:
             return NO_TRANSCRIPT
-        return NO_NETWORK if self._scorer is None else NOTHING_SAID
+        if self._scorer is None:
+            return NO_NETWORK
+        return UNREADABLE if time_s - self._unread_s < self._window_s else NOTHING_SAID
 
 
 def _latest_first(piece: Line) -> float:

@@ -1,23 +1,59 @@
-"""From what was said to calibrated scores over a bundle's labels."""
+"""From what was said to calibrated scores over a bundle's labels, and how far they can be trusted."""
 
 from __future__ import annotations
 
-from emofuse.features.text import encode, has_words
+from typing import Final
+
+import numpy as np
+
+from emofuse.features.language import ENGLISH, LEAST_LATIN, guess_language, share_of_latin
+from emofuse.features.text import encode, has_letters, split_words
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.predictors import Calibrated
 from emofuse.types import Scores
 
+ENOUGH_KNOWN: Final = 0.8  # of the words; more of them add nothing to the quality
+LEAST_KNOWN: Final = 0.35  # fewer are no English, or none that the network can read
+ENOUGH_WORDS: Final = 4  # shorter sentences mean many things
+
+
+def is_english(text: str) -> bool:
+    """Whether nothing speaks against a text being English: its letters are Latin, its small words of no other tongue.
+
+    Example:
+        >>> is_english("Help me!"), is_english("Das ist nicht wahr!"), is_english("救命")
+        (True, False, False)
+    """
+    return share_of_latin(text) >= LEAST_LATIN and guess_language(text) in (ENGLISH, "")
+
 
 class TextPredictor:
-    """Scores a sentence or two."""
+    """Scores a sentence or two of English.
+
+    The quality falls with the share of words that the network does not know, and is lower for sentences of under
+    ENOUGH_WORDS words.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         settings = bundle.manifest.modalities["text"]
         self._model = Calibrated(bundle.networks["text"], bundle.labels, settings)
 
     def score(self, text: str, start_s: float, end_s: float) -> Scores | None:
-        """Score what was said from start_s to end_s; None where there is no letter or figure in it."""
-        if not has_words(text):
+        """Score what was said from start_s to end_s.
+
+        Returns:
+            The scores; None where there is no letter in the text, or where it is no English.
+        """
+        if not has_letters(text) or not is_english(text):
             return None
-        probabilities, covered = self._model.score(encode(text)[None])
-        return Scores("text", self._model.labels, probabilities[0], start_s, end_s, min(1.0, float(covered[0])))
+        logits, known = self._model.network.logits_and_known(encode(text)[None])
+        if known[0] < LEAST_KNOWN:
+            return None
+        probabilities, covered = self._model.calibrate(logits)
+        quality = float(covered[0]) * min(1.0, float(known[0]) / ENOUGH_KNOWN) * _length_quality(text)
+        return Scores("text", self._model.labels, probabilities[0], start_s, end_s, min(1.0, quality))
+
+
+def _length_quality(text: str) -> float:
+    n_words = sum(word[0].isalnum() for word in split_words(text))
+    return float(np.sqrt(min(1.0, n_words / ENOUGH_WORDS)))

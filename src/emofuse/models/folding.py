@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ _NORMS: Final = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def fold_and_round(network: nn.Module) -> None:
-    """Fold norms into the layers before them, then round large weights to half precision; in place.
+    """Fold norms into the layers before them, then round large weights to half precision, tables to 8 bits; in place.
 
     The exporter folds them too. Were they not folded first, it would round products of rounded weights.
     """
@@ -24,6 +24,10 @@ def fold_and_round(network: nn.Module) -> None:
     with torch.no_grad():
         for value in filter(is_large, network.parameters()):
             value.copy_(value.half())
+        for module in network.modules():
+            if is_table(module):
+                steps, sizes = quantise_rows(module.weight)
+                module.weight.copy_(steps.float() * sizes.float())
 
 
 def fold_norms(network: nn.Module) -> None:
@@ -45,6 +49,22 @@ def fold_norms(network: nn.Module) -> None:
 def is_large(value: Tensor) -> bool:
     """Say whether a weight is one that is rounded."""
     return value.is_floating_point() and value.ndim > 1 and value.numel() >= SMALL
+
+
+def is_table(module: nn.Module) -> TypeGuard[nn.Embedding]:
+    """Say whether a module is a table of vectors, most of a text network's weights, which are rounded to 8 bits."""
+    return isinstance(module, nn.Embedding) and is_large(module.weight)
+
+
+def quantise_rows(table: Tensor) -> tuple[Tensor, Tensor]:
+    """Write each row of a table (R, D) as whole steps.
+
+    Returns:
+        The steps (R, D), int8, and the size of a row's steps (R, 1), float16: their product is the rounded table, and
+        that is not changed by being rounded again.
+    """
+    sizes = (table.abs().amax(dim=1, keepdim=True) / 127).clamp(min=1e-6).half()
+    return (table / sizes.float()).round().clamp(-127, 127).to(torch.int8), sizes
 
 
 def _follows(module: nn.Module, layer: str, norm: str) -> bool:

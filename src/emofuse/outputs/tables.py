@@ -17,7 +17,7 @@ from emofuse.types import Json
 from emofuse.wording import documentary_line
 
 _MOST_MB: Final = 1024.0  # of a document: a day of moments for every frame
-_ONE_PER_LINE: Final = ("moments", "segments")
+_ONE_PER_LINE: Final = ("moments", "segments", "lines")
 
 
 def write_json(timeline: Timeline, path: str | os.PathLike[str]) -> None:

@@ -73,7 +73,8 @@ def _began_with(recipe: Recipe) -> tuple[DataSource, ...]:
 def _facts(recipe: Recipe) -> dict[str, Any]:
     settings = recipe.data
     if isinstance(settings, TextDataSettings):
-        return {"modality": "text", "input": InputSpec(kind="text")} | _data(TEXTS["meld"])
+        sources = _data(*(TEXTS[name] for name in settings.train_on))
+        return {"modality": "text", "input": InputSpec(kind="text")} | sources
     if not isinstance(settings, CorpusSettings):
         return {"modality": "face", "input": InputSpec(kind="face", size_px=48)} | _data(
             FACES["ferplus"], part="FER2013Train"

@@ -93,14 +93,19 @@ class _Reseeded(Protocol):
     def reseed(self, seed: int, epoch: int) -> None: ...
 
 
+class _Sized(Protocol):
+    lengths: NDArray[np.int64]
+
+
 class EpochSampler(Sampler[int]):
     """Every index once, in an order that the seed and the epoch decide alone: a resumed training sees the same one.
 
     Of several processes that train together each takes its own share; all have as much of it.
     """
 
-    def __init__(self, data: Dataset[Batch], seed: int) -> None:
+    def __init__(self, data: Dataset[Batch], seed: int, batch_size: int = 1) -> None:
         self.data = data
+        self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
 
@@ -116,8 +121,21 @@ class EpochSampler(Sampler[int]):
         if hasattr(self.data, "reseed"):
             reseeded: _Reseeded = self.data
             reseeded.reseed(self.seed + 1_000_003 * rank, self.epoch)
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self._n_all)
+        random = np.random.default_rng((self.seed, self.epoch))
+        order = random.permutation(self._n_all)
+        if hasattr(self.data, "lengths"):
+            order = self._alike(order, random)
         return iter(order[rank::n_processes][: len(self)].tolist())
+
+    def _alike(self, order: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
+        """Bring examples of about one length together, as many as a batch has: padding costs time."""
+        sized: _Sized = self.data  # type: ignore[assignment]
+        order = order[np.argsort(sized.lengths[order], kind="stable")]
+        n_whole = len(order) // self.batch_size
+        # what is left over stays last, and is of any length
+        rest = random.permutation(len(order))[: len(order) - n_whole * self.batch_size]
+        batches = np.delete(order, rest).reshape(n_whole, self.batch_size)
+        return np.concatenate([*random.permutation(batches), order[rest]])
 
     @property
     def _n_all(self) -> int:
@@ -133,7 +151,7 @@ def _processes() -> tuple[int, int]:
 
 def train_loader(data: Dataset[Batch], batch_size: int, seed: int) -> DataLoader[Batch]:
     """Make a shuffled loader of whole batches. The last, smaller one is dropped, for batch norm"""
-    sampler = EpochSampler(data, seed)
+    sampler = EpochSampler(data, seed, batch_size)
     return DataLoader(data, batch_size, sampler=sampler, collate_fn=_as_is, drop_last=True, generator=_apart())
 
 

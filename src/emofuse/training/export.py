@@ -17,26 +17,28 @@ from emofuse.atomic import atomic, make_folder
 from emofuse.card import CARD_KEY, InputSpec, ModelCard, Score
 from emofuse.config import FeatureDataSettings, LateFusionSettings, SvmSettings
 from emofuse.errors import BundleError, UsageError
-from emofuse.features.text import MOST_WORDS, PADDING, UNKNOWN
-from emofuse.inference.network import OnnxNetwork
+from emofuse.features.text import BITS, MOST_WORDS, PADDING, UNKNOWN, WIDTH
+from emofuse.inference.network import KNOWN, OUTPUT, OnnxNetwork
 from emofuse.models.build import BuiltNetwork
-from emofuse.models.folding import fold_and_round, is_large
+from emofuse.models.folding import fold_and_round, is_large, is_table, quantise_rows
 from emofuse.models.frontends import RATE_HZ, SHORTEST_S
-from emofuse.models.text import TextNet
+from emofuse.models.text import ReportingTextNet, TextNet
 from emofuse.training.cards import model_card
 from emofuse.training.fit import fill, load_weights
 from emofuse.training.networks import make_network
 
 TOLERANCE: Final = 1e-3  # on logits, which are of the order of 1 to 10
 LONGEST_S: Final = 60  # of sound at once
+_FLOAT: Final = onnx.TensorProto.FLOAT
 
 
 def export(checkpoint: str | Path, target: str | Path, scores: Sequence[Score] = ()) -> ModelCard:
     """Write the network of `checkpoint` (model.safetensors) to `target` as ONNX, with its card in the metadata.
 
-    Large weights are stored in half precision and computed with in single. Raises UsageError for what is no
-    network, or not the one that its recipe and labels describe, BundleError when the outputs of the file differ from
-    torch's by more than TOLERANCE, OutputError when it cannot be written; what `target` held before stays then.
+    Large weights are stored in half precision, tables of vectors in 8 bits; all are computed with in single. Raises
+    UsageError for what is no network, or not the one that its recipe and labels describe, BundleError when the outputs
+    of the file differ from torch's by more than TOLERANCE, OutputError when it cannot be written; what `target` held
+    before stays then.
     """
     weights, recipe, labels = load_weights(checkpoint)
     if isinstance(recipe.model, SvmSettings | LateFusionSettings):
@@ -83,13 +85,14 @@ def _clips(network: BuiltNetwork, spec: InputSpec, n: int, random: torch.Generat
 
 
 def _words(network: BuiltNetwork, n: int, length: int, random: torch.Generator) -> Tensor:
-    """Make (n, length) numbers of words, most of which the network knows; each row is a word shorter than the last."""
+    """Make the numbers of (n, length) words, most of which it knows; each row is a word shorter than the last."""
     assert isinstance(network, TextNet)
     known = network.frontend.known
-    tokens = known[torch.randint(0, len(known), (n, length), generator=random)].long()
-    tokens = torch.where(torch.rand(n, length, generator=random) < 0.2, UNKNOWN, tokens)
+    tokens = torch.randint(0, 2**BITS, (n, length, WIDTH), generator=random)
+    tokens[..., 0] = known[torch.randint(0, len(known), (n, length), generator=random)].long()
+    tokens[..., 0][torch.rand(n, length, generator=random) < 0.2] = UNKNOWN
     is_after = torch.arange(length) >= length - torch.arange(n)[:, None].clamp(max=length - 1)
-    return torch.where(is_after, PADDING, tokens)
+    return tokens.masked_fill(is_after.unsqueeze(-1), PADDING)
 
 
 def _voiced(n: int, duration_s: float) -> Tensor:
@@ -103,6 +106,7 @@ def _voiced(n: int, duration_s: float) -> Tensor:
 
 
 def _write(network: BuiltNetwork, card: ModelCard, path: Path) -> None:
+    exported = ReportingTextNet(network).eval() if isinstance(network, TextNet) else network
     n = torch.export.Dim("N", min=1, max=4096)
     shapes: tuple[dict[int, Any], ...] = tuple({0: n} for _ in network.inputs)
     if card.input.kind == "samples":
@@ -115,21 +119,38 @@ def _write(network: BuiltNetwork, card: ModelCard, path: Path) -> None:
         warnings.filterwarnings("ignore", message=".*_check_is_size.*", category=FutureWarning)
         warnings.filterwarnings("ignore", message=".*_flat_weights.* were assigned during export.*")
         program = torch.onnx.export(
-            network,
+            exported,
             _examples(network, card.input)[0],
             dynamo=True,
             dynamic_shapes=shapes,
             input_names=list(network.inputs),
-            output_names=["logits"],
+            output_names=[OUTPUT] if exported is network else [OUTPUT, KNOWN],
             verbose=False,
         )
     assert program is not None
     model = program.model_proto
-    large = {name for name, value in network.named_parameters() if is_large(value)}
-    _store_half(model, large)
+    tables = {f"{name}.weight": module.weight for name, module in exported.named_modules() if is_table(module)}
+    _store_steps(model, tables)
+    _store_half(model, {name for name, value in exported.named_parameters() if is_large(value)} - set(tables))
     model.metadata_props.append(onnx.StringStringEntryProto(key=CARD_KEY, value=card.model_dump_json()))
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
+
+
+def _store_steps(model: onnx.ModelProto, tables: dict[str, Tensor]) -> None:
+    """Store tables of vectors as 8-bit steps and their sizes, which the runtime multiplies when it loads the file."""
+    graph = model.graph
+    made = []
+    for tensor in [one for one in graph.initializer if one.name in tables]:
+        steps, sizes = quantise_rows(tables[tensor.name].detach())
+        name = tensor.name
+        graph.initializer.remove(tensor)
+        for what, values in (("steps", steps), ("sizes", sizes)):
+            graph.initializer.append(numpy_helper.from_array(values.numpy(), f"{name}.{what}"))
+            made.append(onnx.helper.make_node("Cast", [f"{name}.{what}"], [f"{name}.{what}.float"], to=_FLOAT))
+        made.append(onnx.helper.make_node("Mul", [f"{name}.steps.float", f"{name}.sizes.float"], [name]))
+    for node in reversed(made):
+        graph.node.insert(0, node)
 
 
 def _store_half(model: onnx.ModelProto, names: set[str]) -> None:

@@ -1,0 +1,66 @@
+"""Text corpora in their published layouts, small and made up."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Final
+
+XED: Final = (
+    ("I hate it here .", "1"),
+    ("You scared me , but what joy !", "4, 5"),
+    ("- I trust [PERSON] .", "8"),
+    ("She isn 't sad , I think .", "2, 6"),
+    ("Yuck !", "3"),
+    ("Who is that ?", "7, 2"),
+)
+EDOS_TURNS: Final = ("You 're late .", "I 'm so sorry !")
+EDOS: Final = (
+    ("11", "\n".join(EDOS_TURNS), ("Ashamed", "Guilty", "Afraid")),
+    ("12", "Nice to see you .\n- Nice to see you too !", ("Joyful", "Content", "Nostalgic")),
+    ("13", "Wait for me !", ("Nostalgic", "Jealous", "Sad")),
+    ("14", "I see .", ("Acknowledging", "Neutral (Other)", "Agreeing")),
+)
+
+
+def write_xed(folder: Path) -> Path:
+    """Write the English lines, and two neutral ones."""
+    folder.mkdir(parents=True)
+    (folder / "en-annotated.tsv").write_text("".join(f"{text}\t{n}\n" for text, n in XED), encoding="utf-8")
+    (folder / "neu_en.txt").write_text("9\tIt is on the table .\n9\tWe live there .\n", encoding="utf-8")
+    return folder
+
+
+def write_edos(folder: Path) -> Path:
+    """Write the hand-labelled dialogues."""
+    folder.mkdir(parents=True)
+    path = folder / "1. MTurk_groundtruth_labels_9K.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        workers = [f"Worker {i} answer" for i in (1, 2, 3)]
+        writer.writerow(["Count", "Index", "DialogID", "Dialog", "Agreed emotion (2/3 vote)", *workers])
+        for i, (dialogue, turns, answers) in enumerate(EDOS):
+            writer.writerow([i, f"0.9-{i}", dialogue, turns, "-", *answers])
+    return folder
+
+
+def write_goemotions(folder: Path) -> Path:
+    """Write the three parts of the seven classes."""
+    folder.mkdir(parents=True)
+    parts = {
+        "train": "I love [NAME]!\t3\ta\nWell, well.\t4\tb\nHow dare you\t0,1\tc\n",
+        "dev": "So sad...\t5\td\nI LOVE ANNA\t3\te\n",
+        "test": "well well\t4\tf\n",
+    }
+    for part, text in parts.items():
+        (folder / f"ekman_{part}.tsv").write_text(text, encoding="utf-8")
+    return folder
+
+
+def write_brighter(folder: Path) -> Path:
+    """Write the English parts that have labels."""
+    for part, rows in (("train", 'a,"Hm, odd.",0,0,0,0,1\nb,Two of them.,0,0,0,0,0\n'), ("dev", "c,No!,1,1,0,0,0\n")):
+        (folder / "track_a" / part).mkdir(parents=True)
+        text = f"id,text,anger,fear,joy,sadness,surprise\n{rows}"
+        (folder / "track_a" / part / "eng.csv").write_text(text, encoding="utf-8")
+    return folder
