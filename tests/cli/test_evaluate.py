@@ -17,6 +17,7 @@ import pytest
 import soundfile
 
 from emofuse.cli import compare as command
+from emofuse.cli.evaluate import Request
 from emofuse.evaluation.predictions import read_predictions
 from emofuse.evaluation.result import EvaluationReport, read_report
 from emofuse.inference.bundle import BUNDLES
@@ -287,12 +288,22 @@ def test_a_face_recipe_is_trained_and_tested_through_its_network(emofuse: Emofus
     assert read_report("out").stamp.leaky is None
     assert {"report.json", "report.md", "report.html", "predictions.csv"} <= names(Path("out"))
     assert "majority or not" in read_report("out/plurality").stamp.protocol
+    assert read_report("out/evidence-alone").stamp.protocol.endswith("faces with a majority emotion")
+    assert Request(Path("face.toml"), test_on="cfee").command() == "emofuse evaluate face.toml --test cfee"
+    by_subject = Request(Path("face.toml"), test_on="cfee", protocol="subject-5fold")
+    assert by_subject.command() == "emofuse evaluate face.toml --protocol subject-5fold --test cfee"
+    assert by_subject.folder("face") == Path("runs/face-to-cfee-subject-5fold")
     for extra, says in (
         ((), "give it with --model"),
+        (("--test", "cfee", "--show-leak"), "go with a speech recipe"),
         (("--model", "x.onnx", "--seeds", "2"), "go with a speech recipe"),
     ):
         result = emofuse("evaluate", "face.toml", "--data", ".", *extra)
         assert result.code == 2 and says in result.err
+    result = emofuse(
+        "evaluate", "face.toml", "--data", ".", "--model", BUNDLES / "base" / "face.onnx", "--test", "cfee"
+    )
+    assert result.code == 1 and "no CFEE archive" in result.err
     result = emofuse("evaluate", "face.toml", "--data", ".", "--model", "x.onnx", "-o", "none")
     assert result.code == 1 and "x.onnx" in result.err
     assert not Path("none").exists()

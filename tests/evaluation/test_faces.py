@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from emofuse.config import FaceDataSettings, FaceNetSettings, Recipe
 from emofuse.emotions import FERPLUS
 from emofuse.errors import CorpusError
-from emofuse.evaluation.faces import FOLD, PLURALITY, PROTOCOL, evaluate_faces
+from emofuse.evaluation.faces import FOLD, PLURALITY, PROTOCOL, evaluate_faces, fit_prior_strength
 from emofuse.evaluation.metrics import fit_temperature
 from emofuse.evaluation.predictions import Predictions
 from emofuse.evaluation.result import EvaluationReport, card_scores
@@ -95,6 +95,21 @@ def test_a_face_without_a_majority_counts_where_that_is_asked_for(root: Path, pl
     assert report.metric("accuracy").value == pytest.approx(np.mean(guess == [0, 1, 3, 0]))
     assert predictions.truth.tolist() == [0, 1, 3, 0]
     assert report.stamp.protocol == PLURALITY
+
+
+def test_evidence_alone_is_weighed_by_what_is_frequent_as_far_as_that_helps(root: Path) -> None:
+    log_prior = np.log([0.9, 0.1])
+    doubtful = np.array([[0.0, 1.0], [0.0, 1.0], [0.0, 5.0]], np.float32)  # 1 of evidence against 2.2 of prior
+    assert fit_prior_strength(doubtful, np.array([0, 0, 1]), log_prior) == 0.5  # the least that turns both
+    assert fit_prior_strength(doubtful, np.array([1, 1, 1]), log_prior) == 0.0
+    assert fit_prior_strength(np.zeros((2, 2), np.float32), np.array([0, 1]), log_prior) == 0.0
+    # one of each of three emotions in the valid part: what is not there is less frequent
+    prior = np.log((np.array([1, 1, 0, 0, 1, 0, 0, 0]) + 1) / (3 + 8))
+    strength = fit_prior_strength(logits(root, "Valid", 3), np.array([0, 1, 4]), prior)
+    weighed, predictions = evaluate_faces(root / "face.onnx", root, COMMAND, weigh=True)
+    expected = (logits(root, "Test", 3) + strength * prior).argmax(axis=1)
+    assert strength > 0 and predictions.guesses[0].tolist() == expected.tolist()
+    assert weighed.stamp.protocol.endswith(f"to the power {strength}")
 
 
 def test_the_temperature_is_fitted_on_the_valid_part_alone(root: Path, majority: Found, plurality: Found) -> None:

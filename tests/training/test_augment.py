@@ -53,6 +53,23 @@ def unflipped(out: Tensor, original: Tensor) -> Tensor:
     return torch.where(is_nearer[:, None, None, None], mirrored, out)
 
 
+def test_what_is_around_a_face_is_moved_into_the_picture_and_not_scaled() -> None:
+    wide = torch.nn.functional.pad(faces(8), (6, 6, 6, 6), mode="replicate")
+    assert torch.allclose(unflipped(augment_faces(wide, STILL_FACE, seeded()), faces(8)), faces(8), atol=1e-3)
+    ring = torch.full((200, 1, 60, 60), 255.0)
+    ring[:, :, 6:54, 6:54] = 0  # only what is around the face is bright
+    assert augment_faces(ring, STILL_FACE, seeded()).max() < 130  # half a pixel of it at most, by interpolation
+    assert augment_faces(ring, face_settings(shift=0.1), seeded()).amax(dim=(1, 2, 3)).median() > 250
+
+
+def test_light_comes_from_one_side_as_far_as_it_may() -> None:
+    grey = torch.full((300, 1, 48, 48), 100.0)
+    out = augment_faces(grey, face_settings(slope=0.3), seeded())[:, 0]
+    assert 155 < out.max() <= 160 and 40 <= out.min() < 45  # both slopes at their largest in a corner
+    assert out.mean(dim=(1, 2)).sub(100).abs().max() < 0.1
+    assert out[:, 24].diff(dim=1).std(dim=1).max() < 1e-3  # linear
+
+
 def test_uniform_stays_between_its_bounds() -> None:
     values = uniform((10_000,), -2.0, 3.0, seeded())
     assert -2.0 <= values.min() < -1.9

@@ -46,14 +46,30 @@ def classifier(
     augment: Augment = lambda x, _: x,
     features: Augment | None = None,
     class_weights: Tensor | None = None,
+    class_prior: Tensor | None = None,
     **train: object,
 ) -> Classifier:
     settings = TrainSettings.model_validate({"mixup": 0.0, **train})
     torch.manual_seed(0)
-    made = Classifier(network or Linear(), settings, 3, augment, features, 5, class_weights)
+    made = Classifier(network or Linear(), settings, 3, augment, features, 5, class_weights, class_prior)
     made.log = lambda *args, **kwargs: None  # there is no trainer to log to
     made._trainer = SimpleNamespace(enable_validation=True)
     return made
+
+
+def test_the_prior_of_the_training_is_taken_out_of_the_logits() -> None:
+    prior, target = torch.tensor([0.7, 0.2, 0.1]), torch.eye(3)
+    silent = classifier(class_prior=prior, logit_adjustment=1.0)
+    torch.nn.init.zeros_(silent.network.layer.weight)
+    torch.nn.init.zeros_(silent.network.layer.bias)
+    # a network that knows nothing is as good as the prior, and learns no bias from it
+    for row, share in zip(target, prior, strict=True):
+        loss = silent.training_step((torch.zeros(1, 3), row[None]), 0)
+        assert loss.item() == pytest.approx(-share.log().item(), abs=1e-5)
+    half = classifier(class_prior=prior, logit_adjustment=0.5)
+    torch.testing.assert_close(half.logit_offset, prior.sqrt().log())
+    without = classifier(class_prior=prior)
+    assert torch.equal(without.logit_offset, torch.zeros(3))
 
 
 def test_mixup_mixes_inputs_and_targets_by_the_same_share() -> None:

@@ -7,7 +7,7 @@ import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.markup import escape
@@ -33,10 +33,14 @@ JobsOption = Annotated[
 ]
 ProtocolOption = Annotated[
     str,
-    typer.Option(metavar="NAME|FILE", help="actor-6fold, session, loso, dialogue-5fold, random-6fold or a split file."),
+    typer.Option(
+        metavar="NAME|FILE",
+        help="actor-6fold, session, loso, dialogue-5fold, random-6fold or a split file; faces: subject-5fold.",
+    ),
 ]
 SeedsOption = Annotated[int, typer.Option(min=1, help="How often to train every fold, from the recipe's seed on.")]
 ALL_CORES = os.cpu_count() or 1
+DEFAULT_PROTOCOL: Final = "actor-6fold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Request:
 
     recipe: Path
     overrides: tuple[str, ...] = ()
-    protocol: str = "actor-6fold"
+    protocol: str = DEFAULT_PROTOCOL
     n_seeds: int = 1
     train_on: str | None = None
     test_on: str | None = None
@@ -68,7 +72,8 @@ class Request:
             tested = ["--test", self.test_on] if self.test_on is not None else []
             shifted = ["--prior", self.prior] if self.prior is not None else []
             return shlex.join([*parts, "--model", str(self.model), *tested, *shifted])
-        parts += ["--protocol", self.protocol] if self.test_on is None else []
+        is_default = self.protocol == DEFAULT_PROTOCOL
+        parts += ["--protocol", self.protocol] if self.test_on is None or not is_default else []
         parts += ["--seeds", str(self.n_seeds)] if self.n_seeds > 1 else []
         parts += ["--train", self.train_on] if self.train_on is not None else []
         parts += ["--test", self.test_on] if self.test_on is not None else []
@@ -79,7 +84,8 @@ class Request:
     def folder(self, name: str) -> Path:
         """Name the folder of the trainings, so that those of different protocols do not meet in one."""
         if self.test_on is not None:
-            return Path("runs") / f"{name}-to-{'-'.join(Path(corpus).stem for corpus in _names(self.test_on))}"
+            how = "" if self.protocol == DEFAULT_PROTOCOL else f"-{Path(self.protocol).stem}"
+            return Path("runs") / f"{name}-to-{'-'.join(Path(corpus).stem for corpus in _names(self.test_on))}{how}"
         return Path("runs") / f"{name}-{Path(self.protocol).stem}"
 
 
@@ -95,7 +101,7 @@ class Machine:
 def evaluate(
     recipe: RecipeArgument,
     overrides: OverridesArgument = None,
-    protocol: ProtocolOption = "actor-6fold",
+    protocol: ProtocolOption = DEFAULT_PROTOCOL,
     seeds: SeedsOption = 1,
     train_on: Annotated[
         str | None, typer.Option("--train", metavar="CORPUS[,CORPUS]", help="Instead of the recipe's: names or CSVs.")
@@ -140,6 +146,11 @@ def evaluate(
         report, predictions = evaluate_texts(model, data_folder(data), request.command(), corpus, prior)
     elif prior is not None:
         raise UsageError("--prior goes with a text recipe")
+    elif isinstance(settings.data, FaceDataSettings) and test_on is not None and _is_face_set(test_on):
+        if seeds > 1 or show_leak or transductive:
+            raise UsageError("--seeds, --show-leak and --transductive go with a speech recipe")
+        folder = out or request.folder(settings.name)
+        report, predictions = _evaluate_face_set(request, settings, folder, Machine(data, device, jobs))
     elif model is not None and test_on is not None:
         if seeds > 1 or show_leak or transductive or train_on is not None:
             raise UsageError("--seeds, --train, --show-leak and --transductive do not go with --model and --test")
@@ -148,7 +159,8 @@ def evaluate(
             report, predictions = evaluate_as_is(model, _names(test_on), data, request.command(), hook)
     elif isinstance(settings.data, FaceDataSettings):
         if model is None:
-            raise UsageError("a face recipe is tested through its network", "give it with --model face.onnx")
+            hint = "give it with --model face.onnx, or a set of faces with --test"
+            raise UsageError("a face recipe is tested through its network", hint)
         if seeds > 1 or test_on is not None or show_leak or transductive:
             raise UsageError("--seeds, --test, --show-leak and --transductive go with a speech recipe")
         folder = out or Path("runs") / f"{settings.name}-evaluation"
@@ -177,8 +189,41 @@ def write_evaluation(report: EvaluationReport, predictions: Predictions, folder:
 def _faces(model: Path, root: Path, command: str, folder: Path) -> tuple[EvaluationReport, Predictions]:
     from emofuse.evaluation.faces import evaluate_faces
 
-    write_evaluation(*evaluate_faces(model, root, command, plurality=True), folder / "plurality")
-    return evaluate_faces(model, root, command)
+    write_evaluation(*evaluate_faces(model, root, command, plurality=True, weigh=True), folder / "plurality")
+    write_evaluation(*evaluate_faces(model, root, command), folder / "evidence-alone")
+    return evaluate_faces(model, root, command, weigh=True)
+
+
+def _is_face_set(name: str) -> bool:
+    from emofuse.corpora.registry import FACES, PORTRAITS
+
+    return name in FACES or name in PORTRAITS
+
+
+def _evaluate_face_set(
+    request: Request, recipe: Recipe, folder: Path, machine: Machine
+) -> tuple[EvaluationReport, Predictions]:
+    """Test on one set of faces: a network as it is, or one that is trained without the set, or without its people."""
+    from emofuse.corpora.registry import PORTRAITS
+    from emofuse.evaluation.face_sets import (
+        SUBJECTS,
+        cross_validate_subjects,
+        evaluate_left_out,
+        evaluate_portraits,
+    )
+    from emofuse.training.fit import quiet
+
+    assert request.test_on is not None
+    root = data_folder(machine.data)
+    if request.model is not None:
+        if request.test_on not in PORTRAITS:
+            return _faces(request.model, root, request.command(), folder)
+        return evaluate_portraits(request.model, request.test_on, root, request.command())
+    quiet()
+    if request.protocol == SUBJECTS:
+        shared = folder.with_name(f"{recipe.name}-{SUBJECTS}")  # all sets share the trainings
+        return cross_validate_subjects(recipe, request.test_on, root, shared, request.command(), machine.device)
+    return evaluate_left_out(recipe, request.test_on, root, folder, request.command(), machine.device)
 
 
 def evaluate_utterances(

@@ -24,14 +24,26 @@ def _label_set(name: str) -> str:
 
 
 class FaceDataSettings(Settings):
-    """FER+ and its augmentation. Angles in degrees; the others are fractions of the picture or of full scale."""
+    """Pictures of faces and their augmentation. Angles in degrees; the others are fractions of the picture or of full
+    scale.
+
+    train_on: FER+, which also validates, and laboratory sets beside it. original_share: what FER2013's own label counts
+    for beside FER+'s votes. n_drawn: faces an epoch, drawn with replacement; 0: every face once. portrait_share: how
+    much of what is drawn is of laboratory sets. evenness: 0 draws the faces of a set alike, 1 its emotions.
+    """
 
     corpus: Literal["ferplus"] = "ferplus"
+    train_on: tuple[Literal["ferplus", "cfee", "taiwan"], ...] = Field(("ferplus",), min_length=1)
+    original_share: float = Field(0.0, ge=0, le=1)
+    portrait_share: float = Field(0.35, ge=0, le=1)
+    evenness: float = Field(0.5, ge=0, le=1)
+    n_drawn: int = Field(0, ge=0)
     rotate_deg: float = Field(15.0, ge=0)
     scale: float = Field(0.15, ge=0, lt=1)
     shift: float = Field(0.08, ge=0, lt=1)
     shear: float = Field(0.08, ge=0, lt=1)
     contrast: float = Field(0.3, ge=0, lt=1)
+    slope: float = Field(0.0, ge=0, lt=1, description="light from one side: change of brightness at the picture's edge")
     blur: float = Field(0.15, ge=0, le=1, description="probability of losing resolution")
     noise: float = Field(0.03, ge=0, le=1)
     erase: float = Field(0.5, ge=0, le=1, description="probability of one erased rectangle")

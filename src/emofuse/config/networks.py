@@ -10,12 +10,15 @@ from emofuse.config.base import NoneIsAWord, Settings
 
 
 class FaceNetSettings(Settings):
-    """A residual network over 48 x 48 grey faces. widths: channels of the stem and of each stage."""
+    """A residual network over 48 x 48 grey faces. widths: channels of the stem and of each stage. start: an exported
+    network of the same widths whose weights training starts from; its norms stay folded. Empty: random weights.
+    """
 
     name: Literal["face-resnet"] = "face-resnet"
     widths: tuple[int, ...] = (16, 48, 96, 160)
     blocks: tuple[int, ...] = (1, 2, 2)
     dropout: float = Field(0.2, ge=0, lt=1)
+    start: str = ""
 
     @field_validator("blocks")
     @classmethod

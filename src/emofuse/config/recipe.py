@@ -58,6 +58,9 @@ class TrainSettings(Settings):
     class_weights: Literal["none", "balanced", "root"] = Field(
         "none", description="balanced: rare classes weigh more; root: by the square root of that"
     )
+    logit_adjustment: float = Field(
+        0.0, ge=0, le=1, description="of the loss, by so much of the log of the training's prior: evidence without it"
+    )
     gradient_clip: float = Field(5.0, ge=0)
     ema_decay: Annotated[float | None, NoneIsAWord] = Field(0.999, gt=0, lt=1, description="or none")
     patience: int = Field(0, ge=0, description="epochs without gain before stopping; 0 is never")

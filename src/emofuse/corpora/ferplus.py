@@ -26,6 +26,16 @@ _TABLE_BYTES: Final = 4 * 2**20  # that a label.csv may have; the largest that t
 _PICTURE_BYTES: Final = 64 * 2**10  # of a PNG of that size, whatever is in it
 _MOST_FACES: Final = 100_000  # of a part; the largest has 28,000
 _PNG_HEAD: Final = struct.Struct(">8s4x4sII")  # signature, length of the first chunk, its name, width and height
+UNLABELLED: Final = -1
+_FER2013: Final = {
+    "neutral": "neutral",
+    "happy": "happiness",
+    "surprise": "surprise",
+    "sad": "sadness",
+    "angry": "anger",
+    "disgust": "disgust",
+    "fear": "fear",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,12 +62,27 @@ class FerPlus:
         keep = winner < N_CLASSES
         return self.images[keep], winner[keep].astype(np.int64)
 
-    def distributions(self) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Return the images that most voters gave an emotion to, and the (N, 8) distribution of those votes."""
+    def distributions(
+        self, original: NDArray[np.int64] | None = None, share: float = 0.0
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Return the images that most voters gave an emotion to, and the distribution of those votes.
+
+        Args:
+            original: (N,) FER2013's own label of each picture, of `read_original_labels`.
+            share: What it counts for in the distribution, in [0, 1]; the votes count for the rest, and for all where
+                the picture has no such label.
+
+        Returns:
+            (K, 48, 48) uint8 and (K, 8) float32, rows that add up to 1.
+        """
         votes = _without_outliers(self.votes)
         emotion = votes[:, :N_CLASSES].sum(axis=1)
         keep = (emotion > 0) & (emotion >= 0.5 * votes.sum(axis=1))
         target = votes[keep, :N_CLASSES] / emotion[keep, None]
+        if original is not None:
+            label = original[keep, None]
+            mixed = (1 - share) * target + share * np.eye(N_CLASSES)[label[:, 0]]
+            target = np.where(label == UNLABELLED, target, mixed)
         return self.images[keep], target.astype(np.float32)
 
 
@@ -86,6 +111,37 @@ def read_ferplus(path: str | Path, part: Part) -> FerPlus:
     except (OSError, ValueError, csv.Error) as error:
         raise CorpusError(f"{file} is not the FER+ archive: {one_line(error)}") from None
     return FerPlus(images, votes)
+
+
+def read_original_labels(table: str | Path, archive: str | Path, part: Part) -> NDArray[np.int64]:
+    """Read FER2013's own label of every picture of a part of FER+, in the archive's order.
+
+    Args:
+        table: A CSV with the columns part, image and fer2013.
+        archive: The zip of `read_ferplus`.
+        part: Which part.
+
+    Returns:
+        (N,) indices into FERPLUS; UNLABELLED for a picture that the table has not.
+
+    Raises:
+        CorpusError: The table is missing, or is no such table.
+    """
+    file = Path(table)
+    if not file.is_file():
+        raise CorpusError(f"no labels of FER2013 at {file}", "leave them out with data.original_share=0")
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            named = {
+                row["image"]: FERPLUS.index(_FER2013[row["fer2013"]])
+                for row in csv.DictReader(stream)
+                if row["part"] == part
+            }
+        with Archive(Path(archive)) as zipped:
+            rows = csv.reader(io.StringIO(_member(zipped, f"FER2013{part}/label.csv", _TABLE_BYTES).decode("utf-8")))
+            return np.array([named.get(row[0], UNLABELLED) for row in rows if row], dtype=np.int64)
+    except (KeyError, ValueError, OSError, csv.Error) as error:
+        raise CorpusError(f"{file} does not hold the labels of FER2013: {one_line(error)}") from None
 
 
 def count_ferplus(path: str | Path, part: Part) -> int:

@@ -10,6 +10,7 @@ from typing import Final
 
 from emofuse.corpora import (
     brighter,
+    cfee,
     cremad,
     edos,
     emodb,
@@ -19,11 +20,13 @@ from emofuse.corpora import (
     meld,
     ravdess,
     savee,
+    taiwan,
     tess,
     xed,
 )
 from emofuse.corpora.corpus import ACTED, Corpus
 from emofuse.corpora.manifest import Manifest, read_manifest
+from emofuse.corpora.portraits import Portraits
 from emofuse.corpora.texts import Texts
 from emofuse.errors import CorpusError, UsageError
 from emofuse.importing import import_object
@@ -44,7 +47,9 @@ CORPORA: Final[Mapping[str, Corpus[Manifest]]] = {
 }
 """Recordings of utterances. `csv` is given your own table (`manifest.read_manifest`); every other one a folder."""
 FACES: Final[Mapping[str, Corpus[ferplus.FerPlus]]] = {corpus.name: corpus for corpus in (ferplus.CORPUS,)}
-"""Pictures of faces."""
+"""Pictures of faces that nobody can be told by."""
+PORTRAITS: Final[Mapping[str, Corpus[Portraits]]] = {corpus.name: corpus for corpus in (cfee.CORPUS, taiwan.CORPUS)}
+"""Posed faces of known people; each is read from `faces/NAME.zip` in the data folder."""
 TEXTS: Final[Mapping[str, Corpus[Texts]]] = {
     corpus.name: corpus for corpus in (goemotions.CORPUS, xed.CORPUS, edos.CORPUS, brighter.CORPUS, meld.TEXT_CORPUS)
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,24 +20,47 @@ from emofuse.inference.network import OnnxNetwork
 FOLD = "FER2013Test"
 PROTOCOL = "FER+ test part, 8 classes, faces with a majority emotion"
 PLURALITY = "FER+ test part, 8 classes, every face whose most-voted label is an emotion, majority or not"
+STRENGTHS: Final = tuple(round(0.1 * step, 1) for step in range(11))
 
 
 def evaluate_faces(
-    model: str | Path, data: str | Path, command: str, plurality: bool = False
+    model: str | Path, data: str | Path, command: str, plurality: bool = False, *, weigh: bool = False
 ) -> tuple[EvaluationReport, Predictions]:
-    """Score a face network on the FER+ test part; its temperature is fitted on the valid part's majority labels.
+    """Score a face network on the FER+ test part.
 
-    FER+ names no subjects, so the intervals resample faces. plurality: count the faces without a majority too.
+    Args:
+        model: The exported network.
+        data: The folder with ferplus.zip.
+        command: What makes the numbers again.
+        plurality: Count the faces without a majority too.
+        weigh: Weigh the answers by how frequent an emotion is among the web faces of the valid part, to the power of
+            STRENGTHS that is most often right there: a network that was trained to answer with the evidence of a face
+            alone does not know that neutral and happy ones are frequent.
+
+    Returns:
+        The report and the predictions. The temperature is fitted on the valid part's majority labels. FER+ names no
+        subjects, so the intervals resample faces.
     """
     network = OnnxNetwork(model)
     archive = Path(data) / "ferplus.zip"
     test = read_ferplus(archive, "Test")
     valid_logits, valid_truth = _logits(network, *read_ferplus(archive, "Valid").majority())
-    temperature = fit_temperature(valid_logits, valid_truth)
+    prior = np.log((np.bincount(valid_truth, minlength=len(FERPLUS)) + 1) / (len(valid_truth) + len(FERPLUS)))
+    strength = fit_prior_strength(valid_logits, valid_truth, prior) if weigh else 0.0
+    offset = (strength * prior).astype(np.float32)
+    temperature = fit_temperature(valid_logits + offset, valid_truth)
     logits, truth = _logits(network, *(test.plurality() if plurality else test.majority()))
-    stamp = _stamp(network, (count_ferplus(archive, "Train"), len(valid_truth), len(truth)), command, plurality)
+    logits = logits + offset
+    counts = (count_ferplus(archive, "Train"), len(valid_truth), len(truth))
+    stamp = _stamp(network, counts, command, PLURALITY if plurality else PROTOCOL, strength)
     # nobody knows who is who: each face is a unit of its own
     return report_on_part(f"{network.card.name} on FER+", network, stamp, logits, truth, temperature)
+
+
+def fit_prior_strength(logits: NDArray[np.float32], truth: NDArray[np.int64], log_prior: NDArray[np.float64]) -> float:
+    """Return the power of STRENGTHS of a prior by which (N, C) logits are most often right; of equal ones the least."""
+    right = [float((np.argmax(logits + s * log_prior, axis=1) == truth).mean()) for s in STRENGTHS]
+    return STRENGTHS[int(np.argmax(right))]
 
 
 def _logits(
@@ -46,16 +70,21 @@ def _logits(
     return np.concatenate([network.logits(batch) for batch in batches]), truth
 
 
-def _stamp(network: OnnxNetwork, counts: tuple[int, int, int], command: str, plurality: bool) -> Stamp:
+def _stamp(network: OnnxNetwork, counts: tuple[int, int, int], command: str, protocol: str, strength: float) -> Stamp:
+    how = (
+        f"; answers weighed by the frequency of emotions among FER+'s faces, to the power {strength}"
+        if strength
+        else ""
+    )
     n_train, n_valid, n_test = counts
     return Stamp(
         corpus="FER+ (web faces, no subject identities)",
         licence=CORPUS.licence,
         labels=FERPLUS,
         label_map={},
-        protocol=PLURALITY if plurality else PROTOCOL,
+        protocol=protocol + how,
         folds=(FoldRecord(name=FOLD, train=(), valid=(), test=(), n_train=n_train, n_valid=n_valid, n_test=n_test),),
-        selection="weights chosen on the valid part, where the temperature is fitted too",
+        selection="weights, or their settings, chosen on the valid part, where the temperature is fitted too",
         seeds=(network.card.seed,),
         command=command,
         versions=f"emofuse {__version__}",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from emofuse.config import FaceDataSettings, SoundSettings
+from emofuse.features.face import SIZE
 from emofuse.models.frontends import MEL_STEP, RATE_HZ, FeatureKind
 from emofuse.training.module import Augment
 
@@ -24,7 +25,14 @@ def uniform(shape: tuple[int, ...], low: float, high: float, generator: Generato
 def augment_faces(faces: Tensor, settings: FaceDataSettings, generator: Generator) -> Tensor:
     """Return the batch flipped, warped, re-lit, blurred, made noisy and partly erased, each face by its own draw.
 
-    faces: (N, 1, H, W) float32 in [0, 255]; the result has the same form.
+    Args:
+        faces: (N, 1, S, S) float32 in [0, 255]. What is beyond the middle SIZE pixels of larger ones is the faces'
+            surroundings, which the warp may move into the picture.
+        settings: How far all of it goes.
+        generator: Of the draws.
+
+    Returns:
+        (N, 1, SIZE, SIZE) float32 in [0, 255].
     """
     faces = _warp(faces, settings, generator)
     faces = _lose_resolution(faces, settings.blur, generator)
@@ -34,6 +42,8 @@ def augment_faces(faces: Tensor, settings: FaceDataSettings, generator: Generato
     gamma = torch.exp(uniform((n, 1, 1, 1), -settings.contrast, settings.contrast, generator))
     faces = ((faces - mean) * contrast + mean).clamp(0, 255)
     faces = 255 * (faces / 255) ** gamma
+    if settings.slope:
+        faces = faces * _slope(n, settings.slope, generator)
     level = uniform((n, 1, 1, 1), 0, settings.noise * 255, generator)
     faces = faces + level * torch.randn(faces.shape, generator=generator)
     return _erase(faces, settings.erase, generator).clamp(0, 255)
@@ -50,9 +60,17 @@ def _warp(faces: Tensor, settings: FaceDataSettings, generator: Generator) -> Te
     cos, sin = torch.cos(angle), torch.sin(angle)
     rows = [flip * scale * stretch * cos, scale * (shear * cos - sin), shift[:, 0]]
     rows += [flip * scale * stretch * sin, scale * (shear * sin + cos), shift[:, 1]]
-    theta = torch.stack(rows, dim=1).view(n, 2, 3)
-    grid = F.affine_grid(theta, list(faces.shape), align_corners=False)
+    theta = torch.stack(rows, dim=1).view(n, 2, 3) * (SIZE / faces.shape[-1])
+    grid = F.affine_grid(theta, [n, 1, SIZE, SIZE], align_corners=False)
     return F.grid_sample(faces, grid, padding_mode="border", align_corners=False)
+
+
+def _slope(n: int, largest: float, generator: Generator) -> Tensor:
+    """Draw light from one side: (n, 1, SIZE, SIZE) factors, each linear over the picture."""
+    towards = uniform((n, 1, 1, 2), -largest, largest, generator)
+    place = torch.linspace(-1, 1, SIZE)
+    across, down = towards[..., :1] * place[None, :], towards[..., 1:] * place[:, None]
+    return (1 + across + down).clamp(min=0)
 
 
 def _lose_resolution(faces: Tensor, probability: float, generator: Generator) -> Tensor:

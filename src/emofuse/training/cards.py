@@ -12,6 +12,7 @@ from emofuse.card import DataSource, InputSpec, ModelCard, Score
 from emofuse.config import (
     AudioVideoSettings,
     CorpusSettings,
+    FaceNetSettings,
     FaceSequenceSettings,
     Recipe,
     TextDataSettings,
@@ -20,8 +21,9 @@ from emofuse.config import (
 )
 from emofuse.corpora.corpus import Corpus
 from emofuse.corpora.manifest import Manifest
-from emofuse.corpora.registry import CORPORA, FACES, TEXTS, corpus_of, get_corpus, read_corpus
+from emofuse.corpora.registry import CORPORA, FACES, PORTRAITS, TEXTS, corpus_of, get_corpus, read_corpus
 from emofuse.errors import CorpusError
+from emofuse.inference.network import OnnxNetwork
 from emofuse.models.build import BuiltNetwork
 from emofuse.models.frontends import RATE_HZ
 from emofuse.training.networks import assets_of, hears
@@ -62,6 +64,8 @@ def _began_with(recipe: Recipe) -> tuple[DataSource, ...]:
     """Describe what a network's weights come from that were there before its training."""
     part = recipe.model.video if isinstance(recipe.model, AudioVideoSettings) else recipe.model
     fetched = tuple(PRETRAINING[name] for name in assets_of(recipe))
+    if isinstance(part, FaceNetSettings) and part.start:
+        return (_network_of(Path(part.start)),)
     if isinstance(part, FaceSequenceSettings) and part.pretrained:
         own = DataSource(
             name="FER+, by the base bundle's face network", licence=FACES["ferplus"].licence, part="pretraining"
@@ -70,15 +74,24 @@ def _began_with(recipe: Recipe) -> tuple[DataSource, ...]:
     return fetched
 
 
+def _network_of(path: Path) -> DataSource:
+    """Describe the network that a training started from. Raises BundleError where it has gone since."""
+    card = OnnxNetwork(path).card
+    names = ", ".join(source.name for source in card.data)
+    return DataSource(name=f"{names}, by the network {card.name}", licence=card.data[0].licence, part="pretraining")
+
+
 def _facts(recipe: Recipe) -> dict[str, Any]:
     settings = recipe.data
     if isinstance(settings, TextDataSettings):
         sources = _data(*(TEXTS[name] for name in settings.train_on))
         return {"modality": "text", "input": InputSpec(kind="text")} | sources
     if not isinstance(settings, CorpusSettings):
-        return {"modality": "face", "input": InputSpec(kind="face", size_px=48)} | _data(
-            FACES["ferplus"], part="FER2013Train"
-        )
+        sets: tuple[Corpus[Any], ...] = (replace(FACES["ferplus"], part="FER2013Train"), *PORTRAITS.values())
+        used = [one for one in sets if one.name in settings.train_on]
+        if settings.original_share and used[0].name == "ferplus":
+            used[0] = replace(used[0], title="FER+, and the labels of FER2013")
+        return {"modality": "face", "input": InputSpec(kind="face", size_px=48)} | _data(*used)
     facts = _data(*map(_corpus, settings.train_on))
     if isinstance(settings, VoiceDataSettings):
         spec = InputSpec(kind="samples", rate_hz=RATE_HZ, window_s=settings.window_s)
@@ -112,9 +125,9 @@ def _corpus(name: str) -> Corpus[Manifest]:
         return replace(CORPORA["csv"], title=Path(name).stem)
 
 
-def _data(*corpora: Corpus[Any], part: str = "") -> dict[str, Any]:
+def _data(*corpora: Corpus[Any]) -> dict[str, Any]:
     """Return what a card tells of the corpora that were trained on: names, licences and cautions."""
     return {
-        "data": tuple(DataSource(name=c.title, licence=c.licence, part=c.part or part) for c in corpora),
+        "data": tuple(DataSource(name=c.title, licence=c.licence, part=c.part) for c in corpora),
         "cautions": tuple(dict.fromkeys(caution for c in corpora for caution in c.all_cautions)),
     }

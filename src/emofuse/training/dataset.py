@@ -16,7 +16,7 @@ Batch = tuple[Any, Tensor]  # what a network gets, one tensor or several, and th
 
 
 class FaceBatches(Dataset[Batch]):
-    """Faces and their label distributions. images: (N, 48, 48) uint8; targets: (N, C) float32, rows sum to 1."""
+    """Faces and their label distributions. images: (N, S, S) uint8; targets: (N, C) float32, rows sum to 1."""
 
     def __init__(self, images: NDArray[np.uint8], targets: NDArray[np.float32]) -> None:
         self.images = torch.from_numpy(images)
@@ -26,12 +26,12 @@ class FaceBatches(Dataset[Batch]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> Batch:
-        """Return one face as (1, 48, 48) float32 in [0, 255], and its target (C,)."""
+        """Return one face as (1, S, S) float32 in [0, 255], and its target (C,)."""
         images, targets = self.__getitems__([index])
         return images[0], targets[0]
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """Return (B, 1, 48, 48) float32 and (B, C): one gather instead of B."""
+        """Return (B, 1, S, S) float32 and (B, C): one gather instead of B."""
         chosen = torch.as_tensor(list(indices))
         return self.images[chosen].unsqueeze(1).float(), self.targets[chosen]
 

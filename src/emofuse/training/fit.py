@@ -38,7 +38,8 @@ DEVICES: Final = ("cpu", "cuda", "auto")  # auto: a GPU where there is one
 class Job:
     """What a recipe comes to: a network, its data and its labels. `valid` None: nothing is selected on.
 
-    fingerprint: a hash of the data, so that a run is never resumed with other data.
+    fingerprint: a hash of the data, so that a run is never resumed with other data. class_weights, class_prior: see
+    `module.Classifier`.
     """
 
     network: nn.Module
@@ -50,6 +51,7 @@ class Job:
     monitor: Monitor
     fingerprint: str
     class_weights: Tensor | None = None
+    class_prior: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ def fit(
         job.augment_features,
         recipe.seed,
         job.class_weights,
+        job.class_prior,
     )
     best = Checkpoint(out, "best", monitor=job.monitor, mode="max", enable_version_counter=False)
     # of its own: `save_last` writes only in the epochs that are saved as the best

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from emofuse.assets import find
 from emofuse.config import (
     CorpusSettings,
     FaceDataSettings,
+    FaceNetSettings,
     FeatureDataSettings,
     LateFusionSettings,
     Recipe,
@@ -30,36 +31,44 @@ from emofuse.models.feature_base import FeatureNet
 from emofuse.models.frame_lstm_mel import FrameLstmMel
 from emofuse.training.augment import augment_faces, speech_augmentation
 from emofuse.training.dataset import FaceBatches, one_hot
+from emofuse.training.face_data import read_training_faces
 from emofuse.training.features import FeatureData, decode_features
 from emofuse.training.fit import Job
 from emofuse.training.module import Augment
-from emofuse.training.networks import assets_of, check_pairing, hears, make_network
+from emofuse.training.networks import assets_of, check_pairing, hears, make_network, start_from
 from emofuse.training.speech import decode_speech
 from emofuse.training.utterances import Corpora, FusedUtterances, Hook, Utterances, read_corpora
 from emofuse.training.video import decode_video
 from emofuse.training.video_augment import augment_frames, clip_augmentation
 
 
-def face_job(recipe: Recipe, data: str | Path) -> Job:
-    """Prepare the FER+ training: label distributions of the train part, majority labels of the valid part."""
+def face_job(recipe: Recipe, data: str | Path, without: Mapping[str, frozenset[str]] | None = None) -> Job:
+    """Prepare a training on faces: distributions of the train part of FER+ and of laboratory sets; majority labels of
+    FER+'s valid part validate.
+
+    without: people who are left out, by the name of their set. Raises CorpusError where a set is not there, RecipeError
+    where the model is no face network or starts from another one's weights.
+    """
     settings = recipe.data
     if not isinstance(settings, FaceDataSettings):
         raise RecipeError(f"recipe {recipe.name!r} pairs {settings.corpus!r} with {recipe.model.name!r}")
     torch.manual_seed(recipe.seed)
     network = make_network(recipe, len(FERPLUS))
-    archive = Path(data) / "ferplus.zip"
-    images, targets = read_ferplus(archive, "Train").distributions()
-    valid_images, valid_labels = read_ferplus(archive, "Valid").majority()
-    parts = (images, targets, valid_images, valid_labels)
+    if isinstance(recipe.model, FaceNetSettings) and recipe.model.start:
+        start_from(network, Path(recipe.model.start))
+    faces = read_training_faces(settings, data, without)
+    valid_images, valid_labels = read_ferplus(Path(data) / "ferplus.zip", "Valid").majority()
+    parts = (faces.batches.images.numpy(), faces.batches.targets.numpy(), valid_images, valid_labels)
     return Job(
         network=network,
         labels=FERPLUS,
-        train=FaceBatches(images, targets),
+        train=faces.batches,
         valid=FaceBatches(valid_images, one_hot(valid_labels, len(FERPLUS))),
         augment_input=lambda faces, generator: augment_faces(faces, settings, generator),
         augment_features=None,
         monitor="val_accuracy",
         fingerprint=hashlib.sha256(b"".join(a.tobytes() for a in parts)).hexdigest(),
+        class_prior=torch.from_numpy(faces.prior).float(),
     )
 
 
@@ -121,6 +130,7 @@ def utterance_job(recipe: Recipe, data: Utterances, fold: Fold | None, held_out:
         for name, (mean, deviation) in data.statistics(train).items():
             network.frontend.fit(name, mean, deviation)
     augment_input, augment_features = augmentation(recipe, network)
+    balanced = data.targets(data.balanced(train))
     return Job(
         network=network,
         labels=data.labels,
@@ -130,7 +140,8 @@ def utterance_job(recipe: Recipe, data: Utterances, fold: Fold | None, held_out:
         augment_features=augment_features,
         monitor="val_uar",
         fingerprint=data.fingerprint(train, valid),
-        class_weights=loss_weights(recipe.train.class_weights, data.targets(data.balanced(train))),
+        class_weights=loss_weights(recipe.train.class_weights, balanced),
+        class_prior=torch.from_numpy(balanced.mean(axis=0)),
     )
 
 

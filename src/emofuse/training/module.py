@@ -53,7 +53,9 @@ class Classifier(L.LightningModule):
     """Trains a network on targets that are distributions (N, C).
 
     augment_input works on what goes into the front end, augment_features on what comes out of it.
-    class_weights: (C,) what an example of each class counts for in the loss; None: all alike.
+    class_weights: (C,) what an example of each class counts for in the loss; None: all alike. class_prior: (C,) how
+    often each class is a target, which `TrainSettings.logit_adjustment` takes out of the logits (Menon et al., 2021,
+    https://arxiv.org/abs/2007.07314).
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Classifier(L.LightningModule):
         augment_features: Augment | None,
         seed: int,
         class_weights: Tensor | None = None,
+        class_prior: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -76,6 +79,9 @@ class Classifier(L.LightningModule):
         self.recall = MulticlassAccuracy(n_classes, average="macro")
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.class_weights: Tensor | None
+        offset = None if class_prior is None else settings.logit_adjustment * class_prior.clamp(min=1e-4).log()
+        self.register_buffer("logit_offset", offset, persistent=False)
+        self.logit_offset: Tensor | None
 
     def forward(self, x: Inputs) -> Tensor:
         """Score a batch: see `score_clips`."""
@@ -97,6 +103,8 @@ class Classifier(L.LightningModule):
         if logits.ndim == 3:  # every frame learns the clip's label
             target = target.repeat_interleave(logits.shape[1], dim=0)
             logits = logits.flatten(0, 1)
+        if self.logit_offset is not None:
+            logits = logits + self.logit_offset
         return F.cross_entropy(logits, target, self.class_weights, label_smoothing=self.settings.label_smoothing)
 
     def on_train_epoch_start(self) -> None:

@@ -30,9 +30,12 @@ from emofuse.config import (
     VideoNetSettings,
 )
 from emofuse.errors import AssetError, RecipeError
+from emofuse.inference.network import OnnxNetwork
 from emofuse.models.build import BuiltNetwork, build, pretrained_assets
+from emofuse.models.face import read_exported
 from emofuse.models.face_sequence import MARGIN
 from emofuse.models.feature_base import FeatureLayout
+from emofuse.models.folding import fold_norms
 from emofuse.models.torchvision_clips import MVIT_FRAMES, MVIT_PX
 
 _NETWORKS: Final = {
@@ -106,7 +109,27 @@ def make_network(
         assert dims is not None
         layout = FeatureLayout(dims, recipe.data.context or None)
     takes = _TAKES.get(recipe.data.corpus, "samples")
-    return build(settings, n_classes, weights, margin=margin, layout=layout, takes=takes)
+    network = build(settings, n_classes, weights, margin=margin, layout=layout, takes=takes)
+    if isinstance(settings, FaceNetSettings) and settings.start:
+        fold_norms(network)  # as they are in the file that it starts from
+    return network
+
+
+def start_from(network: BuiltNetwork, path: Path) -> None:
+    """Give a face network the weights of an exported one, and set it to training.
+
+    Raises BundleError where there is no such file, RecipeError where its network has another form or other labels.
+    """
+    OnnxNetwork(path)
+    try:
+        network.load_state_dict(read_exported(path).state_dict())
+    except (KeyError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0][:160]
+        raise RecipeError(
+            f"model.start: {path} is no exported face network of this form: {reason}",
+            "train and export the recipe that it comes from, or set model.start=''",
+        ) from None
+    network.train()
 
 
 def assets_of(recipe: Recipe) -> tuple[str, ...]:

@@ -97,6 +97,7 @@ def text_job(recipe: Recipe, data: str | Path) -> Job:
         monitor="val_accuracy",
         fingerprint=digest.hexdigest(),
         class_weights=loss_weights(recipe.train.class_weights, targets),
+        class_prior=torch.from_numpy(targets.mean(axis=0)),
     )
 
 
