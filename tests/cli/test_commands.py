@@ -250,3 +250,66 @@ def test_training_without_data_is_one_line(emofuse, tmp_path: Path, monkeypatch:
     result = emofuse("train", recipes / "face.toml", "train.epoch=1")
     assert result.code == 2 and "did you mean 'epochs'" in result.err
     assert emofuse("export", tmp_path / "absent.safetensors", "-o", tmp_path / "x.onnx").code == 2
+
+
+def test_a_second_run_replaces_its_own_results_and_says_so(emofuse, tmp_path: Path, voice_wav: Path) -> None:
+    kinds = ("--formats", ",".join(FORMATS))
+    first = emofuse("analyze", voice_wav, "-o", tmp_path, *kinds)
+    assert first.code == 0 and "already" not in first.err
+    before = (tmp_path / "voice.srt").read_bytes()
+    result = emofuse("analyze", voice_wav, "-o", tmp_path, *kinds)
+    assert result.code == 0, result.err
+    assert f"the recording has results in {tmp_path} already; they are made again and replaced" in result.err
+    assert (tmp_path / "voice.srt").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("voice.eaf", '<?xml version="1.0" encoding="UTF-8"?>\n<ANNOTATION_DOCUMENT AUTHOR="Ada"/>'),
+        ("voice.TextGrid", 'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0 \n'),
+        ("voice.json", '{"text": " Hello", "segments": [], "language": "en"}'),
+        ("voice.csv", "name,price\n"),
+        ("voice.mp4", "somebody's film"),
+    ],
+)
+def test_what_others_wrote_is_refused_before_any_work(
+    emofuse, tmp_path: Path, voice_wav: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    result = emofuse("analyze", voice_wav, "-o", tmp_path, "--formats", "json,csv,eaf,textgrid,mp4")
+    assert result.code == 2
+    assert result.err.splitlines() == [
+        f"error: {tmp_path / name} would be replaced, and emofuse did not write it, or it was changed since "
+        "(give --overwrite to replace it, or choose another folder with -o)"
+    ]
+    assert left_over(tmp_path) == [name] and (tmp_path / name).read_text() == text
+    if name != "voice.mp4":  # sound alone makes none
+        assert (
+            emofuse("analyze", voice_wav, "-o", tmp_path, "--formats", "json,eaf,csv,textgrid", "--overwrite").code == 0
+        )
+        assert (tmp_path / name).read_text() != text
+
+
+@pytest.mark.parametrize("kinds", ["json,csv", "csv", "eaf"])
+def test_results_of_another_recording_of_the_same_name_are_kept(
+    emofuse, tmp_path: Path, voice_wav: Path, kinds: str
+) -> None:
+    other = tmp_path / "other" / "voice.wav"
+    other.parent.mkdir()
+    other.write_bytes(voice_wav.read_bytes()[:-2000])
+    out = tmp_path / "out"
+    assert emofuse("analyze", voice_wav, "-o", out, "--formats", "json,csv,eaf").code == 0
+    kept = {file: file.read_bytes() for file in out.iterdir()}
+    result = emofuse("analyze", other, "-o", out, "--formats", kinds)
+    assert result.code == 2 and "would be replaced, and it is of another recording of this name" in result.err
+    assert {file: file.read_bytes() for file in out.iterdir()} == kept
+
+
+def test_own_videos_are_not_taken_for_recordings_of_a_folder(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
+    shutil.copy(clip_mp4, tmp_path / "clip.mp4")
+    assert emofuse("analyze", tmp_path, "-o", tmp_path / "out", "--formats", "json,mp4").code == 0
+    result = emofuse("analyze", tmp_path, "-o", tmp_path / "out", "--formats", "json")
+    assert result.code == 0, result.err
+    assert f"passed over in {tmp_path}: 1 video that emofuse has annotated" in result.err
+    assert left_over(tmp_path) == ["clip.json", "clip.mp4", "clip.mp4"]

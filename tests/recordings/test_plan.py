@@ -68,7 +68,9 @@ def test_only_our_own_index_is_replaced(tmp_path: Path) -> None:
     touch(tmp_path / "in" / "a.mp4", tmp_path / "in" / "b.mp4")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "summary.csv").write_text("name,price\n")
-    with pytest.raises(UsageError, match=r"summary\.csv would be replaced"):
+    with pytest.raises(
+        UsageError, match=r"summary\.csv would be replaced, and emofuse did not write it.*--overwrite.*-o"
+    ):
         make_plan([tmp_path / "in"], tmp_path / "out", ("json",))
     (tmp_path / "out" / "summary.csv").unlink()
     write_index([Row("a.mp4", failure="broken")], tmp_path / "out")

@@ -11,9 +11,8 @@ from typing import Any
 import av
 import pytest
 
-from emofuse.recordings.plan import SUFFIXES
+from emofuse.media.kinds import begins_as_recording, media_suffixes
 from emofuse.service import api
-from emofuse.service.uploads import is_recording
 from make_media import Sound, Video, record
 from service_harness import MATROSKA, Client, recording, refusal
 
@@ -191,7 +190,7 @@ SOUNDS = {
 
 
 def test_a_recording_of_every_kind_that_is_read_is_known_by_its_first_bytes(tmp_path: Path) -> None:
-    assert set(FILMS) | set(SOUNDS) == SUFFIXES
+    assert set(FILMS) | set(SOUNDS) <= media_suffixes()
     files = [
         record(
             tmp_path / f"a{suffix}", Video(codec=film, size=(176, 144), time_base=Fraction(1, 25)), Sound(sound, 48_000)
@@ -201,13 +200,13 @@ def test_a_recording_of_every_kind_that_is_read_is_known_by_its_first_bytes(tmp_
     files += [record(tmp_path / f"b{suffix}", sound=Sound(codec, 48_000)) for suffix, codec in SOUNDS.items()]
     files += [record(tmp_path / "c.aiff", sound=Sound("pcm_s16be"))]
     for file in files:
-        assert is_recording(file.read_bytes()[:512]), file.name
+        assert begins_as_recording(file.read_bytes()[:512]), file.name
 
 
 def test_streams_without_a_header_of_their_own_are_known(tmp_path: Path) -> None:
     stream = record(tmp_path / "a.ts", Video()).read_bytes()
     coded = b"".join(bytes(4) + stream[i : i + 188] for i in range(0, len(stream), 188))  # as cameras write .m2ts
-    assert is_recording(coded[:512])
+    assert begins_as_recording(coded[:512])
     with av.open(str(tmp_path / "bare.mp3"), "w", options={"id3v2_version": "0", "write_xing": "0"}) as out:
         track = out.add_stream("libmp3lame", rate=44_100)
         frame = av.AudioFrame(format="fltp", layout="stereo", samples=1152)
@@ -215,7 +214,7 @@ def test_streams_without_a_header_of_their_own_are_known(tmp_path: Path) -> None
         for packet in [*track.encode(frame), *track.encode(None)]:
             out.mux(packet)
     bare = (tmp_path / "bare.mp3").read_bytes()
-    assert bare[0] == 0xFF and is_recording(bare[:512])
+    assert bare[0] == 0xFF and begins_as_recording(bare[:512])
 
 
 @pytest.mark.parametrize(
@@ -239,4 +238,4 @@ def test_streams_without_a_header_of_their_own_are_known(tmp_path: Path) -> None
     ],
 )
 def test_what_is_no_recording(data: bytes) -> None:
-    assert not is_recording(data[:512])
+    assert not begins_as_recording(data[:512])

@@ -62,6 +62,10 @@ def analyze(
     ] = None,
     smooth: Annotated[bool, typer.Option("--smooth", help="Steady the labels from moment to moment.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Recordings to work on at once.")] = 1,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace files in the way that are not results of the same recording, too."),
+    ] = False,
 ) -> None:
     """Read the emotion in recordings: an annotated video, JSON and CSV for each, and other formats on request.
 
@@ -71,12 +75,12 @@ def analyze(
     """
     wanted = parse_formats(formats)
     settings = AnalyzerSettings(mode=mode, hop_s=hop_s)
-    plan = make_plan(inputs, out, wanted)
+    plan = make_plan(inputs, out, wanted, overwrite)
     words = plan_words(plan.tasks, wanted, transcript, asr, asr_model, asr_language, text_model, device)
     options = Options(wanted, settings, bundle, device, words, SmoothingSettings() if smooth else None)
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
     loaded = load_bundle(bundle, device)
-    for line in notes_on(words, loaded):
+    for line in (*plan.notes, *notes_on(words, loaded)):
         note(line)
     outcomes: list[Outcome] = []
     try:

@@ -24,7 +24,7 @@ from emofuse.errors import MediaError
 
 # Playlists (hls, concat, dash) are left out on purpose: one that is uploaded as "clip.mp4" could make us
 # read other files, or the network.
-_FORMATS: Final = (
+FORMATS: Final = (
     "mov,matroska,webm,avi,flv,wav,w64,flac,mp3,ogg,mpegts,mpeg,aac,ac3,eac3,aiff,au,caf,asf,gif,amr,ivf,"
     "yuv4mpegpipe,m4v,h264,hevc,mpegvideo,nut,mxf,rm,dv,wv,ape,tta,dts"
 )
@@ -93,7 +93,7 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
             str(file.absolute()),
             "r",
             metadata_errors="replace",
-            container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
+            container_options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
         )
     except LIBRARY_ERRORS as error:
         reason = "it is no recording that emofuse knows, or it is cut off or damaged"

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +43,7 @@ class VideoWriter:
     of it, whose choice among several sound tracks is then followed. Without it (a live stream) the sound is what is
     given to `write_sound`; sound_rate_hz is its rate, None where there is none. The file appears under its name only
     when the block ends well; on any exception nothing is left behind. n_dropped: pictures that were not later than the
-    one before.
+    one before. trailer: is given the size of the whole file, in bytes, and returns boxes that are to follow.
 
     Raises OutputError when the file cannot be written, MediaError when source cannot be read.
     """
@@ -55,9 +55,11 @@ class VideoWriter:
         *,
         crf: int = CRF,
         sound_rate_hz: int | None = None,
+        trailer: Callable[[int], bytes] | None = None,
     ) -> None:
         self._path, self._crf, self._sound_rate_hz = Path(path), crf, sound_rate_hz
         self._source = source
+        self._trailer = trailer
         self._recording: MediaReader | None = None
         self._staged: StagedPath | None = None
         self._output: OutputContainer | None = None
@@ -198,6 +200,9 @@ class VideoWriter:
             # Damaged packets of the sound may come up as late as here; what counts is that the result can be read.
             with contextlib.suppress(*DAMAGE_ERRORS):
                 self._output.close()
+            if self._trailer is not None:
+                with self._staged.path.open("ab") as file:
+                    file.write(self._trailer(file.tell()))
             try:
                 with open_media(self._staged.path):
                     pass

@@ -9,6 +9,7 @@ from typing import Final
 
 from emofuse.outputs.elan import write_eaf
 from emofuse.outputs.locations import MediaLinks
+from emofuse.outputs.marks import origin
 from emofuse.outputs.page import write_html
 from emofuse.outputs.subtitles import write_srt, write_vtt
 from emofuse.outputs.tables import write_csv, write_json
@@ -38,6 +39,21 @@ class Format:
     media_type: str
     title: str
     write: Write | None
+
+    def origin(self, path: Path) -> str | None:
+        """Return of which recording a file of this format is, by its `marks.recording_id`.
+
+        It is `marks.UNKNOWN` where that cannot be known, None where emofuse did not write the file, it was changed
+        since, or it cannot be read.
+        """
+        try:
+            return origin(self.name, path)
+        except OSError:
+            return None
+
+    def is_ours(self, path: Path) -> bool:
+        """Return whether a file is as emofuse has written it, in this format."""
+        return self.origin(path) is not None
 
 
 def _without_links(write: Callable[[Timeline, Path], None]) -> Write:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -53,17 +54,29 @@ def write_index(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
     return page, table
 
 
-def refuse_foreign_index(folder: Path) -> None:
+def refuse_foreign_index(folder: Path, hint: str) -> None:
     """Raise UsageError where a file of one of our names is not of our making, and so not ours to replace."""
-    marks = (GENERATOR, ",".join(_COLUMNS))
-    for file, mark in zip((folder / name for name in INDEX_FILES), marks, strict=True):
-        if not file.is_file():
-            continue
-        with file.open(encoding="utf-8", errors="replace") as text:
-            if mark not in text.read(4000):
-                raise UsageError(
-                    f"{file} would be replaced, and emofuse did not write it", "choose another folder with -o"
-                )
+    page, table = (folder / name for name in INDEX_FILES)
+    for file, is_ours in ((page, _is_page), (table, _is_table)):
+        if os.path.lexists(file) and not is_ours(file):
+            raise UsageError(f"{file} would be replaced, and emofuse did not write it, or it was changed since", hint)
+
+
+def _is_page(file: Path) -> bool:
+    return GENERATOR in _beginning(file)
+
+
+def _is_table(file: Path) -> bool:
+    header = _beginning(file).partition("\n")[0]
+    return header.startswith(",".join(_COLUMNS)) and header.endswith(",".join(_LAST_COLUMNS))
+
+
+def _beginning(file: Path) -> str:
+    try:
+        with file.open(encoding="utf-8", errors="replace", newline="") as text:
+            return text.read(8000)
+    except OSError:
+        return ""
 
 
 def _cells(row: Row, labels: tuple[str, ...]) -> list[str | float | int | None]:

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -22,6 +22,7 @@ from emofuse.inference.vad import speech_in
 from emofuse.media import STANDING_S, MediaReader, VideoWriter, open_media
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.locations import MediaLinks
+from emofuse.outputs.marks import mark_file, recording_id, video_trailer
 from emofuse.outputs.overlay import Strip, draw
 from emofuse.recordings.plan import Task
 from emofuse.recordings.words import WordOptions, load_words, said_in
@@ -77,9 +78,11 @@ def analyze_recording(
             recogniser, scorer = load_words(options.words, bundle)
             transcript, said = said_in(task, media.source, options.words, recogniser, show, options.audio_track)
             notes += said
+            recording = recording_id(task.source)
             film = None
             if "mp4" in options.formats and media.source.has_video:
-                film = stack.enter_context(_Film(task.target("mp4"), media, bundle.labels, options.formats == ("mp4",)))
+                writer = VideoWriter(task.target("mp4"), media, trailer=partial(video_trailer, recording))
+                film = stack.enter_context(_Film(writer, media, bundle.labels, options.formats == ("mp4",)))
             elif "mp4" in options.formats:
                 notes.append("there is no picture, so no mp4 was written")
             timeline = run(
@@ -106,6 +109,7 @@ def analyze_recording(
             write = FORMATS[kind].write
             if write is not None:
                 write(timeline, task.target(kind), _links(task, kind, annotated))
+                mark_file(kind, task.target(kind), recording)
                 files.append(task.target(kind))
         return Outcome(task.source, timeline, tuple(files), tuple(notes))
     except EmofuseError as error:
@@ -149,9 +153,9 @@ class _Film:
     """Writes the annotated MP4 of a recording. What hinders it costs the film and not the analysis; but where a film is
     all that was asked for, or the disk takes no more, it is raised. failure: what hindered it, "" for nothing."""
 
-    def __init__(self, path: Path, media: MediaReader, labels: tuple[str, ...], is_all: bool) -> None:
+    def __init__(self, writer: VideoWriter, media: MediaReader, labels: tuple[str, ...], is_all: bool) -> None:
         self.failure = ""
-        self._writer = VideoWriter(path, media)
+        self._writer = writer
         self._labels, self._is_all = labels, is_all
         self._strip = Strip(media.source.duration_s)
 

@@ -12,23 +12,10 @@ from typing import Final
 from emofuse.errors import UsageError
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.index import INDEX_FILES, refuse_foreign_index
+from emofuse.outputs.marks import recording_id
+from emofuse.recordings.finding import find_recordings
 
-VIDEO_SUFFIXES: Final = {
-    ".mp4",
-    ".m4v",
-    ".mov",
-    ".mkv",
-    ".webm",
-    ".avi",
-    ".flv",
-    ".wmv",
-    ".mpg",
-    ".mpeg",
-    ".ts",
-    ".3gp",
-}
-SOUND_SUFFIXES: Final = {".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus"}
-SUFFIXES: Final = frozenset(VIDEO_SUFFIXES | SOUND_SUFFIXES)
+_REPLACE_OR_ELSEWHERE: Final = "give --overwrite to replace it, or choose another folder with -o"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +34,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do, and the inputs that come to nothing, with the reason."""
+    """What to do, and the inputs that come to nothing, with the reason. notes: what people should know beforehand."""
 
     tasks: tuple[Task, ...]
     failures: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def is_batch(self) -> bool:
@@ -67,38 +55,37 @@ def parse_formats(text: str) -> tuple[str, ...]:
     return formats
 
 
-def make_plan(inputs: Sequence[Path], out: Path, formats: Sequence[str]) -> Plan:
+def make_plan(inputs: Sequence[Path], out: Path, formats: Sequence[str], overwrite: bool = False) -> Plan:
     """Find the recordings in files and folders, and name their outputs.
 
     A file `clip.mp4` becomes `OUT/clip.*`; one found in a folder keeps its place below it. Where two would
     share a name, the suffix joins it (`clip_wav.json`), then a number; in a batch, the names of the index are
-    taken. Raises UsageError where an output would replace a recording, or the index a page that is not ours.
+    taken.
+
+    Args:
+        inputs: Recordings, and folders of them.
+        out: Where the outputs go.
+        formats: Names of formats.
+        overwrite: Whether files that are not emofuse's own results of the same recording may be replaced.
+
+    Raises:
+        UsageError: where an output would replace a recording, or, without `overwrite`, such a file.
     """
-    found: list[tuple[Path, Path]] = []
-    failures: list[tuple[str, str]] = []
-    for item in inputs:
-        if item.is_dir():
-            below = sorted(p for p in item.rglob("*") if _is_recording(p, item))
-            if not below:
-                failures.append((str(item), "no recording in this folder"))
-            found += [(p, p.relative_to(item)) for p in below]
-        elif not item.exists():
-            failures.append((str(item), "no such file or folder"))
-        else:
-            found.append((item, Path(item.name)))
-    found = list({source.resolve(): (source, place) for source, place in found}.values())
-    is_batch = len(found) + len(failures) > 1
+    found = find_recordings(inputs)
+    is_batch = len(found.recordings) + len(found.failures) > 1
     taken = {os.path.normcase(Path(name).stem) for name in INDEX_FILES} if is_batch else set()
-    tasks = tuple(Task(source, out / stem) for (source, _), stem in zip(found, _stems(found, taken), strict=True))
+    stems = _stems(found.recordings, taken)
+    tasks = tuple(Task(source, out / stem) for (source, _), stem in zip(found.recordings, stems, strict=True))
     _refuse_overwriting(tasks, formats)
+    if overwrite:
+        return Plan(tasks, tuple(found.failures), tuple(found.notes))
+    n_again = _refuse_foreign(tasks, formats)
     if is_batch:
-        refuse_foreign_index(out)
-    return Plan(tasks, tuple(failures))
-
-
-def _is_recording(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
+        refuse_foreign_index(out, _REPLACE_OR_ELSEWHERE)
+    if n_again:
+        n = "the recording has" if len(tasks) == 1 else f"{n_again} of {len(tasks)} recordings have"
+        found.notes.append(f"{n} results in {out} already; they are made again and replaced")
+    return Plan(tasks, tuple(found.failures), tuple(found.notes))
 
 
 def _stems(found: Sequence[tuple[Path, Path]], taken: set[str]) -> list[Path]:
@@ -128,3 +115,38 @@ def _refuse_overwriting(tasks: Sequence[Task], formats: Sequence[str]) -> None:
         for kind in formats:
             if task.target(kind).resolve() in sources:
                 raise UsageError(f"{task.target(kind)} would replace a recording", "choose another folder with -o")
+
+
+def _refuse_foreign(tasks: Sequence[Task], formats: Sequence[str]) -> int:
+    """Raise UsageError where what is in the way is no result of the same recording; return how many have results."""
+    in_the_way: list[str] = []
+    n_again = 0
+    for task in tasks:
+        there = [kind for kind in formats if os.path.lexists(task.target(kind))]
+        reasons = _reasons_to_keep(task, there) if there else []
+        in_the_way += reasons
+        n_again += bool(there) and not reasons
+    if in_the_way:
+        others = f" (and {len(in_the_way) - 1} more)" if len(in_the_way) > 1 else ""
+        raise UsageError(f"{in_the_way[0]}{others}", _REPLACE_OR_ELSEWHERE)
+    return n_again
+
+
+def _reasons_to_keep(task: Task, kinds: Sequence[str]) -> list[str]:
+    """Name those of the outputs that are there already and must not be replaced, with the reason."""
+    try:
+        own = recording_id(task.source)
+    except OSError:
+        return []  # nothing comes of this recording, so nothing is replaced
+    origins = {kind: FORMATS[kind].origin(task.target(kind)) for kind in kinds}
+    beside = (f for f in FORMATS.values() if f.name not in kinds and task.target(f.name).is_file())
+    foreign = {o for o in (*origins.values(), *(f.origin(task.target(f.name)) for f in beside)) if o} - {own}
+    reasons = []
+    for kind, origin in origins.items():
+        if origin is None:
+            reasons.append(
+                f"{task.target(kind)} would be replaced, and emofuse did not write it, or it was changed since"
+            )
+        elif foreign and origin != own:  # one that does not tell is of the recording that those beside it are of
+            reasons.append(f"{task.target(kind)} would be replaced, and it is of another recording of this name")
+    return reasons

@@ -14,12 +14,12 @@ from typing import Final
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from emofuse.media.kinds import HEAD_BYTES, begins_as_recording
 from emofuse.service.errors import RefusedError
 from emofuse.service.private import private_file
 from emofuse.service.settings import MEGABYTE, ServiceSettings
 
 FIELD: Final = "file"  # of a form
-_HEAD: Final = 512  # bytes that a container is known by
 _BATCH: Final = 1 << 20  # bytes that are written at once
 _FORM_BYTES: Final = 4096  # that a form may have beside its file
 _LONGEST_FIELD: Final = 1200  # bytes of a field that is no file: a name of 300 characters
@@ -119,8 +119,8 @@ class _Sink:
         if self._n_bytes > most_bytes(self._settings):
             raise too_large(self._settings)
         if not self._is_known:
-            self._head += data[: _HEAD - len(self._head)]
-            if len(self._head) == _HEAD:
+            self._head += data[: HEAD_BYTES - len(self._head)]
+            if len(self._head) == HEAD_BYTES:
                 self._look()
         self.waiting += data
 
@@ -135,7 +135,7 @@ class _Sink:
             self._look()
 
     def _look(self) -> None:
-        if not is_recording(bytes(self._head)):
+        if not begins_as_recording(bytes(self._head)):
             raise RefusedError(415, "not_a_recording", "this is no video and no sound of a format that is known here")
         self._is_known = True
 
@@ -249,23 +249,6 @@ def check_stated(stated: str | None, settings: ServiceSettings) -> None:
 def too_large(settings: ServiceSettings) -> RefusedError:
     """Return the refusal of an upload of more than is allowed."""
     return RefusedError(413, "too_large", f"the upload is larger than {settings.max_upload_mb:g} MB")
-
-
-_SIGNATURES: Final = (
-    re.compile(rb"....(ftyp|moov|mdat|free|skip|wide|pnot)", re.DOTALL),  # MP4, MOV, 3GP, M4A
-    re.compile(rb"\x1aE\xdf\xa3"),  # Matroska, WebM
-    re.compile(rb"(RIFF|RF64)....(AVI |WAVE)", re.DOTALL),
-    re.compile(rb"FLV\x01|OggS|fLaC|ID3|#!AMR|FORM....AIF", re.DOTALL),
-    re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),  # ASF: WMV, WMA
-    re.compile(rb"\x00\x00\x01[\xb3\xba]"),  # MPEG program stream, MPEG video
-    re.compile(rb"\xff[\xe2-\xe5\xf0-\xf5\xf8-\xfd]"),  # MP3, AAC in ADTS; not \xfe, which begins UTF-16
-    re.compile(rb"G.{187}G|.{4}G.{191}G", re.DOTALL),  # MPEG transport stream, and with time codes
-)
-
-
-def is_recording(head: bytes) -> bool:
-    """Whether the first 512 bytes of a file (or all of it) are those of a container of pictures or sound."""
-    return any(pattern.match(head) for pattern in _SIGNATURES)
 
 
 def shown_name(name: str | None) -> str:

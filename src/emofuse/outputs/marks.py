@@ -1,0 +1,223 @@
+"""How emofuse knows its own files again, so that it replaces those alone, and takes none of them for a recording.
+
+A file holds a mark where its format has a place for one: of which recording it is, and a hash of the rest. What an
+annotator has changed since is theirs. SubRip and CSV have no such place; they are known by their form, in every line,
+and so are the files of versions before there were marks.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import re
+import struct
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from emofuse.atomic import atomic
+from emofuse.outputs.page import GENERATOR
+
+UNKNOWN: Final = ""  # in place of a recording's id, in a file that is ours and does not tell
+_SAMPLE_BYTES: Final = 1 << 16
+_HEAD_BYTES: Final = 4096
+_MARK: Final = re.compile(rb"emofuse-mark recording=([0-9a-f]{16}) content=([0-9a-f]{64})")
+_BLANK: Final = b"0" * 64
+_VIDEO_MARK: Final = re.compile(rb"emofuse-mark recording=([0-9a-f]{16}) at=([0-9a-f]{16})\Z")
+_PNG_END: Final = struct.pack(">I", 0) + b"IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
+_PNG_KEY: Final = b"tEXtComment\0"
+_MOVIE_TIMESCALE: Final = 90_000  # of the videos that emofuse writes; others have 600 or 1,000
+
+_ANSWER: Final = rb"[^\n]+ \d{1,3} %"
+_CLOCK: Final = rb"\d\d+:\d\d:\d\d"
+_SRT: Final = re.compile(
+    rb"(?:\d+\n" + _CLOCK + rb",\d{3} --> " + _CLOCK + rb",\d{3}\n" + _ANSWER + rb"\n\n)*", re.DOTALL
+)
+_VTT: Final = re.compile(
+    rb"WEBVTT\n\n(?:\d+\n" + _CLOCK + rb"\.\d{3} --> " + _CLOCK + rb"\.\d{3}\n" + _ANSWER + rb"\n\n)*", re.DOTALL
+)
+
+
+def recording_id(path: str | os.PathLike[str]) -> str:
+    """Return what tells a recording from others of its name: 16 hexadecimal digits of its size, beginning and end.
+
+    Raises OSError where it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        digest = hashlib.sha256(str(size).encode())
+        for position in (0, max(0, size - _SAMPLE_BYTES)):
+            file.seek(position)
+            digest.update(file.read(_SAMPLE_BYTES))
+    return digest.hexdigest()[:16]
+
+
+def mark_file(name: str, path: Path, recording: str) -> None:
+    """Put a mark into a file that was just written, where its format has a place for one.
+
+    Args:
+        name: The format, as `--formats` calls it.
+        path: The file.
+        recording: The id of the recording that it is of (`recording_id`).
+
+    Raises OutputError where it cannot be written.
+    """
+    embed = _EMBED.get(name)
+    if embed is None:
+        return
+    data = path.read_bytes()
+    with atomic(path) as written:
+        written.write_bytes(embed(data, recording))
+
+
+def origin(name: str, path: Path) -> str | None:
+    """Return of which recording a file of this format is, UNKNOWN where that cannot be known, None where it is no file
+    that emofuse wrote, or one that was changed since.
+
+    Raises OSError where it cannot be read.
+    """
+    if name == "mp4":
+        return video_origin(path)
+    with path.open("rb") as file:
+        if _HEADS[name].match(file.read(_HEAD_BYTES)) is None:
+            return None
+        file.seek(0)
+        data = file.read()
+    if name == "png":
+        return _png_origin(data)
+    marks = list(_MARK.finditer(data))
+    if name in _EMBED and marks:
+        mark = marks[-1] if name in ("json", "vtt", "textgrid") else marks[0]
+        blank = data[: mark.start(2)] + _BLANK + data[mark.end(2) :]
+        return mark[1].decode() if hashlib.sha256(blank).hexdigest().encode() == mark[2] else None
+    return UNKNOWN if _FORMS[name](data) else None
+
+
+def video_trailer(recording: str, size: int) -> bytes:
+    """Return what is put at the end of an annotated video of `size` bytes: a box that players pass over."""
+    text = f"emofuse-mark recording={recording} at={size:016x}".encode()
+    return struct.pack(">I", 8 + len(text)) + b"free" + text
+
+
+def video_origin(path: Path) -> str | None:
+    """Return of which recording a video was annotated by emofuse, as `origin` does; None for any other video."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 256))
+        mark = _VIDEO_MARK.search(file.read())
+        if mark is not None:
+            return mark[1].decode() if int(mark[2], 16) + 8 + len(mark[0]) == size else None
+        file.seek(0)
+        head = file.read(_HEAD_BYTES)
+    return UNKNOWN if _is_unmarked_video(head, path) else None
+
+
+def _is_unmarked_video(head: bytes, path: Path) -> bool:
+    """Return whether a video is one that emofuse wrote before there were marks: its clock and its JSON tell."""
+    movie = head.find(b"mvhd")
+    if movie < 0 or head[movie + 16 : movie + 20] != struct.pack(">I", _MOVIE_TIMESCALE):
+        return False
+    document = path.with_suffix(".json")
+    return document.is_file() and origin("json", document) is not None
+
+
+def _seal(data: bytes) -> bytes:
+    """Fill in the hash of the one mark that has none yet."""
+    blank = b" content=" + _BLANK
+    digest = hashlib.sha256(data).hexdigest().encode()
+    return data.replace(blank, b" content=" + digest, 1)
+
+
+def _new_mark(recording: str) -> bytes:
+    return f"emofuse-mark recording={recording} content=".encode() + _BLANK
+
+
+def _before(end: bytes, beginning: bytes, closing: bytes) -> Callable[[bytes, str], bytes]:
+    """Return a function that puts a mark between two texts before the first `end` of a file."""
+
+    def embed(data: bytes, recording: str) -> bytes:
+        before, found, after = data.partition(end)
+        assert found, f"there is no {end!r} in this file"
+        return _seal(before + beginning + _new_mark(recording) + closing + found + after)
+
+    return embed
+
+
+def _at_end(beginning: bytes, closing: bytes, cut: int = 0) -> Callable[[bytes, str], bytes]:
+    """Return a function that puts a mark between two texts in place of the last `cut` bytes of a file."""
+    return lambda data, recording: _seal(data[: len(data) - cut] + beginning + _new_mark(recording) + closing)
+
+
+def _embed_in_png(data: bytes, recording: str) -> bytes:
+    digest = hashlib.sha256(data).hexdigest()
+    body = _PNG_KEY + f"emofuse-mark recording={recording} content={digest}".encode()
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    assert data.endswith(_PNG_END), "a PNG ends with IEND"
+    return data[: -len(_PNG_END)] + chunk + _PNG_END
+
+
+def _png_origin(data: bytes) -> str | None:
+    begins = data.rfind(_PNG_KEY) - 4
+    mark = _MARK.match(data, begins + 4 + len(_PNG_KEY)) if begins >= 0 else None
+    if mark is None:
+        return None
+    picture = data[:begins] + data[mark.end() + 4 :]
+    return mark[1].decode() if hashlib.sha256(picture).hexdigest().encode() == mark[2] else None
+
+
+def _is_csv(data: bytes) -> bool:
+    """Return whether every row is as emofuse writes it: the confidence is the probability of the label."""
+    try:
+        rows = csv.reader(io.StringIO(data.decode("utf-8"), newline=""))
+        header = next(row for row in rows if not row[0].startswith("#"))
+        is_ours = header[-2:] == ["n_faces", "used"] and b"\r" not in data
+        places = {name.removeprefix("p_"): i for i, name in enumerate(header) if name.startswith("p_")}
+        return is_ours and all(
+            len(row) == len(header) and (row[places[row[1]]] == row[2] if row[1] else row[2] == "") for row in rows
+        )
+    except (UnicodeDecodeError, csv.Error, StopIteration, LookupError):
+        return False
+
+
+def _is_textgrid(data: bytes) -> bool:
+    """Return whether a TextGrid is ours; Praat ends its lines with a space when it saves one."""
+    lines = data.splitlines()
+    return b'        name = "fused confidence"' in lines and not any(line.endswith(b" ") for line in lines)
+
+
+_EMBED: Final[Mapping[str, Callable[[bytes, str], bytes]]] = {
+    "json": _at_end(b',\n"mark": "', b'"\n}\n', cut=len(b"\n}\n")),
+    "html": _before(b"\n<title>", b'\n<meta name="emofuse-mark" content="', b'">'),
+    "eaf": _before(b"</HEADER>", b'    <PROPERTY NAME="emofuse-mark">', b"</PROPERTY>\n    "),
+    "vtt": _at_end(b"NOTE ", b"\n"),
+    "textgrid": _at_end(b"! ", b"\n"),
+    "png": _embed_in_png,
+}
+_HEADS: Final = {
+    "json": re.compile(rb'\s*\{\s*"schema":\s*"emofuse/'),
+    "html": re.compile(b".*" + re.escape(GENERATOR.encode()), re.DOTALL),
+    "eaf": re.compile(rb"<\?xml version='1.0' encoding='UTF-8'\?>\n<ANNOTATION_DOCUMENT [^>]*AUTHOR=\"emofuse\""),
+    "png": re.compile(rb"\x89PNG"),
+    "srt": re.compile(rb"1\n|\Z"),
+    "vtt": re.compile(rb"WEBVTT\n"),
+    "csv": re.compile(rb"(?:#[^\n]*\n)*time_s,label,confidence,p_"),
+    "textgrid": re.compile(rb'File type = "ooTextFile"\nObject class = "TextGrid"\n'),
+}
+
+
+def _always(data: bytes) -> bool:
+    return True  # what the head says is enough
+
+
+_FORMS: Final[Mapping[str, Callable[[bytes], bool]]] = {
+    "json": lambda data: b'\n"mark": "' not in data,
+    "html": _always,
+    "eaf": _always,
+    "srt": lambda data: _SRT.fullmatch(data) is not None,
+    "vtt": lambda data: _VTT.fullmatch(data) is not None,
+    "csv": _is_csv,
+    "textgrid": _is_textgrid,
+}
