@@ -2,8 +2,7 @@
 
 EmofuseError
 ├── UsageError      a wrong option, path or setting                 exit code 2
-│   ├── RecipeError a recipe or one of its keys
-│   └── PacketError a picture, sound or line that is none; a ValueError, too
+│   └── RecipeError a recipe or one of its keys
 ├── MediaError      a file that cannot be read as sound or picture  exit code 1
 ├── LiveError       a live stream that cannot go on
 ├── TranscriptError a file that cannot be read as what was said
@@ -15,6 +14,13 @@ EmofuseError
 Every message names the value and what was allowed; `hint` is the next step.
 """
 
+import re
+from typing import Final
+
+_LONGEST: Final = 1000  # characters of a message: values of thousands, as a damaged file has them, are cut
+_ENDS: Final = re.compile(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+_CONTROLS: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+
 
 class EmofuseError(Exception):
     """Base of everything emofuse raises on purpose: one line for the user, and a hint of what to do."""
@@ -23,11 +29,17 @@ class EmofuseError(Exception):
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _in_a_line(message)
+        self.hint = _in_a_line(hint)
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+def _in_a_line(text: str) -> str:
+    """Return a text as one line that no value in it makes endless, or steers a terminal with."""
+    line = _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", _ENDS.sub(" ", text.strip()))
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 300]} ... {line[-290:]}"
 
 
 class UsageError(EmofuseError):
@@ -38,10 +50,6 @@ class UsageError(EmofuseError):
 
 class RecipeError(UsageError):
     """A recipe that does not exist, or a key or value in it that is not allowed."""
-
-
-class PacketError(UsageError, ValueError):
-    """A picture, a block of sound or a line of text that cannot be one: its type, shape, rate or time."""
 
 
 class MediaError(EmofuseError):

@@ -16,6 +16,7 @@ from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.recogniser import MODEL
 from emofuse.inference.smoothing import SmoothingSettings
+from emofuse.media import MOST_PIXELS
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.index import Row, write_index
 from emofuse.outputs.terminal import summary_panel
@@ -39,6 +40,9 @@ def analyze(
     hop_s: Annotated[float, typer.Option(help="Seconds between moments in queue mode.")] = DEFAULTS.hop_s,
     bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    max_pixels: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Of a picture; a film of larger ones is refused.")
+    ] = MOST_PIXELS,
     transcript: Annotated[
         str | None,
         typer.Option(
@@ -77,7 +81,8 @@ def analyze(
     settings = AnalyzerSettings(mode=mode, hop_s=hop_s)
     plan = make_plan(inputs, out, wanted, overwrite)
     words = plan_words(plan.tasks, wanted, transcript, asr, asr_model, asr_language, text_model, device)
-    options = Options(wanted, settings, bundle, device, words, SmoothingSettings() if smooth else None)
+    smoothing = SmoothingSettings() if smooth else None
+    options = Options(wanted, settings, bundle, device, words, smoothing, max_pixels=max_pixels)
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
     loaded = load_bundle(bundle, device)
     for line in (*plan.notes, *notes_on(words, loaded)):

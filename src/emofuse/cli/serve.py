@@ -45,7 +45,7 @@ def serve(
     from emofuse.service.server import run
     from emofuse.service.settings import ServiceSettings
 
-    settings = ServiceSettings(
+    settings = ServiceSettings.checked(
         host=host,
         port=port,
         token=_token(),

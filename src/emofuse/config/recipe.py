@@ -158,20 +158,20 @@ def _load(file: Path, overrides: Iterable[str], fusions: tuple[Path, ...]) -> Re
         within = (*fusions, file.resolve())
         model["members"] = [_member(file, each, within) for each in model["members"]]
     if isinstance(model, dict) and ":" in str(model.get("name")):
-        document["model"] = _imported(model)
+        document["model"] = _imported(file, model)
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
         raise as_recipe_error(file, error, _written, _known_keys) from None
 
 
-def _imported(model: Json) -> Json:
+def _imported(file: Path, model: Json) -> Json:
     """Return the table of a network of one's own, `name = "package.module:Class"`, as ImportedNetSettings has it."""
     name, options = model["name"], {key: value for key, value in model.items() if key != "name"}
     try:
         digest = source_hash(import_object(name))
     except UsageError as error:
-        raise RecipeError(f"model.name: {error.message}", error.hint) from None
+        raise RecipeError(f"{file}: model.name: {error.message}", error.hint) from None
     return {"name": "imported", "module": name, "options": options, "source_sha256": digest}
 
 

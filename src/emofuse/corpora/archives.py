@@ -28,7 +28,7 @@ class Archive:
             raise
         except Exception as error:  # noqa: BLE001 (a damaged index raises whatever comes of it)
             raise ValueError(f"it is not a whole zip file: {one_line(error)}") from None
-        self.members = {info.filename: info for info in self._zip.infolist() if not info.is_dir()}
+        self.members = {info.filename: info for info in self._zip.infolist() if not info.filename.endswith("/")}
         self._rest_bytes = max(_FREE_BYTES, _MOST_RATIO * size)
 
     def __enter__(self) -> Archive:

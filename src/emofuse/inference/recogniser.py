@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from emofuse.assets import prepare_hub
 from emofuse.errors import AssetError, MediaError, UsageError
 from emofuse.inference import onnx_runtime  # noqa: F401  before faster-whisper imports ONNX Runtime by itself
-from emofuse.media import open_media
+from emofuse.media import most_filling_s, open_media
 from emofuse.transcripts.transcript import Transcript, in_order
 from emofuse.types import AudioBlock, Line, Word
 
@@ -102,13 +102,21 @@ def read_sound(
         lies before 0 is left out; gaps are silence.
 
     Raises:
-        MediaError: The recording cannot be read.
+        MediaError: The recording cannot be read, or has more gaps than a recording of its size can have.
     """
     stretch = _Stretch(round(longest_s * RATE_HZ))
     with open_media(path, audio_rate_hz=RATE_HZ, audio_track=audio_tracks or None) as media:
+        end_s = silent_s = 0.0
         for block in media:
-            if isinstance(block, AudioBlock):
-                yield from stretch.push(block)
+            if not isinstance(block, AudioBlock):
+                continue
+            silent_s, end_s = silent_s + max(block.time_s - end_s, 0.0), block.end_s
+            if silent_s > most_filling_s(path):
+                raise MediaError(
+                    f"{path} has over {silent_s:.0f} s of gaps in its sound, which no recording of its size can have",
+                    "its times are damaged; convert it, or give a transcript",
+                )
+            yield from stretch.push(block)
     yield from stretch.flush()
 
 

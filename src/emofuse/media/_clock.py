@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from typing import Final
@@ -103,7 +102,7 @@ class Clock:
 class RisingClock(Clock):
     """A clock that never goes back: no picture is shown before the last one."""
 
-    _shown_s = -math.inf
+    _shown_s = 0.0  # and none before the recording begins
 
     def time_s(self, stated_s: float | None, step_s: float) -> float:
         """See Clock."""

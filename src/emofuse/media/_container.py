@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +20,8 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from emofuse.errors import MediaError
+from emofuse.errors import EmofuseError, MediaError
+from emofuse.reading import one_line
 
 # Playlists (hls, concat, dash) are left out on purpose: one that is uploaded as "clip.mp4" could make us
 # read other files, or the network.
@@ -33,7 +34,12 @@ _THREAD_PIXELS: Final = 16 * 3840 * 2160 // 4  # threads x pixels: each thread h
 
 StreamT = TypeVar("StreamT", VideoStream, AudioStream)
 DAMAGE_ERRORS: Final = (av.error.InvalidDataError, av.error.PatchWelcomeError)
-LIBRARY_ERRORS: Final = (av.FFmpegError, OSError, ValueError, RuntimeError, NotImplementedError)
+LIBRARY_ERRORS: Final = (av.FFmpegError, OSError, ValueError, RuntimeError, LookupError, ArithmeticError)
+MOST_PIXELS: Final = 36_000_000  # of a picture: 8K has 33 million
+_RATES: Final = (2_000, 768_000)  # of sound, in Hz; at any other a kilobyte would be minutes, or a filter gigabytes
+_MOST_LATE: Final = 64  # streams that begin late
+_FREE_FILLING_S: Final = 300.0
+_BYTES_PER_FILLED_S: Final = 100.0  # the thinnest recordings have ten times as many
 
 
 @dataclass(slots=True)
@@ -52,6 +58,10 @@ class Damage:
         self.n_lost += 1
         if self.n_lost == 1:
             self.first_lost_s = self.last_s
+
+    def stop(self) -> None:
+        """Note that nothing comes any more."""
+        self.stopped = "the file is damaged after that"
 
     def lines(self, start_s: float) -> list[str]:
         """Describe the damage, a line for each sort of it, with times from start_s on."""
@@ -72,10 +82,66 @@ class Damage:
         return found
 
 
-def open_container(path: str | os.PathLike[str]) -> InputContainer:
-    """Open a recording. Raises MediaError when it is missing, empty, a folder, or nothing that we read."""
+def most_filling_s(path: str | os.PathLike[str]) -> float:
+    """Return how many seconds may be filled in where a recording has nothing: silence, or the same picture again.
+
+    A damaged stamp, of which a few kilobytes can hold hundreds, is an hour of nothing, and that takes minutes to fill.
+    """
+    return _FREE_FILLING_S + Path(path).stat().st_size / _BYTES_PER_FILLED_S
+
+
+@contextlib.contextmanager
+def as_media_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn whatever the libraries raise about a recording into a MediaError of one line; our own errors pass.
+
+    What is caught here was expected nowhere nearer: damage that a decoder noted is counted, and reading goes on.
+    """
+    try:
+        yield
+    except (EmofuseError, MemoryError):
+        raise
+    except Exception as error:  # (of FFmpeg, PyAV, NumPy and OpenCV, without a common base)
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise MediaError(f"{os.fspath(path)} cannot be read on: {reason}", "it may be damaged; convert it") from error
+
+
+def open_container(path: str | os.PathLike[str], max_pixels: int = MOST_PIXELS) -> InputContainer:
+    """Open a recording; what is in it is looked at with decoders that refuse pictures of over max_pixels.
+
+    Raises MediaError when it is missing, empty, a folder, or nothing that we read.
+    """
     file = Path(path)
-    if not file.exists():
+    _check_file(file)
+    container = _opened(file, {}, max_pixels)
+    if container.format.name == "flv" and _lacks_stream(file, container):
+        container.close()
+        # A stream that begins later than FFmpeg looks is not there for it: it looks at all of the file.
+        container = _opened(file, {"probesize": "2147483647", "analyzeduration": str(10**12)}, max_pixels)
+    return container
+
+
+def stated_size(path: str | os.PathLike[str], index: int) -> tuple[int, int] | None:
+    """Return the width and height that the header states of a stream; None where it states none. Decodes nothing.
+
+    Raises MediaError where the file cannot be opened.
+    """
+    _check_file(Path(path))
+    with _opened(Path(path), {"probesize": "32", "analyzeduration": "0"}, None) as container:
+        context = container.streams[index].codec_context if index < len(container.streams) else None
+        if not isinstance(context, av.VideoCodecContext) or context.width * context.height <= 0:
+            return None
+        return context.width, context.height
+
+
+def _lacks_stream(file: Path, container: InputContainer) -> bool:
+    """Whether an FLV, whose head says what is in it, has a stream that was not found."""
+    with file.open("rb") as opened:
+        flags = opened.read(5)[-1]
+    return bool(flags & 4 and not container.streams.audio) or bool(flags & 1 and not container.streams.video)
+
+
+def _check_file(file: Path) -> None:
+    if not os.path.exists(file):  # noqa: PTH110 (Path.exists raises for names that no file can have)
         raise MediaError(f"no such file: {file}", "check the path")
     if not file.is_file():
         what = "a folder" if file.is_dir() else "not a file"
@@ -87,13 +153,17 @@ def open_container(path: str | os.PathLike[str]) -> InputContainer:
             pass
     except OSError as error:
         raise MediaError(f"cannot read {file}: {error.strerror}", "check its permissions") from error
+
+
+def _opened(file: Path, options: dict[str, str], max_pixels: int | None) -> InputContainer:
     try:
         # An absolute path, so that a file called "pipe:0" is a file.
         return av.open(
             str(file.absolute()),
             "r",
             metadata_errors="replace",
-            container_options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
+            options={} if max_pixels is None else {"max_pixels": str(max_pixels)},  # of every decoder
+            container_options={"format_whitelist": FORMATS, "protocol_whitelist": "file", **options},
         )
     except LIBRARY_ERRORS as error:
         reason = "it is no recording that emofuse knows, or it is cut off or damaged"
@@ -111,8 +181,10 @@ def only(container: InputContainer, *streams: Stream) -> None:
             other.discard = discard.default if other.index in kept else discard.all
 
 
-def use_threads(stream: VideoStream) -> None:
-    """Decode on several threads, on fewer the larger the picture is, so that memory stays bounded."""
+def bound_decoder(stream: VideoStream, max_pixels: int) -> None:
+    """Decode on several threads, on fewer the larger the picture is, and no picture of over max_pixels, so that memory
+    stays bounded."""
+    stream.codec_context.options = {"max_pixels": str(max_pixels)}
     pixels = max(stream.codec_context.width * stream.codec_context.height, 1)
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = max(1, min(os.cpu_count() or 1, 8, _THREAD_PIXELS // pixels))
@@ -128,22 +200,18 @@ def decode_video(container: InputContainer, stream: VideoStream, damage: Damage)
 def decode_audio(container: InputContainer, stream: AudioStream, damage: Damage) -> Iterator[AudioFrame]:
     """Yield what decodes of an audio stream, in order; what does not is noted in `damage`."""
     for frame in _decode(container, stream, damage):
-        if isinstance(frame, AudioFrame):
+        if not isinstance(frame, AudioFrame):
+            continue
+        if _RATES[0] <= frame.sample_rate <= _RATES[1]:
             yield frame
+        else:
+            damage.lose()
 
 
 def _decode(
     container: InputContainer, stream: VideoStream | AudioStream, damage: Damage
 ) -> Iterator[VideoFrame | AudioFrame]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except LIBRARY_ERRORS:
-            damage.stopped = "the file is damaged after that"
-            return
-        if packet is None:
-            return
+    for packet in demux(container, stream, on_damage=damage.stop):
         try:
             frames = packet.decode()
         except LIBRARY_ERRORS:
@@ -155,6 +223,29 @@ def _decode(
             damage.n_marred += frame.is_corrupt
             damage.last_s = seconds(frame) or damage.last_s
             yield frame
+
+
+def demux(
+    container: InputContainer, *streams: Stream, on_damage: Callable[[], object] | None = None
+) -> Iterator[Packet[Any]]:
+    """Yield the packets of these streams, up to where the file is damaged.
+
+    A stream that begins late, which FFmpeg did not see when it opened the file, ends PyAV's own iterator.
+    """
+    packets, n_late = container.demux(*streams), 0
+    while True:
+        try:
+            packet = next(packets, None)
+        except LIBRARY_ERRORS as error:
+            if isinstance(error, IndexError) and n_late < _MOST_LATE:
+                packets, n_late = container.demux(*streams), n_late + 1
+                continue
+            if on_damage is not None:
+                on_damage()
+            return
+        if packet is None:
+            return
+        yield packet
 
 
 def mux(output: OutputContainer, packet: Packet[Any]) -> None:

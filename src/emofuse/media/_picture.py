@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from emofuse.media._clock import RisingClock, Seams
-from emofuse.media._container import LIBRARY_ERRORS, Damage, frame_rate, seconds
+from emofuse.media._container import LIBRARY_ERRORS, MOST_PIXELS, Damage, frame_rate, seconds
 from emofuse.types import Frame
 
 _TURNS: Final = (None, cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE)
@@ -38,9 +38,12 @@ class Pictures:
         damage: Damage,
         seams: Seams | None = None,
         repeat_s: float | None = None,
+        most_standing_s: float = math.inf,
+        max_pixels: int = MOST_PIXELS,
     ) -> None:
         self._decoded, self._damage, self._repeat_s = decoded, damage, repeat_s
-        self._upright = Upright(stream)
+        self._rest_s = most_standing_s  # for so long pictures may still be repeated
+        self._upright = Upright(stream, max_pixels)
         self._step_s = 1.0 / (frame_rate(stream) or _DEFAULT_RATE)
         self._clock = RisingClock(start_s, seams)
         self._longest_s: float | None = None  # between two pictures
@@ -59,13 +62,23 @@ class Pictures:
                 continue
             if self.last is not None:
                 if self._damage.n_lost == n_lost and self._repeat_s is not None:
-                    yield from standing(self.last, time_s, self._repeat_s)
+                    yield from self.standing(self.last, time_s)
                 self._longest_s = max(self._longest_s or 0.0, time_s - self.last.time_s)
             n_lost = self._damage.n_lost
             self._stated_s = float((raw.duration or 0) * (raw.time_base or 0))
             self.last = Frame(image, time_s)
             yield self.last
         self.is_over = True
+
+    def standing(self, frame: Frame, until_s: float) -> Iterator[Frame]:
+        """Yield a picture again, every repeat_s after it, before until_s, for as long as pictures may be repeated."""
+        if self._repeat_s is None:
+            return
+        again_s = frame.time_s + self._repeat_s
+        while again_s < until_s - 1e-6 and self._rest_s > 0:
+            yield Frame(frame.image, again_s)
+            again_s += self._repeat_s
+            self._rest_s -= self._repeat_s
 
     @property
     def lasts_s(self) -> float:
@@ -80,18 +93,11 @@ class Pictures:
         return self._longest_s is None or self._longest_s > _SLIDE_S
 
 
-def standing(frame: Frame, until_s: float, repeat_s: float) -> Iterator[Frame]:
-    """Yield a picture again, every repeat_s after it, before until_s."""
-    again_s = frame.time_s + repeat_s
-    while again_s < until_s - 1e-6:
-        yield Frame(frame.image, again_s)
-        again_s += repeat_s
-
-
 class Upright:
     """Converts pictures of any pixel format, rotation and pixel shape; the converter keeps its set-up."""
 
-    def __init__(self, stream: VideoStream) -> None:
+    def __init__(self, stream: VideoStream, max_pixels: int = MOST_PIXELS) -> None:
+        self._max_pixels = max_pixels
         ratio = float(stream.sample_aspect_ratio or 1)
         # Beyond this the ratio is a mistake in the file, and would make a picture of a million columns.
         self._pixel_ratio = ratio if math.isfinite(ratio) and 1 / 8 <= ratio <= 8 else 1.0
@@ -106,6 +112,8 @@ class Upright:
             width = round(width * self._pixel_ratio)
         elif self._pixel_ratio < 1:
             height = round(height / self._pixel_ratio)
+        if width * height > self._max_pixels:  # wide pixels would make it so
+            width, height = raw.width, raw.height
         rgb = self._converter.reformat(raw, width=width, height=height, format="rgb24")
         image = np.ascontiguousarray(rgb.to_ndarray(), dtype=np.uint8)
         if (raw.width, raw.height) != self._size:

@@ -15,7 +15,6 @@ from av.stream import Stream
 
 from emofuse.media import _container
 from emofuse.media._clock import SLIP_S, Clock, Seams, is_leap
-from emofuse.media._container import LIBRARY_ERRORS
 from emofuse.media._placing import NEAR_S
 
 _REORDERED_S: Final = 10.0  # by which pictures may go back, where only the times of showing them are stated
@@ -111,14 +110,7 @@ def _courses(path: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, 
         streams = [container.streams[index] for index in indices]
         has_adts = {stream.index for stream in streams if _is_adts(stream)}
         _container.only(container, *streams)
-        packets = container.demux(streams)
-        while True:
-            try:
-                packet = next(packets, None)
-            except LIBRARY_ERRORS:
-                return courses
-            if packet is None:
-                return courses
+        for packet in _container.demux(container, *streams):
             stated, index = packet.dts if packet.dts is not None else packet.pts, packet.stream_index
             if not packet.size or stated is None:
                 continue
@@ -133,6 +125,7 @@ def _courses(path: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, 
             course.push(packet, float(stated * packet.time_base))
             if index in has_adts:
                 course.forms.add(_adts_form(bytes(packet)))
+    return courses
 
 
 def _packet_lengths(stream: Stream) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any, Final
@@ -101,6 +102,11 @@ class MonoSound:
 
     def push(self, mono: NDArray[np.float32], from_hz: int, time_s: float) -> Iterator[AudioBlock]:
         """Take (T,) float32 samples at from_hz of which the first is heard at time_s, and yield what is complete."""
+        n_early = min(len(mono), math.ceil(-time_s * from_hz)) if time_s < 0 else 0  # before the recording begins
+        if n_early:
+            mono, time_s = mono[n_early:], time_s + n_early / from_hz
+            if not len(mono):
+                return
         end_s = self._placer.end_s
         n_off = self._placer.place(time_s, len(mono), from_hz)
         mono = self._limiter.push(self._offset.push(mono, from_hz), from_hz)[max(-n_off, 0) :]

@@ -103,15 +103,8 @@ def _copied(
 ) -> Iterator[Packet[Any]]:
     """Yield the packets of an AAC stream as they are, moved to times that count from start_s."""
     stream = output.add_stream_from_template(source)
-    packets = container.demux(source)
     last_dts: int | None = None
-    while True:
-        try:
-            packet = next(packets, None)
-        except LIBRARY_ERRORS:
-            return  # the reader of the same file has warned of it
-        if packet is None:
-            return
+    for packet in _container.demux(container, source):  # of damage the reader of the same file has warned
         dts = packet.dts if packet.dts is not None else packet.pts
         if dts is None or packet.size == 0:  # the end of the stream
             continue
@@ -156,10 +149,11 @@ def _encoded_together(
         for container, source in zip(containers, sources, strict=True)
     ]
     position: int | None = None
+    filling = _Filling(recording.path, rate_hz)
     for block in _sound.mixed(tracks, rate_hz):
         start = round(block.time_s * rate_hz)
         position = start if position is None else position
-        for samples in (*_silence(1, start - position, rate_hz), block.samples[None]):
+        for samples in (*filling.silence(1, start - position), block.samples[None]):
             yield from stream.encode(_frame(samples, "mono", rate_hz, position))
             position += samples.shape[1]
     yield from stream.encode(None)
@@ -178,6 +172,7 @@ def _without_gaps(decoded: Iterator[AudioFrame], form: _Form, recording: MediaRe
     position: int | None = None
     clock, step_s = Clock(recording.start_s, recording.scan.seams), 0.0
     placer, limiter = Placer(), Limiter()
+    filling = _Filling(recording.path, form.rate_hz)
     for frame in decoded:
         time_s = clock.time_s(_container.seconds(frame), step_s)
         step_s = frame.samples / frame.sample_rate
@@ -190,10 +185,24 @@ def _without_gaps(decoded: Iterator[AudioFrame], form: _Form, recording: MediaRe
         if position is None:
             position = round(time_s * form.rate_hz)
         n_off = placer.place(time_s, samples.shape[1], form.rate_hz)
-        for part in (*_silence(form.n_channels, n_off, form.rate_hz), samples[:, max(-n_off, 0) :]):
+        for part in (*filling.silence(form.n_channels, n_off), samples[:, max(-n_off, 0) :]):
             if part.shape[1]:
                 yield _frame(part, form.layout, form.rate_hz, position)
                 position += part.shape[1]
+
+
+class _Filling:
+    """Silence for the gaps of a recording, until `most_filling_s` is used up: then the sound closes up."""
+
+    def __init__(self, path: str, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._rest = round(_container.most_filling_s(path) * rate_hz)
+
+    def silence(self, n_channels: int, n_samples: int) -> Iterator[NDArray[np.float32]]:
+        """Yield so many samples of silence, in pieces; none where the number is not positive."""
+        n_samples = min(n_samples, self._rest)
+        self._rest -= max(n_samples, 0)
+        return _silence(n_channels, n_samples, self._rate_hz)
 
 
 def _silence(n_channels: int, n_samples: int, rate_hz: int) -> Iterator[NDArray[np.float32]]:

@@ -48,7 +48,7 @@ class NetworkStream(ReadOnce):
         self, url: str, *, has_audio: bool = True, open_s: float = _OPEN_TIMEOUT_S, read_s: float = _READ_TIMEOUT_S
     ) -> None:
         super().__init__()
-        parts = _address(url)
+        parts = address_of(url)
         # Without the password that may be in it: the name is shown and written into results.
         self.name = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
         self.stall_s = None  # FFmpeg gives up by itself
@@ -128,11 +128,11 @@ class NetworkStream(ReadOnce):
             yield packet
 
 
-def _address(url: str) -> SplitResult:
+def address_of(url: str) -> SplitResult:
     """Take an address apart. Raises UsageError for one of another kind, or half of one."""
     try:
         parts = urlsplit(url)
-        is_whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        port = parts.port
     except ValueError as error:
         raise UsageError(f"{one_line(url)!r} is no address: {one_line(error)}") from None
     if parts.scheme.lower() not in _SCHEMES:
@@ -140,7 +140,7 @@ def _address(url: str) -> SplitResult:
             f"cannot read a stream from {one_line(url)!r}", f"its address begins with one of {', '.join(_SCHEMES)}"
         )
     # udp://:1234 and the like listen at every address of this machine
-    if not is_whole and not (parts.scheme.lower() in _LISTENING and parts.port):
+    if port == 0 or not (parts.hostname or (port and parts.scheme.lower() in _LISTENING)):
         raise UsageError(f"{one_line(url)!r} is half an address", f"like {parts.scheme}://HOST:PORT/PATH")
     return parts
 

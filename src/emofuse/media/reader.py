@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from emofuse.errors import MediaError
 from emofuse.media import _container, _look, _picture, _scan, _sound, _structure, _tracks
-from emofuse.media._container import READABLE, Damage
+from emofuse.media._container import MOST_PIXELS, READABLE, Damage
 from emofuse.media._tracks import SoundChoice, SoundTrack, SpeechMeasure
 from emofuse.timeline import SourceInfo
 from emofuse.types import AudioBlock, Frame, Packet
@@ -46,12 +46,10 @@ def picture_size(path: str | os.PathLike[str]) -> tuple[int, int] | None:
 
     Raises MediaError for a file that cannot be opened.
     """
-    with _container.open_container(path) as container:
-        for index in _tracks.films(container):
-            context = container.streams[index].codec_context
-            assert isinstance(context, av.VideoCodecContext)
-            return context.width, context.height
-    return None
+    with _container.as_media_errors(path):
+        with _container.open_container(path) as container:
+            indices = _tracks.films(container)
+        return next((size for index in indices if (size := _container.stated_size(path, index))), None)
 
 
 def open_media(
@@ -61,6 +59,7 @@ def open_media(
     audio_track: int | Sequence[int] | None = None,
     speech_s: SpeechMeasure | None = None,
     repeat_s: float | None = None,
+    max_pixels: int = MOST_PIXELS,
 ) -> MediaReader:
     """Open a recording for reading; use the result in a `with` block.
 
@@ -72,12 +71,14 @@ def open_media(
             sound tracks and none of them is the default one; without it that is the first.
         repeat_s: A picture that stands for longer, as slides do, comes again every so many seconds for as long as it
             stands; by default it comes once.
+        max_pixels: A film of larger pictures is refused, before one of them takes memory.
 
     Returns:
         The reader.
 
     Raises:
-        MediaError: There is no such file, it is encrypted, or neither a picture nor a sound in it can be decoded.
+        MediaError: There is no such file, it is encrypted, its pictures are too large, or neither a picture nor a sound
+            in it can be decoded.
         UsageError: There is no sound track of that number.
 
     Example:
@@ -86,7 +87,14 @@ def open_media(
         ...     media.source.width, media.source.audio_tracks
         (480, (1,))
     """
-    return MediaReader(path, audio_rate_hz=audio_rate_hz, audio_track=audio_track, speech_s=speech_s, repeat_s=repeat_s)
+    return MediaReader(
+        path,
+        audio_rate_hz=audio_rate_hz,
+        audio_track=audio_track,
+        speech_s=speech_s,
+        repeat_s=repeat_s,
+        max_pixels=max_pixels,
+    )
 
 
 @dataclass(slots=True)
@@ -123,12 +131,13 @@ class MediaReader:
         audio_track: int | Sequence[int] | None = None,
         speech_s: SpeechMeasure | None = None,
         repeat_s: float | None = None,
+        max_pixels: int = MOST_PIXELS,
     ) -> None:
         """See open_media."""
         if audio_rate_hz <= 0:
             raise ValueError(f"audio_rate_hz must be positive, not {audio_rate_hz}")
         self.path = os.fspath(path)
-        self._rate_hz, self._repeat_s = audio_rate_hz, repeat_s
+        self._rate_hz, self._repeat_s, self._max_pixels = audio_rate_hz, repeat_s, max_pixels
         self._asked_tracks = () if audio_track is None else _numbers(audio_track)
         self._speech_s = speech_s
         self._damage: list[Damage] = []
@@ -136,10 +145,11 @@ class MediaReader:
         self._stated_s: float | None = None  # the duration by the header
         self._has_more_sound = False
         self._packets: Iterator[Packet] = iter(())
-        self._containers: list[InputContainer] = [_container.open_container(path)]
+        self._containers: list[InputContainer] = [_container.open_container(path, max_pixels)]
         self._spare: InputContainer | None = self._containers[0]
         try:
-            self._packets = self._open()
+            with _container.as_media_errors(path):
+                self._packets = self._guarded(self._open())
         except BaseException:
             self.close()
             raise
@@ -166,6 +176,14 @@ class MediaReader:
         for container in self._containers:
             container.close()
 
+    def _guarded(self, packets: Iterator[Packet]) -> Iterator[Packet]:
+        while True:
+            with _container.as_media_errors(self.path):
+                packet = next(packets, None)
+            if packet is None:
+                return
+            yield packet
+
     def _open(self) -> Iterator[Packet]:
         first = self._containers[0]
         self._refuse_encrypted(first)
@@ -177,6 +195,8 @@ class MediaReader:
         stated_start = first.start_time
         film_indices = _tracks.films(first)
         film = self._open_film(film_indices)
+        if film is None:
+            self._refuse_large(film_indices)
         choice, sounds = self._open_sounds(tracks, n_sounds)
         if film is None and not sounds:
             raise self._nothing()
@@ -198,13 +218,24 @@ class MediaReader:
         if has_key or _structure.is_encrypted(self.path):
             raise MediaError(f"{self.path} is encrypted (DRM), and cannot be read", "give one without protection")
 
+    def _refuse_large(self, film_indices: list[int]) -> None:
+        """Say why a film does not decode, where that is its size."""
+        for index in film_indices:
+            width, height = _container.stated_size(self.path, index) or (0, 0)
+            if width * height > self._max_pixels:
+                most = f"{self._max_pixels / 1e6:g} megapixels"
+                raise MediaError(
+                    f"the pictures of {self.path}, {width} x {height}, are larger than {most}",
+                    "--max-pixels allows more, where there is memory for them",
+                )
+
     def _container(self) -> InputContainer:
         """Return a container that nothing was read from yet: each stream has its own, and is read at its own pace, so
         that nothing piles up however the file is interleaved."""
         if self._spare is not None:
             container, self._spare = self._spare, None
             return container
-        self._containers.append(_container.open_container(self.path))
+        self._containers.append(_container.open_container(self.path, self._max_pixels))
         return self._containers[-1]
 
     def _open_film(self, indices: list[int]) -> _Opened[VideoStream, VideoFrame] | None:
@@ -212,7 +243,7 @@ class MediaReader:
             container, damage = self._container(), Damage("picture")
             stream = container.streams[index]
             assert isinstance(stream, VideoStream)
-            _container.use_threads(stream)
+            _container.bound_decoder(stream, self._max_pixels)
             _container.only(container, stream)
             frames = _container.decode_video(container, stream, damage)
             first = next(frames, None)
@@ -286,7 +317,16 @@ class MediaReader:
         seams = self.scan.seams
         pictures = None
         if film is not None:
-            pictures = _picture.Pictures(film.frames, film.stream, self.start_s, film.damage, seams, self._repeat_s)
+            pictures = _picture.Pictures(
+                film.frames,
+                film.stream,
+                self.start_s,
+                film.damage,
+                seams,
+                self._repeat_s,
+                _container.most_filling_s(self.path),
+                self._max_pixels,
+            )
         blocks = [_sound.blocks(one.frames, self.start_s, self._rate_hz, one.damage, seams) for one in sounds]
         heard = blocks[0] if len(blocks) == 1 else _sound.mixed(blocks, self._rate_hz)
         shown = iter(()) if pictures is None else iter(pictures)
@@ -334,7 +374,7 @@ class MediaReader:
             yield from shown
             if pictures is None or pictures.last is None or self._repeat_s is None:
                 return
-            for frame in _picture.standing(pictures.last, math.inf, self._repeat_s):
+            for frame in pictures.standing(pictures.last, math.inf):
                 if frame.time_s >= stands_until_s() - 1e-6:
                     return
                 yield frame

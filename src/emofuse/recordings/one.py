@@ -19,7 +19,7 @@ from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.session import run
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.inference.vad import speech_in
-from emofuse.media import STANDING_S, MediaReader, VideoWriter, open_media
+from emofuse.media import MOST_PIXELS, STANDING_S, MediaReader, VideoWriter, open_media
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.marks import mark_file, recording_id, video_trailer
@@ -43,6 +43,7 @@ class Options:
     words: WordOptions = field(default_factory=WordOptions)
     smoothing: SmoothingSettings | None = None
     audio_track: int | None = None  # from 1; None: the reader chooses
+    max_pixels: int = MOST_PIXELS  # of a picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,13 @@ def analyze_recording(
     try:
         make_folder(task.stem.parent)
         with ExitStack() as stack:
-            reader = open_media(task.source, audio_track=options.audio_track, speech_s=speech_in, repeat_s=STANDING_S)
+            reader = open_media(
+                task.source,
+                audio_track=options.audio_track,
+                speech_s=speech_in,
+                repeat_s=STANDING_S,
+                max_pixels=options.max_pixels,
+            )
             media = stack.enter_context(reader)
             duration_s = media.source.duration_s
             show = (lambda time_s: on_progress(time_s, duration_s)) if on_progress else None
