@@ -31,7 +31,7 @@ from emofuse.config.networks import (
 )
 from emofuse.errors import RecipeError, UsageError
 from emofuse.importing import import_object, source_hash
-from emofuse.reading import one_line, read_bytes
+from emofuse.reading import is_file, one_line, read_bytes
 from emofuse.types import Json
 
 Place: TypeAlias = tuple[int | str, ...]  # of a value in a file of settings, as pydantic says it
@@ -198,6 +198,8 @@ def _member(file: Path, name: Any, fusions: tuple[Path, ...]) -> Recipe:
     if not isinstance(name, str):
         raise RecipeError(f"{file}: model.members: a member is the name of a recipe's file, not {name!r}")
     path = file.parent / name
+    if not is_file(path):
+        raise RecipeError(f"{file}: model.members: no recipe at {path}")
     if path.resolve() in fusions:
         raise RecipeError(f"{file}: model.members: {name} would be a member of itself")
     return _load(path, (), fusions)

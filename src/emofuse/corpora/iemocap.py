@@ -26,7 +26,7 @@ WORDS: Final = "transcriptions"
 OTHERS: Final = ("dialog", "ForcedAlignment", "MOCAP_hand", "MOCAP_head", "MOCAP_rotated", "Documentation")
 """Folders of the release with other things than single utterances: what is in them is not listed as left out."""
 _LABEL: Final = re.compile(r"\[(\d+\.\d+) - \d+\.\d+\]\t(\w+)\t(\w+)\t")
-_WORDS: Final = re.compile(r"(\w+) \[[\d.]+-[\d.]+\]:(.*)")
+_WORDS: Final = re.compile(r"\b(\w+) \[[\d.]+-[\d.]+\]:(.*)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,9 @@ from typing import Final
 
 from emofuse.cells import unescape_cell
 from emofuse.corpora.manifest import Manifest
+from emofuse.corpora.table import MOST_MB
 from emofuse.errors import CorpusError, UsageError
+from emofuse.reading import one_line, read_bytes
 
 KEYS: Final = ("path", "speaker", "session")
 PARTS: Final = {
@@ -87,11 +89,11 @@ def by_number(name: str) -> tuple[int, str]:
 def _read_rows(file: Path) -> tuple[str, list[_Row]]:
     """Return the key column's name and the rows. Headers in any case; commas, semicolons or tabs."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_bytes(file, MOST_MB).decode("utf-8-sig")
     except FileNotFoundError:
         raise UsageError(f"there is no split file {file}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError(f"{file} cannot be read as a table: {error}", _HINT) from None
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{file} cannot be read as a table: {one_line(error)}", _HINT) from None
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)

@@ -13,9 +13,9 @@ IEMOCAP_LICENCE: Final = "IEMOCAP: by agreement with USC SAIL, not to be passed 
 MELD_LICENCE: Final = "GPL-3.0"
 # the speaker is in the last group: M says Ses01F_script02_1_M003, in a dialogue that has F's name
 _IEMOCAP: Final = re.compile(
-    r"(?P<dialogue>Ses(?P<session>\d\d)[FM]_(?P<style>impro|script)\w+)_(?P<sex>[FM])(?P<turn>\d+)"
+    r"(?P<dialogue>Ses(?P<session>\d\d)[FM]_(?P<style>impro|script)\w+)_(?P<sex>[FM])(?P<turn>\d{1,9})"
 )
-_MELD: Final = re.compile(r"(?:(?P<part>train|dev|test)_)?(?P<dialogue>dia\d+)_utt(?P<turn>\d+)")
+_MELD: Final = re.compile(r"(?:(?P<part>train|dev|test)_)?(?P<dialogue>dia\d+)_utt(?P<turn>\d{1,9})")
 STYLES: Final = {"impro": "improvised", "script": "scripted"}
 SEXES: Final[dict[str, Sex]] = {"F": "female", "M": "male"}
 

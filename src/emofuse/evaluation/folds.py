@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 from emofuse.atomic import atomic, make_folder
 from emofuse.config import Recipe, SvmSettings
 from emofuse.corpora.splits import Fold
+from emofuse.errors import UsageError
 from emofuse.evaluation.adapt import adapted_log_probabilities
 from emofuse.evaluation.curves import read_curve
 from emofuse.evaluation.metrics import fit_temperature
@@ -201,13 +202,16 @@ def _stored(task: FoldTask, data: Utterances) -> FoldResult | None:
     path = task.stored
     if not path.exists():
         return None
-    with np.load(path) as arrays:
-        meta = json.loads(str(arrays["meta"]))
-        if meta["fingerprint"] != task.fingerprint(data):
-            return None
-        test, valid = arrays["test"], arrays["valid"]
+    try:
+        with np.load(path) as arrays:
+            meta, test, valid = json.loads(str(arrays["meta"])), arrays["test"], arrays["valid"]
+            fingerprint, n_parameters = meta["fingerprint"], int(meta["n_parameters"])
+    except Exception:  # noqa: BLE001 (a damaged zip or header raises whatever comes of it)
+        raise UsageError(f"{path} is not whole, so the evaluation cannot go on", "remove it to begin anew") from None
+    if fingerprint != task.fingerprint(data):
+        return None
     curve = read_curve(task.folder, task.fold.name, task.recipe.seed)
-    return FoldResult(test, valid, data.truth(task.fold.valid), int(meta["n_parameters"]), curve)
+    return FoldResult(test, valid, data.truth(task.fold.valid), n_parameters, curve)
 
 
 def _result(task: FoldTask, data: Utterances) -> FoldResult:

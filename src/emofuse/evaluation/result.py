@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -11,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from emofuse.atomic import atomic, make_folder
 from emofuse.card import Score
 from emofuse.errors import UsageError
+from emofuse.reading import parse_json, read_bytes
 
 FORMAT: Final = "emofuse-evaluation/1"
 REPORT_NAME: Final = "report.json"
+_MOST_MB: Final = 256.0  # of a report
 
 
 _SPEAKERS: Final = {
@@ -238,6 +239,6 @@ def read_report(path: str | Path) -> EvaluationReport:
     """Read a report.json, or the one in a folder. Raises UsageError when it is none."""
     file = Path(path) / REPORT_NAME if Path(path).is_dir() else Path(path)
     try:
-        return EvaluationReport.model_validate(json.loads(file.read_text(encoding="utf-8")))
+        return EvaluationReport.model_validate(parse_json(read_bytes(file, _MOST_MB)))
     except (OSError, ValueError, ValidationError) as error:
         raise UsageError(f"{file} is not a report of `emofuse evaluate`: {str(error).splitlines()[0]}") from None

@@ -15,11 +15,13 @@ from emofuse.corpora.feature_set import safe_name, table_row, write_array, write
 from emofuse.corpora.feature_table import FEATURES, FIRST, TABLE
 from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.errors import CorpusError, UsageError
+from emofuse.reading import parse_json, read_bytes
 from emofuse.training.extract_encoders import Features
 from emofuse.types import Json
 
 RECORD: Final = "extract.json"
 FORMAT: Final = 1  # of the record
+_MOST_MB: Final = 512.0  # of it
 _LONGEST: Final = 100  # characters of a name, which leaves room under any limit
 _WAYS: Final[tuple[Callable[[Clip], str], ...]] = (  # of calling clips whose files have the same name
     lambda clip: f"{clip.path.stem}_{round(clip.start_s * 1000):07}",
@@ -106,7 +108,7 @@ def open_record(folder: Path, encoders: Mapping[str, Json], overwrite: bool) -> 
             raise UsageError(f"{folder} holds a feature set that was not made here", "choose another folder with -o")
         return Record(folder, dict(encoders))
     try:
-        text = json.loads(path.read_text(encoding="utf-8"))
+        text = parse_json(read_bytes(path, _MOST_MB))
         if text["format"] != FORMAT:
             raise ValueError(f"it is of format {text['format']}, not {FORMAT}")
         record = Record(folder, text["encoders"], defaultdict(dict, text["made"]))
