@@ -132,6 +132,11 @@ def _annotated(file: Path) -> None:
     target.unlink()
 
 
+def _recognised(file: Path) -> None:
+    for start_s, samples in read_sound(file, longest_s=10.0):
+        _require(start_s >= 0 and bool(np.isfinite(samples).all()), "sound that is none")
+
+
 def _transcript(file: Path) -> None:
     for line in read_transcript(file, 5.0).lines:
         _require(0 <= line.start_s <= line.end_s <= 5.0, f"a line from {line.start_s} to {line.end_s} s of 5")
@@ -346,7 +351,7 @@ TARGETS: Final[dict[str, Target]] = {
     "media": Target(fuzz_seeds.media_seeds, _media, share=16),
     "analysis": Target(fuzz_seeds.media_seeds, _analysis, share=4),
     "annotated": Target(fuzz_seeds.media_seeds, _annotated, share=2),
-    "recognised": Target(fuzz_seeds.media_seeds, read_sound, share=2),
+    "recognised": Target(fuzz_seeds.media_seeds, _recognised, share=2),
     "transcript": Target(fuzz_seeds.transcript_seeds, _transcript, is_text=True, share=16),
     "manifest": Target(fuzz_seeds.manifest_seeds, _manifest, is_text=True, share=6),
     "split": Target(fuzz_seeds.split_seeds, _split, is_text=True, share=3),
