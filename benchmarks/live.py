@@ -97,7 +97,7 @@ def played() -> tuple[list[np.ndarray], list[np.ndarray]]:
 def measure(mode: str, is_drawn: bool, seconds: float, slow_s: float) -> dict[str, float]:
     """Run a session for so long, and return its figures."""
     bundle = load_bundle()
-    analyzer = SlowAnalyzer(bundle, settings=AnalyzerSettings.checked(mode=mode))
+    analyzer = SlowAnalyzer(bundle, settings=AnalyzerSettings(mode=mode))
     analyzer.slow_s = slow_s
     pictures, blocks = played()
     painter = LivePainter(bundle.labels)

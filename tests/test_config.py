@@ -205,9 +205,9 @@ def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
 
 
 def test_settings_made_from_what_a_user_gave_name_the_value() -> None:
-    assert TrainSettings.checked(epochs=3).epochs == 3
+    assert TrainSettings(epochs=3).epochs == 3
     with pytest.raises(UsageError, match=r"^lr: input should be greater than 0, not -1$"):
-        TrainSettings.checked(lr=-1)
+        TrainSettings(lr=-1)
 
 
 def test_settings_are_frozen() -> None:

@@ -7,9 +7,9 @@ import emofuse
 
 
 def test_the_public_names() -> None:
-    assert emofuse.__all__ == ["Timeline", "__version__", "analyze"]
+    assert emofuse.__all__ == ["Pipeline", "Timeline", "__version__", "analyze"]
     for name in emofuse.__all__:
-        assert getattr(emofuse, name)
+        assert getattr(emofuse, name) and name in dir(emofuse)
     with pytest.raises(AttributeError, match="no attribute 'analyse'"):
         _ = emofuse.analyse
 
@@ -27,3 +27,12 @@ def test_analysing_loads_no_training_library() -> None:
 
 def test_importing_the_package_alone_loads_nothing_heavy() -> None:
     assert not loaded_after("import emofuse") & {"cv2", "onnxruntime", "av", "numpy"}
+
+
+def test_python_runs_the_package_as_the_command() -> None:
+    def told(*arguments: str) -> str:
+        command = [sys.executable, "-m", "emofuse", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert told("--version") == f"emofuse {emofuse.__version__}\n"
+    assert "Usage: emofuse [OPTIONS] COMMAND" in told("--help")

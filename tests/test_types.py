@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from emofuse.errors import UsageError
 from emofuse.types import AudioBlock, Face, Frame, Line, Scores, Word
 
 LABELS = ("neutral", "happy", "sad")
@@ -29,14 +30,27 @@ def test_frame_refuses_what_is_not_rgb_bytes(image):
 @pytest.mark.parametrize(
     ("samples", "rate_hz", "message"),
     [
-        (np.zeros((2, 8), dtype=np.float32), 16000, r"\(T,\) float32"),
-        (np.zeros(8, dtype=np.int16), 16000, r"\(T,\) float32"),
-        (np.zeros(8, dtype=np.float32), 0, "positive"),
+        (np.zeros((2, 900), dtype=np.float32), 16000, r"\(T,\) or \(T, channels\) float32, not \(2, 900\)"),
+        (np.zeros((4, 2, 1), dtype=np.float32), 16000, r"not \(4, 2, 1\)"),
+        (np.zeros(8, dtype=np.int16), 16000, r"not \(8,\) int16"),
+        ([0.0, 0.5], 16000, "not a list"),
+        (np.zeros(8, dtype=np.float32), 0, "from 1000 to 768000, not 0"),
+        (np.zeros(8, dtype=np.float32), 44_100.5, "whole number"),
+        (np.zeros(8, dtype=np.float32), "48000", "whole number"),
     ],
 )
 def test_audio_block_refuses_other_shapes_and_rates(samples, rate_hz, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         AudioBlock(samples, rate_hz, 0.0)
+    assert isinstance(caught.value, UsageError)
+
+
+@pytest.mark.parametrize("time_s", [float("nan"), float("inf"), None, "0"])
+def test_a_packet_has_a_finite_time(time_s):
+    with pytest.raises(UsageError, match="finite number of seconds"):
+        AudioBlock(np.zeros(8, np.float32), 16000, time_s)
+    with pytest.raises(UsageError, match="finite number of seconds"):
+        Frame(np.zeros((2, 2, 3), np.uint8), time_s)
 
 
 def test_audio_block_ends_after_its_last_sample():

@@ -2,7 +2,8 @@
 
 EmofuseError
 ├── UsageError      a wrong option, path or setting                 exit code 2
-│   └── RecipeError a recipe or one of its keys
+│   ├── RecipeError a recipe or one of its keys
+│   └── PacketError a picture, sound or line that is none; a ValueError, too
 ├── MediaError      a file that cannot be read as sound or picture  exit code 1
 ├── LiveError       a live stream that cannot go on
 ├── TranscriptError a file that cannot be read as what was said
@@ -50,6 +51,10 @@ class UsageError(EmofuseError):
 
 class RecipeError(UsageError):
     """A recipe that does not exist, or a key or value in it that is not allowed."""
+
+
+class PacketError(UsageError, ValueError):
+    """A picture, a block of sound or a line of text that cannot be one: its type, shape, rate or time."""
 
 
 class MediaError(EmofuseError):

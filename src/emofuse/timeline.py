@@ -117,11 +117,21 @@ class Timeline:
             latest_s = moment.time_s
 
     def segments(self) -> list[Segment]:
-        """Return stretches of one label, from the smoothed fused probabilities, in order, without overlaps.
+        """Cut the recording into stretches of one label, by the fused probabilities averaged over SMOOTHING_S.
 
         A moment stands for the time since the one before it (`stands_from`), as it is made of what came before;
         the last one also for what is left of the recording, when that is not much more than the usual distance.
         A stretch under MIN_SEGMENT_S is folded into a neighbour; where nothing spoke for long there is a gap.
+
+        Returns:
+            The stretches in order, without overlaps.
+
+        Example:
+            >>> import emofuse
+            >>> from emofuse.cli.demo import CLIP
+            >>> first = emofuse.analyze(CLIP).segments()[0]
+            >>> first.start_s, first.label
+            (0.0, 'happy')
         """
         spoken = [(m.time_s, m.fused.probabilities) for m in self.moments if m.fused is not None]
         if not spoken:
@@ -135,7 +145,17 @@ class Timeline:
         return [_segment(run, times, raw, self.labels) for run in runs]
 
     def to_json(self) -> Json:
-        """Return the `emofuse/1` document (docs/json.md, schema in outputs/timeline.schema.json)."""
+        """Write the timeline as a document that JSON can hold.
+
+        Returns:
+            The `emofuse/1` document (docs/json.md, schema in outputs/timeline.schema.json).
+
+        Example:
+            >>> import emofuse
+            >>> from emofuse.cli.demo import CLIP
+            >>> emofuse.analyze(CLIP).to_json()["schema"]
+            'emofuse/1'
+        """
         fused = self.summary.fused
         return {
             "schema": SCHEMA,
@@ -163,9 +183,23 @@ class Timeline:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Timeline:
-        """Rebuild a timeline from `to_json`; a moment's `why`, landmarks and qualities are not in a document.
+        """Rebuild a timeline from a document; a moment's `why`, landmarks and qualities are not in it.
 
-        Raises UsageError when the document is of another schema, or not whole.
+        Args:
+            document: What `to_json` gave, or was read from its file.
+
+        Returns:
+            The timeline, whose document is the same again.
+
+        Raises:
+            UsageError: The document is of another schema, or not whole.
+
+        Example:
+            >>> import emofuse
+            >>> from emofuse.cli.demo import CLIP
+            >>> document = emofuse.analyze(CLIP).to_json()
+            >>> Timeline.from_json(document).to_json() == document
+            True
         """
         schema = document.get("schema") if isinstance(document, Mapping) else None
         if schema != SCHEMA:

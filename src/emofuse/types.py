@@ -10,12 +10,35 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from emofuse.errors import PacketError
+
 Modality = Literal["face", "voice", "text", "clip"]
 Sampling = Literal["first", "uniform", "strided"]  # of the frames of a clip
 CLIP_RATE_HZ: Final = 30.0  # pictures a second of a clip that are looked at, at most
 LONGEST_CLIP_S: Final = 60.0  # that an answer may be about: a live stream keeps that much
 MODALITIES: Final[tuple[Modality, ...]] = ("face", "voice", "text", "clip")
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ, MOST_CHANNELS = 1_000, 768_000, 8  # of sound that is pushed
 ALWAYS_LISTED: Final[tuple[Modality, ...]] = ("face", "voice", "text")  # clip only where a bundle has such a network
+
+
+def _check_packet(condition: bool, message: str, hint: str = "") -> None:
+    if not condition:
+        raise PacketError(message, hint)
+
+
+def _check_time(what: str, time_s: float) -> None:
+    is_time = isinstance(time_s, int | float | np.number) and math.isfinite(time_s)
+    _check_packet(is_time, f"{what}.time_s must be a finite number of seconds, not {time_s!r}")
+
+
+def _is_sound(samples: object) -> bool:
+    if not isinstance(samples, np.ndarray) or samples.dtype != np.float32:
+        return False
+    return samples.ndim == 1 or (samples.ndim == 2 and 1 <= samples.shape[1] <= MOST_CHANNELS)
+
+
+def _found(value: object) -> str:
+    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
 
 
 def _check(condition: bool, message: str, found: object = None) -> None:
@@ -38,26 +61,42 @@ class Frame:
     time_s: float
 
     def __post_init__(self) -> None:
-        _check(
-            self.image.ndim == 3 and self.image.shape[2] == 3 and self.image.dtype == np.uint8,
-            f"Frame.image must be (H, W, 3) uint8, not {self.image.shape} {self.image.dtype}",
+        image: object = self.image
+        _check_packet(
+            isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8,
+            f"Frame.image must be (H, W, 3) uint8, not {_found(image)}",
+            "RGB, upright, 0 to 255",
         )
+        _check_time("Frame", self.time_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AudioBlock:
-    """A stretch of mono sound. samples: (T,) float32 in [-1, 1]; time_s: presentation time of the first sample."""
+    """A stretch of sound.
+
+    Attributes:
+        samples: (T,) float32 in [-1, 1], or (T, channels) of at most 8 channels. What emofuse reads is mono.
+        rate_hz: Samples a second; an `Analyzer` takes any, and resamples what is not at its own.
+        time_s: Presentation time of the first sample, in seconds.
+    """
 
     samples: NDArray[np.float32]
     rate_hz: int
     time_s: float
 
     def __post_init__(self) -> None:
-        _check(
-            self.samples.ndim == 1 and self.samples.dtype == np.float32,
-            f"AudioBlock.samples must be (T,) float32, not {self.samples.shape} {self.samples.dtype}",
+        _check_packet(
+            _is_sound(self.samples),
+            f"AudioBlock.samples must be (T,) or (T, channels) float32, not {_found(self.samples)}",
+            f"in [-1, 1], at most {MOST_CHANNELS} channels, and those last",
         )
-        _check(self.rate_hz > 0, f"AudioBlock.rate_hz must be positive, not {self.rate_hz}")
+        is_rate = isinstance(self.rate_hz, int | np.integer) and LOWEST_RATE_HZ <= self.rate_hz <= HIGHEST_RATE_HZ
+        _check_packet(
+            is_rate,
+            f"AudioBlock.rate_hz must be a whole number from {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ}, "
+            f"not {self.rate_hz!r}",
+        )
+        _check_time("AudioBlock", self.time_s)
 
     @property
     def end_s(self) -> float:

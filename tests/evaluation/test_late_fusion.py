@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from emofuse.config import FaceDataSettings, FaceNetSettings, LateFusionSettings, Recipe, SvmSettings
+from emofuse.errors import UsageError
 from emofuse.evaluation.folds import FoldResult
 from emofuse.evaluation.late_fusion import LARGEST, fuse_folds, product_weights
 from emofuse.evaluation.metrics import fit_temperature
@@ -145,7 +145,7 @@ def test_the_networks_of_all_seeds_answer_as_one() -> None:
 
 
 def test_one_member_is_not_fused_with_itself() -> None:
-    with pytest.raises(ValidationError, match="two or more members, or one over_seeds"):
+    with pytest.raises(UsageError, match="two or more members, or one over_seeds"):
         LateFusionSettings(members=settings().members[:1])
 
 
@@ -231,5 +231,5 @@ def test_members_have_names_of_their_own_and_are_of_utterances() -> None:
             {"name": "f", "data": one.data, "model": {"name": "late-fusion", "members": [one, one]}}
         )
     face = Recipe(name="face", data=FaceDataSettings(), model=FaceNetSettings())
-    with pytest.raises(ValueError, match="of utterances, not of single pictures"):
+    with pytest.raises(UsageError, match="of utterances, not of single pictures"):
         Recipe(name="f", data=one.data, model=LateFusionSettings(members=(one, face)))

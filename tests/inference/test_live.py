@@ -211,11 +211,8 @@ def test_pushed_packets_are_checked_and_refused_when_it_is_over(bundle: Bundle) 
     with pytest.raises(LiveError, match="not begun"):
         source.put(frames(1)[0])
     with LiveSession(analyzer(bundle), source) as session:
-        for bad in (Frame(picture(), float("nan")), Frame(picture(), -1.0)):
-            with pytest.raises(LiveError, match="a packet at"):
-                source.put(bad)
-        with pytest.raises(LiveError, match="48000 Hz"):
-            source.put(AudioBlock(np.zeros(480, np.float32), 48_000, 0.0))
+        with pytest.raises(LiveError, match="a packet at"):
+            source.put(Frame(picture(), -1.0))
         assert source.put(frames(1)[0])
         source.close()
         assert not source.put(frames(1)[0])

@@ -63,7 +63,7 @@ def extract(
     from emofuse.training.extract import extract as make
     from emofuse.training.utterances import find_corpus
 
-    settings = ExtractSettings.checked(
+    settings = ExtractSettings(
         visual=visual, acoustic=acoustic, lexical=lexical, n_frames=frames, step_s=step_s, device=device
     )
     clips = find_corpus(manifest, data)

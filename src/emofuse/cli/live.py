@@ -64,8 +64,8 @@ def live(
     Emotion is inferred from whoever is seen and heard, on this machine only. Keys: space pauses, s takes a snapshot,
     q ends it. Exit code: 0 it ended, 1 the source failed, 2 wrong usage.
     """
-    settings = AnalyzerSettings.checked(mode=mode, hop_s=hop_s)
-    keeping_up = LiveSettings.checked(max_delay_s=max_delay_s, tick_s=_TICK_S)
+    settings = AnalyzerSettings(mode=mode, hop_s=hop_s)
+    keeping_up = LiveSettings(max_delay_s=max_delay_s, tick_s=_TICK_S)
     if file is not None and not realtime:
         keeping_up = LiveSettings(max_delay_s=None, tick_s=_TICK_S)
     if realtime and file is None:

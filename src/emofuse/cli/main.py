@@ -66,7 +66,7 @@ def run(arguments: list[str] | None = None) -> None:
     stop_when_terminated()
     try:
         _refuse_empty(sys.argv[1:] if arguments is None else arguments)
-        app(args=arguments)
+        app(args=arguments, prog_name="emofuse")  # under that name also where Python was told to run the package
     except EmofuseError as error:
         complain(error)
         sys.exit(error.exit_code)

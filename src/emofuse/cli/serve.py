@@ -45,7 +45,7 @@ def serve(
     from emofuse.service.server import run
     from emofuse.service.settings import ServiceSettings
 
-    settings = ServiceSettings.checked(
+    settings = ServiceSettings(
         host=host,
         port=port,
         token=_token(),

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from emofuse.config import Settings
+from emofuse.errors import PacketError
 from emofuse.features.speech import SoundBuffer
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.clip_predictor import ClipPredictor
@@ -18,6 +19,7 @@ from emofuse.inference.detector import FaceDetector, YuNetDetector
 from emofuse.inference.fusion import fuse
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
 from emofuse.inference.reasons import LITTLE_SOUND, NO_NETWORK, no_face, no_speech
+from emofuse.inference.sound_input import SoundInput
 from emofuse.inference.spoken import SpokenWords, TextScorer, fusion_weights, text_scorer
 from emofuse.inference.tracker import FaceTracker, face_appearance
 from emofuse.inference.vad import SileroDetector, SpeechDetector
@@ -26,6 +28,7 @@ from emofuse.types import AudioBlock, Face, Frame, Line, Moment, Packet, Scores
 
 Mode = Literal["queue", "frame"]
 
+_SOUND_AHEAD_S: Final = 2.0  # that sound may have come beyond the moment that is made of it
 LONGEST_GAP_S: Final = 60.0  # a longer jump of the stream's clock is skipped, not filled with moments
 
 
@@ -85,7 +88,9 @@ class Analyzer:
         self._words = SpokenWords(scorer, self.settings.text_window_s, lines)
         self.weights = fusion_weights(bundle, scorer)
         self._hears = any(one is not None for one in hearing)
-        self._sound = SoundBuffer(max([one.window_s for one in hearing if one is not None], default=1.0))
+        self._sound_input = SoundInput()
+        longest_s = max([one.window_s for one in hearing if one is not None], default=1.0)
+        self._sound = SoundBuffer(longest_s + _SOUND_AHEAD_S)
         self._tracks: dict[int, _Track] = {}
         self._visible: tuple[int, ...] = ()  # track ids in the latest frame
         self._heard: Scores | None = None
@@ -98,17 +103,25 @@ class Analyzer:
         self._saw_frame = False
 
     def push(self, packet: Packet | Line) -> list[Moment]:
-        """Take one packet and return the moments it completed (often none; a line completes none)."""
+        """Take one packet and return the moments it completed (often none; a line completes none).
+
+        Args:
+            packet: A picture, a block of sound of any rate (it is resampled), or a line of what was said.
+
+        Returns:
+            The moments that end at or before the packet, in the order of time.
+
+        Raises:
+            PacketError: It is something else.
+        """
         if isinstance(packet, Line):
             self._words.push(packet)
             return []
-        moments = self._advance(packet.time_s)
         if isinstance(packet, AudioBlock):
-            self._sound.push(packet)
-            if self._hears:
-                self._speech.hear(packet)
-            self._now_s = max(self._now_s, packet.end_s)
-            return moments
+            return self._listen(self._sound_input.push(packet))
+        if not isinstance(packet, Frame):
+            raise PacketError(f"a stream is made of Frame, AudioBlock and Line, not of {type(packet).__name__}")
+        moments = self._advance(packet.time_s)
         self._saw_frame = True
         self._see(packet)
         if self.settings.mode == "frame":
@@ -117,13 +130,25 @@ class Analyzer:
 
     def flush(self) -> list[Moment]:
         """End the stream: return the moments up to its end; the last one stands at the end itself."""
+        held_back = self._listen(self._sound_input.flush())
         if self._next_hop_s is None:
-            return []
-        moments = self._advance(self._now_s, is_over=True)
+            return held_back
+        moments = [*held_back, *self._advance(self._now_s, is_over=True)]
         ended_s = self._last.time_s if self._last else -math.inf
         if self._hops_are_moments and self._now_s > ended_s + 1e-6:
             self._read(self._now_s, is_end=True)
             moments.append(self._moment(self._now_s, self._buffered(self._now_s)))
+        return moments
+
+    def _listen(self, blocks: Iterable[AudioBlock]) -> list[Moment]:
+        """Take sound as the networks take it, and return the moments that it completed."""
+        moments: list[Moment] = []
+        for block in blocks:
+            moments += self._advance(block.time_s)
+            self._sound.push(block)
+            if self._hears:
+                self._speech.hear(block)
+            self._now_s = max(self._now_s, block.end_s)
         return moments
 
     def view(self, time_s: float) -> Moment:

@@ -100,11 +100,16 @@ class Bundle:
         return "logarithmic" if is_evidence and self.manifest.hub_text is None else "linear"
 
 
-def load_bundle(name_or_path: str | Path = "base", device: str = "cpu") -> Bundle:
-    """Load a bundle that ships, by its name, or any folder. Raises BundleError, saying what is wrong with it."""
+def bundle_folder(name_or_path: str | Path) -> Path:
+    """Return the folder of a bundle that ships, by its name, or the folder that is meant, be it there or not."""
     # a bundle that ships comes first: a folder that happens to be called "base" is not what people mean
     shipped = BUNDLES / name_or_path
-    folder = shipped if (shipped / MANIFEST).is_file() else Path(name_or_path)
+    return shipped if (shipped / MANIFEST).is_file() else Path(name_or_path)
+
+
+def load_bundle(name_or_path: str | Path = "base", device: str = "cpu") -> Bundle:
+    """Load a bundle that ships, by its name, or any folder. Raises BundleError, saying what is wrong with it."""
+    folder = bundle_folder(name_or_path)
     if not (folder / MANIFEST).is_file():
         known = ", ".join(sorted(p.parent.name for p in BUNDLES.glob(f"*/{MANIFEST}")))
         raise BundleError(f"no bundle {str(name_or_path)!r}", f"give a folder with {MANIFEST}, or one of: {known}")

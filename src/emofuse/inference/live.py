@@ -18,7 +18,6 @@ from pydantic import Field
 
 from emofuse.config import Settings
 from emofuse.errors import LiveError, MediaError
-from emofuse.features.speech import RATE_HZ
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.backlog import Arrived, Backlog
 from emofuse.inference.live_answers import Answers, LiveUpdate
@@ -232,8 +231,6 @@ class LiveSession:
         if not math.isfinite(packet.time_s) or packet.time_s < 0:
             raise LiveError(f"a packet at {packet.time_s} s", "times are seconds from 0 on")
         if isinstance(packet, AudioBlock):
-            if packet.rate_hz != RATE_HZ:
-                raise LiveError(f"sound at {packet.rate_hz} Hz", f"resample it to {RATE_HZ} Hz: media.MonoSound")
             state.sound_s += packet.end_s - packet.time_s
         else:
             state.n_frames += 1

@@ -1,4 +1,4 @@
-"""From a recording to its timeline: `emofuse.analyze` and what the commands share with it."""
+"""From a recording to its timeline: what `Pipeline` and the commands share."""
 
 from __future__ import annotations
 
@@ -7,62 +7,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from emofuse.inference.analyzer import Analyzer, AnalyzerSettings, Mode
-from emofuse.inference.bundle import Bundle, load_bundle
+from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
+from emofuse.inference.bundle import Bundle
 from emofuse.inference.fusion import Pool, fuse
 from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, UNREADABLE, no_face, no_speech
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.spoken import TextScorer
-from emofuse.inference.vad import speech_in
-from emofuse.media import STANDING_S, open_media
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
 from emofuse.transcripts import Transcript, read_transcript
 from emofuse.types import ALWAYS_LISTED, MODALITIES, Frame, Moment, Packet, Scores
 
 OnFrame = Callable[[Frame, Moment], None]
 OnProgress = Callable[[float], None]  # takes the time reached, in seconds
-
-
-def analyze(
-    path: str | Path,
-    *,
-    bundle: str | Path = "base",
-    device: str = "cpu",
-    mode: Mode = "queue",
-    hop_s: float | None = None,
-    transcript: Transcript | str | Path | None = None,
-    text_model: TextScorer | None = None,
-    smoothing: SmoothingSettings | None = None,
-    audio_track: int | None = None,
-) -> Timeline:
-    """Analyse a recording with sound, picture or both, and return its timeline.
-
-    mode "queue" gives a moment every `hop_s` over a sliding buffer, "frame" one for every frame. transcript: what is
-    said in it, or a file of that (.srt, .vtt, .json or .txt); text_model scores it in place of the bundle's own
-    network. smoothing: steadies the labels from moment to moment. audio_track: the sound track to listen to, from 1, by
-    default that of `open_media`. Raises MediaError for a recording and TranscriptError for a transcript that cannot be
-    read, BundleError for a bundle that cannot be loaded.
-    """
-    overrides = {} if hop_s is None else {"hop_s": hop_s}
-    settings = AnalyzerSettings(mode=mode, **overrides)
-    loaded = load_bundle(bundle, device)
-    with open_media(
-        path,
-        audio_track=audio_track,
-        speech_s=speech_in,
-        repeat_s=STANDING_S,
-    ) as media:
-        said = fitted(transcript, media.source)
-        timeline = run(
-            media,
-            media.source,
-            loaded,
-            settings,
-            transcript=said,
-            scorer=text_model,
-            smoothing=smoothing,
-        )
-        return replace(timeline, source=media.source)  # which knows now how long it is
 
 
 def fitted(transcript: Transcript | str | Path | None, source: SourceInfo) -> Transcript | None:

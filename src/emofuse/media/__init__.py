@@ -1,6 +1,7 @@
 """Recordings in and out: decoding to frames and sound, and encoding an MP4 with the original sound."""
 
 from emofuse.media._container import MOST_PIXELS, most_filling_s
+from emofuse.media._levels import Mixer
 from emofuse.media._sound import MonoSound
 from emofuse.media._tracks import SpeechMeasure
 from emofuse.media.reader import AUDIO_RATE_HZ, STANDING_S, MediaReader, open_media, picture_size, probe
@@ -11,6 +12,7 @@ __all__ = [
     "MOST_PIXELS",
     "STANDING_S",
     "MediaReader",
+    "Mixer",
     "MonoSound",
     "SpeechMeasure",
     "VideoWriter",

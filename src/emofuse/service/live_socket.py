@@ -117,7 +117,7 @@ async def _run(socket: WebSocket, parts: Parts, start: Start) -> None:
     source = PushSource("a live client")
     # two threads of its own, so that no session waits for another's: one answers, one decodes
     with ThreadPoolExecutor(2, "emofuse-live") as threads:
-        settings = AnalyzerSettings.checked(mode=start.mode, hop_s=start.hop_s)
+        settings = AnalyzerSettings(mode=start.mode, hop_s=start.hop_s)
         analyzer = await loop.run_in_executor(threads, parts.models.analyzer, settings)
         with LiveSession(analyzer, source, smoother=None if start.raw else Smoother()) as session:
             labels = list(analyzer.bundle.labels)
