@@ -13,7 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emofuse.models.frontends import LOUDEST, AudioSetLogMel, Mfcc, PowerSpectrum, kaldi_mel_bank
+from emofuse.models.frontends import (
+    DEEPEST,
+    LOUDEST,
+    USUAL,
+    AudioSetLogMel,
+    Mfcc,
+    PowerSpectrum,
+    kaldi_mel_bank,
+    loudness,
+)
 
 
 def noise(n_samples: int, below_hz: float, rate_hz: int, seed: int = 0) -> NDArray[np.float32]:
@@ -181,3 +190,26 @@ def test_cepstra_of_real_voices_are_librosas() -> None:
         samples = librosa.load(path, sr=16_000)[0]
         got = cepstra(torch.from_numpy(samples)[None])[0].numpy()
         np.testing.assert_allclose(got, librosas_mfcc(samples), atol=1e-3, rtol=0)
+
+
+def test_without_the_channel_a_filter_and_a_gain_change_nothing() -> None:
+    random = np.random.default_rng(0)
+    loud = np.repeat(random.uniform(0.1, 1.0, 40), 1200).astype(np.float32)  # as syllables are
+    speech = noise(48_000, 8_000, 16_000) * loud
+    spectrum = np.fft.rfft(speech) * np.linspace(1.0, 0.2, 24_001)  # falls by 14 dB towards 8 kHz
+    filtered = (0.3 * np.fft.irfft(spectrum, 48_000)).astype(np.float32)
+    batch = torch.from_numpy(np.stack([speech, filtered]))
+    kept, removed = (AudioSetLogMel("relative", channel)(batch)[:, 4:] for channel in ("kept", "removed"))
+    assert float((kept[0] - kept[1]).abs().mean()) > 0.1
+    assert float((removed[0] - removed[1]).abs().mean()) < 0.01
+
+
+def test_without_the_channel_every_band_has_the_same_mean_and_a_floor() -> None:
+    random = np.random.default_rng(1)
+    speech = noise(48_000, 8_000, 16_000) * np.repeat(random.uniform(0.3, 1.0, 40), 1200).astype(np.float32)
+    speech[30_000:] = 0  # padding
+    log_mel = AudioSetLogMel("relative", "removed")(torch.from_numpy(speech)[None])
+    weights = loudness(AudioSetLogMel("relative")(torch.from_numpy(speech)[None]))
+    mean = (log_mel * weights).sum(dim=2) / weights.sum(dim=2)
+    torch.testing.assert_close(mean, torch.full_like(mean, USUAL), atol=0.05, rtol=0)
+    assert float(log_mel.min()) == pytest.approx(USUAL - DEEPEST)

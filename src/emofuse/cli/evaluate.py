@@ -35,7 +35,8 @@ ProtocolOption = Annotated[
     str,
     typer.Option(
         metavar="NAME|FILE",
-        help="actor-6fold, session, loso, dialogue-5fold, random-6fold or a split file; faces: subject-5fold.",
+        help="actor-6fold, leave-one-corpus-out, all-corpora, session, loso, dialogue-5fold, random-6fold or a file; "
+        "faces: subject-5fold.",
     ),
 ]
 SeedsOption = Annotated[int, typer.Option(min=1, help="How often to train every fold, from the recipe's seed on.")]
@@ -231,6 +232,8 @@ def evaluate_utterances(
 ) -> tuple[EvaluationReport, Predictions]:
     from emofuse.corpora.splits import make_split
     from emofuse.evaluation.across import across_corpora
+    from emofuse.evaluation.by_corpus import PROTOCOLS as CORPUS_PROTOCOLS
+    from emofuse.evaluation.by_corpus import read_by_corpus
     from emofuse.evaluation.protocol import Setting, cross_validate, with_leak
     from emofuse.training.fit import quiet
     from emofuse.training.jobs import load_utterances, utterance_settings
@@ -240,6 +243,8 @@ def evaluate_utterances(
         raise UsageError("--test names no corpus")
     if request.test_on is not None and request.show_leak:
         raise UsageError("--show-leak and --test do not go together")
+    if request.protocol in CORPUS_PROTOCOLS and request.show_leak:
+        raise UsageError(f"--show-leak and --protocol {request.protocol} do not go together")
     quiet()
     recipe = with_weights_at_hand(recipe, note)
     valid_speakers = utterance_settings(recipe).valid_speakers
@@ -248,6 +253,8 @@ def evaluate_utterances(
     with progress_hook() as hook:
         if request.test_on is not None:
             utterances, split = across_corpora(recipe, _names(request.test_on), machine.data, hook)
+        elif request.protocol in CORPUS_PROTOCOLS:
+            utterances, split = read_by_corpus(recipe, request.protocol, machine.data, hook)
         else:
             utterances = load_utterances(recipe, machine.data, hook)
             split = make_split(request.protocol, utterances.folded, valid_speakers, recipe.seed)

@@ -89,6 +89,12 @@ class SoundSettings(Settings):
     time_mask_s: float = Field(0.3, ge=0)
     mel_masks: int = Field(2, ge=0)
     mel_mask_bands: int = Field(12, ge=0)
+    room: float = Field(0.0, ge=0, le=1, description="probability of a reverberant room")
+    band: float = Field(0.0, ge=0, le=1, description="probability of a narrower band, down to a telephone's")
+    babble: float = Field(0.0, ge=0, le=1, description="probability of other voices of the batch behind this one")
+    babble_snr_db: tuple[float, float] = (5.0, 30.0)
+    clipping: float = Field(0.0, ge=0, le=1, description="probability of peaks that are cut off")
+    place: bool = Field(False, description="put what is shorter than the window anywhere in it, not at its beginning")
 
 
 class CorpusSettings(Settings):
@@ -102,6 +108,10 @@ class CorpusSettings(Settings):
     labels: Annotated[str, AfterValidator(_label_set)] = Field("ravdess-8", description="one of emotions.LABEL_SETS")
     valid_speakers: int = Field(2, ge=1, description="held out of training in each fold, to select by")
     balance: bool = Field(True, description="repeat the clips of rare emotions in training")
+    balance_corpora: bool = Field(
+        False,
+        description="draw clips so that a corpus counts by the root of its size; in it emotions, then speakers, alike",
+    )
 
 
 class VoiceDataSettings(CorpusSettings, SoundSettings):
@@ -109,7 +119,13 @@ class VoiceDataSettings(CorpusSettings, SoundSettings):
 
     corpus: Literal["speech"] = "speech"
     trim_db: float = Field(0.0, ge=0, description="cut clips to what is within so much of the loudest frame; 0: off")
+    cut_to_speech: bool = Field(False, description="cut clips to what the speech detector of analyses finds in them")
     eval_windows: int = Field(3, ge=1)
+    versions: int = Field(
+        0,
+        ge=0,
+        description="of each clip, augmented once, before the training of a network with frozen blocks; 0: anew always",
+    )
 
 
 class VideoDataSettings(CorpusSettings):

@@ -65,15 +65,27 @@ class VoiceNetSettings(Settings):
     """MobileNetV3 over log-mels, statistics pooled from several blocks.
 
     pretrained: an asset's name, or none. level "relative" measures power against the loudest frame of the
-    window, so that a microphone's gain does not matter; "kept" leaves it as recorded.
+    window, so that a microphone's gain does not matter; "kept" leaves it as recorded. channel "removed" takes the mean
+    over time out of every band, so that a microphone, a line or a room that colours the sound does not matter.
+    frozen_blocks: so many blocks, from the input on, stay as they were pretrained; none of `taps` is before the last.
     """
 
     name: Literal["voice-mobilenet"] = "voice-mobilenet"
     pretrained: Annotated[str | None, NoneIsAWord] = "mn04_as"
     level: Literal["kept", "relative"] = "relative"
+    channel: Literal["kept", "removed"] = "kept"
     taps: tuple[Annotated[int, Field(ge=0, le=16)], ...] = Field((6, 8, 10, 12, 13), min_length=1)
     hidden: int = Field(128, ge=8)
     dropout: float = Field(0.5, ge=0, lt=1)
+    frozen_blocks: int = Field(0, ge=0, le=17)
+
+    @model_validator(mode="after")
+    def _taps_what_is_trained(self) -> Self:
+        if self.frozen_blocks and min(self.taps) < self.frozen_blocks - 1:
+            raise ValueError(
+                f"with {self.frozen_blocks} frozen blocks the first tap is {self.frozen_blocks - 1} or later"
+            )
+        return self
 
 
 class MfccCnnSettings(Settings):

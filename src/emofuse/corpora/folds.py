@@ -10,12 +10,16 @@ from emofuse.errors import CorpusError
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Indices into a manifest's clips, in order; no clip is in two parts (checked), train and test hold some."""
+    """Indices into a manifest's clips, in order; no clip is in two parts (checked), train and test hold some.
+
+    labels: those that the test part is scored by, where it does not have all that are trained on; empty: all.
+    """
 
     name: str
     train: tuple[int, ...]
     valid: tuple[int, ...]
     test: tuple[int, ...]
+    labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len({*self.train, *self.valid, *self.test}) != len(self.train) + len(self.valid) + len(self.test):
@@ -27,11 +31,16 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The folds of a protocol. description says, for a stamp, how they were made, and LEAKY where they leak."""
+    """The folds of a protocol. description says, for a stamp, how they were made, and LEAKY where they leak.
+
+    by_corpus: each fold tests a corpus of its own, so that the mean of the folds is what counts, and what calibrates a
+    fold's scores are the test parts of the others.
+    """
 
     protocol: str
     description: str
     folds: tuple[Fold, ...]
+    by_corpus: bool = False
 
     def __post_init__(self) -> None:
         if not self.folds:

@@ -90,8 +90,10 @@ def read_split(path: str | Path, manifest: Manifest, n_valid: int) -> Split:
     file = Path(path)
     table = read_split_file(file, manifest)
     if isinstance(table, Parts):
-        names = ("train", "valid", "test")
-        folds = tuple(Fold(name, *(tuple(parts.get(p, ())) for p in names)) for name, parts in table.folds.items())
+        folds = tuple(
+            Fold(name, tuple(parts.get("train", ())), tuple(parts.get("valid", ())), tuple(parts.get("test", ())))
+            for name, parts in table.folds.items()
+        )
         how = "; parts as the file has them"
     else:
         folds = tested_in_turn(list(table.folds.items()), manifest, n_valid)

@@ -46,7 +46,8 @@ def across_corpora(
     )
     joined = join(mapped)
     manifest = replace(joined.manifest, name=f"{names[1]}, trained on {names[0]}")
-    read = Corpora(replace(joined, manifest=manifest), manifest, feature_sets=feature_sets)
+    sizes = tuple(len(part.manifest) for part in mapped)
+    read = Corpora(replace(joined, manifest=manifest), manifest, feature_sets=feature_sets, sizes=sizes)
     utterances = decode_utterances(recipe, read, hook)
     validating = {name for corpus in trained for name in corpus.speakers[: settings.valid_speakers]}
     own = range(sum(len(corpus) for corpus in trained))

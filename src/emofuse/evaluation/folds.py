@@ -33,6 +33,7 @@ from emofuse.training.utterances import Utterances
 from emofuse.training.workers import run_at_once
 
 STORED, ADAPTED = "predictions.npz", "predictions-transductive.npz"
+RULED_OUT = -1e4  # a log-probability: no temperature makes it count
 Notice = Callable[[str], None]
 
 
@@ -211,7 +212,16 @@ def _stored(task: FoldTask, data: Utterances) -> FoldResult | None:
     if fingerprint != task.fingerprint(data):
         return None
     curve = read_curve(task.folder, task.fold.name, task.recipe.seed)
+    test = among(test, data.labels, task.fold.labels)
     return FoldResult(test, valid, data.truth(task.fold.valid), n_parameters, curve)
+
+
+def among(log_probabilities: NDArray[np.float32], labels: Sequence[str], scored: Sequence[str]) -> NDArray[np.float32]:
+    """Rule out, in (N, C) log-probabilities, the labels that a test part is not scored by; none named: no label."""
+    if not scored:
+        return log_probabilities
+    is_scored = np.array([label in scored for label in labels])
+    return np.where(is_scored, log_probabilities, np.float32(RULED_OUT))
 
 
 def _result(task: FoldTask, data: Utterances) -> FoldResult:

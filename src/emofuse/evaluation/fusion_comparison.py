@@ -226,10 +226,7 @@ def _drawn(settings: DrawSettings, split: Split, manifest: Manifest) -> tuple[Sp
     splits = []
     for number in range(settings.draws):
         kept = set(draw_like(manifest, split, counts, settings.seed + number))
-        folds = tuple(
-            Fold(fold.name, *(tuple(i for i in part if i in kept) for part in (fold.train, fold.valid, fold.test)))
-            for fold in split.folds
-        )
+        folds = tuple(_only(kept, fold) for fold in split.folds)
         how = (
             f"; {settings.size:,} of {counted(len(manifest), 'utterance')}, drawn with the seeds {settings.seed} to "
             f"{settings.seed + settings.draws - 1} in proportion to each fold's classes: means over "
@@ -237,3 +234,9 @@ def _drawn(settings: DrawSettings, split: Split, manifest: Manifest) -> tuple[Sp
         )
         splits.append(Split(split.protocol, split.description + how, folds))
     return tuple(splits)
+
+
+def _only(kept: set[int], fold: Fold) -> Fold:
+    """Return a fold with those of its clips that are kept."""
+    train, valid, test = (tuple(i for i in part if i in kept) for part in (fold.train, fold.valid, fold.test))
+    return replace(fold, train=train, valid=valid, test=test)

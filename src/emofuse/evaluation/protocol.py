@@ -18,12 +18,13 @@ from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.corpora.splits import Split, is_leaky
 from emofuse.errors import UsageError
 from emofuse.evaluation.anchors import anchors_for
+from emofuse.evaluation.by_corpus import calibrate_by_others
 from emofuse.evaluation.folds import FoldResult, Notice, as_folder, fold_tasks, run_tasks
 from emofuse.evaluation.late_fusion import fuse_folds
 from emofuse.evaluation.metrics import expected_calibration_error, fit_temperature
 from emofuse.evaluation.predictions import Predictions
 from emofuse.evaluation.result import Anchor, Curve, EvaluationReport, FoldRecord, Leak, Stamp
-from emofuse.evaluation.summary import summarise
+from emofuse.evaluation.summary import MEAN_OF_CORPORA, summarise
 from emofuse.inference.network import softmax
 from emofuse.training.classical import OPENSMILE_SETS, utterance_features
 from emofuse.training.networks import lacks_pretraining
@@ -64,6 +65,8 @@ def cross_validate(
     if isinstance(recipe.model, SvmSettings):
         setting = replace(setting, seeds=setting.seeds[:1])  # nothing is drawn
     results = run_folds(recipe, data, split, setting, notice, hook)
+    if split.by_corpus and len(split.folds) > 1:
+        results = calibrate_by_others(results, data, split)
     predictions = _gather(data, split, setting.seeds, results)
     return _report(recipe, data, split, setting, results, predictions), predictions
 
@@ -142,7 +145,7 @@ def _report(
     results: Sequence[FoldResult],
     predictions: Predictions,
 ) -> EvaluationReport:
-    summary = summarise(predictions, [fold.name for fold in split.folds])
+    summary = summarise(predictions, [fold.name for fold in split.folds], by_corpus=split.by_corpus)
     stamp = _stamp(recipe, data, split, setting)
     truth = np.tile(predictions.truth, len(setting.seeds))
     raw = np.concatenate([r.test for r in results])
@@ -151,6 +154,7 @@ def _report(
         model=recipe.name,
         n_parameters=results[0].n_parameters or None,
         stamp=stamp,
+        headline=(MEAN_OF_CORPORA,) if split.by_corpus else ("UAR", "accuracy"),
         metrics=summary.metrics,
         per_class=summary.per_class,
         confusion=summary.confusion,
@@ -204,7 +208,7 @@ def _stamp(recipe: Recipe, data: Utterances, split: Split, setting: Setting) -> 
             )
             for fold, train in ((fold, fold.train + data.added_to(fold)) for fold in split.folds)
         ),
-        selection=selection(recipe),
+        selection=selection(recipe, by_corpus=split.by_corpus),
         seeds=setting.seeds,
         command=setting.command,
         versions=versions(recipe),
@@ -226,8 +230,11 @@ def _beside(data: Utterances, split: Split) -> str:
     )
 
 
-def selection(recipe: Recipe) -> str:
-    """Say how a recipe's model is chosen within a fold, before its test part is looked at."""
+def selection(recipe: Recipe, *, by_corpus: bool = False) -> str:
+    """Say how a recipe's model is chosen within a fold, before its test part is looked at.
+
+    by_corpus: what the other folds test fits the temperature.
+    """
     if isinstance(recipe.model, LateFusionSettings):
         own = "; ".join(f"{member.name}: {selection(member)}" for member in recipe.members)
         how = "weights of the log-probabilities" if recipe.model.rule == "learned" else "temperatures"
@@ -241,14 +248,20 @@ def selection(recipe: Recipe) -> str:
         again += "; the network that is tested was trained anew, for as many epochs, on the validation speakers too"
     if recipe.train.keep == "best":
         chosen = f"the best of at most {recipe.train.epochs} epochs by the validation speakers' UAR"
-        return f"{chosen}; the temperature is fitted on them too{again}"
+        fitted = "the other left-out corpora" if by_corpus else "them too"
+        return f"{chosen}; the temperature is fitted on {fitted}{again}"
     by = [*(["stopping"] if recipe.train.patience else []), *(["rate"] if recipe.train.schedule == "plateau" else [])]
     if by:
         return (
             f"the {' and the '.join(by)} of the training by the validation speakers, who fit the temperature too{again}"
         )
     chosen = f"none: {recipe.train.epochs} epochs as the recipe says"
-    return f"{chosen}; the validation speakers fit the temperature alone{again}"
+    fitted_by = (
+        "the other left-out corpora fit the temperature"
+        if by_corpus
+        else "the validation speakers fit the temperature alone"
+    )
+    return f"{chosen}; {fitted_by}{again}"
 
 
 def _uses_speakers(recipe: Recipe) -> bool:

@@ -24,6 +24,7 @@ from emofuse.evaluation.predictions import Predictions
 from emofuse.evaluation.result import ClassScore, GroupScore, Metric
 
 N_DRAWS: Final = 2000
+MEAN_OF_CORPORA: Final = "UAR, mean of corpora"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,10 @@ class Summary:
     by_speaker: tuple[GroupScore, ...]
 
 
-def summarise(predictions: Predictions, fold_names: Sequence[str]) -> Summary:
+def summarise(predictions: Predictions, fold_names: Sequence[str], *, by_corpus: bool = False) -> Summary:
     """Score predictions: every metric of METRICS, by class, by sex (where known) and by speaker.
+
+    by_corpus: the folds are corpora, the mean of whose UARs comes first, and then each one's.
 
     A metric is the mean over seeds of what the clips of all folds give together; its interval is the percentile
     bootstrap over speakers, and [0, 1] where there is one speaker, who says nothing of others. `by_fold` is in
@@ -50,13 +53,40 @@ def summarise(predictions: Predictions, fold_names: Sequence[str]) -> Summary:
     by_fold = _confusions(p, p.folds)[:, [sorted(fold_names).index(name) for name in fold_names]]
     by_speaker = _confusions(p, p.speakers)
     total = by_speaker.sum(axis=1)
+    corpora = _corpus_scores(p, fold_names) if by_corpus else ()
     return Summary(
-        metrics=tuple(metric_score(name, METRICS[name], total, by_fold, by_speaker) for name in METRICS),
+        metrics=(*corpora, *(metric_score(name, METRICS[name], total, by_fold, by_speaker) for name in METRICS)),
         per_class=class_scores(p.labels, total),
         confusion=tuple(tuple(row) for row in total.mean(axis=0).tolist()),
         by_sex=_groups(p, p.sexes) if set(p.sexes) != {"unknown"} else (),
         by_speaker=_groups(p, p.speakers),
     )
+
+
+def _corpus_scores(p: Predictions, fold_names: Sequence[str]) -> tuple[Metric, ...]:
+    """Score the mean of the corpora, and each of them; intervals resample the speakers of every corpus apart."""
+    scores, draws = [], []
+    folds = np.asarray(p.folds)
+    for name in fold_names:
+        inside = np.flatnonzero(folds == name)
+        groups = [p.speakers[i] for i in inside]
+        confusions = confusions_by_group(p.truth[inside], p.guesses[:, inside], groups, len(p.labels))
+        total = confusions.sum(axis=1)
+        scores.append(metric_score(f"UAR on {name}", uar_of, total, total[:, None], confusions))
+        draws.append(resampled(uar_of, confusions, N_DRAWS, seed=0))
+    by_fold = [score.value for score in scores]
+    by_seed = np.mean([score.by_seed for score in scores], axis=0)
+    low, high = np.percentile(np.mean(draws, axis=0), [2.5, 97.5])
+    mean = Metric(
+        name=MEAN_OF_CORPORA,
+        value=float(np.mean(by_fold)),
+        interval_95=(float(low), float(high)),
+        by_seed=tuple(by_seed.tolist()),
+        by_fold=tuple(by_fold),
+        deviation_seeds=_deviation(by_seed),
+        deviation_folds=_deviation(np.array(by_fold)),
+    )
+    return (mean, *scores)
 
 
 def _confusions(p: Predictions, groups: Sequence[str]) -> NDArray[np.int64]:

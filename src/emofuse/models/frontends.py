@@ -24,6 +24,8 @@ N_BINS: Final = N_FFT // 2 + 1
 N_MELS, HIGHEST_HZ = 128, 15_000.0  # of the AudioSet networks
 MEL_STEP: Final = 1127.0 * math.log1p(HIGHEST_HZ / 700.0) / (N_MELS + 1)  # mel between the centres of two bands
 LOUDEST: Final = 3000.0  # power of a frame of speech in AudioSet at its usual level, summed over the mel bands
+USUAL: Final = 0.35  # mean of a band over the speech of our corpora, as AudioSetLogMel gives it
+DEEPEST: Final = 1.5  # that a band may lie below its mean, 33 dB: what is fainter is the room's or a codec's
 
 
 class PowerSpectrum(nn.Module):
@@ -69,9 +71,9 @@ class AudioSetLogMel(nn.Module):
     which 16 kHz sound cannot fill, are left out.
     """
 
-    def __init__(self, level: Literal["kept", "relative"]) -> None:
+    def __init__(self, level: Literal["kept", "relative"], channel: Literal["kept", "removed"] = "kept") -> None:
         super().__init__()
-        self.level = level
+        self.level, self.channel = level, channel
         # symmetric Hann, as the AudioSet networks were trained with
         self.spectrum = PowerSpectrum(np.hanning(WINDOW), HOP, N_FFT)
         bank = kaldi_mel_bank(N_MELS, 2 * (N_BINS - 1), 2 * RATE_HZ, 0.0, HIGHEST_HZ)
@@ -91,7 +93,8 @@ class AudioSetLogMel(nn.Module):
         if self.level == "relative":
             loudest = mel.sum(dim=1, keepdim=True).amax(dim=2, keepdim=True)
             mel = mel * (LOUDEST / (loudest + 1e-4))
-        return (torch.log(mel + 1e-5) + 4.5) / 5.0
+        log_mel = (torch.log(mel + 1e-5) + 4.5) / 5.0
+        return remove_channel(log_mel) if self.channel == "removed" else log_mel
 
 
 class Mfcc(nn.Module):
@@ -117,6 +120,17 @@ class Mfcc(nn.Module):
         decibel = torch.maximum(decibel, decibel.amax(dim=(1, 2), keepdim=True) - 80)
         level = decibel.mean(dim=1, keepdim=True)  # apart, or single precision would round off what varies around it
         return torch.matmul(self.cosines, decibel - level) + self.cosines.sum(dim=1, keepdim=True) * level
+
+
+def remove_channel(log_mel: Tensor) -> Tensor:
+    """Bring every band of log-mels (N, F, T) to the same mean over time: cepstral mean subtraction, in the spectrum.
+
+    What a microphone or a line multiplies every frame by is thereby gone. Loud frames make the mean, so that neither
+    pauses nor padding shift it, and a floor hides what only recordings with a wide dynamic range have.
+    """
+    weights = loudness(log_mel)
+    mean = (log_mel * weights).sum(dim=2, keepdim=True) / weights.sum(dim=2, keepdim=True)
+    return (log_mel - mean).clamp(min=-DEEPEST) + USUAL
 
 
 def loudness(log_mel: Tensor) -> Tensor:

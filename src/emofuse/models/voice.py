@@ -60,7 +60,8 @@ class VoiceNet(nn.Module):
 
     def __init__(self, settings: VoiceNetSettings, n_classes: int, weights: Path | None = None) -> None:
         super().__init__()
-        self.frontend = AudioSetLogMel(settings.level)
+        self.frontend = AudioSetLogMel(settings.level, settings.channel)
+        self.frozen_blocks = settings.frozen_blocks
         backbone = audio_mobilenet()
         if weights is not None:
             load_audioset(backbone, weights)
@@ -69,7 +70,8 @@ class VoiceNet(nn.Module):
         self.backbone.eval()  # or the silence below would go into the statistics of its norms
         with torch.no_grad():
             self.n_features = self.embed(torch.zeros(1, self.frontend.n_mels, 64)).shape[1]
-        self.backbone.train()
+        self.backbone[: self.frozen_blocks].requires_grad_(False)
+        self.train()
         self.head = nn.Sequential(
             nn.BatchNorm1d(self.n_features),
             nn.Dropout(settings.dropout),
@@ -78,6 +80,12 @@ class VoiceNet(nn.Module):
             nn.Dropout(settings.dropout),
             nn.Linear(settings.hidden, n_classes),
         )
+
+    def train(self, mode: bool = True) -> VoiceNet:
+        """Set the mode of all but the frozen blocks, which stay in evaluation: their norms keep their statistics."""
+        super().train(mode)
+        self.backbone[: self.frozen_blocks].eval()
+        return self
 
     def forward(self, samples: Tensor) -> Tensor:
         """Score speech. samples: (N, T) float32 in [-1, 1] at 16 kHz, T of 0.25 s or more. Returns (N, C) logits."""
@@ -92,16 +100,35 @@ class VoiceNet(nn.Module):
 
         weights: (N, 1, T) of the frames, where they are not how loud each is beside the others.
         """
+        return self.embed_activations(*self.activate(log_mel, weights))
+
+    def activate(self, log_mel: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Run the frozen blocks over (N, F, T). Returns what they make, (N, c, F', T'), and the weights of its frames,
+        (N, 1, T')."""
         weights = loudness(log_mel) if weights is None else weights
         x = log_mel.unsqueeze(1)
+        for block in self.backbone[: self.frozen_blocks]:
+            x, weights = _through(block, x, weights)
+        return x, weights
+
+    def embed_activations(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Map what `activate` returned to (N, D)."""
         pooled: list[Tensor] = []
-        for index, block in enumerate(self.backbone):
-            x = block(x)
-            if _halves_time(block):
-                weights = F.avg_pool1d(weights, 2, ceil_mode=True)  # ceil: as the convolution rounds
+        if self.frozen_blocks - 1 in self.taps:
+            pooled.append(mean_and_deviation(x, weights.unsqueeze(1)))
+        for index, block in enumerate(self.backbone[self.frozen_blocks :], start=self.frozen_blocks):
+            x, weights = _through(block, x, weights)
             if index in self.taps:
                 pooled.append(mean_and_deviation(x, weights.unsqueeze(1)))
         return torch.cat(pooled, dim=1)
+
+
+def _through(block: nn.Module, x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Run a block over (N, c, F, T) and bring the weights of the frames, (N, 1, T), to the frames that it makes."""
+    made = block(x)
+    if _halves_time(block):
+        weights = F.avg_pool1d(weights, 2, ceil_mode=True)  # ceil: as the convolution rounds
+    return made, weights
 
 
 def _halves_time(block: nn.Module) -> bool:

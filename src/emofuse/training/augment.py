@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import librosa
 import numpy as np
@@ -15,6 +16,8 @@ from emofuse.config import FaceDataSettings, SoundSettings
 from emofuse.features.face import SIZE
 from emofuse.models.frontends import MEL_STEP, RATE_HZ, FeatureKind
 from emofuse.training.module import Augment
+
+_TAIL: Final = RATE_HZ // 2  # samples of a room's reverberation
 
 
 def uniform(shape: tuple[int, ...], low: float, high: float, generator: Generator) -> Tensor:
@@ -113,6 +116,7 @@ def speech_augmentation(settings: SoundSettings, kind: FeatureKind) -> tuple[Aug
     def augment_input(samples: Tensor, generator: Generator) -> Tensor:
         if settings.vocode and (settings.pitch_semitones or stretch):
             samples = shift_and_stretch(samples, settings.pitch_semitones, stretch, settings.vocode, generator)
+        samples = record_anew(samples, settings, generator)
         return augment_speech(samples, settings, generator)
 
     def augment_features(features: Tensor, generator: Generator) -> Tensor:
@@ -152,6 +156,90 @@ def _vocode(samples: NDArray[np.float32], semitones: float, rate: float) -> NDAr
     if spare >= 0:
         return np.asarray(changed[spare // 2 :][: len(samples)], dtype=np.float32)
     return np.pad(changed, (-spare // 2, -spare - -spare // 2)).astype(np.float32)
+
+
+def record_anew(samples: Tensor, settings: SoundSettings, generator: Generator) -> Tensor:
+    """Return the batch as other microphones in other places would have it: elsewhere in the window, with voices behind
+    it, in a room, through a narrower band, with its peaks cut off; each by its own draw, and nothing that is off.
+
+    samples: (N, T) float32; the result has the same form.
+    """
+    if settings.place:
+        samples = _place(samples, generator)
+    if settings.babble:
+        samples = _add_babble(samples, settings, generator)
+    if settings.room or settings.band:
+        samples = _transmit(samples, settings, generator)
+    if settings.clipping:
+        peak = samples.abs().amax(dim=1, keepdim=True) * torch.pow(10.0, uniform((len(samples), 1), -1, 0, generator))
+        chosen = torch.rand((len(samples), 1), generator=generator) < settings.clipping
+        samples = torch.where(chosen, samples.clamp(-peak, peak), samples)
+    return samples
+
+
+def _place(samples: Tensor, generator: Generator) -> Tensor:
+    """Move what has silence after it to later in the window."""
+    length = samples.shape[1]
+    is_sound = samples != 0
+    spare = is_sound.flip(1).int().argmax(dim=1) * is_sound.any(dim=1)  # zeros at the end
+    shift = (torch.rand(len(samples), generator=generator) * (spare + 1)).long()
+    places = (torch.arange(length)[None] - shift[:, None]) % length
+    return samples.gather(1, places)
+
+
+def _add_babble(samples: Tensor, settings: SoundSettings, generator: Generator) -> Tensor:
+    """Add three other voices of the batch, each from another place on."""
+    n, length = samples.shape
+    chosen = torch.rand((n, 1), generator=generator) < settings.babble
+    babble = torch.zeros_like(samples)
+    for _ in range(3):
+        other = samples[torch.randperm(n, generator=generator)]
+        start = int(torch.randint(length, (1,), generator=generator))
+        babble += other.roll(start, dims=1) / (other.square().mean(dim=1, keepdim=True).sqrt() + 1e-6)
+    snr = torch.pow(10.0, uniform((n, 1), *settings.babble_snr_db, generator) / 20)
+    level = samples.square().mean(dim=1, keepdim=True).sqrt() / snr
+    return samples + chosen * level * babble / (babble.square().mean(dim=1, keepdim=True).sqrt() + 1e-6)
+
+
+def _transmit(samples: Tensor, settings: SoundSettings, generator: Generator) -> Tensor:
+    """Filter some of the batch by a room (exponentially decaying noise after the direct sound) and a band (its edges
+    fall as Butterworth's do), both in one product of spectra."""
+    n, length = samples.shape
+    size = length + _TAIL
+    in_room = torch.rand(n, generator=generator) < settings.room
+    in_band = torch.rand(n, generator=generator) < settings.band
+    chosen = in_room | in_band
+    if not bool(chosen.any()):
+        return samples
+    response = torch.ones(n, size // 2 + 1, dtype=torch.complex64)
+    if bool(in_room.any()):  # there is no transform of nothing
+        response[in_room] = torch.fft.rfft(_rooms(int(in_room.sum()), generator), n=size)
+    if bool(in_band.any()):
+        response[in_band] *= _bands(int(in_band.sum()), size, generator)
+    filtered = torch.fft.irfft(torch.fft.rfft(samples[chosen], n=size) * response[chosen], n=size)[:, :length]
+    samples = samples.clone()
+    samples[chosen] = filtered
+    return samples
+
+
+def _rooms(n: int, generator: Generator) -> Tensor:
+    """Draw (n, _TAIL) impulse responses of rooms whose sound falls by 60 dB in 0.1 to 0.8 s."""
+    decay_s = uniform((n, 1), 0.1, 0.8, generator) / math.log(1000)
+    times = torch.arange(_TAIL)[None] / RATE_HZ
+    tail = torch.randn(n, _TAIL, generator=generator) * torch.exp(-times / decay_s)
+    beside_direct = torch.pow(10.0, uniform((n, 1), -10, 6, generator) / 20)
+    rooms: Tensor = tail * (beside_direct / tail.square().sum(dim=1, keepdim=True).sqrt())
+    rooms[:, 0] = 1.0
+    return rooms
+
+
+def _bands(n: int, size: int, generator: Generator) -> Tensor:
+    """Draw (n, 1 + size // 2) gains of bands from 50 to 400 Hz up to 2.5 to 8 kHz, edges of 12 to 72 dB an octave."""
+    hertz = torch.fft.rfftfreq(size, 1 / RATE_HZ)[None].clamp(min=1.0)
+    low = 50.0 * torch.pow(8.0, torch.rand((n, 1), generator=generator))
+    high = 2500.0 * torch.pow(3.2, torch.rand((n, 1), generator=generator))
+    order = torch.randint(2, 13, (n, 1), generator=generator)
+    return torch.rsqrt(1 + (low / hertz) ** (2 * order)) * torch.rsqrt(1 + (hertz / high) ** (2 * order))
 
 
 def augment_speech(samples: Tensor, settings: SoundSettings, generator: Generator) -> Tensor:

@@ -40,7 +40,8 @@ class VoiceBatches(Dataset[Batch]):
     """Windows of speech and their targets. clips: (T,) int16 each, at one rate; targets: (N, C) float32.
 
     In training a window starts anywhere in its clip; otherwise `n_windows` are spread evenly over it, and a
-    clip that is shorter than a window is padded with zeros at its end.
+    clip that is shorter than a window is padded with zeros at its end. weights: (N,) how often a clip is drawn beside
+    the others in training; None: each once in every epoch.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class VoiceBatches(Dataset[Batch]):
         targets: NDArray[np.float32],
         window: int,
         n_windows: int = 0,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
+        self.weights = weights
         self.clips = list(clips)
         self.targets = torch.from_numpy(targets)
         self.window = window  # samples
@@ -99,6 +102,7 @@ class _Sized(Protocol):
 
 class EpochSampler(Sampler[int]):
     """Every index once, in an order that the seed and the epoch decide alone: a resumed training sees the same one.
+    Of data with `weights` as many are drawn, each as often as its weight has it.
 
     Of several processes that train together each takes its own share; all have as much of it.
     """
@@ -122,7 +126,11 @@ class EpochSampler(Sampler[int]):
             reseeded: _Reseeded = self.data
             reseeded.reseed(self.seed + 1_000_003 * rank, self.epoch)
         random = np.random.default_rng((self.seed, self.epoch))
-        order = random.permutation(self._n_all)
+        weights = getattr(self.data, "weights", None)
+        if weights is None:
+            order = random.permutation(self._n_all)
+        else:
+            order = random.choice(self._n_all, self._n_all, p=weights / weights.sum())
         if hasattr(self.data, "lengths"):
             order = self._alike(order, random)
         return iter(order[rank::n_processes][: len(self)].tolist())

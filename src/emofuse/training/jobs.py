@@ -29,6 +29,8 @@ from emofuse.models.audio_video import AudioVideoNet
 from emofuse.models.build import BuiltNetwork
 from emofuse.models.feature_base import FeatureNet
 from emofuse.models.frame_lstm_mel import FrameLstmMel
+from emofuse.models.voice import VoiceNet
+from emofuse.training.activations import ActivationBatches, AfterFrozen
 from emofuse.training.augment import augment_faces, speech_augmentation
 from emofuse.training.dataset import FaceBatches, one_hot
 from emofuse.training.face_data import read_training_faces
@@ -36,7 +38,7 @@ from emofuse.training.features import FeatureData, decode_features
 from emofuse.training.fit import Job
 from emofuse.training.module import Augment
 from emofuse.training.networks import assets_of, check_pairing, hears, make_network, start_from
-from emofuse.training.speech import decode_speech
+from emofuse.training.speech import SpeechData, decode_speech
 from emofuse.training.utterances import Corpora, FusedUtterances, Hook, Utterances, read_corpora
 from emofuse.training.video import decode_video
 from emofuse.training.video_augment import augment_frames, clip_augmentation
@@ -130,6 +132,8 @@ def utterance_job(recipe: Recipe, data: Utterances, fold: Fold | None, held_out:
         for name, (mean, deviation) in data.statistics(train).items():
             network.frontend.fit(name, mean, deviation)
     augment_input, augment_features = augmentation(recipe, network)
+    if isinstance(data, SpeechData) and data.settings.versions:
+        return frozen_job(recipe, data, network, train, valid)
     balanced = data.targets(data.balanced(train))
     return Job(
         network=network,
@@ -142,6 +146,32 @@ def utterance_job(recipe: Recipe, data: Utterances, fold: Fold | None, held_out:
         fingerprint=data.fingerprint(train, valid),
         class_weights=loss_weights(recipe.train.class_weights, balanced),
         class_prior=torch.from_numpy(balanced.mean(axis=0)),
+    )
+
+
+def frozen_job(
+    recipe: Recipe, data: SpeechData, network: BuiltNetwork, train: Sequence[int], valid: Sequence[int]
+) -> Job:
+    """Prepare the training of what comes after a network's frozen blocks, on what these make of each clip.
+
+    Raises RecipeError for a network without frozen blocks.
+    """
+    if not isinstance(network, VoiceNet) or not network.frozen_blocks:
+        raise RecipeError(f"recipe {recipe.name!r}: data.versions goes with model.frozen_blocks", "set both or neither")
+    assert isinstance(recipe.data, VoiceDataSettings)
+    activations = data.activations(network, speech_augmentation(recipe.data, network.feature_kind), recipe.seed)
+    weights = data.draw_weights(train)
+    chosen = data.balanced(train) if weights is None else list(train)
+    return Job(
+        network=AfterFrozen(network),
+        labels=data.labels,
+        train=ActivationBatches(activations, chosen, data.targets(chosen), weights),
+        valid=data.batches(valid) if valid else None,
+        augment_input=lambda activations, generator: activations,
+        augment_features=None,
+        monitor="val_uar",
+        fingerprint=data.fingerprint(train, valid),
+        class_weights=loss_weights(recipe.train.class_weights, data.targets(chosen)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import av
@@ -17,7 +17,11 @@ from emofuse.corpora.manifest import Clip
 from emofuse.corpora.samples import read_samples
 from emofuse.errors import CorpusError
 from emofuse.models.frontends import RATE_HZ
+from emofuse.models.voice import VoiceNet
+from emofuse.training.activations import Activations, make_activations
 from emofuse.training.dataset import VoiceBatches, speech_part
+from emofuse.training.module import Augment
+from emofuse.training.speech_bounds import cut_to_speech
 from emofuse.training.utterances import Corpora, Hook, Utterances
 
 
@@ -27,6 +31,7 @@ class SpeechData(Utterances):
 
     settings: VoiceDataSettings
     samples: tuple[NDArray[np.int16], ...]
+    _made: dict[str, Activations] = field(default_factory=dict)
 
     def batches(self, indices: Sequence[int]) -> VoiceBatches:
         """Make an evaluation set: several windows a clip."""
@@ -34,9 +39,20 @@ class SpeechData(Utterances):
         return VoiceBatches(clips, self.targets(indices), self._window, self.settings.eval_windows)
 
     def training(self, indices: Sequence[int]) -> VoiceBatches:
-        """Make a training set: one random window a clip, rare emotions repeated where the recipe balances."""
-        chosen = self.balanced(indices)
-        return VoiceBatches([self.samples[i] for i in chosen], self.targets(chosen), self._window)
+        """Make a training set: one random window a clip, rare emotions repeated or corpora balanced as the recipe has
+        it."""
+        weights = self.draw_weights(indices)
+        chosen = self.balanced(indices) if weights is None else indices
+        return VoiceBatches([self.samples[i] for i in chosen], self.targets(chosen), self._window, weights=weights)
+
+    def activations(self, network: VoiceNet, augment: tuple[Augment, Augment], seed: int) -> Activations:
+        """Make augmented versions of every clip, as the frozen blocks of a network have them. All folds share them: the
+        blocks are as they were pretrained, and know of no fold."""
+        key = f"{network.frozen_blocks} {network.frontend.level} {network.frontend.channel} {seed}"
+        if key not in self._made:
+            n_versions = self.settings.versions
+            self._made[key] = make_activations(network, self.samples, self._window, augment, n_versions, seed)
+        return self._made[key]
 
     @property
     def _window(self) -> int:
@@ -52,7 +68,10 @@ def decode_speech(settings: VoiceDataSettings, corpora: Corpora, hook: Hook | No
     manifest = corpora.joined.manifest
     samples = []
     for done, clip in enumerate(manifest, start=1):
-        samples.append(speech_part(decoded_samples(clip, cache), settings.trim_db))
+        decoded = decoded_samples(clip, cache)
+        if settings.cut_to_speech:
+            decoded = cut_to_speech(clip, decoded, cache)
+        samples.append(speech_part(decoded, settings.trim_db))
         if hook is not None:
             hook("reading", done, len(manifest))
     digests = tuple(hashlib.sha256(s.tobytes()).hexdigest() for s in samples)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,13 +49,15 @@ def find_corpus(name: str, data: str | Path | None) -> Manifest:
 class Corpora:
     """Corpora as one. Folds are made of the clips of `folded`, which come first; the others are only trained on.
 
-    feature_sets: whole, before the relabelling, where what is read of the clips are features.
+    feature_sets: whole, before the relabelling, where what is read of the clips are features. sizes: how many clips
+    each corpus has, in their order; empty: they count as one.
     """
 
     joined: Relabelled
     folded: Manifest
     added_name: str = ""
     feature_sets: tuple[FeatureSet, ...] = ()
+    sizes: tuple[int, ...] = ()
 
     @property
     def source(self) -> Corpus[Manifest]:
@@ -76,7 +80,8 @@ def read_corpora(settings: CorpusSettings, data: str | Path | None) -> Corpora:
     """Read and relabel the corpora of a recipe. Raises CorpusError for a corpus with no usable label."""
     manifests, sets = find_corpora(settings, settings.train_on, data)
     parts = [relabel(manifest, settings.labels) for manifest in manifests]
-    return Corpora(join(parts), parts[0].manifest, " + ".join(part.manifest.name for part in parts[1:]), sets)
+    added_name = " + ".join(part.manifest.name for part in parts[1:])
+    return Corpora(join(parts), parts[0].manifest, added_name, sets, tuple(len(part.manifest) for part in parts))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -137,6 +142,15 @@ class Utterances(ABC):
             return list(indices)
         return [indices[i] for i in repeat_rare(self.truth(indices))]
 
+    def draw_weights(self, indices: Sequence[int]) -> NDArray[np.float64] | None:
+        """Return (N,) how often each clip of a training part is to be drawn; None where the recipe does not balance
+        corpora."""
+        if not self.settings.balance_corpora:
+            return None
+        bounds = np.cumsum(self.corpora.sizes or (len(self.manifest),))
+        corpus = np.searchsorted(bounds, np.asarray(indices), side="right").tolist()
+        return balanced_draws(corpus, self.truth(indices).tolist(), [self.manifest.clips[i].speaker for i in indices])
+
     def fingerprint(self, *parts: Sequence[int]) -> str:
         """Return a hash of the clips of these parts: their content, labels and order."""
         digest = hashlib.sha256()
@@ -178,6 +192,17 @@ class FusedUtterances(Utterances):
     def training(self, indices: Sequence[int]) -> Dataset[Any]:
         """Refuse: members have their own."""
         raise TypeError("a late fusion is trained through its members")
+
+
+def balanced_draws(corpora: Sequence[int], emotions: Sequence[int], speakers: Sequence[str]) -> NDArray[np.float64]:
+    """Return (N,) probabilities by which clips are drawn so that a corpus counts by the root of its size, in a corpus
+    its emotions count alike, and in an emotion the speakers."""
+    keys = list(zip(corpora, emotions, speakers, strict=True))
+    n_of_corpus, n_alike = Counter(corpora), Counter(keys)
+    n_emotions = Counter(corpus for corpus, _ in {key[:2] for key in keys})
+    n_speakers = Counter(key[:2] for key in set(keys))
+    weights = [math.sqrt(n_of_corpus[key[0]]) / n_emotions[key[0]] / n_speakers[key[:2]] / n_alike[key] for key in keys]
+    return np.array(weights) / sum(weights)
 
 
 def repeat_rare(labels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,0 +1,87 @@
+"""Training after frozen blocks: on what they make, with the rest and its names as in the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emofuse.config import Recipe, VoiceNetSettings
+from emofuse.errors import RecipeError
+from emofuse.models.voice import VoiceNet
+from emofuse.training.activations import ActivationBatches, AfterFrozen, make_activations
+from emofuse.training.fit import fit, load_weights
+from emofuse.training.jobs import load_utterances, utterance_job
+from emofuse.training.utterances import balanced_draws
+from make_ravdess import tiny_recipe, write_ravdess
+
+SETTINGS = VoiceNetSettings(pretrained=None, frozen_blocks=3, taps=(2, 4), hidden=8, channel="removed")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_ravdess(tmp_path_factory.mktemp("data"), range(1, 7))
+
+
+def recipe(model: VoiceNetSettings = SETTINGS, **data: object) -> Recipe:
+    return tiny_recipe(model, {"versions": 2, **data}, batch_size=6)
+
+
+def test_the_frozen_blocks_and_the_rest_are_the_network() -> None:
+    network = VoiceNet(SETTINGS, 3).eval()
+    samples = torch.randn(2, 16_000, generator=torch.Generator().manual_seed(0))
+    whole = network(samples)
+    made = network.activate(network.frontend(samples))
+    torch.testing.assert_close(AfterFrozen(network).eval().classify(made), whole)
+    torch.testing.assert_close(AfterFrozen(network).eval()(samples), whole)
+    assert AfterFrozen(network).state_dict().keys() == network.state_dict().keys()
+
+
+def test_versions_differ_and_are_the_same_again() -> None:
+    network = VoiceNet(SETTINGS, 3)
+    clips = [np.random.default_rng(i).integers(-3000, 3000, 9600).astype(np.int16) for i in range(3)]
+
+    def noisy(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return x + 0.01 * torch.randn(x.shape, generator=generator)
+
+    first, again = (make_activations(network, clips, 9600, (noisy, noisy), 2, seed=4) for _ in range(2))
+    assert first.made.shape[:2] == (2, 3) and first.weights.shape[:3] == (2, 3, 1)
+    assert torch.equal(first.made, again.made) and torch.equal(first.weights, again.weights)
+    assert not torch.equal(first.made[0], first.made[1])
+    batches = ActivationBatches(first, [2, 0], np.eye(2, dtype=np.float32))
+    (made, _), target = batches.__getitems__([1])
+    assert target.tolist() == [[0, 1]]
+    assert any(torch.equal(made[0], first.made[version, 0].float()) for version in (0, 1))
+
+
+def test_training_leaves_the_frozen_blocks_as_they_are_and_moves_the_rest(data: Path, tmp_path: Path) -> None:
+    job = utterance_job(recipe(), load_utterances(recipe(), data), None)
+    before = {name: value.clone() for name, value in job.network.state_dict().items()}
+    after = load_weights(fit(recipe(), job, tmp_path / "run", progress=False).weights)[0]
+    assert after.keys() == before.keys()
+    frozen = [name for name in before if name.startswith(("backbone.0.", "backbone.1.", "backbone.2."))]
+    assert all(torch.equal(before[name], after[name]) for name in frozen)
+    moved = [name for name in before if name.endswith("weight") and name not in frozen]
+    assert moved and not any(torch.equal(before[name], after[name]) for name in moved)
+
+
+def test_versions_need_frozen_blocks(data: Path) -> None:
+    whole = recipe(VoiceNetSettings(pretrained=None, taps=(2, 4)))
+    with pytest.raises(RecipeError, match="versions"):
+        utterance_job(whole, load_utterances(whole, data), None)
+    with pytest.raises(ValueError, match="first tap"):
+        VoiceNetSettings(frozen_blocks=4, taps=(2, 4))
+
+
+def test_corpora_count_by_the_root_of_their_size_and_in_them_emotions_and_speakers_alike() -> None:
+    corpora = [0] * 16 + [1] * 4
+    emotions = [0] * 12 + [1] * 4 + [0, 0, 0, 1]
+    speakers = ["a"] * 10 + ["b"] * 2 + ["a"] * 4 + ["c"] * 4
+    weights = balanced_draws(corpora, emotions, speakers)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[:16].sum() / weights[16:].sum() == pytest.approx(2)
+    assert weights[:12].sum() == pytest.approx(weights[12:16].sum())
+    assert weights[:10].sum() == pytest.approx(weights[10:12].sum())
+    assert weights[16:19].sum() == pytest.approx(weights[19])
