@@ -205,7 +205,7 @@ def test_a_corpus_is_known_again_from_its_table(name: str, tmp_path: Path) -> No
     again = read_corpus("csv", write_manifest(manifest, tmp_path / "mine.csv"))
     found = corpus_of(again)
     assert (found.title, found.licence, found.style) == (corpus.title, corpus.licence, corpus.style)
-    assert not corpus.style or {clip.style for clip in again} == {corpus.style}
+    assert not corpus.style or {clip.style.partition(",")[0] for clip in again} == {corpus.style}
 
 
 def test_a_table_of_ones_own_is_not_taken_for_acted(tmp_path: Path) -> None:

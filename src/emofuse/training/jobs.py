@@ -134,7 +134,8 @@ def utterance_job(recipe: Recipe, data: Utterances, fold: Fold | None, held_out:
     augment_input, augment_features = augmentation(recipe, network)
     if isinstance(data, SpeechData) and data.settings.versions:
         return frozen_job(recipe, data, network, train, valid)
-    balanced = data.targets(data.balanced(train))
+    weights = data.draw_weights(train)
+    drawn = data.balanced(train) if weights is None else train
     return Job(
         network=network,
         labels=data.labels,
@@ -144,8 +145,8 @@ def utterance_job(recipe: Recipe, data: Utterances, fold: Fold | None, held_out:
         augment_features=augment_features,
         monitor="val_uar",
         fingerprint=data.fingerprint(train, valid),
-        class_weights=loss_weights(recipe.train.class_weights, balanced),
-        class_prior=torch.from_numpy(balanced.mean(axis=0)),
+        class_weights=loss_weights(recipe.train.class_weights, data.targets(data.balanced(train))),
+        class_prior=class_prior(data.targets(drawn), weights),
     )
 
 
@@ -172,6 +173,7 @@ def frozen_job(
         monitor="val_uar",
         fingerprint=data.fingerprint(train, valid),
         class_weights=loss_weights(recipe.train.class_weights, data.targets(chosen)),
+        class_prior=class_prior(data.targets(chosen), weights),
     )
 
 
@@ -194,6 +196,11 @@ def loss_weights(choice: str, targets: NDArray[np.float32]) -> torch.Tensor | No
         return None
     weights = balanced_weights(targets)
     return weights.sqrt() if choice == "root" else weights
+
+
+def class_prior(targets: NDArray[np.float32], weights: NDArray[np.float64] | None) -> torch.Tensor:
+    """Return (C,) the share of each class among (N, C) targets that are drawn by weights (N,); None: all alike."""
+    return torch.from_numpy(np.average(targets, axis=0, weights=weights).astype(np.float32))
 
 
 def balanced_weights(targets: NDArray[np.float32]) -> torch.Tensor:
