@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from emofuse.config import Recipe, VoiceNetSettings
-from emofuse.errors import RecipeError
+from emofuse.errors import RecipeError, UsageError
 from emofuse.models.voice import VoiceNet
 from emofuse.training.activations import ActivationBatches, AfterFrozen, make_activations
 from emofuse.training.fit import fit, load_weights
@@ -85,3 +85,26 @@ def test_corpora_count_by_the_root_of_their_size_and_in_them_emotions_and_speake
     assert weights[:12].sum() == pytest.approx(weights[12:16].sum())
     assert weights[:10].sum() == pytest.approx(weights[10:12].sum())
     assert weights[16:19].sum() == pytest.approx(weights[19])
+
+
+def test_a_training_goes_on_from_another_of_other_labels(data: Path, tmp_path: Path) -> None:
+    first = recipe()  # RAVDESS's eight
+    weights = fit(first, utterance_job(first, load_utterances(first, data), None), tmp_path / "run", progress=False)
+    before = load_weights(weights.weights)[0]
+    second = recipe(SETTINGS.model_copy(update={"start": str(weights.weights)}), labels="basic-7")
+    after = utterance_job(second, load_utterances(second, data), None).network.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("backbone."))
+    rows, old = after["head.5.weight"], before["head.5.weight"]
+    torch.testing.assert_close(rows[0], (old[0] + old[1]) / 2)  # neutral stands for calm, too
+    torch.testing.assert_close(rows[1:], old[2:])
+
+
+def test_a_start_of_another_network_is_refused(data: Path, tmp_path: Path) -> None:
+    wider = recipe(SETTINGS.model_copy(update={"hidden": 16}))
+    weights = fit(wider, utterance_job(wider, load_utterances(wider, data), None), tmp_path / "run", progress=False)
+    narrow = recipe(SETTINGS.model_copy(update={"start": str(weights.weights)}))
+    with pytest.raises(UsageError, match="another network"):
+        utterance_job(narrow, load_utterances(narrow, data), None)
+    with pytest.raises(UsageError, match="no checkpoint"):
+        missing = recipe(SETTINGS.model_copy(update={"start": "nowhere.safetensors"}))
+        utterance_job(missing, load_utterances(missing, data), None)

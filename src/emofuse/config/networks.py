@@ -68,10 +68,12 @@ class VoiceNetSettings(Settings):
     window, so that a microphone's gain does not matter; "kept" leaves it as recorded. channel "removed" takes the mean
     over time out of every band, so that a microphone, a line or a room that colours the sound does not matter.
     frozen_blocks: so many blocks, from the input on, stay as they were pretrained; none of `taps` is before the last.
+    start: the model.safetensors of an earlier training of the same network, to go on from.
     """
 
     name: Literal["voice-mobilenet"] = "voice-mobilenet"
     pretrained: Annotated[str | None, NoneIsAWord] = "mn04_as"
+    start: Annotated[str | None, NoneIsAWord] = None
     level: Literal["kept", "relative"] = "relative"
     channel: Literal["kept", "removed"] = "kept"
     taps: tuple[Annotated[int, Field(ge=0, le=16)], ...] = Field((6, 8, 10, 12, 13), min_length=1)

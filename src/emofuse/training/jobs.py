@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from emofuse.assets import find
 from emofuse.config import (
@@ -20,10 +21,11 @@ from emofuse.config import (
     Recipe,
     VideoDataSettings,
     VoiceDataSettings,
+    VoiceNetSettings,
 )
 from emofuse.corpora.ferplus import read_ferplus
 from emofuse.corpora.splits import Fold
-from emofuse.emotions import FERPLUS
+from emofuse.emotions import FERPLUS, LABEL_SETS, label_map
 from emofuse.errors import RecipeError
 from emofuse.models.audio_video import AudioVideoNet
 from emofuse.models.build import BuiltNetwork
@@ -35,7 +37,7 @@ from emofuse.training.augment import augment_faces, speech_augmentation
 from emofuse.training.dataset import FaceBatches, one_hot
 from emofuse.training.face_data import read_training_faces
 from emofuse.training.features import FeatureData, decode_features
-from emofuse.training.fit import Job
+from emofuse.training.fit import Job, fill, load_weights
 from emofuse.training.module import Augment
 from emofuse.training.networks import assets_of, check_pairing, hears, make_network, start_from
 from emofuse.training.speech import SpeechData, decode_speech
@@ -131,6 +133,8 @@ def utterance_job(recipe: Recipe, data: Utterances, fold: Fold | None, held_out:
         assert isinstance(network, FeatureNet)
         for name, (mean, deviation) in data.statistics(train).items():
             network.frontend.fit(name, mean, deviation)
+    if isinstance(recipe.model, VoiceNetSettings) and recipe.model.start is not None:
+        go_on_from(Path(recipe.model.start), network, recipe)
     augment_input, augment_features = augmentation(recipe, network)
     if isinstance(data, SpeechData) and data.settings.versions:
         return frozen_job(recipe, data, network, train, valid)
@@ -148,6 +152,27 @@ def utterance_job(recipe: Recipe, data: Utterances, fold: Fold | None, held_out:
         class_weights=loss_weights(recipe.train.class_weights, data.targets(data.balanced(train))),
         class_prior=class_prior(data.targets(drawn), weights),
     )
+
+
+def go_on_from(checkpoint: Path, network: nn.Module, recipe: Recipe) -> None:
+    """Give a network the weights of an earlier training; where that had other labels, each row of the last layer is the
+    mean of those that its label stands for, or as it was where there is none.
+
+    Raises UsageError when the file is missing, or holds the weights of another network.
+    """
+    weights, _, labels = load_weights(checkpoint)
+    wanted = LABEL_SETS[utterance_settings(recipe).labels]
+    if labels != wanted:
+        table = label_map(utterance_settings(recipe).labels)
+        own = network.state_dict()
+        last = [name for name in own if name.startswith("head.")][-2:]  # weight and bias
+        for name in last:
+            for row, label in enumerate(wanted):
+                stands_for = [i for i, old in enumerate(labels) if table[old] == label]
+                if stands_for:
+                    own[name][row] = weights[name][stands_for].mean(dim=0)
+            weights[name] = own[name]
+    fill(network, weights, checkpoint)
 
 
 def frozen_job(
