@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from emofuse.config import VoiceNetSettings
 from emofuse.corpora.splits import is_leaky
 from emofuse.errors import UsageError
 from emofuse.evaluation.by_corpus import ALL_CORPORA, LEAVE_ONE_OUT, read_by_corpus
 from emofuse.evaluation.protocol import Setting, cross_validate
+from emofuse.training.fit import fit
+from emofuse.training.jobs import load_utterances, utterance_job
 from make_ravdess import tiny_recipe, trained_on, write_ravdess
 
 TONES = {"n": 0.0, "h": 300.0, "a": 3000.0}  # as write_ravdess has them
@@ -97,3 +100,14 @@ def test_one_corpus_cannot_be_left_out(data: Path) -> None:
     recipe = trained_on(tiny_recipe(), "ravdess", labels="basic-7")
     with pytest.raises(UsageError, match="alone cannot be left out"):
         read_by_corpus(recipe, LEAVE_ONE_OUT, data)
+
+
+def test_what_an_earlier_training_knew_is_not_tested(data: Path, tmp_path: Path) -> None:
+    network = VoiceNetSettings(pretrained=None, taps=(2, 4), hidden=8)
+    first = trained_on(tiny_recipe(network, batch_size=6), "ravdess", labels="basic-7")
+    job = utterance_job(first, load_utterances(first, data), None)
+    start = str(fit(first, job, tmp_path / "run", progress=False).weights)
+    recipe = trained_on(tiny_recipe(network.model_copy(update={"start": start})), "ravdess", "ased", labels="basic-7")
+    assert [fold.name for fold in read_by_corpus(recipe, LEAVE_ONE_OUT, data)[1].folds] == ["ASED"]
+    with pytest.raises(UsageError, match="no corpus that could be tested"):
+        read_by_corpus(trained_on(recipe, "ravdess"), LEAVE_ONE_OUT, data)

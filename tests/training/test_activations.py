@@ -108,3 +108,17 @@ def test_a_start_of_another_network_is_refused(data: Path, tmp_path: Path) -> No
     with pytest.raises(UsageError, match="no checkpoint"):
         missing = recipe(SETTINGS.model_copy(update={"start": "nowhere.safetensors"}))
         utterance_job(missing, load_utterances(missing, data), None)
+
+
+def test_the_weights_that_a_training_began_with_keep_their_share(data: Path, tmp_path: Path) -> None:
+    def trained(share: float) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        recipe = tiny_recipe(SETTINGS, {"versions": 2}, batch_size=6, start_share=share)
+        job = utterance_job(recipe, load_utterances(recipe, data), None)
+        began = {name: value.clone() for name, value in job.network.state_dict().items()}
+        return began, load_weights(fit(recipe, job, tmp_path / f"run{share}", progress=False).weights)[0]
+
+    began, last = trained(0.0)
+    _, mean = trained(0.25)
+    assert not torch.equal(began["head.2.weight"], last["head.2.weight"])
+    for name in ("head.2.weight", "backbone.4.block.0.0.weight"):
+        torch.testing.assert_close(mean[name], 0.25 * began[name] + 0.75 * last[name])

@@ -63,6 +63,12 @@ class TrainSettings(Settings):
     )
     gradient_clip: float = Field(5.0, ge=0)
     ema_decay: Annotated[float | None, NoneIsAWord] = Field(0.999, gt=0, lt=1, description="or none")
+    start_share: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="of the weights that the training began with, in the mean that is kept (arXiv:2109.01903)",
+    )
     patience: int = Field(0, ge=0, description="epochs without gain before stopping; 0 is never")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     keep: Literal["best", "last"] = "best"

@@ -10,13 +10,14 @@ from typing import Final
 
 import numpy as np
 
-from emofuse.config import Recipe
+from emofuse.config import Recipe, VoiceNetSettings
 from emofuse.corpora.emogator import BURST
 from emofuse.corpora.folds import Fold, Split, is_leaky
 from emofuse.corpora.manifest import Manifest
 from emofuse.corpora.relabel import join, relabel
 from emofuse.errors import CorpusError, UsageError
 from emofuse.evaluation.folds import FoldResult
+from emofuse.training.fit import load_weights
 from emofuse.training.jobs import decode_utterances, utterance_settings
 from emofuse.training.utterances import Corpora, Hook, Utterances, find_corpora
 from emofuse.wording import counted
@@ -39,7 +40,8 @@ def read_by_corpus(
 
     all-corpora: folds over the speakers of every corpus of speech, so that one network learns from all.
 
-    Bursts without words are trained on and never tested.
+    Bursts without words are trained on and never tested, and so are, where the recipe goes on from an earlier training,
+    the corpora of that.
 
     Raises:
         UsageError: There are fewer than two corpora of speech.
@@ -52,18 +54,35 @@ def read_by_corpus(
     sizes = tuple(len(part.manifest) for part in parts)
     corpora = Corpora(joined, joined.manifest, feature_sets=feature_sets, sizes=sizes)
     groups = [range(start, end) for start, end in pairwise(accumulate((0, *sizes)))]
+    known = _known_before(recipe)
+    is_tested = [
+        name not in known and not _is_of_bursts(part.manifest)
+        for name, part in zip(settings.train_on, parts, strict=True)
+    ]
+    if not any(is_tested):
+        raise UsageError(f"recipe {recipe.name!r} has no corpus that could be tested", "name others in --train")
     make = _leave_one_out if protocol == LEAVE_ONE_OUT else _over_all_speakers
-    split = make([part.manifest for part in parts], groups, settings.valid_speakers)
+    split = make([part.manifest for part in parts], groups, is_tested, settings.valid_speakers)
     if is_leaky(split, joined.manifest):
         raise CorpusError("a speaker is in two of the corpora", "name each corpus once")
     return decode_utterances(recipe, corpora, hook), split
 
 
-def _leave_one_out(manifests: Sequence[Manifest], groups: Sequence[range], n_valid: int) -> Split:
+def _known_before(recipe: Recipe) -> tuple[str, ...]:
+    """Return the corpora that a recipe's network was trained on before, where it goes on from an earlier training."""
+    if not isinstance(recipe.model, VoiceNetSettings) or recipe.model.start is None:
+        return ()
+    earlier = load_weights(recipe.model.start)[1]
+    return (*utterance_settings(earlier).train_on, *_known_before(earlier))
+
+
+def _leave_one_out(
+    manifests: Sequence[Manifest], groups: Sequence[range], is_tested: Sequence[bool], n_valid: int
+) -> Split:
     validating = [set(manifest.speakers[len(manifest.speakers) - n_valid :]) for manifest in manifests]
     folds = []
     for k, manifest in enumerate(manifests):
-        if _is_of_bursts(manifest):
+        if not is_tested[k]:
             continue
         others = [j for j in range(len(manifests)) if j != k]
         if not others:
@@ -97,11 +116,13 @@ def _tested(manifest: Manifest, group: range, labels: tuple[str, ...]) -> tuple[
     )
 
 
-def _over_all_speakers(manifests: Sequence[Manifest], groups: Sequence[range], n_valid: int) -> Split:
+def _over_all_speakers(
+    manifests: Sequence[Manifest], groups: Sequence[range], is_tested: Sequence[bool], n_valid: int
+) -> Split:
     tested: list[list[int]] = [[] for _ in range(N_FOLDS)]
     validated: list[list[int]] = [[] for _ in range(N_FOLDS)]
     for number, (manifest, group) in enumerate(zip(manifests, groups, strict=True)):
-        if _is_of_bursts(manifest):
+        if not is_tested[number]:
             continue
         fold_of = {speaker: (n + number) % N_FOLDS for n, speaker in enumerate(manifest.speakers)}
         for fold in range(N_FOLDS):

@@ -89,6 +89,7 @@ def fit(
         share = f" in each of {n_devices} processes" if n_devices > 1 else ""
         raise UsageError(f"train.batch_size: {recipe.train.batch_size} is more than there is to train on{share}")
     _claim(out, recipe, job.fingerprint)
+    began = {name: value.detach().clone() for name, value in job.network.state_dict().items()}
     resumed = _earlier(out / "last.ckpt", job.network)
     for layer in job.network.modules():
         if isinstance(layer, nn.Conv2d):
@@ -143,7 +144,7 @@ def fit(
     keep_best = recipe.train.keep == "best" and job.valid is not None
     chosen = out / ("best.ckpt" if keep_best else "last.ckpt")
     checkpoint: dict[str, Any] = torch.load(chosen, map_location="cpu", weights_only=True)
-    weights = _network_weights(checkpoint["state_dict"])
+    weights = _averaged(_network_weights(checkpoint["state_dict"]), began, recipe.train.start_share)
     target = out / "model.safetensors"
     header = {"recipe": recipe.model_dump_json(), "labels": json.dumps(job.labels)}
     with atomic(target) as name:
@@ -277,6 +278,16 @@ def _callbacks(recipe: Recipe, job: Job, progress: bool) -> list[Callback]:
     if progress:
         callbacks.append(RichProgressBar())
     return callbacks
+
+
+def _averaged(weights: dict[str, Tensor], began: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Return the mean of trained weights and of those that the training began with, which count for `share`."""
+    if not share:
+        return weights
+    return {
+        name: torch.lerp(value, began[name].to(value), share).contiguous() if value.is_floating_point() else value
+        for name, value in weights.items()
+    }
 
 
 def _network_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
