@@ -138,8 +138,8 @@ def utterance_job(recipe: Recipe, data: Utterances, fold: Fold | None, held_out:
     augment_input, augment_features = augmentation(recipe, network)
     if isinstance(data, SpeechData) and data.settings.versions:
         return frozen_job(recipe, data, network, train, valid)
-    weights = data.draw_weights(train)
-    drawn = data.balanced(train) if weights is None else train
+    shares = data.draw_weights(train)
+    drawn = data.balanced(train) if shares is None else train
     return Job(
         network=network,
         labels=data.labels,
@@ -150,7 +150,7 @@ def utterance_job(recipe: Recipe, data: Utterances, fold: Fold | None, held_out:
         monitor="val_uar",
         fingerprint=data.fingerprint(train, valid),
         class_weights=loss_weights(recipe.train.class_weights, data.targets(data.balanced(train))),
-        class_prior=class_prior(data.targets(drawn), weights),
+        class_prior=class_prior(data.targets(drawn), shares),
     )
 
 
