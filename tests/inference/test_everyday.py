@@ -34,7 +34,7 @@ def test_sentences_of_every_day_are_understood(predictor: TextPredictor) -> None
 
 def test_denials_are_understood(predictor: TextPredictor) -> None:
     wrong = [(text, found) for _, _, text, may in NEGATED if (found := label(predictor, text)) not in may.split(",")]
-    assert len(wrong) <= 0.33 * len(NEGATED), wrong
+    assert len(wrong) <= 0.2 * len(NEGATED), wrong
 
 
 def test_what_is_denied_is_understood_too(predictor: TextPredictor) -> None:
