@@ -47,6 +47,6 @@ def test_a_recording_gives_words_scores_and_a_fused_answer(
         assert all(word["end_s"] > word["start_s"] >= 0 for line in lines for word in line["words"])
         assert said == SENTENCES[clip.stem.split("-")[4]]
         assert {"voice", "text"} <= set(document["summary"]["used"])
-        assert document["summary"]["fused"]["label"]
-        last = [moment for moment in document["moments"] if "text" in moment["by_modality"]]
+        assert document["summary"]["label"]
+        last = [moment for moment in document["moments"] if moment["by_modality"]["text"]]
         assert last and last[0]["time_s"] >= lines[-1]["start_s"]  # what is said counts once it has been said
