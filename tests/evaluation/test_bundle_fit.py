@@ -54,6 +54,14 @@ def test_the_temperature_and_the_prior_are_found_again() -> None:
     np.testing.assert_allclose(found.prior, prior, atol=0.04)
 
 
+def test_a_flat_prior_stays_flat_and_the_temperature_is_fitted() -> None:
+    alike = [1 / 3, 1 / 3, 1 / 3]
+    found = fit_calibration([examples(6000, 2.0, alike)], is_flat=True)
+    assert found.temperature == pytest.approx(2.0, rel=0.1)
+    skewed = fit_calibration([examples(6000, 2.0, [0.7, 0.2, 0.1])], is_flat=True)
+    np.testing.assert_allclose(skewed.prior, alike)
+
+
 def test_a_label_that_a_corpus_does_not_have_is_not_counted_wrong_there() -> None:
     prior = [0.6, 0.3, 0.1]
     both = [examples(6000, 1.0, prior, present=(0, 1)), examples(6000, 1.0, prior, seed=1, present=(1, 2))]

@@ -18,6 +18,7 @@ from emofuse.errors import BundleError, CorpusError, RecipeError
 from emofuse.inference.network import OnnxNetwork
 from emofuse.models.build import build
 from emofuse.models.face_sequence import SHIPPED
+from emofuse.training.cards import model_card
 from emofuse.training.export import export
 from emofuse.training.face_data import EDGE, DrawnFaces, draw_weights, read_training_faces, set_shares
 from emofuse.training.jobs import face_job
@@ -144,6 +145,9 @@ def test_training_may_start_from_an_exported_network(data: Path, tmp_path: Path)
     save_file(job.network.state_dict(), tmp_path / "second.safetensors", metadata=header)
     card = export(tmp_path / "second.safetensors", tmp_path / "second.onnx")
     assert [source.name for source in card.data] == ["FER+", "FER+, by the network first"]
+    (tmp_path / "first.onnx").unlink()
+    gone = model_card(job.network, second, FERPLUS).data[-1]
+    assert gone.name.endswith("first.onnx") and gone.licence == "as its card says"
 
 
 def test_a_start_that_is_not_there_or_of_another_form_is_refused(data: Path, tmp_path: Path) -> None:

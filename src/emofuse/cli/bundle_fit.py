@@ -32,6 +32,13 @@ def fit(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
+    flat: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODALITY",
+            help="A network whose training took its prior out (train.logit_adjustment): it gets a flat one.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the halves, and of the examples that are put together.")] = 1,
 ) -> None:
     """Fit temperatures, priors and weights of a bundle, check them, and write the bundle anew.
@@ -47,10 +54,16 @@ def fit(
 
     loaded = load_bundle(bundle)
     corpora, recorded = _read(on, loaded)
-    calibrations = {modality: fit_calibration(ones) for modality, ones in corpora.items()}
+    unknown = [name for name in flat or () if name not in corpora]
+    if unknown:
+        raise UsageError(f"--flat {unknown[0]}: nothing is fitted for it", "give its predictions with --on")
+    calibrations = {
+        modality: fit_calibration(ones, is_flat=modality in (flat or ())) for modality, ones in corpora.items()
+    }
     checks: list[Check] = []
     for modality, ones in corpora.items():
-        checks += check_calibration(modality, ones, _present_calibration(loaded, modality), seed)
+        before = _present_calibration(loaded, modality)
+        checks += check_calibration(modality, ones, before, seed, is_flat=modality in (flat or ()))
     _print_checks(checks)
     weights = _fit_weights(_halves(corpora, recorded, calibrations, seed)) if len(corpora) > 1 else {}
     parts = parts_of_bundle(loaded)

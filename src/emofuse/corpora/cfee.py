@@ -70,4 +70,5 @@ CORPUS: Final[Corpus[Portraits]] = Corpus(
     FERPLUS[:7],
     read_cfee,
     style=ACTED,
+    cautions=("CFEE is given to researchers on request; recipes/face-ferplus.toml trains without it.",),
 )

@@ -55,4 +55,7 @@ CORPUS: Final[Corpus[Portraits]] = Corpus(
     FERPLUS[:7],
     read_taiwan,
     style=ACTED,
+    cautions=(
+        "The Taiwanese faces are given to researchers on request; recipes/face-ferplus.toml trains without them.",
+    ),
 )

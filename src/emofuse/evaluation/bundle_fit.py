@@ -158,11 +158,12 @@ def score_recordings(
     )
 
 
-def fit_calibration(corpora: Sequence[Examples]) -> Calibration:
+def fit_calibration(corpora: Sequence[Examples], *, is_flat: bool = False) -> Calibration:
     """Find the temperature and the prior with the highest likelihood (Alexandari et al., 2020, arXiv:1901.06852).
 
     Every corpus counts alike, and in it every label: so the prior is what the network answers with beyond what is
-    there. A prior far from flat is held back where there is little evidence for it.
+    there. A prior far from flat is held back where there is little evidence for it. is_flat: it is flat, and the
+    temperature alone is fitted.
     """
     n_labels = corpora[0].carried.shape[1]
     weights = [_class_weights(one.truth, n_labels) for one in corpora]
@@ -177,7 +178,7 @@ def fit_calibration(corpora: Sequence[Examples]) -> Calibration:
         return float(np.mean(losses) + penalty * np.square(found[1:]).sum())
 
     start = np.zeros(1 + n_labels)
-    bounds = [(np.log(0.2), np.log(5.0)), *[(-3.0, 3.0)] * n_labels]
+    bounds = [(np.log(0.2), np.log(5.0)), *[(0.0, 0.0) if is_flat else (-3.0, 3.0)] * n_labels]
     return _calibration(minimize(loss, start, method="L-BFGS-B", bounds=bounds).x)
 
 
@@ -190,9 +191,11 @@ def _class_weights(truth: NDArray[np.int64], n_labels: int) -> NDArray[np.float6
     return np.asarray(1 / counts[truth] / np.count_nonzero(counts))
 
 
-def check_calibration(modality: str, corpora: Sequence[Examples], before: Calibration, seed: int) -> list[Check]:
+def check_calibration(
+    modality: str, corpora: Sequence[Examples], before: Calibration, seed: int, *, is_flat: bool = False
+) -> list[Check]:
     """Measure the expected calibration error of each corpus with what is fitted on the others; where there is one
-    alone, of one half with what is fitted on the other."""
+    alone, of one half with what is fitted on the other. is_flat: see `fit_calibration`."""
     pairs: list[tuple[Sequence[Examples], Examples]]
     if len(corpora) == 1:
         order = np.random.default_rng(seed).permutation(len(corpora[0].truth))
@@ -200,9 +203,10 @@ def check_calibration(modality: str, corpora: Sequence[Examples], before: Calibr
         pairs = [((fitted_on,), checked)]
     else:
         pairs = [((*corpora[:i], *corpora[i + 1 :]), one) for i, one in enumerate(corpora)]
+    fitted = [(fit_calibration(others, is_flat=is_flat), one) for others, one in pairs]
     return [
-        Check(modality, one.name, len(one.truth), _error(before, one), _error(fit_calibration(others), one))
-        for others, one in pairs
+        Check(modality, one.name, len(one.truth), _error(before, one), _error(calibration, one))
+        for calibration, one in fitted
     ]
 
 

@@ -22,7 +22,7 @@ from emofuse.config import (
 from emofuse.corpora.corpus import Corpus
 from emofuse.corpora.manifest import Manifest
 from emofuse.corpora.registry import CORPORA, FACES, PORTRAITS, TEXTS, corpus_of, get_corpus, read_corpus
-from emofuse.errors import CorpusError
+from emofuse.errors import BundleError, CorpusError
 from emofuse.inference.network import OnnxNetwork
 from emofuse.models.build import BuiltNetwork
 from emofuse.models.frontends import RATE_HZ
@@ -75,8 +75,11 @@ def _began_with(recipe: Recipe) -> tuple[DataSource, ...]:
 
 
 def _network_of(path: Path) -> DataSource:
-    """Describe the network that a training started from. Raises BundleError where it has gone since."""
-    card = OnnxNetwork(path).card
+    """Describe the network that a training started from."""
+    try:
+        card = OnnxNetwork(path).card
+    except BundleError:  # it has gone since the training, or is yet to come
+        return DataSource(name=f"the network {path.as_posix()}", licence="as its card says", part="pretraining")
     names = ", ".join(source.name for source in card.data)
     return DataSource(name=f"{names}, by the network {card.name}", licence=card.data[0].licence, part="pretraining")
 
