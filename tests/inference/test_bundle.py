@@ -78,10 +78,10 @@ def test_temperature_softens(copy: Path) -> None:
     assert sharp.labels == BASE and sharp.start_s == sharp.end_s == 1.0
 
 
-def test_calm_counts_as_neutral_and_contempt_is_left_out() -> None:
+def test_contempt_is_left_out() -> None:
     bundle = load_bundle()
-    assert "calm" in bundle.networks["voice"].card.labels and "contempt" in bundle.networks["face"].card.labels
-    assert "calm" not in bundle.labels and "contempt" not in bundle.labels
+    assert "contempt" in bundle.networks["face"].card.labels
+    assert "contempt" not in bundle.labels
 
 
 def test_no_faces_and_no_speech() -> None:

@@ -71,7 +71,7 @@ def test_versions_need_frozen_blocks(data: Path) -> None:
     whole = recipe(VoiceNetSettings(pretrained=None, taps=(2, 4)))
     with pytest.raises(RecipeError, match="versions"):
         utterance_job(whole, load_utterances(whole, data), None)
-    with pytest.raises(ValueError, match="first tap"):
+    with pytest.raises(UsageError, match="first tap"):
         VoiceNetSettings(frozen_blocks=4, taps=(2, 4))
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Final
 import typer
 
 from emofuse import __version__
+from emofuse.cli.caches import settle_caches
 from emofuse.cli.console import ERR, complain
 from emofuse.cli.lazy import LazyGroup
 from emofuse.errors import EmofuseError, UsageError
@@ -64,6 +65,7 @@ def _main(
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     stop_when_terminated()
+    settle_caches()
     try:
         _refuse_empty(sys.argv[1:] if arguments is None else arguments)
         app(args=arguments, prog_name="emofuse")  # under that name also where Python was told to run the package

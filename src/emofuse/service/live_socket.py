@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
-from fastapi.responses import JSONResponse
 
 from emofuse.errors import EmofuseError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
@@ -21,7 +20,7 @@ from emofuse.inference.live_answers import LiveUpdate
 from emofuse.inference.smoothing import Smoother
 from emofuse.service.api import Parts
 from emofuse.service.errors import RefusedError
-from emofuse.service.guard import is_token
+from emofuse.service.guard import is_token, respond
 from emofuse.service.live_messages import Said, Start, Stop, WordBudget, first_message, later_message
 from emofuse.service.packets import PacketReader
 from emofuse.timeline_json import moment_json
@@ -48,8 +47,7 @@ async def live(socket: WebSocket) -> None:
     """Analyse what a client sends. What it does wrong is told to it before the connection is ended."""
     parts: Parts = socket.app.state.parts
     if parts.n_sockets >= parts.settings.max_live + 2 * WAITING + 1:
-        full = RefusedError(503, "busy", _TOO_MANY, 5.0)
-        await socket.send_denial_response(JSONResponse(full.body(), full.status, full.headers()))
+        await respond(RefusedError(503, "busy", _TOO_MANY, 5.0), socket.send, "websocket.http")
         return
     parts.n_sockets += 1
     try:
