@@ -91,7 +91,7 @@ class RecordingNetwork:
     """Stands for a clip network: keeps what it was given, and gives these logits, or zeros."""
 
     def __init__(self, card: ModelCard, logits: NDArray[np.float32] | None = None) -> None:
-        self.card = card
+        self.card, self.sha256 = card, "0" * 64
         self.calls: list[tuple[NDArray[Any], ...]] = []
         n_frames = (card.input.n_frames,) if card.input.per_frame else ()
         self._logits = np.zeros((1, *n_frames, len(card.labels)), np.float32) if logits is None else logits

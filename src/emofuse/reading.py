@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -80,3 +81,9 @@ def one_line(error: BaseException | str, most: int = 200) -> str:
     text = str(error).strip() or (error if isinstance(error, str) else type(error).__name__)
     line = _UNPRINTABLE.sub(" ", str(text))
     return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal. Raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

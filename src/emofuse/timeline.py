@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.errors import UsageError
+from emofuse.provenance import Provenance
 from emofuse.reading import one_line
 from emofuse.timeline_json import (
     TIME_DECIMALS,
@@ -87,6 +88,8 @@ class Timeline:
         summary: The answer for the whole.
         bundle: {"name", "version"} of the models that answered.
         lines: What was said, from a transcript or recognised.
+        provenance: How it came about; None where nobody knows. `dataclasses.replace(timeline, provenance=None)` is the
+            result alone, which depends on the recording and the bundle and on nothing else.
 
     Raises:
         ValueError: Moments go back in time, or hold scores over other labels.
@@ -105,6 +108,7 @@ class Timeline:
     summary: Summary
     bundle: Mapping[str, str] = field(default_factory=dict)
     lines: tuple[Line, ...] = ()
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         latest_s = -math.inf
@@ -161,6 +165,7 @@ class Timeline:
             "schema": SCHEMA,
             "source": _source_json(self.source),
             "bundle": dict(self.bundle),
+            **({} if self.provenance is None else {"provenance": self.provenance.to_json()}),
             "labels": list(self.labels),
             "summary": {
                 "label": label_json(fused),
@@ -216,6 +221,7 @@ class Timeline:
                 summary=_summary(document["summary"], labels),
                 bundle=dict(document["bundle"]),
                 lines=tuple(map(read_line, document.get("lines", ()))),
+                provenance=_provenance(document.get("provenance")),
             )
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             reason = one_line(f"no {error}" if isinstance(error, KeyError) else error)
@@ -317,6 +323,10 @@ def _read_source(document: Mapping[str, Any]) -> SourceInfo:
     values = {"audio_tracks": (), **document}
     values["audio_tracks"] = tuple(values["audio_tracks"])
     return SourceInfo(**{f.name: values[f.name] for f in fields(SourceInfo)})
+
+
+def _provenance(document: Mapping[str, Any] | None) -> Provenance | None:
+    return None if document is None else Provenance.from_json(document)
 
 
 def _summary(document: Mapping[str, Any], labels: tuple[str, ...]) -> Summary:

@@ -1,8 +1,10 @@
 """A file analysed equals its packets pushed one by one; and the real clips give whole answers."""
 
+import hashlib
 import itertools
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,15 @@ import emofuse
 from emofuse.cli.demo import CLIP
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
+from emofuse.inference.detector import YUNET
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
+from emofuse.inference.vad import SILERO
 from emofuse.media import open_media
+from emofuse.provenance import ModelFile
 from emofuse.timeline import Timeline
 from emofuse.types import Frame
 from make_media import beginning
+from stand_in_text import StandInText
 
 
 # the first is longer than what a voice network hears at a time
@@ -84,3 +90,34 @@ def test_real_clips_give_whole_answers(pattern: str) -> None:
         times = [m.time_s for m in timeline.moments]
         assert all(b > a for a, b in itertools.pairwise(times))
         assert Timeline.from_json(json.loads(json.dumps(timeline.to_json()))).to_json() == timeline.to_json()
+
+
+def test_provenance_names_every_model_by_the_hash_of_its_file(clip_mp4: Path) -> None:
+    how = emofuse.analyze(clip_mp4, hop_s=0.25, smoothing=SmoothingSettings(persistence=2.0)).provenance
+    assert how is not None and how.version == emofuse.__version__
+    assert how.call.startswith(
+        f"emofuse.analyze({str(clip_mp4)!r}, bundle='base', device='cpu', hop_s=0.25, smoothing="
+    )
+    assert how.settings["hop_s"] == 0.25 and how.settings["mode"] == "queue"
+    assert how.settings["smoothing"] == {"time_constant_s": 0.5, "persistence": 2.0}
+    base = Path(emofuse.__file__).parent / "bundles" / "base"
+    files = [base / "fusion.json", *(base / f"{m}.onnx" for m in ("face", "voice", "text")), YUNET, SILERO]
+    roles = ["fusion", "face", "voice", "text", "face detector", "speech detector"]
+    expected = [(r, f.name, hashlib.sha256(f.read_bytes()).hexdigest()) for r, f in zip(roles, files, strict=True)]
+    assert [(m.role, m.name, m.sha256) for m in how.models] == expected
+    assert how.transcript is None and how.device == "cpu" and how.bundle["name"] == "base"
+
+
+def test_provenance_names_the_transcript_and_a_scorer_of_ones_own(clip_mp4: Path, tmp_path: Path) -> None:
+    file = tmp_path / "words.srt"
+    file.write_text("1\n00:00:00,000 --> 00:00:00,500\nI am glad\n\n")
+    how = emofuse.analyze(clip_mp4, transcript=file, text_model=StandInText()).provenance
+    assert how is not None and how.transcript is not None
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert (how.transcript.how, how.transcript.name, how.transcript.sha256) == ("given", "words.srt", sha256)
+    assert [m for m in how.models if m.role == "text"] == [ModelFile("text", "StandInText", None)]
+
+
+def test_the_result_itself_is_the_same_every_time(clip_mp4: Path) -> None:
+    first, second = (replace(emofuse.analyze(clip_mp4), provenance=None) for _ in range(2))
+    assert first.to_json() == second.to_json() and "provenance" not in first.to_json()

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from emofuse.cli.command_line import command_line
 from emofuse.cli.console import ERR, OUT, note
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
@@ -82,7 +83,7 @@ def analyze(
     plan = make_plan(inputs, out, wanted, overwrite)
     words = plan_words(plan.tasks, wanted, transcript, asr, asr_model, asr_language, text_model, device)
     smoothing = SmoothingSettings() if smooth else None
-    options = Options(wanted, settings, bundle, device, words, smoothing, max_pixels=max_pixels)
+    options = Options(wanted, settings, bundle, device, words, smoothing, max_pixels=max_pixels, call=command_line())
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
     loaded = load_bundle(bundle, device)
     for line in (*plan.notes, *notes_on(words, loaded)):

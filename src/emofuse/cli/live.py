@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 import typer
 from rich.markup import escape
 
+from emofuse.cli.command_line import command_line
 from emofuse.cli.console import OUT, note
 from emofuse.cli.live_record import Recorder, snapshot
 from emofuse.cli.live_views import View, make_view
@@ -76,7 +77,7 @@ def live(
     try:
         analyzer = Analyzer(loaded, settings=settings)
         shown = make_view(view, name, loaded.labels, note)
-        recorder = None if record is None else Recorder(record, any(one.has_audio for one in sources))
+        recorder = None if record is None else Recorder(record, any(one.has_audio for one in sources), command_line())
         smoother = Smoother() if smooth else None
         session = LiveSession(analyzer, *sources, settings=keeping_up, smoother=smoother)
     except BaseException:

@@ -13,7 +13,7 @@ import cv2
 from emofuse.atomic import atomic, make_folder
 from emofuse.inference.live import LiveSession
 from emofuse.inference.live_answers import LiveUpdate
-from emofuse.inference.session import timeline_of
+from emofuse.inference.session import provenance_of, timeline_of
 from emofuse.media import AUDIO_RATE_HZ, VideoWriter
 from emofuse.outputs.overlay import Image
 from emofuse.outputs.tables import write_json
@@ -26,13 +26,14 @@ _STAMP: Final = "%Y%m%d-%H%M%S"
 class Recorder:
     """Writes `live-TIME.mp4` while the session goes on and `live-TIME.json` at its end into `folder`.
 
-    has_audio: whether sound may come. The video appears when the recorder is left, however the stream ended; files:
-    what was written. The moments are kept as the Analyzer gave them, as `emofuse analyze` writes them.
+    has_audio: whether sound may come; call: the command. The video appears when the recorder is left, however the
+    stream ended; files: what was written. The moments are kept as the Analyzer gave them, as `emofuse analyze` writes
+    them.
     """
 
-    def __init__(self, folder: Path, has_audio: bool) -> None:
+    def __init__(self, folder: Path, has_audio: bool, call: str = "") -> None:
         self._stem = make_folder(folder) / time.strftime(f"live-{_STAMP}")
-        self._has_audio = has_audio
+        self._has_audio, self._call = has_audio, call
         self._moments: list[Moment] = []
         self._writer: VideoWriter | None = None
         self._early: deque[AudioBlock] = deque(maxlen=_MOST_EARLY)
@@ -53,7 +54,8 @@ class Recorder:
 
     def finish(self, session: LiveSession) -> None:
         """Write the timeline of a session that has ended. Raises OutputError."""
-        timeline = timeline_of(self._moments, session.source_info(), session.analyzer)
+        how = provenance_of(session.analyzer, self._call)
+        timeline = timeline_of(self._moments, session.source_info(), session.analyzer, how)
         path = self._stem.with_suffix(".json")
         write_json(timeline, path)
         self.files.append(path)

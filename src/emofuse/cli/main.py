@@ -10,6 +10,7 @@ import typer
 
 from emofuse import __version__
 from emofuse.cli.caches import settle_caches
+from emofuse.cli.command_line import remember_command
 from emofuse.cli.console import ERR, complain
 from emofuse.cli.lazy import LazyGroup
 from emofuse.errors import EmofuseError, UsageError
@@ -67,7 +68,9 @@ def run(arguments: list[str] | None = None) -> None:
     stop_when_terminated()
     settle_caches()
     try:
-        _refuse_empty(sys.argv[1:] if arguments is None else arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        _refuse_empty(given)
+        remember_command(given)
         app(args=arguments, prog_name="emofuse")  # under that name also where Python was told to run the package
     except EmofuseError as error:
         complain(error)

@@ -13,7 +13,7 @@ from pydantic import Field
 from emofuse.config import Settings
 from emofuse.errors import PacketError
 from emofuse.features.speech import SoundBuffer
-from emofuse.inference.bundle import Bundle
+from emofuse.inference.bundle import MANIFEST, Bundle
 from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.detector import FaceDetector, YuNetDetector
 from emofuse.inference.fusion import fuse
@@ -21,8 +21,10 @@ from emofuse.inference.predictors import FacePredictor, VoicePredictor
 from emofuse.inference.reasons import LITTLE_SOUND, NO_NETWORK, no_face, no_speech
 from emofuse.inference.sound_input import SoundInput
 from emofuse.inference.spoken import SpokenWords, TextScorer, fusion_weights, text_scorer
+from emofuse.inference.text_predictor import TextPredictor
 from emofuse.inference.tracker import FaceTracker, face_appearance
 from emofuse.inference.vad import SileroDetector, SpeechDetector
+from emofuse.provenance import ModelFile, model_file
 from emofuse.timeline import LEAST_WEIGHT, mean_scores, pool_scores
 from emofuse.types import AudioBlock, Face, Frame, Line, Moment, Packet, Scores
 
@@ -85,6 +87,7 @@ class Analyzer:
         hearing = [self._voice, self._clip if self._clip is not None and self._clip.hears else None]
         self.pool = bundle.pool if scorer is None else "linear"  # another text network's prior is not known
         scorer = scorer or text_scorer(bundle)
+        self._scorer = scorer
         self._words = SpokenWords(scorer, self.settings.text_window_s, lines)
         self.weights = fusion_weights(bundle, scorer)
         self._hears = any(one is not None for one in hearing)
@@ -101,6 +104,22 @@ class Analyzer:
         self._now_s = -math.inf
         self._next_hop_s: float | None = None
         self._saw_frame = False
+
+    def models(self) -> tuple[ModelFile, ...]:
+        """Return every model that may have a part in the answers: how they are fused, the networks, the detectors."""
+        modalities = self.bundle.manifest.modalities
+        networks = [
+            ModelFile(modality, modalities[modality].file, network.sha256)
+            for modality, network in self.bundle.networks.items()
+            if modality != "text" or isinstance(self._scorer, TextPredictor)
+        ]
+        if self._scorer is not None and not isinstance(self._scorer, TextPredictor):
+            networks.append(model_file("text", self._scorer))
+        sees = self._faces is not None or self._clip is not None
+        detectors = [model_file("face detector", self._detector)] if sees else []
+        if self._hears:
+            detectors.append(model_file("speech detector", self._speech))
+        return (ModelFile("fusion", MANIFEST, self.bundle.sha256), *networks, *detectors)
 
     def push(self, packet: Packet | Line) -> list[Moment]:
         """Take one packet and return the moments it completed (often none; a line completes none).

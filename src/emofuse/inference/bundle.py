@@ -16,7 +16,7 @@ from emofuse.emotions import LABEL_MAPS, LABEL_SETS, mapping_matrix
 from emofuse.errors import BundleError, UsageError
 from emofuse.inference.fusion import Pool
 from emofuse.inference.network import OnnxNetwork
-from emofuse.reading import one_line, read_bytes
+from emofuse.reading import file_hash, one_line, read_bytes
 
 BUNDLES: Final = Path(__file__).parent.parent / "bundles"
 MANIFEST: Final = "fusion.json"
@@ -78,6 +78,7 @@ class Bundle:
     manifest: BundleManifest
     networks: dict[BundleModality, OnnxNetwork]
     device: str = "cpu"
+    sha256: str | None = None  # of the file of the manifest
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -122,7 +123,7 @@ def load_bundle(name_or_path: str | Path = "base", device: str = "cpu") -> Bundl
         except BundleError as error:
             raise BundleError(f"{settings.file}: {error.message}", error.hint) from None
         networks[modality] = network
-    return Bundle(manifest, networks, device)
+    return Bundle(manifest, networks, device, file_hash(folder / MANIFEST))
 
 
 def read_manifest(folder: Path) -> BundleManifest:

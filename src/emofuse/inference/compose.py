@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ from emofuse.inference.bundle import (
     load_bundle,
     read_manifest,
 )
+from emofuse.reading import file_hash
 from emofuse.staging import StagedPath
 
 PAGE: Final = "card.md"
@@ -114,12 +114,6 @@ def common_labels(cards: Sequence[ModelCard], first_choice: Sequence[str] = BASE
         hint = f"choose a set with --labels: {', '.join(LABEL_SETS)}"
         raise BundleError(f"the networks have no labels in common: {error.message}", hint) from None
     return tuple(first_choice)
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def page(bundle: Bundle) -> str:

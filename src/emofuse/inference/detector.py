@@ -6,6 +6,7 @@ faces that were found before (`_MultiScale`), so a detector belongs to one video
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.errors import AssetError
+from emofuse.provenance import ModelFile
 from emofuse.types import Face
 
 Image = NDArray[np.uint8]
@@ -60,10 +62,12 @@ class YuNetDetector:
         self._score_threshold = score_threshold
         try:
             # From memory: OpenCV cannot open a path outside the code page on Windows.
-            self._model = np.frombuffer(Path(model_path).read_bytes(), np.uint8)
+            content = Path(model_path).read_bytes()
+            self._model = np.frombuffer(content, np.uint8)
             self._make(32, 32)
         except (OSError, cv2.error) as error:
             raise AssetError(f"{model_path} is not a YuNet model that OpenCV can read") from error
+        self.model_file = ModelFile("face detector", Path(model_path).name, hashlib.sha256(content).hexdigest())
         # One network per working size: changing the size of a network costs more than a detection.
         self._networks: dict[tuple[int, int], cv2.FaceDetectorYN] = {}
         self._scales = _MultiScale(self._find, long_side, self._FAINT_PX, self._CLEAR_PX)

@@ -15,10 +15,13 @@ from emofuse.emotions import LABEL_MAPS, LABEL_SETS, SPELLINGS, TO_BASE
 from emofuse.errors import AssetError, BundleError, UsageError
 from emofuse.features.text import has_words
 from emofuse.inference.network import softmax
+from emofuse.provenance import ModelFile
+from emofuse.reading import file_hash
 from emofuse.types import Scores
 
 INSTALL: Final = "pip install 'emofuse[text]'"
 MOST_TOKENS: Final = 128  # of a piece of at most 25 words; what is longer is cut off
+_WEIGHTS: Final = ("model.safetensors", "pytorch_model.bin")
 _FLOOR: Final = np.float32(1e-6)  # all the mass may lie on a label that has no counterpart
 
 
@@ -68,6 +71,7 @@ class HubTextPredictor:
         room = getattr(config, "max_position_embeddings", MOST_TOKENS + 2) - 2  # RoBERTa's count from 2
         self._n_tokens = min(MOST_TOKENS, self._pipeline.tokenizer.model_max_length, room)
         self._name = str(model)
+        self.model_file = ModelFile("text", self._name, _weights_hash(self._name))
         self._is_multi_label = config.problem_type == "multi_label_classification"
         self._temperature = temperature
         self._matrix, left_out = label_matrix(self.names, self.labels, str(model))
@@ -103,10 +107,25 @@ class LateHubText:
 
     def __init__(self, model: str, labels: tuple[str, ...], temperature: float = 1.0, device: str = "cpu") -> None:
         self._arguments = (model, labels, temperature, device)
+        self.model_file = ModelFile("text", model, None)
 
     def score(self, text: str, start_s: float, end_s: float) -> Scores | None:
         """Score as HubTextPredictor does, and raise what it raises."""
-        return load_hub_text(*self._arguments).score(text, start_s, end_s)
+        loaded = load_hub_text(*self._arguments)
+        self.model_file = loaded.model_file
+        return loaded.score(text, start_s, end_s)
+
+
+def _weights_hash(model: str) -> str | None:
+    """Return the SHA-256 of the weights of a model that has been loaded, None where they are in several files."""
+    for name in _WEIGHTS:
+        try:
+            from transformers.utils import cached_file
+
+            return file_hash(Path(cached_file(model, name, local_files_only=True)))
+        except Exception:  # noqa: BLE001 (whatever a library says that has no such file)
+            continue
+    return None
 
 
 @cache

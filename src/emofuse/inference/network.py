@@ -14,6 +14,7 @@ from emofuse.card import CARD_KEY, InputSpec, ModelCard
 from emofuse.errors import BundleError, UsageError
 from emofuse.features.text import WIDTH
 from emofuse.inference.onnx_runtime import PROVIDERS, available_devices, open_session
+from emofuse.reading import file_hash
 
 OUTPUT = "logits"
 KNOWN = "known"  # of a text network: the share of a text's words that it knows
@@ -36,6 +37,7 @@ class OnnxNetwork:
             )
         if not self.path.is_file():
             raise BundleError(f"no model at {self.path}")
+        self.sha256 = file_hash(self.path)
         self._session = open_session(self.path, device, n_threads)
         self.card = _card(self.path, _metadata(self.path, self._session))
         self._inputs = _inputs(self.path, self.card.input, self._session)

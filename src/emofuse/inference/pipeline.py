@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -77,6 +77,7 @@ class Pipeline:
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
+        self._asked: str | Path = bundle.manifest.name  # what `load` was asked for
 
     @classmethod
     def load(cls, bundle: str | Path = "base", device: str = "cpu") -> Self:
@@ -99,7 +100,9 @@ class Pipeline:
         """
         _check_type("bundle", bundle, (str, os.PathLike), "the name of a bundle, or the folder of one")
         _check_type("device", device, (str,), "'cpu' or 'cuda'")
-        return cls(load_bundle(bundle, device))
+        pipeline = cls(load_bundle(bundle, device))
+        pipeline._asked = bundle
+        return pipeline
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -147,6 +150,7 @@ class Pipeline:
                 transcript=fitted(asked.transcript, media.source),
                 scorer=asked.text_model,
                 smoothing=asked.smoothing,
+                call=_written(path, str(self._asked), self.device, dict(options)),
             )
             return replace(timeline, source=media.source)  # which knows now how long it is
 
@@ -321,6 +325,12 @@ class _Options:
 
 
 _SETTINGS: Final = frozenset(AnalyzerSettings.model_fields)
+
+
+def _written(path: object, bundle: str, device: str, options: Mapping[str, object]) -> str:
+    """Return the call in Python that makes a timeline again."""
+    named = {"bundle": bundle, "device": device, **options}
+    return f"emofuse.analyze({', '.join([repr(str(path)), *(f'{k}={shown(v)}' for k, v in named.items())])})"
 
 
 def _is_track(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from emofuse.assets import prepare_hub
 from emofuse.errors import AssetError, MediaError, UsageError
 from emofuse.inference import onnx_runtime  # noqa: F401  before faster-whisper imports ONNX Runtime by itself
 from emofuse.media import most_filling_s, open_media
+from emofuse.provenance import TranscriptOrigin
+from emofuse.reading import file_hash
 from emofuse.transcripts.transcript import Transcript, in_order
 from emofuse.types import AudioBlock, Line, Word
 
@@ -50,6 +53,7 @@ class Recogniser:
             if local_files_only:
                 hint = f"EMOFUSE_OFFLINE forbids the download; {hint}"
             raise AssetError(f"the speech model {model!r} cannot be loaded: {_first_line(error)}", hint) from None
+        self.origin = TranscriptOrigin("recognised", f"Whisper {model}", _weights_hash(model))
 
     def transcribe(
         self,
@@ -81,10 +85,21 @@ class Recogniser:
                 language = info.language
                 note = f"transcribed by Whisper {self.name}: {language} ({info.language_probability:.0%} sure)"
         if not has_sound:
-            return Transcript((), ("there is no sound, so nothing was transcribed",))
+            return Transcript((), ("there is no sound, so nothing was transcribed",), self.origin)
         if not lines:
-            return Transcript((), ("no words were recognised",))
-        return in_order(lines, [note] if note else [])
+            return Transcript((), ("no words were recognised",), self.origin)
+        return replace(in_order(lines, [note] if note else []), origin=self.origin)
+
+
+def _weights_hash(model: str) -> str | None:
+    """Return the SHA-256 of the weights of a model that has been loaded; None where they cannot be found."""
+    try:
+        from faster_whisper.utils import download_model
+
+        folder = model if Path(model).is_dir() else download_model(model, local_files_only=True)
+        return file_hash(Path(folder) / "model.bin")
+    except Exception:  # noqa: BLE001 (whatever a library says that does not know where it is)
+        return None
 
 
 def read_sound(

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from emofuse import __version__
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.fusion import Pool, fuse
 from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, UNREADABLE, no_face, no_speech
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.spoken import TextScorer
+from emofuse.provenance import Provenance, TranscriptOrigin
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
 from emofuse.transcripts import Transcript, read_transcript
 from emofuse.types import ALWAYS_LISTED, MODALITIES, Frame, Moment, Packet, Scores
@@ -42,12 +44,13 @@ def run(
     transcript: Transcript | None = None,
     scorer: TextScorer | None = None,
     smoothing: SmoothingSettings | None = None,
+    call: str = "",
 ) -> Timeline:
     """Push every packet through an Analyzer and gather the timeline.
 
     on_frame gets each frame with what to draw over it; on_progress the time reached. Neither may keep the frame.
     transcript: what is said in the recording; scorer: of text, in place of the bundle's network; smoothing: steadies
-    the labels from moment to moment.
+    the labels from moment to moment; call: the command, or the call in Python, that asked for it.
     """
     lines = None if transcript is None else transcript.lines
     analyzer = Analyzer(bundle, settings=settings, lines=lines, scorer=scorer)
@@ -63,15 +66,40 @@ def run(
             on_progress(packet.time_s)
     made = analyzer.flush()
     moments += made if smoother is None else map(smoother.push, made)
-    return replace(timeline_of(moments, source, analyzer), lines=lines or ())
+    how = provenance_of(analyzer, call, transcript, smoothing)
+    return replace(timeline_of(moments, source, analyzer, how), lines=lines or ())
 
 
-def timeline_of(moments: Sequence[Moment], source: SourceInfo, analyzer: Analyzer) -> Timeline:
+def provenance_of(
+    analyzer: Analyzer,
+    call: str,
+    transcript: Transcript | None = None,
+    smoothing: SmoothingSettings | None = None,
+) -> Provenance:
+    """Return how what an Analyzer gave came about; models of the Hub are known once it has used them."""
+    manifest = analyzer.bundle.manifest
+    settings = analyzer.settings.model_dump(mode="json")
+    settings["smoothing"] = None if smoothing is None else smoothing.model_dump(mode="json")
+    unknown = None if transcript is None else TranscriptOrigin("given", "a transcript made in Python")
+    return Provenance.now(
+        __version__,
+        call,
+        settings=settings,
+        bundle={"name": manifest.name, "version": manifest.version},
+        device=analyzer.bundle.device,
+        models=analyzer.models(),
+        transcript=unknown if transcript is None or transcript.origin is None else transcript.origin,
+    )
+
+
+def timeline_of(
+    moments: Sequence[Moment], source: SourceInfo, analyzer: Analyzer, provenance: Provenance | None = None
+) -> Timeline:
     """Gather what an Analyzer gave of a source, which has ended, into its timeline."""
     manifest = analyzer.bundle.manifest
     identity = {"name": manifest.name, "version": manifest.version}
     summary = summarise(moments, source, analyzer.weights, analyzer.pool)
-    return Timeline(analyzer.bundle.labels, tuple(moments), source, summary, identity)
+    return Timeline(analyzer.bundle.labels, tuple(moments), source, summary, identity, provenance=provenance)
 
 
 def summarise(

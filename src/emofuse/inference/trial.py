@@ -17,8 +17,8 @@ from emofuse.features.speech import RATE_HZ
 from emofuse.features.text import encode
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.bundle import Bundle, BundleModality
-from emofuse.inference.compose import file_hash
 from emofuse.inference.hub_text import load_hub_text
+from emofuse.reading import file_hash
 
 MOST_CALLS: Final = 20
 LONGEST_S: Final = 2.0  # of calls, after one to warm up

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from emofuse.errors import AssetError, BundleError
 from emofuse.features.speech import RATE_HZ
 from emofuse.inference.onnx_runtime import open_session
+from emofuse.provenance import ModelFile
+from emofuse.reading import file_hash
 from emofuse.types import AudioBlock
 
 SILERO: Final = Path(__file__).parents[1] / "detectors" / "silero_vad.onnx"
@@ -50,6 +52,7 @@ class SileroNetwork:
             raise AssetError(f"{path} is not a network that can be run") from error
         if {one.name for one in self._session.get_inputs()} != {"input", "state", "sr"}:
             raise AssetError(f"{path} is not Silero's voice activity network")
+        self.model_file = ModelFile("speech detector", path.name, file_hash(path))
         self._rate = np.array(RATE_HZ, np.int64)
 
     def step(self, samples: NDArray[np.float32], state: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
@@ -74,6 +77,7 @@ class SileroDetector:
 
     def __init__(self, network: SileroNetwork | None = None) -> None:
         self._network = network or silero_network()
+        self.model_file = self._network.model_file
         self._chunks: deque[tuple[int, bool]] = deque(maxlen=round(_KEPT_S * RATE_HZ / CHUNK))  # end index, is speech
         self._end = 0  # index on the stream's clock, time * RATE_HZ, after the last sample heard
         self._state, self._waiting, self._speaks = self._fresh()

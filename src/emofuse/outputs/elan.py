@@ -51,7 +51,7 @@ def write_eaf(timeline: Timeline, path: str | os.PathLike[str], links: MediaLink
         "ANNOTATION_DOCUMENT",
         {
             "AUTHOR": "emofuse",
-            "DATE": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "DATE": _date(timeline),
             "FORMAT": "3.0",
             "VERSION": "3.0",
             "xmlns:xsi": _XSI,
@@ -60,7 +60,9 @@ def write_eaf(timeline: Timeline, path: str | os.PathLike[str], links: MediaLink
     )
     rows = lanes(timeline)
     links = links or MediaLinks.between(timeline.source.path, path)
-    _add_header(root, timeline.source, links, 2 * sum(len(row.segments) for row in rows))
+    header = _add_header(root, timeline.source, links, 2 * sum(len(row.segments) for row in rows))
+    for what, value in [] if timeline.provenance is None else timeline.provenance.entries():
+        ET.SubElement(header, "PROPERTY", {"NAME": f"emofuse: {what}"}).text = value
     _add_tiers(root, rows)
     _add_types(root, timeline.labels)
     _make_well_formed(root)
@@ -69,7 +71,13 @@ def write_eaf(timeline: Timeline, path: str | os.PathLike[str], links: MediaLink
         ET.ElementTree(root).write(name, encoding="UTF-8", xml_declaration=True)
 
 
-def _add_header(root: ET.Element, source: SourceInfo, links: MediaLinks, n_annotations: int) -> None:
+def _date(timeline: Timeline) -> str:
+    """Return when the timeline was made, or else now, as XML Schema writes it."""
+    made = "" if timeline.provenance is None else timeline.provenance.created.replace("Z", "+00:00")
+    return made or datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def _add_header(root: ET.Element, source: SourceInfo, links: MediaLinks, n_annotations: int) -> ET.Element:
     header = ET.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     suffix = Path(source.path).suffix.lower()
     ET.SubElement(
@@ -82,6 +90,7 @@ def _add_header(root: ET.Element, source: SourceInfo, links: MediaLinks, n_annot
         },
     )
     ET.SubElement(header, "PROPERTY", {"NAME": "lastUsedAnnotationId"}).text = str(n_annotations)
+    return header
 
 
 def _add_tiers(root: ET.Element, rows: list[Lane]) -> None:

@@ -62,11 +62,19 @@ def report_page(timeline: Timeline, media: str | None, url: str, is_annotated: b
         f"<header><h1>{escape(title)}</h1></header>\n"
         f'<main id="player">{element}</main>\n'
         f"<noscript><p>{escape(answer)}. The player needs JavaScript; it runs on this machine only.</p></noscript>\n"
-        f"<footer>{notice()}</footer>\n"
+        f"<footer>{_provenance(timeline)}{notice()}</footer>\n"
         f'<script type="application/json" id="timeline">{script_json(timeline.to_json())}</script>\n'
         f'<script type="application/json" id="options">{script_json(options)}</script>\n'
     )
     return html_page(f"{title}: {answer}", body, player_style(), script)
+
+
+def _provenance(timeline: Timeline) -> str:
+    """Return how a timeline came about, as HTML that is folded away; "" where nobody knows."""
+    if timeline.provenance is None:
+        return ""
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in timeline.provenance.entries())
+    return f'<details class="provenance"><summary>How this was made</summary><dl>{rows}</dl></details>'
 
 
 def html_page(title: str, body: str, style: str = "", script: str = "") -> str:

@@ -23,7 +23,7 @@ def write_srt(timeline: Timeline, path: str | os.PathLike[str]) -> None:
 
 
 def write_vtt(timeline: Timeline, path: str | os.PathLike[str]) -> None:
-    """Write a WebVTT cue per segment (https://www.w3.org/TR/webvtt1/).
+    """Write a WebVTT cue per segment (https://www.w3.org/TR/webvtt1/), and at the end a note of how it was made.
 
     Raises OutputError when `path` cannot be written.
     """
@@ -31,7 +31,15 @@ def write_vtt(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         f"{number}\n{_clock(start_ms, '.')} --> {_clock(end_ms, '.')}\n{_escape(text)}\n\n"
         for number, (start_ms, end_ms, text) in enumerate(_cues(timeline), start=1)
     )
-    _write("WEBVTT\n\n" + "".join(cues), path)
+    _write("WEBVTT\n\n" + "".join(cues) + _note(timeline), path)
+
+
+def _note(timeline: Timeline) -> str:
+    """Return how the timeline was made as a comment, in which no line is empty and none has the arrow of a cue."""
+    if timeline.provenance is None:
+        return ""
+    lines = (f"{name}: {value}".replace("-->", "-- >") for name, value in timeline.provenance.entries())
+    return "\n".join(["NOTE", *lines]) + "\n\n"
 
 
 def _cues(timeline: Timeline) -> Iterator[tuple[int, int, str]]:

@@ -17,7 +17,8 @@ def write_textgrid(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     """Write the long text format as UTF-8 (https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html).
 
     An interval's text is the label, and is empty where nothing was read; the tier `fused confidence` has the
-    probability in the same intervals as `fused`. Raises OutputError when `path` cannot be written.
+    probability in the same intervals as `fused`. Comments at the end say how it was made. Raises OutputError when
+    `path` cannot be written.
     """
     rows = lanes(timeline)
     end_s = max(round(length_s(timeline, rows), 3), 0.001)  # Praat has no tier without length
@@ -29,6 +30,9 @@ def write_textgrid(timeline: Timeline, path: str | os.PathLike[str]) -> None:
             tiers.append(("fused confidence", _intervals(lane.segments, numbers, end_s)))
     with atomic(path) as name, name.open("w", encoding="utf-8", newline="\n") as out:
         out.writelines(f"{line}\n" for line in _lines(tiers, end_s))
+        if timeline.provenance is not None:
+            # at the end: Praat passes comments over anywhere, programs that read line by line do not
+            out.writelines(f"! {name}: {value}\n" for name, value in timeline.provenance.entries())
 
 
 def _intervals(segments: Sequence[Segment], texts: Sequence[str], end_s: float) -> list[Interval]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import struct
+import zlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,11 +44,12 @@ _ABSENT_ROW: Final = 34
 _AXIS: Final = 44
 _LEGEND: Final = 34
 _FINEST_PX: Final = 2  # of a curve
+_PNG_END_BYTES: Final = 12  # of the chunk that every PNG ends with
 _STEPS_S: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 
 
 def write_png(timeline: Timeline, path: str | os.PathLike[str]) -> None:
-    """Write the timeline as a picture WIDTH pixels wide, as high as its rows need.
+    """Write the timeline as a picture WIDTH pixels wide, as high as its rows need, with how it was made as text in it.
 
     Raises OutputError when `path` cannot be written.
     """
@@ -55,7 +58,21 @@ def write_png(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     if not is_encoded:
         raise OutputError(f"cannot write {path}: the picture could not be encoded")
     with atomic(path) as name:
-        name.write_bytes(data.tobytes())
+        name.write_bytes(_with_texts(data.tobytes(), timeline))
+
+
+def _with_texts(png: bytes, timeline: Timeline) -> bytes:
+    """Return a PNG with how the timeline was made in it, as text by the standard's keywords (iTXt chunks)."""
+    if timeline.provenance is None:
+        return png
+    how = timeline.provenance
+    comment = "\n".join(f"{name}: {value}" for name, value in how.entries())
+    texts = {"Software": f"emofuse {how.version}", "Creation Time": how.created, "Comment": comment}
+    chunks = b""
+    for keyword, text in texts.items():
+        body = b"iTXt" + keyword.encode("ascii") + b"\0\0\0\0\0" + text.encode("utf-8")
+        chunks += struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:-_PNG_END_BYTES] + chunks + png[-_PNG_END_BYTES:]
 
 
 def timeline_image(timeline: Timeline) -> Image:

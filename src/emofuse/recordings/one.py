@@ -44,6 +44,7 @@ class Options:
     smoothing: SmoothingSettings | None = None
     audio_track: int | None = None  # from 1; None: the reader chooses
     max_pixels: int = MOST_PIXELS  # of a picture
+    call: str = ""  # the command
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ def analyze_recording(
                 transcript=transcript,
                 scorer=scorer,
                 smoothing=options.smoothing,
+                call=options.call,
             )
             source = media.source  # which knows now how long it is
             notes += media.warnings

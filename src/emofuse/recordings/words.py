@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -95,6 +95,8 @@ def said_in(
     file = options.found.get(task.source)
     if file is not None:
         transcript = fitted(file, source)
+        if transcript is not None and transcript.origin is not None and options.searched:
+            transcript = replace(transcript, origin=replace(transcript.origin, how="found"))
     elif recogniser is not None:
         # what a reader chooses by itself need not be told
         is_plain = audio_track is None and source.audio_tracks in ((), (1,))

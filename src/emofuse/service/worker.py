@@ -67,7 +67,7 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
     _check_size(folder / RECORDING, task["max_megapixels"])
     outcome = analyze_recording(
         Task(folder / RECORDING, folder / RESULTS / RECORDING, task["name"]),
-        Options(formats, settings, task["bundle"]),
+        Options(formats, settings, task["bundle"], call="emofuse serve"),
         bundle,
         follow,
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 from pathlib import Path
 from typing import Final
 
 from emofuse.errors import TranscriptError, UsageError
+from emofuse.provenance import TranscriptOrigin
 from emofuse.reading import one_line, read_bytes
 from emofuse.transcripts.documents import read_document
 from emofuse.transcripts.subtitles import read_subtitles
@@ -27,11 +29,13 @@ def read_transcript(path: str | Path, duration_s: float | None = None) -> Transc
     if file.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{file} is no transcript that can be read", f"one of {', '.join(SUFFIXES)}")
     try:
-        text, notes = _decoded(read_bytes(file, MOST_MB))
+        data = read_bytes(file, MOST_MB)
+        text, notes = _decoded(data)
         found = _read(text, file.suffix.lower(), duration_s)
         if not found.lines:
             raise TranscriptError("no words are in it")
-        return Transcript(found.lines, (*notes, *found.notes)).within(duration_s)
+        origin = TranscriptOrigin("given", file.name, hashlib.sha256(data).hexdigest())
+        return Transcript(found.lines, (*notes, *found.notes), origin).within(duration_s)
     except FileNotFoundError:
         raise UsageError(f"no transcript {file}") from None
     except OSError as error:

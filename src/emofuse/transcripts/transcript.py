@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from emofuse.errors import TranscriptError
+from emofuse.provenance import TranscriptOrigin
 from emofuse.transcripts.sentences import split_sentences
 from emofuse.types import Line, Word
 from emofuse.wording import counted
@@ -17,10 +18,12 @@ END_ROOM_S: Final = 0.1  # the last moment of a recording can stand a picture or
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Lines by start_s; they may overlap. notes: what people should know of how they were read, a line each."""
+    """Lines by start_s; they may overlap. notes: what people should know of how they were read, a line each; origin:
+    where they came from, None where that is not known."""
 
     lines: tuple[Line, ...]
     notes: tuple[str, ...] = ()
+    origin: TranscriptOrigin | None = None
 
     def __post_init__(self) -> None:
         if any(b.start_s < a.start_s for a, b in itertools.pairwise(self.lines)):
@@ -43,7 +46,7 @@ class Transcript:
             )
         n_after = len(self.lines) - len(kept)
         said = f"{counted(n_after, 'line')} of the transcript left out: after the end at {duration_s:.1f} s"
-        return Transcript(kept, (*self.notes, said) if n_after else self.notes)
+        return replace(self, lines=kept, notes=(*self.notes, said) if n_after else self.notes)
 
 
 def in_order(lines: Sequence[Line], notes: Sequence[str] = ()) -> Transcript:
