@@ -66,6 +66,12 @@ def analyze(
         ),
     ] = None,
     smooth: Annotated[bool, typer.Option("--smooth", help="Steady the labels from moment to moment.")] = False,
+    audio_track: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="The sound track to listen to, from 1; else the default one, or one with speech."
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Recordings to work on at once.")] = 1,
     overwrite: Annotated[
         bool,
@@ -83,7 +89,9 @@ def analyze(
     plan = make_plan(inputs, out, wanted, overwrite)
     words = plan_words(plan.tasks, wanted, transcript, asr, asr_model, asr_language, text_model, device)
     smoothing = SmoothingSettings() if smooth else None
-    options = Options(wanted, settings, bundle, device, words, smoothing, max_pixels=max_pixels, call=command_line())
+    options = Options(
+        wanted, settings, bundle, device, words, smoothing, audio_track, max_pixels=max_pixels, call=command_line()
+    )
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
     loaded = load_bundle(bundle, device)
     for line in (*plan.notes, *notes_on(words, loaded)):

@@ -22,6 +22,7 @@ from emofuse.inference.bundle import load_bundle
 from emofuse.inference.live import LiveSession, LiveSettings
 from emofuse.inference.live_answers import LiveUpdate
 from emofuse.inference.smoothing import Smoother
+from emofuse.inference.vad import speech_in
 from emofuse.media.capture import Camera, Microphone, PacedFile, PacketSource, stream_clock
 from emofuse.media.network import NetworkStream
 from emofuse.outputs.live_chart import LivePainter
@@ -43,6 +44,9 @@ def live(
     ] = False,
     audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Listen too.")] = True,
     microphone: Annotated[str | None, typer.Option(help="A microphone's number or name.")] = None,
+    audio_track: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="The sound track of a --file, from 1.")
+    ] = None,
     mode: Annotated[
         Literal["queue", "frame"],
         typer.Option(help="frame: an answer for every picture; queue: one every --hop-s over the last seconds."),
@@ -72,7 +76,9 @@ def live(
     if realtime and file is None:
         raise UsageError("--realtime is for a --file", "a camera and a stream have a pace of their own")
     loaded = load_bundle(bundle, device)
-    sources = _open_sources(camera, source, file, realtime, audio, microphone)
+    if audio_track is not None and file is None:
+        raise UsageError("--audio-track is for a --file", "a stream's default track is taken")
+    sources = _open_sources(camera, source, file, realtime, audio, microphone, audio_track)
     name = " + ".join(one.name for one in sources)
     try:
         analyzer = Analyzer(loaded, settings=settings)
@@ -159,7 +165,13 @@ def _conclude(session: LiveSession, recorder: Recorder | None) -> None:
 
 
 def _open_sources(
-    camera: str | None, source: str | None, file: Path | None, realtime: bool, audio: bool, microphone: str | None
+    camera: str | None,
+    source: str | None,
+    file: Path | None,
+    realtime: bool,
+    audio: bool,
+    microphone: str | None,
+    audio_track: int | None = None,
 ) -> list[PacketSource]:
     """Open what is to be read. Raises UsageError where more than one thing is named, and what the sources raise."""
     given = [
@@ -170,7 +182,7 @@ def _open_sources(
     if microphone is not None and (file is not None or source is not None):
         raise UsageError(f"--microphone and {given[0]} at once", "a stream and a recording bring their own sound")
     if file is not None:
-        return [PacedFile(file, has_audio=audio, is_paced=realtime)]
+        return [PacedFile(file, has_audio=audio, is_paced=realtime, audio_track=audio_track, speech_s=speech_in)]
     if source is not None:
         return [NetworkStream(source, has_audio=audio)]
     now = stream_clock()

@@ -1,5 +1,4 @@
-"""Makes one voice of the channels of sound, and puts its level right: only from what came before, so that a file and
-a live stream give the same."""
+"""Makes one voice of the channels of sound, and puts its level right, only from what came before."""
 
 from __future__ import annotations
 
@@ -15,14 +14,14 @@ _WEIGHTS: Final = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0, "LFE2": 0.
 
 _PHASE_S: Final = 0.5  # over which channels are compared, less and less
 _OPPOSED, _ALIKE = -0.9, -0.3  # correlations at which a channel is turned over, and back
-_FAINT: Final = 1e-10  # mean square; below it is the noise of the numbers themselves
+_FAINT: Final = 1e-14  # mean square; below it is the noise of the numbers themselves
 
 _OFFSET_S: Final = 1.0  # over which the offset is averaged
 _LEAST_OFFSET: Final = 0.005  # a smaller one is not heard, and is left
 _LOWEST_HZ: Final = 70.0  # of a voice; over less than its periods its mean is not 0
 
 _LOUD_S: Final = 10.0  # for how long the loudest sample counts
-LARGEST: Final = 65_536.0  # float samples may be 16-bit numbers; what is larger is damage
+LARGEST: Final = 2.0**32  # float samples may be whole numbers of 16 or 32 bits; what is larger is damage
 
 
 class Mixer:
@@ -30,15 +29,17 @@ class Mixer:
 
     A channel in opposite phase to the first one that is not faint is turned over first, or they would cancel out: a
     balanced microphone on a stereo socket does that. Whether it is opposite is told from the last half second, and
-    changes only where it is clear.
+    changes only where it is clear. What is constant in a channel is taken off before.
     """
 
     def __init__(self) -> None:
         self._products = np.zeros((0, 0))
         self._turned = np.zeros(0, bool)
+        self._offsets = OffsetRemover()
 
     def mix(self, samples: NDArray[np.float32], rate_hz: int, names: Sequence[str] = ()) -> NDArray[np.float32]:
         """Return (T,) float32 of (channels, T) float32 samples. names: of the speakers, where they are known."""
+        samples = self._offsets.push(samples, rate_hz)
         weights = np.array([_WEIGHTS.get(name, 0.5) for name in names], dtype=np.float32)
         if len(weights) != len(samples) or weights.sum() == 0:
             weights = np.ones(len(samples), dtype=np.float32)
@@ -67,7 +68,7 @@ class Mixer:
 
 
 class OffsetRemover:
-    """Takes a constant offset off mono sound: the mean of the last second, the stretch itself included.
+    """Takes a constant offset off each channel: the mean of the last second, the stretch itself included.
 
     What may be the mean of a voice over less than its periods, or is too small to matter, is left alone, so that
     ordinary sound passes bit for bit.
@@ -75,33 +76,39 @@ class OffsetRemover:
 
     def __init__(self) -> None:
         self._time_s = 0.0
-        self._mean = self._peak = self._offset = 0.0
+        self._mean = self._peak = self._offset = np.zeros(())
 
-    def push(self, mono: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
-        """Return the next (T,) float32 samples without it."""
-        if not len(mono):
-            return mono
-        length_s = len(mono) / rate_hz
+    def push(self, samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
+        """Return the next (T,) or (channels, T) float32 samples without it."""
+        if not samples.size:
+            return samples
+        if self._mean.shape != samples.shape[:-1]:
+            self._time_s = 0.0
+            self._mean = self._peak = self._offset = np.zeros(samples.shape[:-1])
+        length_s = samples.shape[-1] / rate_hz
         is_first = self._time_s == 0
         self._time_s += length_s
         memory_s = min(self._time_s, _OFFSET_S)
         gain = min(1.0, length_s / memory_s)
-        self._mean += gain * (float(mono.mean(dtype=np.float64)) - self._mean)
-        self._peak += gain * (float(np.abs(mono - np.float32(self._mean)).max()) - self._peak)
+        self._mean = self._mean + gain * (samples.mean(axis=-1, dtype=np.float64) - self._mean)
+        loudest = np.maximum(samples.max(axis=-1) - self._mean, self._mean - samples.min(axis=-1))
+        self._peak = self._peak + gain * (loudest - self._peak)
         of_voice = self._peak / (np.pi * _LOWEST_HZ * memory_s)
         before = self._offset
-        self._offset = self._mean if abs(self._mean) > max(_LEAST_OFFSET, of_voice) else 0.0
+        self._offset = np.where(np.abs(self._mean) > np.maximum(_LEAST_OFFSET, of_voice), self._mean, 0.0)
         if is_first:
             before = self._offset
-        if before == self._offset == 0.0:
-            return mono
-        return mono - np.linspace(before, self._offset, len(mono), dtype=np.float32)
+        if not before.any() and not self._offset.any():
+            return samples
+        course: NDArray[np.float32] = np.linspace(before, self._offset, samples.shape[-1], axis=-1, dtype=np.float32)
+        return samples - course
 
 
 class Limiter:
     """Scales sound that goes beyond 1, by its loudest sample of the last ten seconds, instead of clipping it.
 
-    Sound within 1 passes bit for bit.
+    Sound within 1 passes bit for bit. It is for what cannot be known beforehand: decoders of lossy codecs go a little
+    beyond 1, and so may a stream.
     """
 
     def __init__(self) -> None:

@@ -38,15 +38,19 @@ def listen(path: str | os.PathLike[str], index: int, length_s: float, start_s: f
                     container.seek(int((start_s + place_s) * 1_000_000))
                 except LIBRARY_ERRORS:
                     break
-            decoded = _container.decode_audio(container, stream, Damage("sound"))
             most_s = _N_PLACES * _LOOK_S if is_short else _LOOK_S
-            found += [block.samples for block in _sound.blocks(_first(decoded, most_s), 0.0, RATE_HZ, Damage("sound"))]
+            decoded = _container.decode_audio(container, stream, Damage("sound"))
+            part = _stretch(decoded, start_s + place_s, most_s)
+            found += [block.samples for block in _sound.blocks(part, 0.0, RATE_HZ, Damage("sound"))]
     return np.concatenate([np.zeros(0, np.float32), *found])
 
 
-def _first(decoded: Iterator[AudioFrame], most_s: float) -> Iterator[AudioFrame]:
+def _stretch(decoded: Iterator[AudioFrame], from_s: float, most_s: float) -> Iterator[AudioFrame]:
+    """Yield so much sound from a time on: a search ends at an entry of the index before it."""
     length_s = 0.0
     for frame in decoded:
+        if (_container.seconds(frame) or from_s) < from_s - 0.1:
+            continue
         yield frame
         length_s += frame.samples / frame.sample_rate
         if length_s >= most_s:

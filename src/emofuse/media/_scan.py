@@ -4,33 +4,48 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from heapq import heappop, heappush
+from itertools import pairwise
 from typing import Any, Final
 
+import numpy as np
 from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Stream
+from numpy.typing import NDArray
 
 from emofuse.media import _container
 from emofuse.media._clock import SLIP_S, Clock, Seams, is_leap
+from emofuse.media._levels import LARGEST
 from emofuse.media._placing import NEAR_S
 
 _REORDERED_S: Final = 10.0  # by which pictures may go back, where only the times of showing them are stated
 _LONGEST_LAST_S: Final = 1.0  # of a last packet, unless others were longer
 _LONGEST_ALONE_S: Final = 60.0  # of the only one
+_N_PEAKS: Final = 64  # the loudest, that are kept
+_CLICK: Final = 4.0  # times as loud as any other packet
+_FLOATS: Final = {
+    f"pcm_f{bits}{order}": np.dtype(f"{sign}f{bits // 8}")
+    for bits in (32, 64)
+    for order, sign in (("le", "<"), ("be", ">"))
+}
 _AAC_FRAMES: Final = (1024, 2048, 960, 1920, 512, 480)  # samples that a packet may hold
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """end_s: when the last packet ends; seams: between joined parts; even: the indices of AAC streams whose packets
-    follow one another without hole, overlap or change of form, so that they can be copied as they are."""
+    """end_s: when the last packet ends, sound_end_s: of those of sound; seams: between joined parts; even: the indices
+    of AAC streams whose packets follow one another without hole, overlap or change of form, so that they can be copied
+    as they are; gains: what streams of float samples that go beyond 1 are to be multiplied by."""
 
     end_s: float
+    sound_end_s: float
     seams: Seams
     even: frozenset[int]
+    gains: Mapping[int, float]
 
 
 @dataclass(slots=True)
@@ -54,6 +69,7 @@ class _Course:
     n_packets: int = 0
     is_whole: bool = True  # nothing is damaged, and nothing cut out by an edit list
     forms: set[bytes] = field(default_factory=set)
+    peaks: list[float] = field(default_factory=list)  # the loudest, one a packet, of float samples
     drift_s: list[tuple[float, float]] = field(default_factory=list)  # least and most, by length of a packet
 
     def push(self, packet: Packet[Any], stated_s: float) -> None:
@@ -82,6 +98,21 @@ class _Course:
         is_steady = any(high - low <= 2 * NEAR_S for low, high in self.drift_s)
         return is_steady and self.is_whole and len(self.parts) == 1 and len(self.forms) < 2
 
+    def hear(self, samples: NDArray[Any]) -> None:
+        """Note the peak of a packet of float samples, unless it is damaged."""
+        peak = float(np.abs(samples).max(initial=0.0))
+        if peak <= LARGEST:  # which no NaN is
+            heappush(self.peaks, peak)
+            if len(self.peaks) > _N_PEAKS:
+                heappop(self.peaks)
+
+    @property
+    def gain(self) -> float:
+        """What brings the samples within 1: a peak far above all others is a click, and does not count."""
+        peaks = sorted(self.peaks, reverse=True)
+        peak = next((high for high, low in pairwise(peaks) if high <= _CLICK * low), max(peaks, default=0.0))
+        return 1.0 / peak if peak > 1.0 else 1.0
+
     def replay(self, start_s: float, seams: Seams) -> float:
         """Return when the last part ends, in seconds from start_s, and note the seams."""
         clock, end_s = Clock(start_s, seams, self.slip_s), 0.0
@@ -100,8 +131,11 @@ def scan(path: str | os.PathLike[str], film_index: int | None, sound_indices: Se
     indices = [*([] if film_index is None else [film_index]), *sound_indices]
     courses = _courses(path, indices)
     seams = Seams()
-    ends_s = [courses[index].replay(start_s, seams) for index in indices if index in courses]
-    return Scan(max(ends_s, default=0.0), seams, frozenset(i for i, course in courses.items() if course.is_even))
+    ends_s = {index: courses[index].replay(start_s, seams) for index in indices if index in courses}
+    sound_end_s = max((ends_s.get(index, 0.0) for index in sound_indices), default=0.0)
+    even = frozenset(index for index, course in courses.items() if course.is_even)
+    gains = {index: course.gain for index, course in courses.items()}
+    return Scan(max(ends_s.values(), default=0.0), sound_end_s, seams, even, gains)
 
 
 def _courses(path: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, _Course]:
@@ -109,6 +143,7 @@ def _courses(path: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, 
     with _container.open_container(path) as container:
         streams = [container.streams[index] for index in indices]
         has_adts = {stream.index for stream in streams if _is_adts(stream)}
+        floats = {stream.index: kind for stream in streams if (kind := _float_kind(stream)) is not None}
         _container.only(container, *streams)
         for packet in _container.demux(container, *streams):
             stated, index = packet.dts if packet.dts is not None else packet.pts, packet.stream_index
@@ -125,6 +160,9 @@ def _courses(path: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, 
             course.push(packet, float(stated * packet.time_base))
             if index in has_adts:
                 course.forms.add(_adts_form(bytes(packet)))
+            if index in floats:
+                data, size = bytes(packet), floats[index].itemsize
+                course.hear(np.frombuffer(data[: len(data) // size * size], floats[index]))
     return courses
 
 
@@ -132,6 +170,11 @@ def _packet_lengths(stream: Stream) -> tuple[float, ...]:
     if not isinstance(stream, AudioStream) or stream.codec_context.name != "aac":
         return ()
     return tuple(n / max(stream.codec_context.sample_rate, 1) for n in _AAC_FRAMES)
+
+
+def _float_kind(stream: Stream) -> np.dtype[Any] | None:
+    """Return the type of the samples of a stream that is uncompressed float, whose level may be any."""
+    return _FLOATS.get(stream.codec_context.name) if isinstance(stream, AudioStream) else None
 
 
 def _is_adts(stream: Stream) -> bool:

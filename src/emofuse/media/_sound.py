@@ -19,6 +19,7 @@ from emofuse.media._placing import Placer
 from emofuse.types import AudioBlock
 
 FILLED_S: Final = 0.2  # a shorter hole is filled with silence; a longer one is a gap between blocks
+_MOST_DAMAGED: Final = 0.01  # of the samples of a frame; of more, all are damage
 _TOGETHER: Final = 1024  # samples of several tracks that are mixed at a time
 # A frame has this many pointers to planes. Where all are taken PyAV (18.1) reads on past the last of them, and
 # the process dies: such sound is packed into one plane before it is looked at.
@@ -26,16 +27,21 @@ _PLANES: Final = 8
 
 
 def blocks(
-    decoded: Iterator[AudioFrame], start_s: float, rate_hz: int, damage: Damage, seams: Seams | None = None
+    decoded: Iterator[AudioFrame],
+    start_s: float,
+    rate_hz: int,
+    damage: Damage,
+    seams: Seams | None = None,
+    gain: float = 1.0,
 ) -> Iterator[AudioBlock]:
-    """Yield mono blocks at rate_hz, in the order of time, 0 being at start_s of the container."""
+    """Yield mono blocks at rate_hz, in the order of time, 0 being at start_s of the container; gain: of all samples."""
     sound, mixer = MonoSound(rate_hz), Mixer()
     clock, step_s = Clock(start_s, seams), 0.0
     for frame in decoded:
         time_s = clock.time_s(seconds(frame), step_s)
         step_s = frame.samples / frame.sample_rate
         try:
-            yield from sound.push(to_mono(frame, mixer), frame.sample_rate, time_s)
+            yield from sound.push(to_mono(frame, mixer, gain), frame.sample_rate, time_s)
         except LIBRARY_ERRORS:
             damage.lose()
     yield from sound.flush()
@@ -125,18 +131,24 @@ class MonoSound:
             yield from self._run.flush()
 
 
-def as_float(frame: AudioFrame) -> NDArray[np.float32]:
-    """Return (channels, T) float32 of a decoded frame of any sample format: in [-1, 1], beyond it only from float."""
+def as_float(frame: AudioFrame, gain: float = 1.0) -> NDArray[np.float32]:
+    """Return (channels, T) float32 of a decoded frame of any sample format: in [-1, 1], beyond it only from float.
+
+    gain: of float samples. Those that are no number, or larger than any sample can be, are damage, and are silence; so
+    is all of a frame with many of them.
+    """
     if frame.format.is_planar and frame.layout.nb_channels >= _PLANES:
         frame = _packed(frame)
     samples: NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     if samples.dtype.kind == "f":
-        # What is no number, or larger than any sample can be, is damage.
         with np.errstate(over="ignore"):
             loud = samples.astype(np.float32)
-        return np.where(np.abs(loud) <= LARGEST, loud, np.float32(0.0))
+        is_sound = np.abs(loud) <= LARGEST  # which no NaN is
+        if not is_sound.all():
+            loud = np.where(is_sound & (is_sound.mean() > 1 - _MOST_DAMAGED), loud, np.float32(0.0))
+        return loud if gain == 1.0 else loud * np.float32(gain)
     if samples.dtype.kind == "u":
         return (samples.astype(np.float32) - 128.0) / 128.0
     full_scale = float(2 ** (8 * samples.dtype.itemsize - 1))
@@ -148,12 +160,12 @@ def _packed(frame: AudioFrame) -> AudioFrame:
     return to_packed.resample(frame)[0]
 
 
-def to_mono(frame: AudioFrame, mixer: Mixer) -> NDArray[np.float32]:
+def to_mono(frame: AudioFrame, mixer: Mixer, gain: float = 1.0) -> NDArray[np.float32]:
     """Return the (T,) float32 mix of all speakers (`Mixer`).
 
     libswresample's own mix is 3 dB louder for float than for integer sound, and can go beyond 1.
     """
-    return mixer.mix(as_float(frame), frame.sample_rate, [channel.name for channel in frame.layout.channels])
+    return mixer.mix(as_float(frame, gain), frame.sample_rate, [channel.name for channel in frame.layout.channels])
 
 
 class _Run:

@@ -124,7 +124,7 @@ def _encoded(
     first = next(decoded, None)
     if first is None:
         return
-    form = _Form(first)
+    form = _Form(first, recording.scan.gains.get(source.index, 1.0))
     stream = _aac_stream(output, form.rate_hz, form.layout, form.n_channels)
     for frame in _without_gaps(itertools.chain([first], decoded), form, recording):
         yield from stream.encode(frame)
@@ -145,6 +145,7 @@ def _encoded_together(
             rate_hz,
             Damage("sound"),
             recording.scan.seams,
+            recording.scan.gains.get(source.index, 1.0),
         )
         for container, source in zip(containers, sources, strict=True)
     ]
@@ -223,7 +224,8 @@ def _frame(samples: NDArray[np.float32], layout: str, rate_hz: int, position: in
 class _Form:
     """The rate and layout of the first frame, and the conversion of any frame to them."""
 
-    def __init__(self, first: AudioFrame) -> None:
+    def __init__(self, first: AudioFrame, gain: float = 1.0) -> None:
+        self._gain = gain
         self.rate_hz = first.sample_rate
         name = first.layout.name
         self.layout = _AAC_LAYOUTS.get(name, "mono" if name.endswith("channels") else "stereo")
@@ -235,9 +237,11 @@ class _Form:
         """Return (channels, T) float32 at rate_hz."""
         name = frame.layout.name
         if frame.sample_rate == self.rate_hz and _AAC_LAYOUTS.get(name) == self.layout:
-            return _sound.as_float(frame)
+            return _sound.as_float(frame, self._gain)
         if name.endswith("channels"):  # which stand in no known places
-            mono = AudioFrame.from_ndarray(_sound.to_mono(frame, self._mixer)[None], format="fltp", layout="mono")
+            mono = AudioFrame.from_ndarray(
+                _sound.to_mono(frame, self._mixer, self._gain)[None], format="fltp", layout="mono"
+            )
             mono.sample_rate, mono.pts = frame.sample_rate, frame.pts
             mono.time_base = frame.time_base
             frame = mono

@@ -27,6 +27,7 @@ from emofuse.types import AudioBlock, Frame, Packet
 
 AUDIO_RATE_HZ: Final = 16_000  # what the speech models were trained on
 STANDING_S: Final = 0.5  # an analysis looks again so often at a picture that stands for longer
+_LEAST_STAND_S: Final = 0.1  # for less at the end of the recording the last picture does not come again
 
 FrameT = TypeVar("FrameT", VideoFrame, AudioFrame)
 StreamT = TypeVar("StreamT", VideoStream, AudioStream)
@@ -85,7 +86,7 @@ def open_media(
         >>> from emofuse.cli.demo import CLIP
         >>> with open_media(CLIP) as media:
         ...     media.source.width, media.source.audio_tracks
-        (480, (1,))
+        (640, (1,))
     """
     return MediaReader(
         path,
@@ -327,7 +328,12 @@ class MediaReader:
                 _container.most_filling_s(self.path),
                 self._max_pixels,
             )
-        blocks = [_sound.blocks(one.frames, self.start_s, self._rate_hz, one.damage, seams) for one in sounds]
+        blocks = [
+            _sound.blocks(
+                one.frames, self.start_s, self._rate_hz, one.damage, seams, self.scan.gains.get(one.stream.index, 1.0)
+            )
+            for one in sounds
+        ]
         heard = blocks[0] if len(blocks) == 1 else _sound.mixed(blocks, self._rate_hz)
         shown = iter(()) if pictures is None else iter(pictures)
         picture, block = next(shown, None), next(heard, None)
@@ -366,16 +372,17 @@ class MediaReader:
             if pictures is None or pictures.last is None:
                 return 0.0
             if pictures.are_few and self._has_more_sound:
-                return math.inf
-            by_itself_s = pictures.last.time_s + pictures.lasts_s
-            return max(by_itself_s, sound_end_s) if pictures.are_few else by_itself_s
+                return max(sound_end_s, self.scan.sound_end_s)
+            if pictures.are_few and sound_end_s > pictures.last.time_s:
+                return sound_end_s
+            return pictures.last.time_s + pictures.lasts_s
 
         def with_last_standing() -> Iterator[Frame]:
             yield from shown
             if pictures is None or pictures.last is None or self._repeat_s is None:
                 return
             for frame in pictures.standing(pictures.last, math.inf):
-                if frame.time_s >= stands_until_s() - 1e-6:
+                if frame.time_s >= stands_until_s() - _LEAST_STAND_S:
                     return
                 yield frame
 
@@ -383,7 +390,7 @@ class MediaReader:
         for packet in packets:
             if isinstance(packet, AudioBlock):
                 sound_end_s, stopped_s = packet.end_s, max(stopped_s, packet.end_s)
-            elif pictures is not None and pictures.is_over and packet.time_s >= stands_until_s() - 1e-6:
+            elif pictures is not None and pictures.is_over and packet.time_s >= stands_until_s() - _LEAST_STAND_S:
                 continue  # asked for before the sound ended
             else:
                 stopped_s = max(stopped_s, packet.time_s)
