@@ -226,7 +226,7 @@ class MediaReader:
             if width * height > self._max_pixels:
                 most = f"{self._max_pixels / 1e6:g} megapixels"
                 raise MediaError(
-                    f"the pictures of {self.path}, {width} x {height}, are larger than {most}",
+                    f"{self.path}: its pictures, {width} x {height}, are larger than {most}",
                     "--max-pixels allows more, where there is memory for them",
                 )
 

@@ -67,7 +67,13 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
     _check_size(folder / RECORDING, task["max_megapixels"])
     outcome = analyze_recording(
         Task(folder / RECORDING, folder / RESULTS / RECORDING, task["name"]),
-        Options(formats, settings, task["bundle"], call="emofuse serve"),
+        Options(
+            formats,
+            settings,
+            task["bundle"],
+            call="emofuse serve",
+            max_pixels=int(task["max_megapixels"] * 1e6),
+        ),
         bundle,
         follow,
     )
