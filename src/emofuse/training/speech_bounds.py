@@ -9,10 +9,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse import assets
 from emofuse.corpora.cache import FeatureCache
 from emofuse.corpora.manifest import Clip
-from emofuse.inference.vad import CHUNK, CONTEXT, OFF, ON, SileroNetwork
+from emofuse.inference.vad import CHUNK, CONTEXT, OFF, ON, SILERO, SileroNetwork
 from emofuse.models.frontends import RATE_HZ
 
 MARGIN_S: Final = 0.1  # kept on each side of the speech
@@ -49,4 +48,4 @@ def speech_bounds(samples: NDArray[np.int16]) -> tuple[int, int]:
 
 @cache
 def _network() -> SileroNetwork:
-    return SileroNetwork(assets.find("silero_vad"))
+    return SileroNetwork(SILERO)
