@@ -13,6 +13,7 @@ import pytest
 from emofuse.cli.demo import CLIP
 from emofuse.inference import recogniser
 from emofuse.recordings import words
+from emofuse.recordings.plan import Task
 from emofuse.transcripts import Transcript
 from emofuse.types import Line
 from make_media import beginning
@@ -121,13 +122,63 @@ def test_wrong_usage(emofuse, tmp_path: Path, clip: Path, monkeypatch, arguments
     assert (tmp_path / "said.srt").read_text() == SRT
 
 
-def test_a_transcript_that_cannot_be_read_fails_its_recording_alone(emofuse, tmp_path: Path, clip: Path) -> None:
-    shutil.copy(clip, clip.with_name("other.wav"))
-    clip.with_suffix(".srt").write_text("1\n00:00:05,000 --> 00:00:01,000\nNo\n")
-    result = emofuse("analyze", clip.parent, "--transcript", "auto", "--formats", "json", "-o", tmp_path / "out")
-    assert result.code == 1
-    assert "clip.srt: line 2: the cue ends at 1 s, before it starts at 5 s" in result.err
-    assert (tmp_path / "out" / "other.json").exists() and not (tmp_path / "out" / "clip.json").exists()
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("1\n00:00:05,000 --> 00:00:01,000\nNo\n", "line 2: the cue ends at 1 s, before it starts at 5 s"),
+        ("", "no words are in it"),
+        ("1\n00:00:00,100 --> 00:00:00,900\n[Music]\n", "no words are in it"),
+        ("1\n01:00:00,000 --> 01:00:01,000\nNo\n", "all of the transcript is after the end"),
+        ("1\n00:00:00,100 -> 00:00:00,900\nNo\n\n2\n00:00:00,1 --> tomorrow\nNo\n", "line"),
+    ],
+)
+def test_a_transcript_that_cannot_be_used_costs_the_words_alone(
+    emofuse, tmp_path: Path, clip: Path, text: str, why: str
+) -> None:
+    clip.with_suffix(".srt").write_text(text)
+    for place in ("auto", clip.with_suffix(".srt")):
+        run = ("--transcript", place, "--formats", "json", "--text-model", "m", "-o", tmp_path / "out")
+        result = emofuse("analyze", clip, *run)
+        assert result.code == 0, result.err
+        assert f"clip.wav: the words are left out: {clip.with_suffix('.srt')}: " in result.err and why in result.err
+        made = document(tmp_path / "out")
+        assert made["summary"]["why"]["text"].startswith("clip.srt: ") and why in made["summary"]["why"]["text"]
+        assert made["moments"]
+
+
+NFC, NFD = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize(
+    ("recording", "transcripts", "chosen"),
+    [
+        ("clip.wav", ["clip.SRT"], "clip.SRT"),
+        ("clip.wav", ["clip.en.srt"], "clip.en.srt"),
+        ("clip.wav", ["clip.wav.srt"], "clip.wav.srt"),
+        ("clip.wav", ["clip.pt-BR.vtt"], "clip.pt-BR.vtt"),
+        ("clip.wav", ["clip.de.srt", "clip.en-GB.srt", "clip.fr.srt"], "clip.en-GB.srt"),
+        ("clip.wav", ["clip.en.srt", "clip.srt", "clip.wav.srt"], "clip.srt"),
+        ("clip.wav", ["clip.txt", "clip.en.srt"], "clip.en.srt"),
+        (f"{NFC}.wav", [f"{NFD}.srt"], f"{NFD}.srt"),
+        (f"{NFD}.wav", [f"{NFC}.wav.srt"], f"{NFC}.wav.srt"),
+        ("clip.wav", ["clip2.srt", "clip.part.srt", "other.srt", "clip.srt.bak"], None),
+    ],
+)
+def test_a_transcript_beside_is_found_by_any_usual_name(
+    tmp_path: Path, recording: str, transcripts: list[str], chosen: str | None
+) -> None:
+    for name in (recording, *transcripts):
+        (tmp_path / name).write_text(SRT)
+    task = Task(tmp_path / recording, tmp_path / "out" / "clip")
+    found = words.plan_words([task], ("json",), "auto", False).found
+    assert found == ({} if chosen is None else {task.source: tmp_path / chosen})
+
+
+def test_a_transcript_of_another_recording_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "clip.en.srt").write_text(SRT)
+    tasks = [Task(tmp_path / name, tmp_path / "out" / name) for name in ("clip.wav", "clip.en.wav")]
+    found = words.plan_words(tasks, ("json",), "auto", False).found
+    assert found == {tmp_path / "clip.en.wav": tmp_path / "clip.en.srt"}
 
 
 @pytest.mark.usefixtures("in_this_process")

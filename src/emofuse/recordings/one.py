@@ -84,8 +84,8 @@ def analyze_recording(
             duration_s = media.source.duration_s
             show = (lambda time_s: on_progress(time_s, duration_s)) if on_progress else None
             recogniser, scorer = load_words(options.words, bundle)
-            transcript, said = said_in(task, media.source, options.words, recogniser, show, options.audio_track)
-            notes += said
+            words = said_in(task, media.source, options.words, recogniser, show, options.audio_track)
+            notes += words.notes
             recording = recording_id(task.source)
             film = None
             if "mp4" in options.formats and media.source.has_video:
@@ -100,7 +100,7 @@ def analyze_recording(
                 options.settings,
                 None if film is None else film.paint,
                 show,
-                transcript=transcript,
+                transcript=words.transcript,
                 scorer=scorer,
                 smoothing=options.smoothing,
                 call=options.call,
@@ -108,6 +108,9 @@ def analyze_recording(
             source = media.source  # which knows now how long it is
             notes += media.warnings
         timeline = replace(timeline, source=source if task.shown_as is None else replace(source, path=task.shown_as))
+        if words.absence and "text" in timeline.summary.why:
+            summary = replace(timeline.summary, why={**timeline.summary.why, "text": words.absence})
+            timeline = replace(timeline, summary=summary)
         files: list[Path] = []
         if film is not None and film.failure:
             notes.append(f"no mp4 was written: {film.failure}")

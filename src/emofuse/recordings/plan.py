@@ -66,10 +66,10 @@ def make_plan(inputs: Sequence[Path], out: Path, formats: Sequence[str], overwri
         inputs: Recordings, and folders of them.
         out: Where the outputs go.
         formats: Names of formats.
-        overwrite: Whether files that are not emofuse's own results of the same recording may be replaced.
+        overwrite: Whether an index that emofuse did not write may be replaced.
 
     Raises:
-        UsageError: where an output would replace a recording, or, without `overwrite`, such a file.
+        UsageError: where an output would replace a recording, or, without `overwrite`, such an index.
     """
     found = find_recordings(inputs)
     is_batch = len(found.recordings) + len(found.failures) > 1
@@ -77,14 +77,8 @@ def make_plan(inputs: Sequence[Path], out: Path, formats: Sequence[str], overwri
     stems = _stems(found.recordings, taken)
     tasks = tuple(Task(source, out / stem) for (source, _), stem in zip(found.recordings, stems, strict=True))
     _refuse_overwriting(tasks, formats)
-    if overwrite:
-        return Plan(tasks, tuple(found.failures), tuple(found.notes))
-    n_again = _refuse_foreign(tasks, formats)
-    if is_batch:
+    if is_batch and not overwrite:
         refuse_foreign_index(out, _REPLACE_OR_ELSEWHERE)
-    if n_again:
-        n = "the recording has" if len(tasks) == 1 else f"{n_again} of {len(tasks)} recordings have"
-        found.notes.append(f"{n} results in {out} already; they are made again and replaced")
     return Plan(tasks, tuple(found.failures), tuple(found.notes))
 
 
@@ -117,8 +111,11 @@ def _refuse_overwriting(tasks: Sequence[Task], formats: Sequence[str]) -> None:
                 raise UsageError(f"{task.target(kind)} would replace a recording", "choose another folder with -o")
 
 
-def _refuse_foreign(tasks: Sequence[Task], formats: Sequence[str]) -> int:
-    """Raise UsageError where what is in the way is no result of the same recording; return how many have results."""
+def refuse_foreign(tasks: Sequence[Task], formats: Sequence[str]) -> tuple[str, ...]:
+    """Raise UsageError where a file that would be replaced is not emofuse's own result of the same recording.
+
+    Returns what people should know: how many recordings have results already.
+    """
     in_the_way: list[str] = []
     n_again = 0
     for task in tasks:
@@ -129,7 +126,10 @@ def _refuse_foreign(tasks: Sequence[Task], formats: Sequence[str]) -> int:
     if in_the_way:
         others = f" (and {len(in_the_way) - 1} more)" if len(in_the_way) > 1 else ""
         raise UsageError(f"{in_the_way[0]}{others}", _REPLACE_OR_ELSEWHERE)
-    return n_again
+    if not n_again:
+        return ()
+    have = "the recording has" if len(tasks) == 1 else f"{n_again} of {len(tasks)} recordings have"
+    return (f"{have} results there already; they are made again and replaced",)
 
 
 def _reasons_to_keep(task: Task, kinds: Sequence[str]) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from emofuse.errors import UsageError
+from emofuse.errors import EmofuseError, UsageError
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.hub_text import HubTextPredictor, load_hub_text
 from emofuse.inference.recogniser import MODEL, Recogniser
@@ -20,6 +21,7 @@ from emofuse.timeline import SourceInfo
 from emofuse.transcripts import SUFFIXES, Transcript
 
 BESIDE: Final = "auto"  # in place of a file or a folder: beside each recording
+_LANGUAGE: Final = re.compile(r"\.([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{2,8})*(?:\.(?:sdh|cc|hi))?")  # as in clip.pt-BR.srt
 _PEEK_BYTES: Final = 300
 _OWN: Final = re.compile(rb'"schema": "emofuse/|-->[^\n]*\n[^\n]* \d{1,3} %\n')  # JSON; subtitles such as "happy 66 %"
 
@@ -79,6 +81,16 @@ def notes_on(options: WordOptions, bundle: Bundle) -> tuple[str, ...]:
     return scorer.notes if scorer is not None else ()
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is said in a recording. absence: why that is not known, where something was there to tell it; notes: for
+    people."""
+
+    transcript: Transcript | None = None
+    absence: str = ""
+    notes: tuple[str, ...] = ()
+
+
 def said_in(
     task: Task,
     source: SourceInfo,
@@ -86,27 +98,29 @@ def said_in(
     recogniser: Recogniser | None,
     on_progress: Callable[[float], None] | None = None,
     audio_track: int | None = None,
-) -> tuple[Transcript | None, tuple[str, ...]]:
-    """Read or recognise what is said in a recording; the notes are for people. audio_track: that was
-    asked for.
+) -> Words:
+    """Read or recognise what is said in a recording.
 
-    Raises TranscriptError for a file that cannot be read, MediaError for sound that cannot.
+    A transcript that cannot be used, and sound that cannot be recognised, cost the words: nothing is raised.
+    audio_track: that was asked for.
     """
     file = options.found.get(task.source)
-    if file is not None:
-        transcript = fitted(file, source)
-        if transcript is not None and transcript.origin is not None and options.searched:
-            transcript = replace(transcript, origin=replace(transcript.origin, how="found"))
-    elif recogniser is not None:
-        # what a reader chooses by itself need not be told
-        is_plain = audio_track is None and source.audio_tracks in ((), (1,))
-        tracks = {} if is_plain else {"audio_tracks": source.audio_tracks}
-        transcript = fitted(recogniser.transcribe(task.source, on_progress, **tracks), source)
-    else:
-        transcript = None
-    if transcript is not None:
-        return transcript, transcript.notes
-    return None, (f"no transcript {options.searched}",) if options.searched else ()
+    try:
+        if file is not None:
+            transcript = fitted(file, source)
+            if transcript is not None and transcript.origin is not None and options.searched:
+                transcript = replace(transcript, origin=replace(transcript.origin, how="found"))
+        elif recogniser is not None:
+            # what a reader chooses by itself need not be told
+            is_plain = audio_track is None and source.audio_tracks in ((), (1,))
+            tracks = {} if is_plain else {"audio_tracks": source.audio_tracks}
+            transcript = fitted(recogniser.transcribe(task.source, on_progress, **tracks), source)
+        else:
+            return Words(notes=(f"no transcript {options.searched}",) if options.searched else ())
+    except EmofuseError as error:
+        absence = error.message if file is None else error.message.replace(str(file), file.name)
+        return Words(None, absence, (f"the words are left out: {error}",))
+    return Words(transcript, "", () if transcript is None else transcript.notes)
 
 
 def _found(tasks: Sequence[Task], where: str) -> tuple[dict[Path, Path], str]:
@@ -129,15 +143,59 @@ def _found(tasks: Sequence[Task], where: str) -> tuple[dict[Path, Path], str]:
 
 
 def _with_stems(tasks: Sequence[Task], folder: Path | None) -> dict[Path, Path]:
-    """Find `clip.srt` for `clip.mp4`, or `clip.vtt` and so on, beside it or in a folder."""
+    """Find `clip.srt`, `clip.mp4.srt` or `clip.en.srt` for `clip.mp4`, or the same in .vtt and so on, beside it or in a
+    folder. Names are the same in composed and in decomposed Unicode, and suffixes in capitals."""
+    listed: dict[Path, list[_Candidate]] = {}
+    own_names = {(folder or task.source.parent, _nfc(task.source.stem)) for task in tasks}
     found = {}
     for task in tasks:
-        for suffix in SUFFIXES:
-            file = (folder or task.source.parent) / f"{task.source.stem}{suffix}"
-            if file.is_file() and not _is_result(file):
-                found[task.source] = file
-                break
+        place = folder or task.source.parent
+        if place not in listed:
+            listed[place] = _candidates(place)
+        stem, name = _nfc(task.source.stem), _nfc(task.source.name)
+        of_it = [
+            (candidate.kind, rank, candidate.file)
+            for candidate in listed[place]
+            for rank in [_rank(candidate.name, stem, name)]
+            if rank is not None and (candidate.name == stem or (place, candidate.name) not in own_names)
+        ]
+        chosen = next((file for _, _, file in sorted(of_it) if not _is_result(file)), None)
+        if chosen is not None:
+            found[task.source] = chosen
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A file that may be a transcript. kind: the place of its suffix among SUFFIXES; name: without that, in NFC."""
+
+    kind: int
+    name: str
+    file: Path
+
+
+def _candidates(folder: Path) -> list[_Candidate]:
+    try:
+        files = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file()]
+    except OSError:
+        return []
+    return [_Candidate(SUFFIXES.index(file.suffix.lower()), _nfc(file.stem), file) for file in files]
+
+
+def _rank(candidate: str, stem: str, name: str) -> tuple[int, str] | None:
+    """Return how well a transcript's name fits a recording's, lower for better, None where it does not."""
+    for rank, own in enumerate((stem, name)):
+        if candidate == own:
+            return rank, ""
+    for own in (stem, name):
+        language = _LANGUAGE.fullmatch(candidate.removeprefix(own)) if candidate.startswith(own) else None
+        if language is not None:
+            return (2 if language[1].lower().startswith("en") else 3), candidate  # English is what networks here know
+    return None
+
+
+def _nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _is_result(file: Path) -> bool:
