@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from emofuse.corpora.manifest import read_manifest
+from emofuse.corpora.manifest import COLUMNS, read_manifest
 from emofuse.emotions import TESS
 from make_media import Video, record
 
@@ -76,13 +76,14 @@ def test_a_check_lists_what_cannot_be_used_and_writes_nothing(emofuse, tmp_path:
     soundfile.write(bad["silent"], np.zeros(8_000), 16_000, subtype="PCM_16")
     soundfile.write(bad["short"], np.zeros(0), 16_000, subtype="PCM_16")
     out = tmp_path / "m.csv"
-    out.write_text("what was there before")
+    before = ",".join(COLUMNS) + "\n"
+    out.write_text(before)
     result = emofuse("corpus", "prepare", "tess", tess, "-o", out, "--check")
     assert result.code == 1
     for path in bad.values():
         assert len([line for line in result.err.splitlines() if str(path) in line]) == 1
     assert "4 of 7 clips cannot be used" in result.err
-    assert out.read_text() == "what was there before"
+    assert out.read_text() == before
     assert emofuse("corpus", "prepare", "tess", tess, "-o", out).code == 0
     assert len(read_manifest(out)) == 7
 
@@ -163,3 +164,15 @@ def test_the_real_emodb(emofuse, tmp_path: Path) -> None:
     assert result.code == 0
     assert "535 clips, 10 speakers" in result.out
     assert table(result.out, "sex") == [["female", "302", "5"], ["male", "233", "5"]]
+
+
+def test_only_a_manifest_is_replaced(emofuse, tmp_path: Path, tess: Path) -> None:
+    out = tmp_path / "m.csv"
+    prepare = ("corpus", "prepare", "tess", tess, "-o", out)
+    assert emofuse(*prepare).code == 0 and emofuse(*prepare).code == 0
+    out.write_text("path,emotion,speaker\nmine.wav,happy,1\n")
+    result = emofuse(*prepare)
+    assert result.code == 2 and f"{out} would be replaced, and emofuse did not write it" in result.err
+    assert out.read_text() == "path,emotion,speaker\nmine.wav,happy,1\n"
+    assert emofuse(*prepare, "--overwrite").code == 0
+    assert "mine.wav" not in out.read_text()

@@ -278,3 +278,16 @@ def test_a_browser_shows_it(leaky_folder: Path, tmp_path: Path) -> None:
     red = (np.abs(picture.astype(int) - (0x1B, 0x00, 0xB3)) <= 3).all(axis=2)
     assert red[:120].sum() > 20_000  # the banner of the page
     assert red[800:].sum() > 20_000  # and those of its figures, which are shown
+
+
+@pytest.mark.usefixtures("blank_figures")
+@pytest.mark.parametrize("name", ["report.json", "report.md", "report.html"])
+def test_a_report_replaces_a_report_and_nothing_else(tmp_path: Path, name: str) -> None:
+    made = report()
+    write_report(made, tmp_path / "again")
+    write_report(made, tmp_path / "again")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / name).write_text("my own notes")
+    with pytest.raises(UsageError, match=f"{name} would be replaced, and emofuse did not write it"):
+        write_report(made, tmp_path / "theirs")
+    assert [p.name for p in (tmp_path / "theirs").iterdir()] == [name]

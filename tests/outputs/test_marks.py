@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from emofuse.media import VideoWriter, probe
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.marks import UNKNOWN, mark_file, recording_id, video_trailer
+from emofuse.provenance import Provenance
 from emofuse.timeline import Timeline
 from make_timelines import TIMELINES
 
@@ -40,6 +42,15 @@ def content(name: str, document: Any) -> object:
     if name == "json":
         return {key: value for key, value in document.items() if key != "mark"}
     return document.tolist() if name == "png" else document
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_document_that_tells_how_it_was_made_is_known_too(tmp_path: Path, name: str) -> None:
+    call = f"emofuse analyze 'emofuse-mark recording={'f' * 16} content={'0' * 64}.mp4'"
+    how = Provenance(version="1", created="2026-01-31T09:30:00Z", call=call, bundle={"name": "b", "version": "1"})
+    path = written(replace(TIMELINES["silent film"], provenance=how), tmp_path, name)
+    mark_file(name, path, ID)
+    assert FORMATS[name].origin(path) == (ID if name in MARKED else UNKNOWN)
 
 
 @pytest.mark.parametrize("name", WRITTEN)

@@ -130,3 +130,13 @@ def test_weights_are_as_readable_as_other_files(make_recipe: MakeRecipe, make_jo
     (tmp_path / "other").touch()
     modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir() if file.is_file()}
     assert weights.name in modes and set(modes.values()) == {modes["other"]}, modes
+
+
+@pytest.mark.parametrize("name", ["best.ckpt", "model.safetensors"])
+def test_the_files_of_another_program_are_not_replaced(
+    make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"theirs")
+    with pytest.raises(UsageError, match=f"{name} is of another program, and would be replaced"):
+        quiet_fit(make_recipe(), make_job(), tmp_path)
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [(name, b"theirs")]

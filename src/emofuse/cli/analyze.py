@@ -22,7 +22,7 @@ from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.index import Row, write_index
 from emofuse.outputs.terminal import summary_panel
 from emofuse.recordings.one import Options, Outcome, analyze_recording
-from emofuse.recordings.plan import Plan, Task, make_plan, parse_formats, refuse_foreign
+from emofuse.recordings.plan import Plan, Task, make_plan, parse_formats, refuse_foreign_results
 from emofuse.recordings.pool import analyze_each
 from emofuse.recordings.words import notes_on, plan_words
 
@@ -94,7 +94,7 @@ def analyze(
     )
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
     loaded = load_bundle(bundle, device)
-    again = () if overwrite else refuse_foreign(plan.tasks, wanted)
+    again = () if overwrite else refuse_foreign_results(plan.tasks, wanted)
     for line in (*plan.notes, *again, *notes_on(words, loaded)):
         note(line)
     outcomes: list[Outcome] = []

@@ -13,10 +13,11 @@ from rich.table import Table
 from emofuse.atomic import make_folder
 from emofuse.cli import corpus_audit
 from emofuse.cli.console import ERR, OUT
-from emofuse.corpora.manifest import Manifest, write_manifest
+from emofuse.corpora.manifest import Manifest, is_manifest, write_manifest
 from emofuse.corpora.registry import CORPORA, read_corpus
 from emofuse.corpora.samples import check_clip
 from emofuse.errors import CorpusError
+from emofuse.ownership import refuse_foreign
 from emofuse.wording import counted
 
 app = typer.Typer(
@@ -36,11 +37,14 @@ def prepare(
     check: Annotated[
         bool, typer.Option("--check", help="Decode every file; write nothing where one is unreadable, empty or silent.")
     ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is no manifest, too.")] = False,
 ) -> None:
     """List the clips of a corpus in a CSV, count them, and say which files were left out, and why.
 
     Exit code: 0 the manifest was written, 1 it was not, 2 wrong usage.
     """
+    if not overwrite:
+        refuse_foreign([out], is_manifest)
     manifest = read_corpus(name, folder, sound)
     _print_counts(manifest)
     _print_skipped(manifest)

@@ -130,6 +130,7 @@ def evaluate(
     """Cross-validate a recipe, speakers apart, and write a report. What was trained is not trained again."""
     need_torch()
     from emofuse.evaluation.as_is import evaluate_as_is
+    from emofuse.evaluation.report import refuse_foreign_pages
     from emofuse.evaluation.terminal import print_report
     from emofuse.evaluation.texts import evaluate_texts
 
@@ -137,6 +138,8 @@ def evaluate(
         recipe, tuple(overrides or ()), protocol, seeds, train_on, test_on, show_leak, transductive, model, prior
     )
     settings = request.load()
+    if out is not None:  # before hours of work
+        refuse_foreign_pages(out, "report")
     if isinstance(settings.data, TextDataSettings):
         if model is None:
             raise UsageError("a text recipe is tested through its network", "give it with --model text.onnx")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -15,12 +16,14 @@ from emofuse.inference.live import LiveSession
 from emofuse.inference.live_answers import LiveUpdate
 from emofuse.inference.session import provenance_of, timeline_of
 from emofuse.media import AUDIO_RATE_HZ, VideoWriter
+from emofuse.outputs.marks import mark_file, video_trailer
 from emofuse.outputs.overlay import Image
 from emofuse.outputs.tables import write_json
 from emofuse.types import AudioBlock, Moment
 
 _MOST_EARLY: Final = 1000  # blocks of sound that wait for the first picture: half a minute
 _STAMP: Final = "%Y%m%d-%H%M%S"
+_LIVE: Final = "0" * 16  # in place of a recording's id, in the marks of what was live
 
 
 class Recorder:
@@ -32,7 +35,7 @@ class Recorder:
     """
 
     def __init__(self, folder: Path, has_audio: bool, call: str = "") -> None:
-        self._stem = make_folder(folder) / time.strftime(f"live-{_STAMP}")
+        self._stem = _free(make_folder(folder) / time.strftime(f"live-{_STAMP}"), ".json", ".mp4")
         self._has_audio, self._call = has_audio, call
         self._moments: list[Moment] = []
         self._writer: VideoWriter | None = None
@@ -58,6 +61,7 @@ class Recorder:
         timeline = timeline_of(self._moments, session.source_info(), session.analyzer, how)
         path = self._stem.with_suffix(".json")
         write_json(timeline, path)
+        mark_file("json", path, _LIVE)
         self.files.append(path)
 
     def __exit__(
@@ -71,7 +75,9 @@ class Recorder:
     def _opened(self) -> VideoWriter:
         if self._writer is None:
             rate_hz = AUDIO_RATE_HZ if self._has_audio else None
-            self._writer = VideoWriter(self._stem.with_suffix(".mp4"), None, sound_rate_hz=rate_hz).__enter__()
+            self._writer = VideoWriter(
+                self._stem.with_suffix(".mp4"), None, sound_rate_hz=rate_hz, trailer=partial(video_trailer, _LIVE)
+            ).__enter__()
         return self._writer
 
     def _write_early(self) -> None:
@@ -83,9 +89,18 @@ class Recorder:
 def snapshot(picture: Image, folder: Path) -> Path:
     """Write a picture, (H, W, 3) uint8 RGB, as `emofuse-TIME.png` into a folder. Raises OutputError."""
     milliseconds = round(time.time() * 1000) % 1000
-    path = make_folder(folder) / time.strftime(f"emofuse-{_STAMP}-{milliseconds:03d}.png")
+    stem = _free(make_folder(folder) / time.strftime(f"emofuse-{_STAMP}-{milliseconds:03d}"), ".png")
+    path = stem.with_suffix(".png")
     is_made, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     assert is_made
     with atomic(path) as name:
         name.write_bytes(png.tobytes())
     return path
+
+
+def _free(stem: Path, *suffixes: str) -> Path:
+    """Return the stem, with a number where a file of one of these suffixes has it already."""
+    candidate, number = stem, 2
+    while any(candidate.with_suffix(suffix).exists() for suffix in suffixes):
+        candidate, number = stem.with_name(f"{stem.name}-{number}"), number + 1
+    return candidate

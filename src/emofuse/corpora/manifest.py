@@ -115,6 +115,11 @@ def write_manifest(manifest: Manifest, path: str | Path) -> Path:
     return target
 
 
+def is_manifest(file: Path, beginning: str) -> bool:
+    """Return whether a file that begins so is one that `write_manifest` wrote."""
+    return beginning.startswith(",".join(COLUMNS) + "\n")
+
+
 def _from(folder: Path, path: Path) -> str:
     absolute = path.absolute()
     return (absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute).as_posix()

@@ -17,7 +17,7 @@ from emofuse.evaluation.contents import alarm, facts, percent, points, test_tabl
 from emofuse.evaluation.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.evaluation.metrics import METRICS
 from emofuse.evaluation.predictions import Predictions
-from emofuse.evaluation.report import write_pages
+from emofuse.evaluation.report import refuse_foreign_pages, write_pages
 from emofuse.evaluation.result import EvaluationReport, Metric, stamped
 from emofuse.evaluation.significance import N_DRAWS, paired_bootstrap, paired_tests
 
@@ -115,6 +115,7 @@ def write_comparison(comparison: Comparison, folder: str | Path) -> list[Path]:
 
     Raises OutputError when `folder` cannot be written to.
     """
+    refuse_foreign_pages(folder, "comparison")
     place = make_folder(folder)
     target = place / COMPARISON_NAME
     with atomic(target) as name:

@@ -12,7 +12,7 @@ from emofuse.evaluation.fusion_document import fusion_document
 from emofuse.evaluation.fusion_figures import save_fusion_figures
 from emofuse.evaluation.fusion_result import FUSION_NAME, FusionReport
 from emofuse.evaluation.predictions import PREDICTIONS_NAME, write_predictions
-from emofuse.evaluation.report import write_pages
+from emofuse.evaluation.report import refuse_foreign_pages, write_pages
 from emofuse.evaluation.result import write_json
 
 METHODS: Final = "methods"
@@ -24,6 +24,7 @@ def write_fusion(report: FusionReport, runs: Runs, folder: str | Path) -> list[P
     methods/NAME (of several draws: methods/NAME/drawK) holds each method's own report.json and predictions.csv.
     Raises OutputError when `folder` cannot be written to.
     """
+    refuse_foreign_pages(folder, "fusion")
     place = make_folder(folder)
     target = place / FUSION_NAME
     with atomic(target) as name:

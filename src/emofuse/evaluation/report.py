@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Final
 
 from emofuse.atomic import atomic, make_folder
 from emofuse.evaluation.contents import report_document
 from emofuse.evaluation.document import Document, read_from, to_html, to_markdown
 from emofuse.evaluation.figures import save_figures
 from emofuse.evaluation.result import EvaluationReport, stamped, write_json
+from emofuse.ownership import ELSEWHERE_HINT, beginning_of, refuse_foreign
+
+_FORMAT: Final = re.compile(r'\{\s*"format":\s*"emofuse-')  # how report.json, comparison.json and fusion.json begin
 
 
 def write_report(report: EvaluationReport, folder: str | Path) -> list[Path]:
@@ -17,11 +22,23 @@ def write_report(report: EvaluationReport, folder: str | Path) -> list[Path]:
     A figure whose data the report lacks is not drawn, and the pages do not speak of it. Raises UsageError for
     a report without its stamp, and OutputError when `folder` cannot be written to.
     """
+    refuse_foreign_pages(folder, "report")
     place = make_folder(folder)
     written = [write_json(stamped(report), place)]
     figures = save_figures(report, place)
     document = report_document(report, {path.name for path in figures})
     return [*written, *write_pages(document, place, "report"), *figures]
+
+
+def refuse_foreign_pages(folder: str | Path, name: str) -> None:
+    """Raise UsageError where <name>.json, .md or .html in a folder were not written by emofuse."""
+    place = Path(folder)
+
+    def is_ours(file: Path, beginning: str) -> bool:
+        record = beginning if file.suffix == ".json" else beginning_of(place / f"{name}.json")
+        return _FORMAT.match(record) is not None
+
+    refuse_foreign((place / f"{name}.{suffix}" for suffix in ("json", "md", "html")), is_ours, ELSEWHERE_HINT)
 
 
 def write_pages(document: Document, folder: Path, name: str) -> list[Path]:

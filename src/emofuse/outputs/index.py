@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,10 +12,10 @@ from typing import Final
 from emofuse.atomic import atomic
 from emofuse.cells import escape_row
 from emofuse.emotions import rgb
-from emofuse.errors import UsageError
 from emofuse.outputs.lanes import tracks
 from emofuse.outputs.locations import relative_url
 from emofuse.outputs.page import GENERATOR, html_page, notice
+from emofuse.ownership import refuse_foreign
 from emofuse.timeline import Timeline
 from emofuse.types import MODALITIES
 from emofuse.wording import documentary_line
@@ -54,29 +53,16 @@ def write_index(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
     return page, table
 
 
-def refuse_foreign_index(folder: Path, hint: str) -> None:
+def refuse_foreign_index(folder: Path) -> None:
     """Raise UsageError where a file of one of our names is not of our making, and so not ours to replace."""
-    page, table = (folder / name for name in INDEX_FILES)
-    for file, is_ours in ((page, _is_page), (table, _is_table)):
-        if os.path.lexists(file) and not is_ours(file):
-            raise UsageError(f"{file} would be replaced, and emofuse did not write it, or it was changed since", hint)
+    refuse_foreign((folder / name for name in INDEX_FILES), _is_ours)
 
 
-def _is_page(file: Path) -> bool:
-    return GENERATOR in _beginning(file)
-
-
-def _is_table(file: Path) -> bool:
-    header = _beginning(file).partition("\n")[0]
+def _is_ours(file: Path, beginning: str) -> bool:
+    if file.suffix == ".html":
+        return GENERATOR in beginning
+    header = beginning.partition("\n")[0]
     return header.startswith(",".join(_COLUMNS)) and header.endswith(",".join(_LAST_COLUMNS))
-
-
-def _beginning(file: Path) -> str:
-    try:
-        with file.open(encoding="utf-8", errors="replace", newline="") as text:
-            return text.read(8000)
-    except OSError:
-        return ""
 
 
 def _cells(row: Row, labels: tuple[str, ...]) -> list[str | float | int | None]:

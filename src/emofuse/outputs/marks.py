@@ -37,7 +37,14 @@ _SRT: Final = re.compile(
     rb"(?:\d+\n" + _CLOCK + rb",\d{3} --> " + _CLOCK + rb",\d{3}\n" + _ANSWER + rb"\n\n)*", re.DOTALL
 )
 _VTT: Final = re.compile(
-    rb"WEBVTT\n\n(?:\d+\n" + _CLOCK + rb"\.\d{3} --> " + _CLOCK + rb"\.\d{3}\n" + _ANSWER + rb"\n\n)*", re.DOTALL
+    rb"WEBVTT\n\n(?:\d+\n"
+    + _CLOCK
+    + rb"\.\d{3} --> "
+    + _CLOCK
+    + rb"\.\d{3}\n"
+    + _ANSWER
+    + rb"\n\n)*(?:NOTE\n(?:[^\n]+\n)+\n)?",
+    re.DOTALL,
 )
 
 
@@ -88,11 +95,13 @@ def origin(name: str, path: Path) -> str | None:
         data = file.read()
     if name == "png":
         return _png_origin(data)
-    marks = list(_MARK.finditer(data))
-    if name in _EMBED and marks:
-        mark = marks[-1] if name in ("json", "vtt", "textgrid") else marks[0]
+    marks = list(_MARK.finditer(data)) if name in _EMBED else []
+    for mark in {marks[0], marks[-1]} if marks else ():  # a file's name may look like one, in between
         blank = data[: mark.start(2)] + _BLANK + data[mark.end(2) :]
-        return mark[1].decode() if hashlib.sha256(blank).hexdigest().encode() == mark[2] else None
+        if hashlib.sha256(blank).hexdigest().encode() == mark[2]:
+            return mark[1].decode()
+    if marks:
+        return None
     return UNKNOWN if _FORMS[name](data) else None
 
 
@@ -124,15 +133,11 @@ def _is_unmarked_video(head: bytes, path: Path) -> bool:
     return document.is_file() and origin("json", document) is not None
 
 
-def _seal(data: bytes) -> bytes:
-    """Fill in the hash of the one mark that has none yet."""
-    blank = b" content=" + _BLANK
-    digest = hashlib.sha256(data).hexdigest().encode()
-    return data.replace(blank, b" content=" + digest, 1)
-
-
-def _new_mark(recording: str) -> bytes:
-    return f"emofuse-mark recording={recording} content=".encode() + _BLANK
+def _marked(before: bytes, recording: str, after: bytes) -> bytes:
+    """Return a file with a mark between two parts of it; its hash is of all the rest, with noughts in its own place."""
+    mark = f"emofuse-mark recording={recording} content=".encode()
+    digest = hashlib.sha256(before + mark + _BLANK + after).hexdigest()
+    return before + mark + digest.encode() + after
 
 
 def _before(end: bytes, beginning: bytes, closing: bytes) -> Callable[[bytes, str], bytes]:
@@ -141,14 +146,14 @@ def _before(end: bytes, beginning: bytes, closing: bytes) -> Callable[[bytes, st
     def embed(data: bytes, recording: str) -> bytes:
         before, found, after = data.partition(end)
         assert found, f"there is no {end!r} in this file"
-        return _seal(before + beginning + _new_mark(recording) + closing + found + after)
+        return _marked(before + beginning, recording, closing + found + after)
 
     return embed
 
 
 def _at_end(beginning: bytes, closing: bytes, cut: int = 0) -> Callable[[bytes, str], bytes]:
     """Return a function that puts a mark between two texts in place of the last `cut` bytes of a file."""
-    return lambda data, recording: _seal(data[: len(data) - cut] + beginning + _new_mark(recording) + closing)
+    return lambda data, recording: _marked(data[: len(data) - cut] + beginning, recording, closing)
 
 
 def _embed_in_png(data: bytes, recording: str) -> bytes:

@@ -7,15 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from emofuse.errors import UsageError
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.index import INDEX_FILES, refuse_foreign_index
 from emofuse.outputs.marks import recording_id
+from emofuse.ownership import OVERWRITE_HINT
 from emofuse.recordings.finding import find_recordings
-
-_REPLACE_OR_ELSEWHERE: Final = "give --overwrite to replace it, or choose another folder with -o"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def make_plan(inputs: Sequence[Path], out: Path, formats: Sequence[str], overwri
     tasks = tuple(Task(source, out / stem) for (source, _), stem in zip(found.recordings, stems, strict=True))
     _refuse_overwriting(tasks, formats)
     if is_batch and not overwrite:
-        refuse_foreign_index(out, _REPLACE_OR_ELSEWHERE)
+        refuse_foreign_index(out)
     return Plan(tasks, tuple(found.failures), tuple(found.notes))
 
 
@@ -111,7 +109,7 @@ def _refuse_overwriting(tasks: Sequence[Task], formats: Sequence[str]) -> None:
                 raise UsageError(f"{task.target(kind)} would replace a recording", "choose another folder with -o")
 
 
-def refuse_foreign(tasks: Sequence[Task], formats: Sequence[str]) -> tuple[str, ...]:
+def refuse_foreign_results(tasks: Sequence[Task], formats: Sequence[str]) -> tuple[str, ...]:
     """Raise UsageError where a file that would be replaced is not emofuse's own result of the same recording.
 
     Returns what people should know: how many recordings have results already.
@@ -125,7 +123,7 @@ def refuse_foreign(tasks: Sequence[Task], formats: Sequence[str]) -> tuple[str, 
         n_again += bool(there) and not reasons
     if in_the_way:
         others = f" (and {len(in_the_way) - 1} more)" if len(in_the_way) > 1 else ""
-        raise UsageError(f"{in_the_way[0]}{others}", _REPLACE_OR_ELSEWHERE)
+        raise UsageError(f"{in_the_way[0]}{others}", OVERWRITE_HINT)
     if not n_again:
         return ()
     have = "the recording has" if len(tasks) == 1 else f"{n_again} of {len(tasks)} recordings have"

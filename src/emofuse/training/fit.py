@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from emofuse.atomic import atomic, make_folder
 from emofuse.config import Recipe, VideoDataSettings, VoiceDataSettings
 from emofuse.errors import UsageError
+from emofuse.ownership import ELSEWHERE_HINT
 from emofuse.processes import TERMINATED
 from emofuse.training.callbacks import Checkpoint, FrozenStart, Patience, Plateau, Reseed, WholeCheckpoints
 from emofuse.training.dataset import Batch, test_loader, train_loader
@@ -195,6 +196,10 @@ def _earlier(path: Path, network: nn.Module) -> str | None:
 def _claim(out: Path, recipe: Recipe, fingerprint: str) -> None:
     make_folder(out)
     record = out / "run.json"
+    # last.ckpt is read, and refused where it is of another training
+    foreign = [name for name in ("best.ckpt", "model.safetensors", "metrics.csv") if (out / name).exists()]
+    if foreign and not record.exists():
+        raise UsageError(f"{out / foreign[0]} is of another program, and would be replaced", ELSEWHERE_HINT)
     text = json.dumps({"recipe": recipe.model_dump(mode="json"), "data": fingerprint}, indent=2)
     if record.exists() and record.read_text(encoding="utf-8") != text:
         raise UsageError(
