@@ -331,6 +331,17 @@ def test_a_bundle_is_fitted_on_predictions(emofuse, tmp_path: Path) -> None:
         assert fitted[modality].sha256 == before[modality].sha256
 
 
+def test_a_network_whose_training_took_its_prior_out_gets_a_flat_one(emofuse, tmp_path: Path) -> None:
+    on = f"face={predictions(tmp_path / 'wild', BASE, 1)}"
+    result = emofuse("bundle", "fit", "base", "--on", on, "--flat", "face", "-o", tmp_path / "flat")
+    assert result.code == 0, result.err
+    assert load_bundle(tmp_path / "flat").manifest.modalities["face"].prior == (0.1429,) * 7
+    assert emofuse("bundle", "fit", "base", "--on", on, "-o", tmp_path / "fitted").code == 0
+    assert load_bundle(tmp_path / "fitted").manifest.modalities["face"].prior != (0.1429,) * 7
+    result = emofuse("bundle", "fit", "base", "--on", on, "--flat", "voice", "-o", tmp_path / "none")
+    assert result.code == 2 and "--flat voice: nothing is fitted for it" in result.err
+
+
 @pytest.mark.parametrize(
     ("on", "message"),
     [
