@@ -19,6 +19,7 @@ FOUND: dict[str, tuple[int, ...]] = {
     "feature archive": (235, 293, 396, 570),
     "media": (714, 1015),
     "address": (3,),
+    "bundle": (100_248,),
     "manifest": (14, 53),
     "feature table": (27,),
     "split": (27,),

@@ -120,6 +120,8 @@ class Provenance:
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Rebuild it from `to_json`. Raises KeyError or TypeError where something is missing."""
         origin = document["transcript"]
+        if origin is not None and origin["how"] not in _ORIGINS:
+            raise KeyError(f"origin {origin['how']!r}")
         return cls(
             version=document["version"],
             created=document["created"],

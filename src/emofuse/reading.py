@@ -51,6 +51,15 @@ def is_file(path: str | os.PathLike[str]) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 (Path.is_file raises for such names)
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a folder of that name; see `is_file`.
+
+    >>> is_folder("x" * 10_000)
+    False
+    """
+    return os.path.isdir(path)  # noqa: PTH112 (Path.is_dir raises for such names)
+
+
 def parse_json(text: str | bytes) -> Any:
     """Parse JSON; whatever is wrong with it is a ValueError: too deep, numbers of thousands of digits, no UTF-8.
 

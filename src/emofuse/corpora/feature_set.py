@@ -34,6 +34,7 @@ from emofuse.corpora.feature_table import (
 )
 from emofuse.corpora.manifest import Clip, Manifest, in_known_order
 from emofuse.errors import CorpusError, UsageError
+from emofuse.reading import is_file, is_folder
 
 Array = NDArray[np.float32]
 NO_FILE: Final = "no file named"
@@ -75,7 +76,7 @@ def find_feature_set(name: str, data: str | Path | None) -> FeatureSet:
     Raises UsageError where there is no such folder, CorpusError where it holds no feature set.
     """
     for path in ([Path(data) / name] if data else []) + [Path(name)]:
-        if (path / TABLE).is_file() or path.is_file():
+        if is_file(path / TABLE) or is_file(path):
             return read_feature_set(path)
     where = f"in {data}, and none at that path" if data else "at that path, and there is no data folder to look in"
     raise UsageError(f"no feature set {name!r} {where}", f"a folder with {TABLE}; give --data or EMOFUSE_DATA")
@@ -98,7 +99,7 @@ def read_feature_set(path: str | Path, name: str = "") -> FeatureSet:
     left.
     """
     table = Path(path)
-    table = table / TABLE if table.is_dir() else table
+    table = table / TABLE if is_folder(table) else table
     name = name or table.absolute().parent.name.lower()
     utterances, modalities, further, skipped = read_utterances(table, name)
     with FeatureFiles(table.parent) as files:

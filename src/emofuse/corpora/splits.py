@@ -22,6 +22,7 @@ from emofuse.corpora.folds import Fold, Split, is_leaky, missing_emotions
 from emofuse.corpora.manifest import Manifest
 from emofuse.corpora.split_file import Parts, read_split_file
 from emofuse.errors import CorpusError, UsageError
+from emofuse.reading import is_file
 from emofuse.wording import counted
 
 __all__ = ["PROTOCOLS", "Fold", "Split", "is_leaky", "make_split", "missing_emotions", "names_a_file", "read_split"]
@@ -69,7 +70,7 @@ def make_split(protocol: str, manifest: Manifest, n_valid: int, seed: int = 0) -
 def names_a_file(protocol: str) -> bool:
     """Say whether `protocol` is to be read as the path of a split file."""
     is_name = protocol in PROTOCOLS or _K_FOLD.fullmatch(protocol) is not None
-    return not is_name and (protocol.lower().endswith(".csv") or Path(protocol).is_file())
+    return not is_name and (protocol.lower().endswith(".csv") or is_file(protocol))
 
 
 def read_split(path: str | Path, manifest: Manifest, n_valid: int) -> Split:

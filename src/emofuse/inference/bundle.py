@@ -16,7 +16,7 @@ from emofuse.emotions import LABEL_MAPS, LABEL_SETS, mapping_matrix
 from emofuse.errors import BundleError, UsageError
 from emofuse.inference.fusion import Pool
 from emofuse.inference.network import OnnxNetwork
-from emofuse.reading import file_hash, one_line, read_bytes
+from emofuse.reading import file_hash, is_file, is_folder, one_line, read_bytes
 
 BUNDLES: Final = Path(__file__).parent.parent / "bundles"
 MANIFEST: Final = "fusion.json"
@@ -105,13 +105,13 @@ def bundle_folder(name_or_path: str | Path) -> Path:
     """Return the folder of a bundle that ships, by its name, or the folder that is meant, be it there or not."""
     # a bundle that ships comes first: a folder that happens to be called "base" is not what people mean
     shipped = BUNDLES / name_or_path
-    return shipped if (shipped / MANIFEST).is_file() else Path(name_or_path)
+    return shipped if is_file(shipped / MANIFEST) else Path(name_or_path)
 
 
 def load_bundle(name_or_path: str | Path = "base", device: str = "cpu") -> Bundle:
     """Load a bundle that ships, by its name, or any folder. Raises BundleError, saying what is wrong with it."""
     folder = bundle_folder(name_or_path)
-    if not (folder / MANIFEST).is_file():
+    if not is_file(folder / MANIFEST):
         known = ", ".join(sorted(p.parent.name for p in BUNDLES.glob(f"*/{MANIFEST}")))
         raise BundleError(f"no bundle {str(name_or_path)!r}", f"give a folder with {MANIFEST}, or one of: {known}")
     manifest = read_manifest(folder)
@@ -138,7 +138,7 @@ def read_manifest(folder: Path) -> BundleManifest:
     except (OSError, ValueError) as error:
         raise BundleError(f"cannot read {file}: {one_line(error)}") from None
     hub = manifest.hub_text
-    if hub is None or not (folder / hub.model).is_dir():
+    if hub is None or not is_folder(folder / hub.model):
         return manifest
     own = hub.model_copy(update={"model": str((folder / hub.model).resolve())})
     return manifest.model_copy(update={"hub_text": own})

@@ -14,7 +14,7 @@ from emofuse.card import CARD_KEY, InputSpec, ModelCard
 from emofuse.errors import BundleError, UsageError
 from emofuse.features.text import WIDTH
 from emofuse.inference.onnx_runtime import PROVIDERS, available_devices, open_session
-from emofuse.reading import file_hash
+from emofuse.reading import file_hash, is_file
 
 OUTPUT = "logits"
 KNOWN = "known"  # of a text network: the share of a text's words that it knows
@@ -35,7 +35,7 @@ class OnnxNetwork:
                 f"the device {device!r} is not available here",
                 "install onnxruntime-gpu in place of onnxruntime, or use --device cpu",
             )
-        if not self.path.is_file():
+        if not is_file(self.path):
             raise BundleError(f"no model at {self.path}")
         self.sha256 = file_hash(self.path)
         self._session = open_session(self.path, device, n_threads)

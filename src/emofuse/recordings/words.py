@@ -16,6 +16,7 @@ from emofuse.inference.hub_text import HubTextPredictor, load_hub_text
 from emofuse.inference.recogniser import MODEL, Recogniser
 from emofuse.inference.session import fitted
 from emofuse.inference.spoken import text_scorer
+from emofuse.reading import is_file, is_folder
 from emofuse.recordings.plan import Task
 from emofuse.timeline import SourceInfo
 from emofuse.transcripts import SUFFIXES, Transcript
@@ -128,9 +129,9 @@ def _found(tasks: Sequence[Task], where: str) -> tuple[dict[Path, Path], str]:
     if where == BESIDE:
         return _with_stems(tasks, None), "is beside it"
     place = Path(where)
-    if place.is_dir():
+    if is_folder(place):
         return _with_stems(tasks, place), f"of its name is in {place}"
-    if not place.exists():
+    if not is_file(place):
         raise UsageError(f"no transcript {place}", f"give a file, a folder of them, or {BESIDE!r} for those beside")
     if place.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{place} is no transcript that can be read", f"one of {', '.join(SUFFIXES)}")
