@@ -55,7 +55,13 @@ def test_a_bundle_of_given_networks(emofuse, tmp_path: Path, clip: Path) -> None
     notes = re.findall(r"temperature of (\w+) is not known", result.err)
     assert notes == ["face", "clip"]
     page = (out / "card.md").read_text()
-    assert "Contempt is left out; calm counts as neutral." in page and "It knows colours alone." in page
+    assert "Contempt is left out." in page and "It knows colours alone." in page
+
+
+def test_the_page_tells_which_labels_count_as_others(emofuse, tmp_path: Path) -> None:
+    calm = write_clip_network(tmp_path / "calm.onnx", clip_spec(), RAVDESS)
+    assert emofuse("bundle", "make", f"face={FACE}", f"clip={calm}", "-o", tmp_path / "b").code == 0
+    assert "Contempt is left out; calm counts as neutral." in (tmp_path / "b" / "card.md").read_text()
 
 
 def test_what_is_not_given_comes_from_another_bundle(emofuse, tmp_path: Path, clip: Path) -> None:

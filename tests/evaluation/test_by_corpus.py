@@ -12,6 +12,7 @@ from emofuse.config import VoiceNetSettings
 from emofuse.corpora.splits import is_leaky
 from emofuse.errors import UsageError
 from emofuse.evaluation.by_corpus import ALL_CORPORA, LEAVE_ONE_OUT, read_by_corpus
+from emofuse.evaluation.contents import calibration
 from emofuse.evaluation.protocol import Setting, cross_validate
 from emofuse.training.fit import fit
 from emofuse.training.jobs import load_utterances, utterance_job
@@ -84,6 +85,7 @@ def test_the_headline_is_the_mean_of_the_corpora_and_others_calibrate(data: Path
     absent = utterances.labels.index("disgust")
     assert float(np.exp(predictions.log_probabilities[..., absent]).max()) < 1e-6
     assert "the other left-out corpora fit the temperature" in report.stamp.selection
+    assert "fitted to left-out corpora" in calibration(report)[1].text
 
 
 def test_folds_over_all_speakers_test_everybody_once_and_no_bursts(data: Path) -> None:

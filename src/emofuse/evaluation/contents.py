@@ -8,6 +8,7 @@ from typing import Final
 from emofuse.evaluation.comparison import PairedTest, written_p
 from emofuse.evaluation.document import Alarm, Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.evaluation.result import EvaluationReport, GroupScore, Metric, Stamp, stamped
+from emofuse.evaluation.summary import MEAN_OF_CORPORA
 
 LEAKY: Final = "LEAKY: test speakers were heard in training, so these numbers are not a result"
 _PICTURES: Final = {
@@ -237,7 +238,8 @@ def calibration(report: EvaluationReport) -> list[Block]:
     before, after = report.calibration_error
     said = f"Expected calibration error {before:.3f}"
     if any(fold.n_valid for fold in report.stamp.folds):
-        said += f"; {after:.3f} with the temperature {report.temperature:.2f}, which was fitted to the validation parts"
+        fitted_to = "left-out corpora" if MEAN_OF_CORPORA in report.headline else "the validation parts"
+        said += f"; {after:.3f} with the temperature {report.temperature:.2f}, which was fitted to {fitted_to}"
     said += "."
     return [Heading("Calibration"), Text(said)]
 
