@@ -16,7 +16,7 @@ from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.inference.vad import SpeechDetector
 from emofuse.types import Face, Scores
 
-LEAST_SHARE = 0.5  # of a window that must have been heard: a network is trained on whole utterances, not on their begin
+LEAST_SHARE = 0.5  # of a window that must have been heard: a network is trained on whole utterances
 LEAST_VOICED_S = 0.2  # of speech in a window; less is "no speech"
 FULL_VOICED_S = 1.0  # as much speech, and nothing is missing from the quality
 
