@@ -139,11 +139,13 @@ def test_a_card_names_the_face_network_that_frames_go_through() -> None:
     sequence = {"name": "face-sequence", "hidden": 8}
     for model in (sequence, {**MODELS["audio-video"], "video": sequence}):
         card = card_of("cnn3d", model)
+        learnt_from = "FER+, and the labels of FER2013, CFEE, Taiwanese actors' faces, by the network face"
         assert [(source.name, source.part) for source in card.data] == [
             ("RAVDESS", "av"),
-            ("FER+, by the base bundle's face network", "pretraining"),
+            (learnt_from, "pretraining"),
         ]
-        assert "Trained from weights of FER+, by the base bundle's face network." in card.description
+        assert card.data[1].licence == "MIT (labels), over web images; research only, given on request"
+        assert f"Trained from weights of {learnt_from}." in card.description
     alone = card_of("cnn3d", {**sequence, "pretrained": False, "freeze": False})
     assert [source.name for source in alone.data] == ["RAVDESS"]
 

@@ -218,7 +218,7 @@ class MvitSettings(_Wrapped):
 
 
 class FaceSequenceSettings(Settings):
-    """The embeddings that our own FER+ face network has of each frame, and a small temporal network over them.
+    """The embeddings that our own face network has of each frame, and a small temporal network over them.
 
     pretrained: start from the face network of the base bundle. freeze: leave it as it is.
     """

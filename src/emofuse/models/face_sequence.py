@@ -49,7 +49,7 @@ class FaceSequence(VideoNet):
     that would be frozen.
     """
 
-    description: ClassVar[str] = "The FER+ face network over frames and a bidirectional GRU."
+    description: ClassVar[str] = "The face network over frames and a bidirectional GRU."
 
     def __init__(
         self, settings: FaceSequenceSettings, n_classes: int, weights: Path | None = None, margin: float = MARGIN

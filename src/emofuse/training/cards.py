@@ -25,6 +25,7 @@ from emofuse.corpora.registry import CORPORA, FACES, PORTRAITS, TEXTS, corpus_of
 from emofuse.errors import BundleError, CorpusError
 from emofuse.inference.network import OnnxNetwork
 from emofuse.models.build import BuiltNetwork
+from emofuse.models.face_sequence import SHIPPED
 from emofuse.models.frontends import RATE_HZ
 from emofuse.training.networks import assets_of, hears
 
@@ -67,10 +68,7 @@ def _began_with(recipe: Recipe) -> tuple[DataSource, ...]:
     if isinstance(part, FaceNetSettings) and part.start:
         return (_network_of(Path(part.start)),)
     if isinstance(part, FaceSequenceSettings) and part.pretrained:
-        own = DataSource(
-            name="FER+, by the base bundle's face network", licence=FACES["ferplus"].licence, part="pretraining"
-        )
-        return (own, *fetched)
+        return (_network_of(SHIPPED), *fetched)
     return fetched
 
 
@@ -80,8 +78,10 @@ def _network_of(path: Path) -> DataSource:
         card = OnnxNetwork(path).card
     except BundleError:  # it has gone since the training, or is yet to come
         return DataSource(name=f"the network {path.as_posix()}", licence="as its card says", part="pretraining")
-    names = ", ".join(source.name for source in card.data)
-    return DataSource(name=f"{names}, by the network {card.name}", licence=card.data[0].licence, part="pretraining")
+    own = [source for source in card.data if source.part != "pretraining"]
+    names = ", ".join(source.name for source in own)
+    licences = "; ".join(dict.fromkeys(source.licence for source in own))
+    return DataSource(name=f"{names}, by the network {card.name}", licence=licences, part="pretraining")
 
 
 def _facts(recipe: Recipe) -> dict[str, Any]:
