@@ -152,6 +152,12 @@ def test_the_data_folder_may_be_named_in_the_environment(
     assert emofuse("train", tiny, "-o", "run").code == 0
 
 
+def test_train_on_few_clips_lowers_the_batch(emofuse: Emofuse, tiny: Path, data: Path) -> None:
+    result = emofuse("train", tiny, "train.batch_size=500", "train.epochs=1", "--data", data, "-o", "few")
+    assert result.code == 0, result.err
+    assert "train.batch_size is lowered from 500 to" in result.err
+
+
 def test_a_manifest_that_prepare_wrote_is_trained_on(emofuse: Emofuse, tiny: Path, data: Path) -> None:
     assert emofuse("corpus", "prepare", "ravdess", data / "ravdess", "-o", "my 'own'.csv").code == 0
     result = emofuse("evaluate", tiny, *QUICK, "--train", "my 'own'.csv", "-o", "out")

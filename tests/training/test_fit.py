@@ -18,7 +18,7 @@ from torch import Generator, Tensor
 from emofuse.config import Recipe
 from emofuse.errors import OutputError, UsageError
 from emofuse.models.face import FaceNet
-from emofuse.training.fit import FitResult, Job, fit, load_weights
+from emofuse.training.fit import FitResult, Job, fit, load_weights, with_fitting_batch
 
 MakeRecipe = Callable[..., Recipe]
 MakeJob = Callable[..., Job]
@@ -222,6 +222,21 @@ def test_a_batch_larger_than_the_data_is_refused(make_recipe: MakeRecipe, make_j
     with pytest.raises(UsageError, match=r"train\.batch_size: 12 is more than there is"):
         quiet_fit(make_recipe(), make_job(n_train=11), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_few_examples_lower_the_batch_and_it_is_said(
+    make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path
+) -> None:
+    recipe, job = make_recipe(), make_job(n_train=11)
+    notes: list[str] = []
+    lowered = with_fitting_batch(recipe, job, 1, notes.append)
+    assert notes == ["train.batch_size is lowered from 12 to 5: there are only 11 examples to train on"]
+    assert lowered.train.batch_size == 5 and lowered.train.epochs == recipe.train.epochs
+    assert quiet_fit(lowered, job, tmp_path / "run").weights.exists()
+    assert with_fitting_batch(recipe, job, 4, notes.append).train.batch_size == 2
+    for enough, n in ((make_job(n_train=12), 1), (make_job(n_train=1), 1)):  # of one, nothing can be made
+        assert with_fitting_batch(recipe, enough, n, notes.append) is recipe
+    assert len(notes) == 2
 
 
 def test_patience_ends_a_training_that_gains_nothing(

@@ -50,7 +50,9 @@ def train(
 ) -> None:
     """Train the network of a recipe on all of its training data. A run that was cut off goes on where it was."""
     need_torch()
-    from emofuse.training.fit import fit, quiet
+    from lightning.pytorch.utilities import rank_zero_only
+
+    from emofuse.training.fit import fit, quiet, with_fitting_batch
     from emofuse.training.jobs import face_job
     from emofuse.training.text import text_job
 
@@ -65,6 +67,7 @@ def train(
         job = text_job(settings, data_folder(data))
     else:
         settings, job = _job(settings, data, validate)
+    settings = with_fitting_batch(settings, job, devices, rank_zero_only(note))
     result = fit(settings, job, folder, device=device, n_devices=devices, progress=ERR.is_terminal)
     chosen = (
         f"{job.monitor} {result.score:.2%} on the validation part" if result.score is not None else "nothing selected"

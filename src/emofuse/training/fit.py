@@ -7,7 +7,7 @@ import logging
 import signal
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,8 @@ from emofuse.training.module import Augment, Classifier
 
 Monitor = Literal["val_accuracy", "val_uar"]
 DEVICES: Final = ("cpu", "cuda", "auto")  # auto: a GPU where there is one
+
+_LEAST_BATCH: Final = 2  # batch norm has nothing to go by in one example
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +66,33 @@ class FitResult:
     epoch: int
 
 
+def with_fitting_batch(recipe: Recipe, job: Job, n_devices: int, notice: Callable[[str], None]) -> Recipe:
+    """Return the recipe, with a smaller batch where there are fewer examples than one has.
+
+    Args:
+        recipe: What is to be trained.
+        job: Its data.
+        n_devices: Processes that share them.
+        notice: Gets one line where the batch is lowered.
+
+    Returns:
+        The recipe. A lowered batch is half of the examples, so that an epoch has two steps; where there are not two
+        examples, it is as it was, and `fit` refuses it.
+    """
+    n_each = _n_each(job, n_devices)
+    size = recipe.train.batch_size
+    if size <= n_each or n_each < _LEAST_BATCH:
+        return recipe
+    lowered = max(_LEAST_BATCH, n_each // 2)
+    notice(f"train.batch_size is lowered from {size} to {lowered}: there are only {n_each} examples to train on")
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"batch_size": lowered})})
+
+
+def _n_each(job: Job, n_devices: int) -> int:
+    """Return how many examples each process gets."""
+    return len(job.train) // n_devices  # type: ignore[arg-type]  # torch's Dataset promises no length, ours have one
+
+
 def fit(
     recipe: Recipe,
     job: Job,
@@ -86,9 +115,13 @@ def fit(
     out = Path(folder)
     accelerator = _accelerator(device, n_devices)
     train = train_loader(job.train, recipe.train.batch_size, recipe.seed)
+    n_each = _n_each(job, n_devices)
     if len(train) < n_devices:
         share = f" in each of {n_devices} processes" if n_devices > 1 else ""
-        raise UsageError(f"train.batch_size: {recipe.train.batch_size} is more than there is to train on{share}")
+        raise UsageError(
+            f"train.batch_size: {recipe.train.batch_size} is more than there is to train on{share}",
+            f"there are {n_each}: lower train.batch_size, or train on more",
+        )
     _claim(out, recipe, job.fingerprint)
     began = {name: value.detach().clone() for name, value in job.network.state_dict().items()}
     resumed = _earlier(out / "last.ckpt", job.network)
