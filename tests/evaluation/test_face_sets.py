@@ -101,6 +101,15 @@ def test_a_set_that_is_left_out_is_not_trained_on(root: Path, tmp_path: Path) ->
         evaluate_left_out(alone, "cfee", root, tmp_path / "none", "emofuse evaluate")
 
 
+def test_a_set_that_the_start_of_the_training_knows_cannot_be_left_out(root: Path, model: Path, tmp_path: Path) -> None:
+    started = RECIPE.model_copy(update={"model": MODEL.model_copy(update={"start": str(model)})})
+    for name, title in (("cfee", "CFEE"), ("ferplus", r"FER\+")):
+        with pytest.raises(UsageError, match=f"where the training starts, knows {title}"):
+            evaluate_left_out(started, name, root, tmp_path / name, "emofuse evaluate")
+    with pytest.raises(UsageError, match="knows CFEE"):
+        cross_validate_subjects(started, "cfee", root, tmp_path / "folds", "emofuse evaluate")
+
+
 def test_nobody_is_tested_by_a_network_that_knows_them(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse import __version__
-from emofuse.config import FaceDataSettings, Recipe
+from emofuse.config import FaceDataSettings, FaceNetSettings, Recipe
 from emofuse.corpora.portraits import Portraits
-from emofuse.corpora.registry import PORTRAITS
+from emofuse.corpora.registry import FACES, PORTRAITS
 from emofuse.emotions import FERPLUS
 from emofuse.errors import BundleError, UsageError
 from emofuse.evaluation.faces import evaluate_faces
@@ -73,6 +73,7 @@ def evaluate_left_out(
     rest = tuple(other for other in settings.train_on if other != name)
     if not rest:
         raise UsageError(f"{name} is all that {recipe.name} is trained on", "name more with data.train_on")
+    _check_start(recipe, name)
     without = recipe.model_copy(update={"data": settings.model_copy(update={"train_on": rest})})
     model = _train(without, data, folder, device)
     if name in PORTRAITS:
@@ -91,6 +92,7 @@ def cross_validate_subjects(
     sets: dict[str, Portraits] = {each: read_portraits(each, data) for each in settings.train_on if each in PORTRAITS}
     if name not in sets:
         raise UsageError(f"{recipe.name} is not trained on {name}", "name it in data.train_on")
+    _check_start(recipe, name)
     faces = sets[name].scored()
     logits = np.zeros((len(faces.truth), len(FERPLUS)), np.float32)
     folds = _scored_folds(sets[name])
@@ -128,6 +130,18 @@ def _face_settings(recipe: Recipe) -> FaceDataSettings:
     if not isinstance(recipe.data, FaceDataSettings):
         raise UsageError(f"recipe {recipe.name!r} is not of faces")
     return recipe.data
+
+
+def _check_start(recipe: Recipe, name: str) -> None:
+    """Raise UsageError where the network that a recipe starts from learnt from the set that is to be left out."""
+    if not isinstance(recipe.model, FaceNetSettings) or not recipe.model.start:
+        return
+    corpus = PORTRAITS.get(name) or FACES[name]
+    known = [source.name for source in _face_network(recipe.model.start).card.data]
+    if any(corpus.title in source for source in known):
+        raise UsageError(
+            f"{recipe.model.start}, where the training starts, knows {corpus.title}", "set model.start='' or another"
+        )
 
 
 def _face_network(model: str | Path) -> OnnxNetwork:
