@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from emofuse.outputs.formats import FORMATS
+from emofuse.outputs.index import Row, index_page
 from emofuse.outputs.locations import MediaLinks
 from emofuse.provenance import ModelFile, Provenance, TranscriptOrigin
 from emofuse.timeline import Timeline
@@ -105,3 +106,10 @@ def test_a_picture_is_whole_with_its_texts(timeline: Timeline, tmp_path: Path) -
     assert kind == b"IEND"
     assert texts["Software"] == "emofuse 1.2.3" and texts["Creation Time"] == HOW.created
     assert f"face detector: yunet.onnx (SHA-256 {SHA})" in texts["Comment"].splitlines()
+
+
+def test_the_page_over_many_tells_what_is_common_to_them(timeline: Timeline, tmp_path: Path) -> None:
+    rows = [Row("a.mp4", timeline), Row("b.mp4", replace(timeline, provenance=None)), Row("c.mp4", failure="damaged")]
+    page = index_page(rows, tmp_path)
+    assert page.count(SHA) == 1 and "2026-01-31T09:30:00Z" in page and "Whisper small" not in page
+    assert "How this was made" not in index_page(rows[1:], tmp_path)

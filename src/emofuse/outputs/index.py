@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -14,8 +14,9 @@ from emofuse.cells import escape_row
 from emofuse.emotions import rgb
 from emofuse.outputs.lanes import tracks
 from emofuse.outputs.locations import relative_url
-from emofuse.outputs.page import GENERATOR, html_page, notice
+from emofuse.outputs.page import GENERATOR, html_page, notice, provenance_html
 from emofuse.ownership import refuse_foreign
+from emofuse.provenance import Provenance
 from emofuse.timeline import Timeline
 from emofuse.types import MODALITIES
 from emofuse.wording import documentary_line
@@ -110,7 +111,15 @@ def index_page(rows: Sequence[Row], folder: Path) -> str:
     if failed:
         items = "".join(f"<li><b>{escape(row.source)}</b>: {escape(row.failure)}</li>\n" for row in failed)
         body.append(f'<h2>{len(failed)} could not be analysed</h2>\n<ul class="failures">\n{items}</ul>\n')
-    return html_page(f"{len(done)} recordings", "".join([*body, "</main>\n<footer>", notice(), "</footer>\n"]))
+    body += ["</main>\n<footer>", provenance_html(_shared_provenance(done)), notice(), "</footer>\n"]
+    return html_page(f"{len(done)} recordings", "".join(body))
+
+
+def _shared_provenance(done: Sequence[Row]) -> Provenance | None:
+    """Return what is common to how recordings of one run were analysed: all but where their words came from."""
+    known = (row.timeline.provenance for row in done if row.timeline is not None)
+    first = next((how for how in known if how is not None), None)
+    return None if first is None else replace(first, transcript=None)
 
 
 def _table_row(row: Row, timeline: Timeline, folder: Path) -> str:

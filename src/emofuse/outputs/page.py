@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from emofuse.atomic import atomic
 from emofuse.outputs.locations import MediaLinks
+from emofuse.provenance import Provenance
 from emofuse.timeline import Timeline
 from emofuse.wording import documentary, documentary_line
 
@@ -62,18 +63,18 @@ def report_page(timeline: Timeline, media: str | None, url: str, is_annotated: b
         f"<header><h1>{escape(title)}</h1></header>\n"
         f'<main id="player">{element}</main>\n'
         f"<noscript><p>{escape(answer)}. The player needs JavaScript; it runs on this machine only.</p></noscript>\n"
-        f"<footer>{_provenance(timeline)}{notice()}</footer>\n"
+        f"<footer>{provenance_html(timeline.provenance)}{notice()}</footer>\n"
         f'<script type="application/json" id="timeline">{script_json(timeline.to_json())}</script>\n'
         f'<script type="application/json" id="options">{script_json(options)}</script>\n'
     )
     return html_page(f"{title}: {answer}", body, player_style(), script)
 
 
-def _provenance(timeline: Timeline) -> str:
-    """Return how a timeline came about, as HTML that is folded away; "" where nobody knows."""
-    if timeline.provenance is None:
+def provenance_html(provenance: Provenance | None) -> str:
+    """Return how a result came about, as HTML that is folded away; "" where nobody knows."""
+    if provenance is None:
         return ""
-    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in timeline.provenance.entries())
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in provenance.entries())
     return f'<details class="provenance"><summary>How this was made</summary><dl>{rows}</dl></details>'
 
 
