@@ -52,11 +52,12 @@ class Archive:
             Its bytes, whose checksum has been compared.
 
         Raises:
-            ValueError: where it is damaged, encrypted, compressed with bzip2 or LZMA, or larger.
+            ValueError: where it is damaged, encrypted or larger.
+            MethodError: where it is compressed with bzip2 or LZMA.
             ExhaustedError: where the members read so far unpack to more than the file can hold.
         """
         if member.compress_type not in _METHODS:
-            raise ValueError("it is compressed with bzip2 or LZMA; zip it anew in the usual way (deflate)")
+            raise MethodError("it is compressed with bzip2 or LZMA; zip it anew in the usual way (deflate)")
         most_bytes = min(most_bytes, self._rest_bytes + 1)
         try:
             with self._zip.open(member) as file:
@@ -69,6 +70,10 @@ class Archive:
         if len(data) > most_bytes:
             raise ValueError(f"it is larger than {most_bytes / 2**20:g} MB")
         return data
+
+
+class MethodError(ValueError):
+    """A member that is compressed in a way of which no piece can be unpacked alone."""
 
 
 class ExhaustedError(ValueError):

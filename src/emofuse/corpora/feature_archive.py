@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from emofuse.corpora.archives import Archive, ExhaustedError
+from emofuse.corpora.archives import Archive, ExhaustedError, MethodError
 from emofuse.errors import CorpusError
 from emofuse.reading import one_line
 
@@ -91,6 +91,8 @@ class FeatureFiles:
             raise Unreadable("file is missing") from None
         except ExhaustedError as error:
             raise CorpusError(f"{self._folder.parent / ARCHIVE} was not read: {error}", "is it what it says?") from None
+        except MethodError:
+            raise Unreadable("compressed with bzip2 or LZMA, not with deflate") from None
         except (OSError, ValueError):
             raise Unreadable("file cannot be read") from None
 
