@@ -19,6 +19,7 @@ from emofuse.service import worker
 from emofuse.service.runner import RECORDING, RESULTS
 from make_lengths import loud_then_quiet_mp3, quiet_then_loud_aac, with_long_header
 from make_media import MILLISECOND, Sound, Video, record
+from make_tracks import Track, tone, write_tracks
 
 
 def test_a_cue_near_the_end_belongs_to_the_recording(tmp_path: Path) -> None:
@@ -115,3 +116,13 @@ def test_the_limit_of_the_service_is_of_the_packets(tmp_path: Path, capsys: pyte
         served(loud_then_quiet_mp3(tmp_path / "a.mp3"), tmp_path / "2", 60.0)
     told = capsys.readouterr().out.splitlines()
     assert all(json.loads(line)["progress"] <= 1 for line in told)
+
+
+def test_the_service_listens_to_the_track_that_is_asked_for(tmp_path: Path) -> None:
+    path = write_tracks(tmp_path / "a.mkv", [Track(tone(hz, 1.0)) for hz in (300, 500)])
+    notes = served(path, tmp_path / "1", 60.0, audio_track=2)
+    assert notes == ("sound track 2 of 2 was used: as was asked for (--audio-track chooses another)",)
+    document = json.loads((tmp_path / "1" / RESULTS / f"{RECORDING}.json").read_text(encoding="utf-8"))
+    assert document["source"]["audio_tracks"] == [2]
+    with pytest.raises(MediaError, match="sound track 3 is not in the recording"):
+        served(path, tmp_path / "2", 60.0, audio_track=3)

@@ -67,6 +67,10 @@ def test_the_worker_gets_the_options(serve: Serve) -> None:
         task = (await client.get(f"/v1/analyses/{job_id}/results/json")).json()
         assert task["options"] == {"mode": "frame", "hop_s": 1.5, "annotate": False}
         assert task["name"] == "x.mp4" and task["max_duration_s"] == 9.0
+        second = await client.submit(data, audio_track=2)
+        await client.reaches(second, "done")
+        task = (await client.get(f"/v1/analyses/{second}/results/json")).json()
+        assert task["options"] == {"mode": "queue", "hop_s": 0.5, "annotate": True, "audio_track": 2}
         default = await client.submit(data)
         await client.reaches(default, "done")
         task = (await client.get(f"/v1/analyses/{default}/results/json")).json()

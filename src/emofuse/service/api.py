@@ -37,6 +37,7 @@ class SubmitOptions(BaseModel):
     mode: Mode = _DEFAULTS.mode
     hop_s: float = Field(_DEFAULTS.hop_s, ge=0.05, le=60, allow_inf_nan=False)
     annotate: bool = True
+    audio_track: int | None = Field(None, ge=1, le=1000)
 
 
 _BODY: Final[dict[str, Any]] = {
@@ -113,6 +114,12 @@ async def submit(
     ] = _DEFAULTS.mode,
     hop_s: Annotated[float, Query(ge=0.05, le=60, description="Seconds between moments.")] = _DEFAULTS.hop_s,
     annotate: Annotated[bool, Query(description="Also make the video with boxes and labels.")] = True,
+    audio_track: Annotated[
+        int | None,
+        Query(
+            ge=1, le=1000, description="The sound track to listen to; by default the default one, or one with speech."
+        ),
+    ] = None,
 ) -> Analysis:
     """Take a recording of any common format and answer with an id at once: the analysis is in a queue.
 
@@ -120,7 +127,8 @@ async def submit(
     """
     parts = parts_of(request)
     try:
-        job = await _take(parts, request, SubmitOptions(name=name, mode=mode, hop_s=hop_s, annotate=annotate))
+        options = SubmitOptions(name=name, mode=mode, hop_s=hop_s, annotate=annotate, audio_track=audio_track)
+        job = await _take(parts, request, options)
     except RefusedError as error:
         parts.metrics.uploads.labels(error.code).inc()
         raise
@@ -167,7 +175,7 @@ def _joined(options: SubmitOptions, in_address: Collection[str], fields: Mapping
 
 
 def _for_worker(options: SubmitOptions) -> str:
-    return options.model_dump_json(exclude={"name"})
+    return options.model_dump_json(exclude={"name"}, exclude_none=True)
 
 
 @contextmanager

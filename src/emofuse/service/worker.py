@@ -71,6 +71,7 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
             formats,
             settings,
             task["bundle"],
+            audio_track=options.get("audio_track"),
             call="emofuse serve",
             max_pixels=int(task["max_megapixels"] * 1e6),
         ),
