@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,6 @@ from emofuse.cli.demo import CLIP
 from make_media import beginning
 from run_service import service, until
 from service_harness import children, is_there
-
-_MOMENT = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[0-9.+:Z]*")  # when it was made may differ
 
 
 def submit(url: str, film: Path) -> str:
@@ -39,7 +36,7 @@ def results(url: str, job_id: str, folder: Path) -> dict[str, bytes]:
             (folder / "annotated.mp4").write_bytes(content)
             with av.open(str(folder / "annotated.mp4")) as opened:
                 content = b"".join(frame.to_ndarray().tobytes()[::97] for frame in opened.decode(video=0))
-        found[kind] = _MOMENT.sub(b"", content.replace(job_id.encode(), b"ID"))
+        found[kind] = content
     return found
 
 
@@ -49,8 +46,10 @@ def worker_of(process: Any, url: str, job_id: str) -> int:
     return children(process.pid)[0]
 
 
+@pytest.mark.load
 def test_results_are_the_same_whoever_is_killed_and_however(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMOFUSE_OFFLINE", "1")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1764000000")  # when they were made may differ
     film, folder = beginning(CLIP, tmp_path / "film.mp4", 3.0), tmp_path / "service"
     job = ""
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
