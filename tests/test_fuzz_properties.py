@@ -23,7 +23,7 @@ from emofuse.transcripts.subtitles import read_subtitles
 from emofuse.types import Line
 from make_timelines import TIMELINES
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 PIECES = st.sampled_from(
     [
         "00:01",
@@ -92,6 +92,14 @@ def test_sentences_keep_every_word_and_stay_within_their_line(text: str, start_s
     pieces = cut_line(Line(text, start_s, start_s + length_s))
     assert "".join("".join(piece.text.split()) for piece in pieces) == "".join(text.split())
     assert all(start_s - 1e-6 <= piece.start_s <= piece.end_s <= start_s + length_s + 1e-6 for piece in pieces)
+
+
+@pytest.mark.parametrize("key", ["duration_s", "width", "path", "has_audio", "audio_tracks"])
+def test_a_source_of_another_kind_is_an_error(key: str) -> None:
+    document = TIMELINES["silent film"].to_json()
+    document["source"] = {**document["source"], key: [{}]}
+    with pytest.raises(UsageError, match="not a whole emofuse/1 document"):
+        Timeline.from_json(document)
 
 
 @given(st.data())

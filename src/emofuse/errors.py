@@ -19,7 +19,7 @@ import re
 from typing import Final
 
 _LONGEST: Final = 1000  # characters of a message: values of thousands, as a damaged file has them, are cut
-_ENDS: Final = re.compile(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+_ENDS: Final = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _CONTROLS: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from emofuse.errors import UsageError
 from emofuse.provenance import Provenance
@@ -45,6 +46,9 @@ class SourceInfo:
     has_audio: bool
     has_video: bool
     audio_tracks: tuple[int, ...] = ()
+
+
+_SOURCE: Final = TypeAdapter(SourceInfo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,10 +323,9 @@ def _source_json(source: SourceInfo) -> Json:
 
 
 def _read_source(document: Mapping[str, Any]) -> SourceInfo:
-    """Rebuild a source; earlier releases wrote no `audio_tracks`."""
+    """Rebuild a source; earlier releases wrote no `audio_tracks`. Raises ValueError for a value of another kind."""
     values = {"audio_tracks": (), **document}
-    values["audio_tracks"] = tuple(values["audio_tracks"])
-    return SourceInfo(**{f.name: values[f.name] for f in fields(SourceInfo)})
+    return _SOURCE.validate_python({f.name: values[f.name] for f in fields(SourceInfo)})
 
 
 def _provenance(document: Mapping[str, Any] | None) -> Provenance | None:

@@ -45,9 +45,9 @@ def line_json(line: Line) -> Json:
 
 def read_line(document: Mapping[str, Any]) -> Line:
     """Rebuild a line from `line_json`."""
-    words = tuple(Word(str(w["text"]), w["start_s"], w["end_s"]) for w in document.get("words", ()))
+    words = tuple(Word(str(w["text"]), float(w["start_s"]), float(w["end_s"])) for w in document.get("words", ()))
     speaker = str(document.get("speaker", ""))
-    return Line(str(document["text"]), document["start_s"], document["end_s"], words, speaker)
+    return Line(str(document["text"]), float(document["start_s"]), float(document["end_s"]), words, speaker)
 
 
 def _times_json(spoken: Line | Word) -> Json:
@@ -96,6 +96,6 @@ def _read_face(document: Mapping[str, Any], labels: tuple[str, ...], time_s: flo
         np.array(document["box_xyxy"], dtype=np.float32),
         float(document["score"]),
         None,
-        document["track_id"],
+        None if document["track_id"] is None else int(document["track_id"]),
         read_scores("face", labels, document["probabilities"], time_s),
     )

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from emofuse.errors import EmofuseError
+from emofuse.features.text import encode
 from emofuse.transcripts.documents import read_document
 from emofuse.transcripts.sentences import cut_line
 from emofuse.transcripts.subtitles import read_subtitles
@@ -42,6 +44,16 @@ def _document(n: int, end_s: float) -> str:
 @pytest.mark.parametrize("end_s", [1.0, 1e9])
 def test_words_apart_from_their_segments(end_s: float) -> None:
     assert growth(read_document, lambda n: _document(n, end_s), 800) < 9
+
+
+@pytest.mark.parametrize("part", ["\n", " ", "\n ", "(", "[", "a\n", "- ", "'", "n't"])
+def test_words_as_a_network_reads_them(part: str) -> None:
+    assert growth(encode, lambda n: part * n, 3_000) < 9
+
+
+@pytest.mark.parametrize("part", [" ", "\n", " \n", "\x1b"])
+def test_errors(part: str) -> None:
+    assert growth(lambda text: EmofuseError(f"a{text}b"), lambda n: part * n, 3_000) < 9
 
 
 @pytest.mark.parametrize("part", ["a. ", ".", '."', "a。", "x", "-"])

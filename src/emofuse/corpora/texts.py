@@ -18,7 +18,7 @@ Part = Literal["train", "dev", "test"]
 MOST_MB: Final = 256.0  # of a file of sentences
 N_BUCKETS: Final = 10  # a corpus without parts of its own: two tenths test, one dev, the rest train
 
-_SPACE_BEFORE: Final = re.compile(r"\s+(?=[,.!?;:])")
+_SPACE_BEFORE: Final = re.compile(r"(?<!\s)\s+(?=[,.!?;:])")
 _DASH: Final = re.compile(r'^[-*"\s]+')
 
 

@@ -50,7 +50,7 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(_NOT.sub(" n't", _REPEATED.sub(r"\1\1", normalise(text))))
 
 
-_SOUNDS: Final = re.compile(r"\[[^\]\[]*\]|\([^()]*\)|[♪♫#*]+|^\s*-\s+|(?<=\n)\s*-\s+|^\s*>>+\s*")
+_SOUNDS: Final = re.compile(r"\[[^\]\[]*\]|\([^()]*\)|[♪♫#*]+|^\s*-\s+|(?<=\n)[^\S\n]*-\s+|^\s*>>+\s*")
 
 
 def drop_sounds(text: str) -> str:
