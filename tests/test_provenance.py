@@ -26,6 +26,14 @@ def test_it_survives_json() -> None:
     assert Provenance.from_json(bare.to_json()) == bare
 
 
+@pytest.mark.parametrize(
+    "change", [{"created": 5}, {"call": None}, {"models": 3}, {"settings": 3}, {"transcript": {"how": "given"}}]
+)
+def test_a_document_that_is_not_what_was_written_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises((TypeError, KeyError, ValueError)):
+        Provenance.from_json({**HOW.to_json(), **change})
+
+
 def test_in_words_every_entry_is_one_line_that_any_document_holds() -> None:
     entries = dict(HOW.entries())
     assert list(entries) == ["emofuse", "made", "by", "settings", "bundle", "device", "face", "text", "transcript"]

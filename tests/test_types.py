@@ -106,3 +106,13 @@ def test_words_and_lines_refuse_times_that_go_back_or_are_none(kind: type, start
     assert kind("hi", 0.5, 0.5).end_s == 0.5
     with pytest.raises(ValueError, match=kind.__name__):
         kind("hi", start_s, end_s)
+
+
+@pytest.mark.parametrize("kind", [Line, Word])
+@pytest.mark.parametrize(
+    ("text", "start_s", "end_s"), [(3, 0.0, 1.0), ("a", None, 1.0), ("a", 0.0, "1"), ("a", 1.0, 0.5)]
+)
+def test_what_was_said_is_a_text_with_times(kind, text, start_s, end_s):
+    with pytest.raises(UsageError) as caught:
+        kind(text, start_s, end_s)
+    assert isinstance(caught.value, ValueError)

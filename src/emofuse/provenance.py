@@ -118,7 +118,10 @@ class Provenance:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Rebuild it from `to_json`. Raises KeyError or TypeError where something is missing."""
+        """Rebuild it from `to_json`. Raises KeyError, TypeError or ValueError where it is another."""
+        for name in ("version", "created", "call", "device"):
+            if not isinstance(document[name], str):
+                raise TypeError(f"{name} of the provenance is no text")
         origin = document["transcript"]
         if origin is not None and origin["how"] not in _ORIGINS:
             raise KeyError(f"origin {origin['how']!r}")

@@ -48,9 +48,11 @@ def _check(condition: bool, message: str, found: object = None) -> None:
         raise ValueError(message if found is None else f"{message}, not {found}")
 
 
-def _check_times(what: str, start_s: float, end_s: float) -> None:
-    _check(math.isfinite(start_s) and math.isfinite(end_s), f"{what} times must be finite: {start_s} to {end_s}")
-    _check(end_s >= start_s, f"{what} ends before it starts: {start_s} to {end_s}")
+def _check_said(what: str, text: object, start_s: float, end_s: float) -> None:
+    _check_packet(isinstance(text, str), f"{what}.text must be a text, not {_found(text)}")
+    are_times = all(isinstance(s, int | float | np.number) and math.isfinite(s) for s in (start_s, end_s))
+    _check_packet(are_times, f"{what} times must be finite: {start_s} to {end_s}")
+    _check_packet(end_s >= start_s, f"{what} ends before it starts: {start_s} to {end_s}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +118,7 @@ class Word:
     end_s: float
 
     def __post_init__(self) -> None:
-        _check_times("Word", self.start_s, self.end_s)
+        _check_said("Word", self.text, self.start_s, self.end_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class Line:
     speaker: str = ""
 
     def __post_init__(self) -> None:
-        _check_times("Line", self.start_s, self.end_s)
+        _check_said("Line", self.text, self.start_s, self.end_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

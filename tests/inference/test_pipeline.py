@@ -127,6 +127,11 @@ def test_what_is_no_recording_is_our_error(pipeline: Pipeline, path: Any) -> Non
         assert "\n" not in str(caught.value)
 
 
+def test_a_pipeline_is_of_a_loaded_bundle() -> None:
+    with pytest.raises(UsageError, match=r"Pipeline\.load"):
+        Pipeline("base")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("settings", [AnalyzerSettings, SmoothingSettings, LiveSettings])
 def test_settings_refuse_as_options_do(settings: Any) -> None:
     with pytest.raises(UsageError, match=r"there is no option 'colour' \(given 'red'\) \(choose from "):

@@ -76,6 +76,7 @@ class Pipeline:
     """
 
     def __init__(self, bundle: Bundle) -> None:
+        _check_type("bundle", bundle, (Bundle,), "a loaded one, or use Pipeline.load(name_or_folder)")
         self.bundle = bundle
         self._asked: str | Path = bundle.manifest.name  # what `load` was asked for
 

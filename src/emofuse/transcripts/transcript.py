@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from emofuse.errors import TranscriptError
@@ -19,11 +19,11 @@ END_ROOM_S: Final = 0.1  # the last moment of a recording can stand a picture or
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """Lines by start_s; they may overlap. notes: what people should know of how they were read, a line each; origin:
-    where they came from, None where that is not known."""
+    where they came from, None where that is not known; it is no part of what was said."""
 
     lines: tuple[Line, ...]
     notes: tuple[str, ...] = ()
-    origin: TranscriptOrigin | None = None
+    origin: TranscriptOrigin | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if any(b.start_s < a.start_s for a, b in itertools.pairwise(self.lines)):
