@@ -17,6 +17,7 @@ from emofuse.media import open_media, probe
 from emofuse.outputs.formats import FORMATS
 from emofuse.types import Frame
 from make_media import Sound, Video, cut, record, spoil
+from make_tracks import Track, tone, write_tracks
 
 SCHEMA = json.loads(files("emofuse.outputs").joinpath("timeline.schema.json").read_text(encoding="utf-8"))
 
@@ -313,3 +314,15 @@ def test_own_videos_are_not_taken_for_recordings_of_a_folder(emofuse, tmp_path: 
     assert result.code == 0, result.err
     assert f"passed over in {tmp_path}: 1 video that emofuse has annotated" in result.err
     assert left_over(tmp_path) == ["clip.json", "clip.mp4", "clip.mp4"]
+
+
+def test_the_sound_track_that_is_asked_for(emofuse, tmp_path: Path) -> None:
+    path = write_tracks(tmp_path / "a.mkv", [Track(tone(hz, 1.0)) for hz in (300, 500)])
+    result = emofuse("analyze", path, "-o", tmp_path / "out", "--formats", "json", "--audio-track", 2)
+    assert result.code == 0, result.err
+    assert "sound track 2 of 2 was used" in result.err
+    document = json.loads((tmp_path / "out" / "a.json").read_text(encoding="utf-8"))
+    assert document["source"]["audio_tracks"] == [2]
+    result = emofuse("analyze", path, "-o", tmp_path / "none", "--formats", "json", "--audio-track", 3)
+    assert result.code == 3 and "it has 2 sound tracks" in " ".join(result.err.split())
+    assert emofuse("analyze", path, "--audio-track", 0).code == 2
