@@ -80,7 +80,7 @@ def test_a_clip_may_have_few_or_many_frames(network: nn.Module, n_frames: int) -
 
 def test_logits_depend_on_the_input(network: nn.Module) -> None:
     with torch.no_grad():
-        assert score(network.eval(), *inputs(network.inputs, 8)).std(dim=0).min() > 0.02
+        assert score(network.eval(), *inputs(network.inputs, 8)).std(dim=0).min() > 0.01
 
 
 def test_a_vector_of_features_each_is_what_the_head_scores(network: nn.Module) -> None:
