@@ -82,7 +82,7 @@ def test_a_folder_that_everybody_may_exchange_is_refused(tmp_path: Path) -> None
 
 def test_a_file_in_its_place_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "service").touch()
-    with pytest.raises(UsageError, match="cannot use the folder"):
+    with pytest.raises(UsageError, match="cannot make the folder"):
         open_store(tmp_path / "service")
 
 

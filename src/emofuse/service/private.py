@@ -45,7 +45,7 @@ def claim_folder(folder: Path, own: Collection[str]) -> None:
             _close_to_others(folder, own)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UsageError(f"cannot use the folder {folder}: {reason}", "choose another --folder") from error
+        raise UsageError(f"cannot make the folder {folder}: {reason}", "choose another --folder") from error
 
 
 def _close_to_others(folder: Path, own: Collection[str]) -> None:
