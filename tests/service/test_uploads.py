@@ -13,6 +13,9 @@ import pytest
 
 from emofuse.media.kinds import begins_as_recording, media_suffixes
 from emofuse.service import api
+from emofuse.service.errors import RefusedError
+from emofuse.service.settings import ServiceSettings
+from emofuse.service.uploads import check_stated
 from make_media import Sound, Video, record
 from service_harness import MATROSKA, Client, recording, refusal
 
@@ -239,3 +242,9 @@ def test_streams_without_a_header_of_their_own_are_known(tmp_path: Path) -> None
 )
 def test_what_is_no_recording(data: bytes) -> None:
     assert not begins_as_recording(data[:512])
+
+
+@pytest.mark.parametrize("stated", ["9" * 5000, str(2**63), "600000000"])
+def test_a_length_of_thousands_of_digits_is_too_large(settings: Callable[..., ServiceSettings], stated: str) -> None:
+    with pytest.raises(RefusedError, match="larger than 500 MB"):
+        check_stated(stated, settings())

@@ -28,7 +28,7 @@ from emofuse.wording import counted
 __all__ = ["PROTOCOLS", "Fold", "Split", "is_leaky", "make_split", "missing_emotions", "names_a_file", "read_split"]
 
 PROTOCOLS: Final = ("actor-6fold", "actor-5fold", "loso", "session", "dialogue-5fold", "random-6fold")
-_K_FOLD: Final = re.compile(r"(actor|dialogue|random)-(\d+)fold")
+_K_FOLD: Final = re.compile(r"(actor|dialogue|random)-(\d{1,9})fold")
 
 
 def make_split(protocol: str, manifest: Manifest, n_valid: int, seed: int = 0) -> Split:

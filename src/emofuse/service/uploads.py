@@ -24,6 +24,7 @@ _BATCH: Final = 1 << 20  # bytes that are written at once
 _FORM_BYTES: Final = 4096  # that a form may have beside its file
 _LONGEST_FIELD: Final = 1200  # bytes of a field that is no file: a name of 300 characters
 _LONGEST_NAME: Final = 120
+_LONGEST_LENGTH: Final = 19  # digits of a Content-Length
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +243,10 @@ def most_bytes(settings: ServiceSettings) -> int:
 
 def check_stated(stated: str | None, settings: ServiceSettings) -> None:
     """Look at a Content-Length before anything is read. Raises RefusedError where it is more than may come."""
-    if stated is not None and stated.isdecimal() and int(stated) > most_bytes(settings) + _FORM_BYTES:
+    if stated is None or not stated.isdecimal():
+        return
+    # Python refuses to read a number of thousands of digits
+    if len(stated) > _LONGEST_LENGTH or int(stated) > most_bytes(settings) + _FORM_BYTES:
         raise too_large(settings)
 
 
