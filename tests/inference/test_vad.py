@@ -12,6 +12,7 @@ from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.vad import CHUNK, SileroDetector, SileroNetwork
 from emofuse.media import open_media
+from emofuse.provenance import ModelFile
 from emofuse.types import AudioBlock
 from made_streams import Told
 
@@ -21,6 +22,7 @@ class LoudNetwork(SileroNetwork):
 
     def __init__(self) -> None:
         self.windows: list[np.ndarray] = []
+        self.model_file = ModelFile("speech detector", "made up", "0" * 64)
 
     def step(self, samples: np.ndarray, state: np.ndarray) -> tuple[float, np.ndarray]:
         self.windows.append(samples.copy())
