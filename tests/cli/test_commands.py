@@ -142,6 +142,11 @@ def test_every_format_at_once(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
     assert 'src="./clip.mp4"' in (tmp_path / "clip.html").read_text(encoding="utf-8")
 
 
+def result_in(file: Path) -> list[str]:
+    """Return the lines of a document without those of how and when it was made."""
+    return [line for line in file.read_text().splitlines() if not line.startswith(('"provenance"', '"mark"'))]
+
+
 def test_jobs_give_what_one_at_a_time_gives(
     emofuse, tmp_path: Path, bad: dict[str, Path], talk_mp4: Path, clip_mp4: Path
 ) -> None:
@@ -152,7 +157,7 @@ def test_jobs_give_what_one_at_a_time_gives(
     apart = emofuse("analyze", *inputs, "-o", tmp_path / "a", "--formats", "json")
     assert together.code == apart.code == 1
     for name in ("one.json", "two.json"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        assert result_in(tmp_path / "a" / name) == result_in(tmp_path / "b" / name)
 
 
 def test_damaged_files_give_what_is_left_of_them(emofuse, tmp_path: Path, media_dir: Path) -> None:

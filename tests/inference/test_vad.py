@@ -22,6 +22,7 @@ class LoudNetwork(SileroNetwork):
 
     def __init__(self) -> None:
         self.windows: list[np.ndarray] = []
+        self.model_file = ModelFile("speech detector", "loud", None)
         self.model_file = ModelFile("speech detector", "made up", "0" * 64)
 
     def step(self, samples: np.ndarray, state: np.ndarray) -> tuple[float, np.ndarray]:
