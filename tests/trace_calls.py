@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -33,12 +34,14 @@ def traced(command: list[str], folder: Path, **environment: str) -> Iterator[tup
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     try:
         yield process, log
     finally:
-        process.kill()
-        process.wait()
+        with suppress(ProcessLookupError):  # what strace follows goes on when strace alone is ended
+            os.killpg(process.pid, signal.SIGTERM)
+        process.communicate(timeout=60)
 
 
 def names_looked_up(log: Path) -> list[str]:
