@@ -34,9 +34,9 @@ from emofuse.training.networks import make_network
 
 ROOT: Final = Path(__file__).parent.parent
 RECIPES: Final = (
-    *("face", "mfcc-cnn", "wave-cnn-16", "wave-cnn-64", "mel-cnn", "voice"),
+    *("face-ferplus", "face", "mfcc-cnn", "wave-cnn-16", "wave-cnn-64", "mel-cnn", "voice-ravdess", "voice"),
     *("cnn3d", "resnet-lstm", "resnet-transformer", "r3d", "mvit", "face-sequence"),
-    *("frame-lstm-mel", "mfcc-cnn3d", "mvit-wave", "text"),
+    *("frame-lstm-mel", "mfcc-cnn3d", "mvit-wave", "text-teacher", "text", "meld-words"),
 )
 N_STEPS: Final = 3
 

@@ -309,7 +309,7 @@ def test_an_override_may_name_other_members(fusion: Path) -> None:
 @pytest.mark.parametrize(
     ("members", "says"),
     [
-        ('["heard.toml", "gone.toml"]', "no recipe at {}/gone.toml"),
+        ('["heard.toml", "gone.toml"]', "{0}/both.toml: model.members: no recipe at {0}/gone.toml"),
         ('["heard.toml", "both.toml"]', "{}/both.toml: model.members: both.toml would be a member of itself"),
         (
             '["heard.toml", "sub/../both.toml"]',

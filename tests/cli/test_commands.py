@@ -251,7 +251,7 @@ def test_training_without_data_is_one_line(emofuse, tmp_path: Path, monkeypatch:
     monkeypatch.delenv("EMOFUSE_DATA", raising=False)
     recipes = Path(__file__).parents[2] / "recipes"
     assert emofuse("train", recipes / "face.toml").code == 2
-    result = emofuse("train", recipes / "face.toml", "--data", tmp_path, "-o", tmp_path / "run")
+    result = emofuse("train", recipes / "face-ferplus.toml", "--data", tmp_path, "-o", tmp_path / "run")
     assert result.code == 1 and "no FER+ archive" in result.err
     result = emofuse("train", recipes / "face.toml", "train.epoch=1")
     assert result.code == 2 and "did you mean 'epochs'" in result.err
@@ -287,7 +287,7 @@ def test_what_others_wrote_is_refused_before_any_work(
     assert result.code == 2
     assert result.err.splitlines() == [
         f"error: {tmp_path / name} would be replaced, and emofuse did not write it, or it was changed since "
-        "(give --overwrite to replace it, or choose another folder with -o)"
+        "(give --overwrite to replace it, or choose another place with -o)"
     ]
     assert left_over(tmp_path) == [name] and (tmp_path / name).read_text() == text
     if name != "voice.mp4":  # sound alone makes none

@@ -95,7 +95,7 @@ def test_words_of_a_table_are_used_and_those_of_nobody_are_said(
     ("arguments", "code", "says"),
     [
         (("--visual", "none", "--acoustic", "none"), 2, "every modality is none"),
-        (("--lexical", ""), 2, "lexical: "),
+        (("--lexical", ""), 2, "one of the arguments is empty"),
         (("--transcripts", "nowhere.csv"), 1, "no table of words at nowhere.csv"),
         (("--visual", "vggface"), 2, "vggface"),
     ],

@@ -79,7 +79,10 @@ class JobStore:
             raise UsageError(f"the queue {path} cannot be used: {error}", hint) from error
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, without what deleted jobs left in it."""
+        with suppress(sqlite3.Error):  # the next start tries again
+            self.purge()
+        self._is_purged = True  # a request that is cancelled as the service ends, deletes until then, and not after
         self._base.close()
 
     def reserve(self, name: str, options: str, most: int) -> Job:
