@@ -35,8 +35,7 @@ def main() -> None:
     """Make both."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        analyse = [sys.executable, "-m", "emofuse", "analyze", str(CLIP), "-o", str(folder), "--formats", "mp4"]
-        subprocess.run(analyse, check=True)
+        subprocess.run([sys.executable, "-m", "emofuse", "demo", "-o", str(folder)], check=True)
         with av.open(str(folder / "clip.mp4")) as film:
             frame = next(frame for frame in film.decode(video=0) if (frame.time or 0.0) >= SHOWN_S)
         frame.to_image().save(ROOT / "docs" / "demo.jpg", quality=QUALITY)

@@ -55,6 +55,7 @@ def test_demo(emofuse, tmp_path: Path) -> None:
     assert result.code == 0
     assert left_over(tmp_path / "demo") == ["clip.csv", "clip.json", "clip.mp4"]
     assert "happy" in result.out and str(tmp_path / "demo") in result.out
+    assert "from face + voice + text" in result.out
 
 
 def test_info_and_version(emofuse) -> None:

@@ -15,5 +15,5 @@ CLIP: Final = Path(__file__).parent.parent / "demo" / "clip.mp4"
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("emofuse-demo"),
 ) -> None:
-    """Analyse the clip that ships with emofuse: a portrait from NASA with a synthesised voice."""
-    analyze([CLIP], out=out)
+    """Analyse the clip that ships with emofuse: a portrait from NASA with a synthesised voice, and its words."""
+    analyze([CLIP], out=out, transcript=str(CLIP.with_suffix(".srt")))
