@@ -24,7 +24,7 @@ _LONG = "c-long"  # the recording that is being analysed when the batch is stopp
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stopped")
-    for name, length_s in (("a", 0.5), ("b", 0.5), (_LONG, 600.0), ("d", 0.5)):
+    for name, length_s in (("a", 0.5), ("b", 0.5), (_LONG, 150.0), ("d", 0.5)):
         record(folder / f"{name}.wav", sound=Sound("pcm_s16le", 16_000, "mono", duration_s=length_s))
     return folder
 

@@ -80,15 +80,16 @@ def descendants(pid: int) -> list[int]:
 KILL, TERMINATE, INTERRUPT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
 
 
+@pytest.mark.load
 @pytest.mark.parametrize(
     ("what", "number"),
     [
         ("train", KILL),
-        pytest.param("evaluate", KILL, marks=pytest.mark.load),
-        pytest.param("train", TERMINATE, marks=pytest.mark.load),
-        pytest.param("train", INTERRUPT, marks=pytest.mark.load),
-        pytest.param("evaluate", TERMINATE, marks=pytest.mark.load),
-        pytest.param("evaluate", INTERRUPT, marks=pytest.mark.load),
+        ("evaluate", KILL),
+        ("train", TERMINATE),
+        ("train", INTERRUPT),
+        ("evaluate", TERMINATE),
+        ("evaluate", INTERRUPT),
     ],
 )
 def test_stopped_and_run_again(place: Path, what: str, number: signal.Signals) -> None:

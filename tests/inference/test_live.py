@@ -288,6 +288,7 @@ def test_labels_are_steadied_for_what_is_shown_and_changes_counted() -> None:
     assert stats.steady_changes_per_minute == 0
 
 
+@pytest.mark.load
 def test_memory_is_constant_over_an_hour(bundle: Bundle) -> None:
     clock, source = SetClock(), PushSource()
     live = Analyzer(bundle, Told(), AnalyzerSettings(hop_s=30, face_period_s=20, face_buffer_s=60))
