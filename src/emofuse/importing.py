@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import sys
 from pathlib import Path
 from typing import Any
 
 from emofuse.errors import UsageError
+from emofuse.reading import file_hash
 
 
 def import_object(name: str) -> Any:
@@ -41,4 +41,4 @@ def import_object(name: str) -> Any:
 def source_hash(thing: Any) -> str:
     """Return the SHA-256 of the file that an imported object is written in; empty where there is none."""
     file = getattr(sys.modules.get(getattr(thing, "__module__", "")), "__file__", None)
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+    return file_hash(Path(file)) if file else ""

@@ -210,8 +210,8 @@ def test_a_source_that_is_nowhere_is_named(tmp_path: Path, kept: FeatureCache) -
 
 def test_a_file_that_stays_is_hashed_once(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hashed: list[Path] = []
-    plain = cache._hash_file
-    monkeypatch.setattr(cache, "_hash_file", lambda path: hashed.append(path) or plain(path))
+    plain = cache.file_hash
+    monkeypatch.setattr(cache, "file_hash", lambda path: hashed.append(path) or plain(path))
     content_hash(source), content_hash(source)
     assert len(hashed) == 2  # just written: it may change again without its time showing it
     monkeypatch.setattr(cache, "_SETTLED_NS", 0)

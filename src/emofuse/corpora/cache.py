@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from emofuse.assets import cache_folder
 from emofuse.atomic import atomic, make_folder
 from emofuse.errors import CorpusError
+from emofuse.reading import file_hash
 
 FORMAT: Final = 1  # of the key and of the stored file; another one finds nothing that this one stored
 _CONTENT: Final = re.compile("[0-9a-f]{64}")
@@ -72,7 +73,7 @@ def content_hash(path: Path) -> str:
     try:
         state = path.stat()
         if time.time_ns() - max(state.st_mtime_ns, state.st_ctime_ns) < _SETTLED_NS:
-            return _hash_file(path)
+            return file_hash(path)
         return _known_hash(path.absolute(), state.st_size, state.st_mtime_ns, state.st_ino)
     except OSError as error:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from None
@@ -80,12 +81,7 @@ def content_hash(path: Path) -> str:
 
 @cache
 def _known_hash(path: Path, size: int, mtime_ns: int, inode: int) -> str:
-    return _hash_file(path)
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_hash(path)
 
 
 def _read(path: Path) -> NDArray[Any] | None:
