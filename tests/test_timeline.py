@@ -12,7 +12,8 @@ import pytest
 
 from emofuse.emotions import BASE
 from emofuse.errors import UsageError
-from emofuse.timeline import SourceInfo, Timeline, mean_scores, smooth_probabilities, stands_from
+from emofuse.segments import smooth_probabilities, stands_from
+from emofuse.timeline import SourceInfo, Timeline, mean_scores
 from emofuse.types import Line, Moment, Scores, Word
 from make_timelines import TIMELINES, course, face, moment, scores, timeline
 
@@ -93,14 +94,14 @@ def weak_happiness(*sad_at: int) -> list[Moment]:
 def test_a_short_segment_is_folded_into_the_one_before(monkeypatch):
     found = timeline(*weak_happiness(20, 29))  # together they outweigh "happy" at 2.5 and 2.6 s alone
     assert stretches(found) == [(0.0, 4.0, "happy")]
-    monkeypatch.setattr("emofuse.timeline.MIN_SEGMENT_S", 0.0)
+    monkeypatch.setattr("emofuse.segments.MIN_SEGMENT_S", 0.0)
     assert stretches(found) == [(0.0, 2.4, "happy"), (2.4, 2.6, "sad"), (2.6, 4.0, "happy")]
 
 
 def test_a_short_first_segment_is_folded_into_the_one_after(monkeypatch):
     found = timeline(*weak_happiness(0))
     assert stretches(found) == [(0.0, 4.0, "happy")]
-    monkeypatch.setattr("emofuse.timeline.MIN_SEGMENT_S", 0.0)
+    monkeypatch.setattr("emofuse.segments.MIN_SEGMENT_S", 0.0)
     assert stretches(found) == [(0.0, 0.1, "sad"), (0.1, 4.0, "happy")]
 
 

@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from emofuse.errors import UsageError
 from emofuse.provenance import Provenance
 from emofuse.reading import one_line
+from emofuse.segments import Segment, cut_segments
 from emofuse.timeline_json import (
-    TIME_DECIMALS,
     label_json,
     line_json,
     moment_json,
@@ -27,9 +26,7 @@ from emofuse.timeline_json import (
 from emofuse.types import ALWAYS_LISTED, MODALITIES, Json, Line, Moment, Scores
 
 SCHEMA: Final = "emofuse/1"
-SMOOTHING_S: Final = 1.0  # segments come from probabilities averaged over this long, so labels do not flicker
 LEAST_WEIGHT: Final = 1e-3  # of a worthless input: it hardly counts beside others, and still answers alone
-MIN_SEGMENT_S: Final = 0.4  # a shorter segment is folded into its neighbour
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +46,6 @@ class SourceInfo:
 
 
 _SOURCE: Final = TypeAdapter(SourceInfo)
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of time with one label. confidence: mean probability of the label over the stretch."""
-
-    start_s: float
-    end_s: float
-    label: str
-    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +128,7 @@ class Timeline:
             >>> first.start_s, first.label
             (0.0, 'happy')
         """
-        spoken = [(m.time_s, m.fused.probabilities) for m in self.moments if m.fused is not None]
-        if not spoken:
-            return []
-        # What JSON keeps of them, so that a timeline read back has the same segments.
-        times = np.array([time_s for time_s, _ in spoken], dtype=np.float64).round(TIME_DECIMALS)
-        raw = np.stack([p for _, p in spoken]).astype(np.float64).round(4).astype(np.float32)
-        smooth = smooth_probabilities(times, raw, SMOOTHING_S)
-        hop_s = _usual_hop([m.time_s for m in self.moments])
-        runs = _fold_short(_runs(times, smooth, hop_s, self.source.duration_s), MIN_SEGMENT_S)
-        return [_segment(run, times, raw, self.labels) for run in runs]
+        return cut_segments(self.moments, self.labels, self.source.duration_s)
 
     def to_json(self) -> Json:
         """Write the timeline as a document that JSON can hold.
@@ -230,90 +208,6 @@ class Timeline:
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             reason = one_line(f"no {error}" if isinstance(error, KeyError) else error)
             raise UsageError(f"not a whole {SCHEMA} document: {reason}", "write it again from the clip") from error
-
-
-def smooth_probabilities(
-    times: NDArray[np.float64], probabilities: NDArray[np.float32], width_s: float
-) -> NDArray[np.float32]:
-    """Average each row over the rows within width_s / 2 of it, in time.
-
-    times: (T,) seconds, rising; probabilities: (T, C). Returns (T, C); each row still sums to 1.
-    """
-    left = np.searchsorted(times, times - width_s / 2, side="left")
-    right = np.searchsorted(times, times + width_s / 2, side="right")
-    total = np.vstack([np.zeros((1, probabilities.shape[1])), np.cumsum(probabilities, axis=0, dtype=np.float64)])
-    mean: NDArray[np.float64] = (total[right] - total[left]) / (right - left)[:, None]
-    return mean.astype(np.float32)
-
-
-def stands_from(time_s: float, before_s: float, hop_s: float) -> float:
-    """Return since when a moment stands: the moment before it, or hop_s ago at the beginning or after a gap.
-
-    before_s: the time of the moment before, -inf where there is none; hop_s: the usual distance of moments.
-    """
-    gap_s = max(3 * hop_s, 1.0) + 1e-6  # times are sums of hops, and not exact
-    return max(0.0, time_s - hop_s) if time_s - before_s > gap_s else before_s
-
-
-def _usual_hop(times: Sequence[float]) -> float:
-    """Return the median distance of the moments, spoken or not: where few spoke, those are far apart."""
-    distinct = np.unique(np.round(times, TIME_DECIMALS))
-    return max(float(np.median(np.diff(distinct))), 1e-3) if len(distinct) > 1 else MIN_SEGMENT_S
-
-
-@dataclass(slots=True)
-class _Run:
-    """Moments first to last, both included, of one label."""
-
-    first: int
-    last: int
-    start_s: float
-    end_s: float
-    label: int
-
-
-def _runs(
-    times: NDArray[np.float64], smooth: NDArray[np.float32], hop_s: float, duration_s: float | None
-) -> list[_Run]:
-    runs: list[_Run] = []
-    before_s = -math.inf
-    for i, (time_s, label) in enumerate(zip(times.tolist(), smooth.argmax(axis=1).tolist(), strict=True)):
-        start_s = stands_from(time_s, before_s, hop_s)
-        if runs and runs[-1].label == label and start_s == before_s:
-            runs[-1].last, runs[-1].end_s = i, time_s
-        else:
-            runs.append(_Run(i, i, start_s, time_s, label))
-        before_s = time_s
-    first, last = runs[0], runs[-1]
-    if duration_s is not None and last.end_s < duration_s <= last.end_s + 1.5 * hop_s:
-        last.end_s = duration_s  # the last picture is shown until the end
-    if first.end_s <= first.start_s and (first is last or runs[1].start_s > first.end_s):
-        first.end_s = first.start_s + hop_s  # nothing is before a moment at the very start: it stands for what follows
-    return runs
-
-
-def _fold_short(runs: list[_Run], shortest_s: float) -> list[_Run]:
-    """Fold each short run into the one before it; one that nothing comes before, into the one after it."""
-    kept: list[_Run] = []
-    for run in runs:
-        before = kept[-1] if kept and math.isclose(kept[-1].end_s, run.start_s, abs_tol=1e-6) else None
-        if before is None:
-            kept.append(run)
-            continue
-        before_is_short = before.end_s - before.start_s < shortest_s
-        run_is_short = run.end_s - run.start_s < shortest_s
-        if before_is_short and run.end_s - run.start_s > before.end_s - before.start_s:
-            before.label = run.label
-        elif not (before_is_short or run_is_short or before.label == run.label):
-            kept.append(run)
-            continue
-        before.last, before.end_s = run.last, run.end_s
-    return kept
-
-
-def _segment(run: _Run, times: NDArray[np.float64], raw: NDArray[np.float32], labels: Sequence[str]) -> Segment:
-    confidence = float(raw[run.first : run.last + 1, run.label].mean())
-    return Segment(run.start_s, run.end_s, labels[run.label], confidence)
 
 
 def _source_json(source: SourceInfo) -> Json:

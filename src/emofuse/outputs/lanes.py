@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
-from emofuse.timeline import Segment, Timeline
+from emofuse.segments import Segment
+from emofuse.timeline import Timeline
 from emofuse.types import Moment, Scores
 
 Kind = Literal["fused", "modality", "person"]

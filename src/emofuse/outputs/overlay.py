@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.emotions import rgb
-from emofuse.timeline import MIN_SEGMENT_S, stands_from
+from emofuse.segments import MIN_SEGMENT_S, stands_from
 from emofuse.types import MODALITIES, Face, Moment
 
 Image = NDArray[np.uint8]

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from emofuse.atomic import atomic
 from emofuse.outputs.lanes import lanes, length_s
-from emofuse.timeline import Segment, Timeline
+from emofuse.segments import Segment
+from emofuse.timeline import Timeline
 from emofuse.wording import documentary_line
 
 Interval = tuple[float, float, str]
