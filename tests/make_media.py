@@ -114,6 +114,7 @@ def record(
 
 def _video_stream(output, video: Video):
     stream = output.add_stream(video.codec, rate=25, options=video.options)
+    stream.thread_count = 1  # the bytes must not depend on how many cores there are
     stream.width, stream.height = video.size
     stream.pix_fmt = video.pix_fmt
     stream.codec_context.time_base = video.time_base

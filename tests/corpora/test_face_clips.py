@@ -252,7 +252,7 @@ def test_a_clip_that_goes_on_after_its_film_is_refused(film: Callable[..., Path]
 def test_a_damaged_film_is_refused_and_nothing_is_kept(film: Callable[..., Path], read: Read, tmp_path: Path) -> None:
     path = film(moving(50), name="whole.mkv")
     noisy = spoil(path, tmp_path / "noisy.mkv", 0.3, 0.6)
-    with pytest.raises(CorpusError, match=re.escape(f"{noisy}: ") + ".*(picture|missing)"):
+    with pytest.raises(CorpusError, match=re.escape(f"{noisy}: ") + ".*(picture|damaged)"):
         read(noisy)
     half = cut(path, tmp_path / "half.mkv", 0.6)
     with pytest.raises(CorpusError, match=r"half\.mkv: .*missing"):

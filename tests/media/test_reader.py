@@ -320,6 +320,22 @@ def test_noise_in_the_middle_does_not_end_the_recording(tmp_path: Path, name: st
         assert any("damaged" in warning for warning in warnings), warnings
 
 
+def test_bytes_that_end_the_reading_of_a_matroska_file_are_told(tmp_path: Path) -> None:
+    """Its demuxer takes what is no element for the end of the file: all that follows would be lost without a word."""
+    whole = record(tmp_path / "whole.mkv", Video(times=tuple(i / 25 for i in range(100)), time_base=MILLISECOND))
+    with av.open(str(whole)) as container:
+        at = sorted(packet.pos for packet in container.demux(video=0) if packet.pos is not None)[40]
+    data = whole.read_bytes()
+    spoilt = tmp_path / "spoilt.mkv"
+    spoilt.write_bytes(data[: at - 3] + b"\x0e" * (len(data) - at - 194) + data[-197:])
+    frames, _, warnings = read(spoilt)
+    assert 30 < len(frames) <= 42
+    assert (
+        f"stopped at {frames[-1].time_s:.1f} s of 4.0 s: the rest of the file is damaged, and was not read" in warnings
+    )
+    assert read(whole)[2] == []
+
+
 def test_sound_is_read_where_the_picture_is_nothing_but_damage(tmp_path: Path) -> None:
     path = write_undecodable(tmp_path / "half.mkv", Sound("pcm_s16le"))
     frames, blocks, warnings = read(path)

@@ -39,13 +39,15 @@ _AAC_FRAMES: Final = (1024, 2048, 960, 1920, 512, 480)  # samples that a packet 
 class Scan:
     """end_s: when the last packet ends, sound_end_s: of those of sound; seams: between joined parts; even: the indices
     of AAC streams whose packets follow one another without hole, overlap or change of form, so that they can be copied
-    as they are; gains: what streams of float samples that go beyond 1 are to be multiplied by."""
+    as they are; gains: what streams of float samples that go beyond 1 are to be multiplied by; last_byte: where in the
+    file the packet nearest to its end begins, None where the demuxer does not tell."""
 
     end_s: float
     sound_end_s: float
     seams: Seams
     even: frozenset[int]
     gains: Mapping[int, float]
+    last_byte: int | None
 
 
 @dataclass(slots=True)
@@ -67,6 +69,7 @@ class _Course:
     step_s: float = 0.0
     longest_s: float = 0.0
     n_packets: int = 0
+    last_byte: int | None = None
     is_whole: bool = True  # nothing is damaged, and nothing cut out by an edit list
     forms: set[bytes] = field(default_factory=set)
     peaks: list[float] = field(default_factory=list)  # the loudest, one a packet, of float samples
@@ -85,6 +88,8 @@ class _Course:
         most_s = _LONGEST_ALONE_S if self.n_packets == 0 else max(self.longest_s, _LONGEST_LAST_S)
         part.end_s = max(part.end_s, stated_s + shown_later_s + min(self.step_s, most_s))
         self.is_whole &= not packet.is_corrupt
+        if packet.pos is not None:
+            self.last_byte = max(self.last_byte or 0, packet.pos)
         self._compare(stated_s)
         self.n_packets += 1
 
@@ -135,7 +140,8 @@ def scan(path: str | os.PathLike[str], film_index: int | None, sound_indices: Se
     sound_end_s = max((ends_s.get(index, 0.0) for index in sound_indices), default=0.0)
     even = frozenset(index for index, course in courses.items() if course.is_even)
     gains = {index: course.gain for index, course in courses.items()}
-    return Scan(max(ends_s.values(), default=0.0), sound_end_s, seams, even, gains)
+    last_byte = max((course.last_byte for course in courses.values() if course.last_byte is not None), default=None)
+    return Scan(max(ends_s.values(), default=0.0), sound_end_s, seams, even, gains, last_byte)
 
 
 def _courses(path: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, _Course]:

@@ -1,4 +1,4 @@
-"""What the bytes of a file say that its demuxer does not: that it was cut off, and that it is encrypted."""
+"""What the bytes of a file say that its demuxer does not: that it is cut off, damaged inside, or encrypted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ _MOST_INDEX_BYTES: Final = 1 << 26  # of a `moov` that is looked through
 _MOST_PARTS: Final = 100_000  # of a file, at its top level
 _BOXES: Final = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"styp", b"sidx", b"uuid", b"pnot"}
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_CLUSTER: Final = b"\x1f\x43\xb6\x75"
+_BLOCKS: Final = (b"\xa3", b"\xa1")
+# What may stand after a block of a Matroska file: more of its cluster, other clusters, and parts of the segment.
+_MATROSKA: Final = {
+    *(_SEGMENT, _CLUSTER, b"\xa3", b"\xa0", b"\xa1", b"\xe7", b"\xa7", b"\xab", b"\xec", b"\xbf"),
+    *(b"\x9b", b"\xfb", b"\xfa", b"\xa4", b"\x75\xa1", b"\x75\xa2", b"\x58\x54"),  # of a block group
+    *(b"\x1c\x53\xbb\x6b", b"\x12\x54\xc3\x67", b"\x11\x4d\x9b\x74", b"\x15\x49\xa9\x66"),  # cues, tags, seek, info
+    *(b"\x16\x54\xae\x6b", b"\x19\x41\xa4\x69", b"\x10\x43\xa7\x70", _EBML),  # tracks, attachments, chapters
+}
 _TS_PACKET: Final = 188
 
 
@@ -32,6 +41,28 @@ def is_cut_off(path: str | os.PathLike[str]) -> bool:
             end = _segment_end(file, size)
             return end is not None and end > size
         return head[:3] == b"FLV" and not _ends_with_tag(file, size)
+
+
+def is_broken_after(path: str | os.PathLike[str], at: int) -> bool:
+    """Whether a Matroska file holds something else than its elements after the block whose content is at byte `at`.
+
+    Its demuxer takes such bytes for the end of the file, and says nothing.
+    """
+    size = Path(path).stat().st_size
+    with Path(path).open("rb") as file:
+        if file.read(4) != _EBML:
+            return False
+        block = _block_of(file, at)
+        if block is None:
+            return False
+        at += block
+        while at < size:
+            element = _element(file, at)
+            if element is None or element[0] not in _MATROSKA:
+                return True
+            kind, start, length = element
+            at = start if length is None or kind in (_CLUSTER, _SEGMENT) else start + length
+    return False
 
 
 def is_encrypted(path: str | os.PathLike[str]) -> bool:
@@ -96,20 +127,38 @@ def _segment_end(file: BinaryIO, size: int) -> int | None:
     """Return where the segment of a Matroska file says that it ends; None where it does not say."""
     at = 0
     for _ in range(2):
-        file.seek(at)
-        head = file.read(12)
-        if len(head) < 5:
+        kind, start, length = _element(file, at) or (b"", 0, None)
+        if length is None:  # not known: a recording of something live
             return None
-        n = 8 - head[4].bit_length() + 1
-        if not 1 <= n <= 8:
-            return None
-        length = int.from_bytes(head[4 : 4 + n], "big") & ((1 << 7 * n) - 1)
-        if length == (1 << 7 * n) - 1:  # not known: a recording of something live
-            return None
-        at += 4 + n + length
-        if head[:4] == _SEGMENT:
+        at = start + length
+        if kind == _SEGMENT:
             return at
     return None
+
+
+def _block_of(file: BinaryIO, at: int) -> int | None:
+    """Return how many bytes the block of a Matroska file has whose content is at byte `at`; None where none is."""
+    for n in range(2, 10):  # bytes of its kind and length
+        element = _element(file, at - n) if at >= n else None
+        if element is not None and element[0] in _BLOCKS and element[1] == at:
+            return element[2]
+    return None
+
+
+def _element(file: BinaryIO, at: int) -> tuple[bytes, int, int | None] | None:
+    """Return what element of a Matroska file is at byte `at`, where its content starts, and how many bytes it says
+    that this has; None for the length where it does not say, and altogether where it is no element."""
+    file.seek(at)
+    head = file.read(12)
+    n_kind = 9 - head[0].bit_length() if head else 0
+    if not 1 <= n_kind <= 4 or len(head) <= n_kind:
+        return None
+    n = 9 - head[n_kind].bit_length()
+    if not 1 <= n <= 8 or len(head) < n_kind + n:
+        return None
+    most = (1 << 7 * n) - 1
+    length = int.from_bytes(head[n_kind : n_kind + n], "big") & most
+    return head[:n_kind], at + n_kind + n, None if length == most else length
 
 
 def _ends_with_tag(file: BinaryIO, size: int) -> bool:

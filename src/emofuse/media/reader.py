@@ -396,9 +396,18 @@ class MediaReader:
                 stopped_s = max(stopped_s, packet.time_s)
             yield packet
         self.source = replace(self.source, duration_s=max(stopped_s, stands_until_s()) or None)
-        if _structure.is_cut_off(self.path):
+        loss = self._loss_at_end()
+        if loss is not None:
             of = f" of {self._stated_s:.1f} s" if self._stated_s is not None and self._stated_s > stopped_s else ""
-            self._notes.append(f"stopped at {stopped_s:.1f} s{of}: the rest of the file is missing")
+            self._notes.append(f"stopped at {stopped_s:.1f} s{of}: the rest of the file is {loss}")
+
+    def _loss_at_end(self) -> str | None:
+        """Return what became of the file's end, if it could not be read."""
+        if _structure.is_cut_off(self.path):
+            return "missing"
+        last_byte = self.scan.last_byte
+        is_broken = last_byte is not None and _structure.is_broken_after(self.path, last_byte)
+        return "damaged, and was not read" if is_broken else None
 
 
 def _numbers(audio_track: int | Sequence[int]) -> tuple[int, ...]:
