@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.cli.command_line import command_line, remember_command, without_secrets
+from emofuse.cli.command_line import command_line, remember_command
+from emofuse.remote import without_secrets
 
 
 def document(folder: Path) -> dict:

@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Final
-from urllib.parse import urlsplit
+
+from emofuse.remote import without_secrets
 
 _MOST: Final = 40  # arguments: thousands of recordings would be in the document of each
 
@@ -29,17 +30,3 @@ def command_line() -> str:
     shown = [without_secrets(argument) for argument in arguments[:_MOST]]
     more = [f"(and {len(arguments) - _MOST} more)"] if len(arguments) > _MOST else []
     return " ".join([shlex.join(["emofuse", *shown]), *more])
-
-
-def without_secrets(text: str) -> str:
-    """Return an address without the name, password and query that may be in it; any other text as it is."""
-    if text.startswith("--") and "=" in text:
-        option, _, value = text.partition("=")
-        return f"{option}={without_secrets(value)}"
-    if "://" not in text:
-        return text
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return "(an address)"
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -18,6 +18,7 @@ from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.spoken import TextScorer
 from emofuse.inference.vad import speech_in
 from emofuse.media import STANDING_S, open_media
+from emofuse.remote import without_secrets
 from emofuse.timeline import Timeline
 from emofuse.transcripts import Transcript
 from emofuse.types import Line, Moment, Packet
@@ -331,7 +332,8 @@ _SETTINGS: Final = frozenset(AnalyzerSettings.model_fields)
 def _written(path: object, bundle: str, device: str, options: Mapping[str, object]) -> str:
     """Return the call in Python that makes a timeline again."""
     named = {"bundle": bundle, "device": device, **options}
-    return f"emofuse.analyze({', '.join([repr(str(path)), *(f'{k}={shown(v)}' for k, v in named.items())])})"
+    asked = [repr(without_secrets(str(path))), *(f"{name}={shown(value)}" for name, value in named.items())]
+    return f"emofuse.analyze({', '.join(asked)})"
 
 
 def _is_track(value: object) -> bool:

@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 
 from emofuse.errors import EmofuseError, MediaError
 from emofuse.reading import one_line
+from emofuse.remote import input_size, is_url, open_input, raise_failure, without_secrets
 
 # Playlists (hls, concat, dash) are left out on purpose: one that is uploaded as "clip.mp4" could make us
 # read other files, or the network.
@@ -87,7 +88,7 @@ def most_filling_s(path: str | os.PathLike[str]) -> float:
 
     A damaged stamp, of which a few kilobytes can hold hundreds, is an hour of nothing, and that takes minutes to fill.
     """
-    return _FREE_FILLING_S + Path(path).stat().st_size / _BYTES_PER_FILLED_S
+    return _FREE_FILLING_S + input_size(path) / _BYTES_PER_FILLED_S
 
 
 @contextlib.contextmanager
@@ -99,10 +100,13 @@ def as_media_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except (EmofuseError, MemoryError):
+        raise_failure(path)
         raise
     except Exception as error:  # (of FFmpeg, PyAV, NumPy and OpenCV, without a common base)
+        raise_failure(path)
         reason = one_line(f"{type(error).__name__}: {error}")
-        raise MediaError(f"{os.fspath(path)} cannot be read on: {reason}", "it may be damaged; convert it") from error
+        raise MediaError(f"{_shown(path)} cannot be read on: {reason}", "it may be damaged; convert it") from error
+    raise_failure(path)
 
 
 def open_container(path: str | os.PathLike[str], max_pixels: int = MOST_PIXELS) -> InputContainer:
@@ -110,13 +114,12 @@ def open_container(path: str | os.PathLike[str], max_pixels: int = MOST_PIXELS) 
 
     Raises MediaError when it is missing, empty, a folder, or nothing that we read.
     """
-    file = Path(path)
-    _check_file(file)
-    container = _opened(file, {}, max_pixels)
-    if container.format.name == "flv" and _lacks_stream(file, container):
+    _check_file(path)
+    container = _opened(path, {}, max_pixels)
+    if container.format.name == "flv" and _lacks_stream(path, container):
         container.close()
         # A stream that begins later than FFmpeg looks is not there for it: it looks at all of the file.
-        container = _opened(file, {"probesize": "2147483647", "analyzeduration": str(10**12)}, max_pixels)
+        container = _opened(path, {"probesize": "2147483647", "analyzeduration": str(10**12)}, max_pixels)
     return container
 
 
@@ -125,22 +128,27 @@ def stated_size(path: str | os.PathLike[str], index: int) -> tuple[int, int] | N
 
     Raises MediaError where the file cannot be opened.
     """
-    _check_file(Path(path))
-    with _opened(Path(path), {"probesize": "32", "analyzeduration": "0"}, None) as container:
+    _check_file(path)
+    with _opened(path, {"probesize": "32", "analyzeduration": "0"}, None) as container:
         context = container.streams[index].codec_context if index < len(container.streams) else None
         if not isinstance(context, av.VideoCodecContext) or context.width * context.height <= 0:
             return None
         return context.width, context.height
 
 
-def _lacks_stream(file: Path, container: InputContainer) -> bool:
+def _lacks_stream(path: str | os.PathLike[str], container: InputContainer) -> bool:
     """Whether an FLV, whose head says what is in it, has a stream that was not found."""
-    with file.open("rb") as opened:
+    with open_input(path) as opened:
         flags = opened.read(5)[-1]
     return bool(flags & 4 and not container.streams.audio) or bool(flags & 1 and not container.streams.video)
 
 
-def _check_file(file: Path) -> None:
+def _check_file(path: str | os.PathLike[str]) -> None:
+    if is_url(path):
+        if not input_size(path):
+            raise MediaError(f"{_shown(path)} is empty (0 bytes)", "record or copy it again")
+        return
+    file = Path(path)
     if not os.path.exists(file):  # noqa: PTH110 (Path.exists raises for names that no file can have)
         raise MediaError(f"no such file: {file}", "check the path")
     if not file.is_file():
@@ -155,20 +163,25 @@ def _check_file(file: Path) -> None:
         raise MediaError(f"cannot read {file}: {error.strerror}", "check its permissions") from error
 
 
-def _opened(file: Path, options: dict[str, str], max_pixels: int | None) -> InputContainer:
+def _opened(path: str | os.PathLike[str], options: dict[str, str], max_pixels: int | None) -> InputContainer:
     try:
-        # An absolute path, so that a file called "pipe:0" is a file.
         return av.open(
-            str(file.absolute()),
+            # An absolute path, so that a file called "pipe:0" is a file.
+            open_input(path) if is_url(path) else str(Path(path).absolute()),
             "r",
             metadata_errors="replace",
             options={} if max_pixels is None else {"max_pixels": str(max_pixels)},  # of every decoder
             container_options={"format_whitelist": FORMATS, "protocol_whitelist": "file", **options},
         )
     except LIBRARY_ERRORS as error:
+        raise_failure(path)
         reason = "it is no recording that emofuse knows, or it is cut off or damaged"
         hint = f"{READABLE}; record or convert it again"
-        raise MediaError(f"cannot read {file}: {reason}", hint) from error
+        raise MediaError(f"cannot read {_shown(path)}: {reason}", hint) from error
+
+
+def _shown(path: str | os.PathLike[str]) -> str:
+    return without_secrets(os.fspath(path))
 
 
 def only(container: InputContainer, *streams: Stream) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO, Final
+
+from emofuse.remote import input_size, open_input
 
 _ENCRYPTED: Final = {b"encv", b"enca", b"drmi", b"drms", b"aavd"}  # of samples: MPEG-CENC, FairPlay, Audible
 _MOST_INDEX_BYTES: Final = 1 << 26  # of a `moov` that is looked through
@@ -30,8 +31,8 @@ def is_cut_off(path: str | os.PathLike[str]) -> bool:
 
     False for other formats, and where a part says that it goes on to the end, whatever that is.
     """
-    size = Path(path).stat().st_size
-    with Path(path).open("rb") as file:
+    size = input_size(path)
+    with open_input(path) as file:
         head = file.read(12)
         if head[:4] in (b"RIFF", b"RF64"):
             return _riff_ends(file, size) > size
@@ -48,8 +49,8 @@ def is_broken_after(path: str | os.PathLike[str], at: int) -> bool:
 
     Its demuxer takes such bytes for the end of the file, and says nothing.
     """
-    size = Path(path).stat().st_size
-    with Path(path).open("rb") as file:
+    size = input_size(path)
+    with open_input(path) as file:
         if file.read(4) != _EBML:
             return False
         block = _block_of(file, at)
@@ -67,8 +68,8 @@ def is_broken_after(path: str | os.PathLike[str], at: int) -> bool:
 
 def is_encrypted(path: str | os.PathLike[str]) -> bool:
     """Whether a track of an MP4, or most of a transport stream, can only be read with a key."""
-    size = Path(path).stat().st_size
-    with Path(path).open("rb") as file:
+    size = input_size(path)
+    with open_input(path) as file:
         head = file.read(12)
         if head[4:8] in _BOXES:
             return any(entry in _ENCRYPTED for entry in _sample_entries(file, size))

@@ -22,6 +22,7 @@ from emofuse.errors import MediaError
 from emofuse.media import _container, _look, _picture, _scan, _sound, _structure, _tracks
 from emofuse.media._container import MOST_PIXELS, READABLE, Damage
 from emofuse.media._tracks import SoundChoice, SoundTrack, SpeechMeasure
+from emofuse.remote import without_secrets
 from emofuse.timeline import SourceInfo
 from emofuse.types import AudioBlock, Frame, Packet
 
@@ -138,6 +139,7 @@ class MediaReader:
         if audio_rate_hz <= 0:
             raise ValueError(f"audio_rate_hz must be positive, not {audio_rate_hz}")
         self.path = os.fspath(path)
+        self._shown = without_secrets(self.path)
         self._rate_hz, self._repeat_s, self._max_pixels = audio_rate_hz, repeat_s, max_pixels
         self._asked_tracks = () if audio_track is None else _numbers(audio_track)
         self._speech_s = speech_s
@@ -191,7 +193,7 @@ class MediaReader:
         tracks, n_sounds = _tracks.sound_tracks(first), len(first.streams.audio)
         n_films = _tracks.n_films(first)
         if not n_sounds and not n_films:
-            raise MediaError(f"{self.path} holds neither a picture nor a sound", READABLE)
+            raise MediaError(f"{self._shown} holds neither a picture nor a sound", READABLE)
         self._stated_s = _container.duration_s(first)
         stated_start = first.start_time
         film_indices = _tracks.films(first)
@@ -210,14 +212,14 @@ class MediaReader:
 
     def _nothing(self) -> MediaError:
         return MediaError(
-            f"nothing in {self.path} can be decoded: no picture and no sample of sound",
+            f"nothing in {self._shown} can be decoded: no picture and no sample of sound",
             "the file may be cut off or damaged; record or convert it again",
         )
 
     def _refuse_encrypted(self, container: InputContainer) -> None:
         has_key = any("enc_key_id" in stream.metadata for stream in container.streams)  # of WebM and Matroska
         if has_key or _structure.is_encrypted(self.path):
-            raise MediaError(f"{self.path} is encrypted (DRM), and cannot be read", "give one without protection")
+            raise MediaError(f"{self._shown} is encrypted (DRM), and cannot be read", "give one without protection")
 
     def _refuse_large(self, film_indices: list[int]) -> None:
         """Say why a film does not decode, where that is its size."""
@@ -226,7 +228,7 @@ class MediaReader:
             if width * height > self._max_pixels:
                 most = f"{self._max_pixels / 1e6:g} megapixels"
                 raise MediaError(
-                    f"{self.path}: its pictures, {width} x {height}, are larger than {most}",
+                    f"{self._shown}: its pictures, {width} x {height}, are larger than {most}",
                     "--max-pixels allows more, where there is memory for them",
                 )
 
@@ -278,7 +280,7 @@ class MediaReader:
                 return SoundChoice(tuple(found), choice.reason), list(found.values())
         if self._asked_tracks:
             numbers = ", ".join(map(str, self._asked_tracks))
-            raise MediaError(f"sound track {numbers} of {self.path} cannot be decoded", "choose another")
+            raise MediaError(f"sound track {numbers} of {self._shown} cannot be decoded", "choose another")
         return None, []
 
     def _listen(self, index: int) -> _look.Samples:
@@ -342,7 +344,7 @@ class MediaReader:
         if film is not None and picture is None:
             self._notes.append("the picture cannot be decoded and was left out")
         self.source = SourceInfo(
-            path=self.path,
+            path=self._shown,
             duration_s=self.scan.end_s or None,
             width=None if picture is None else picture.image.shape[1],
             height=None if picture is None else picture.image.shape[0],

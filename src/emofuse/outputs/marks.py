@@ -20,6 +20,7 @@ from typing import Final
 
 from emofuse.atomic import atomic
 from emofuse.outputs.page import GENERATOR
+from emofuse.remote import open_input
 
 UNKNOWN: Final = ""  # in place of a recording's id, in a file that is ours and does not tell
 _SAMPLE_BYTES: Final = 1 << 16
@@ -53,7 +54,7 @@ def recording_id(path: str | os.PathLike[str]) -> str:
 
     Raises OSError where it cannot be read.
     """
-    with Path(path).open("rb") as file:
+    with open_input(path) as file:
         size = file.seek(0, os.SEEK_END)
         digest = hashlib.sha256(str(size).encode())
         for position in (0, max(0, size - _SAMPLE_BYTES)):
@@ -111,9 +112,9 @@ def video_trailer(recording: str, size: int) -> bytes:
     return struct.pack(">I", 8 + len(text)) + b"free" + text
 
 
-def video_origin(path: Path) -> str | None:
+def video_origin(path: str | os.PathLike[str]) -> str | None:
     """Return of which recording a video was annotated by emofuse, as `origin` does; None for any other video."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 256))
         mark = _VIDEO_MARK.search(file.read())
@@ -124,12 +125,12 @@ def video_origin(path: Path) -> str | None:
     return UNKNOWN if _is_unmarked_video(head, path) else None
 
 
-def _is_unmarked_video(head: bytes, path: Path) -> bool:
+def _is_unmarked_video(head: bytes, path: str | os.PathLike[str]) -> bool:
     """Return whether a video is one that emofuse wrote before there were marks: its clock and its JSON tell."""
     movie = head.find(b"mvhd")
     if movie < 0 or head[movie + 16 : movie + 20] != struct.pack(">I", _MOVIE_TIMESCALE):
         return False
-    document = path.with_suffix(".json")
+    document = Path(path).with_suffix(".json")
     return document.is_file() and origin("json", document) is not None
 
 
