@@ -13,7 +13,7 @@ from emofuse.config.base import shown, unknown_option
 from emofuse.errors import UsageError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings, Mode
 from emofuse.inference.bundle import Bundle, bundle_folder, load_bundle
-from emofuse.inference.session import fitted, run
+from emofuse.inference.session import fitted, read_ahead, run
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.spoken import TextScorer
 from emofuse.inference.vad import speech_in
@@ -143,9 +143,10 @@ class Pipeline:
         """
         _check_type("path", path, (str, os.PathLike), "the path of a recording")
         asked = _Options(dict(options), RecordingOptions)
-        with open_media(path, audio_track=asked.audio_track, speech_s=speech_in, repeat_s=STANDING_S) as media:
+        opened = open_media(path, audio_track=asked.audio_track, speech_s=speech_in, repeat_s=STANDING_S)
+        with opened as media, read_ahead(media) as packets:
             timeline = run(
-                media,
+                packets,
                 media.source,
                 self.bundle,
                 asked.settings,

@@ -16,7 +16,7 @@ from emofuse.atomic import make_folder
 from emofuse.errors import EmofuseError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
-from emofuse.inference.session import run
+from emofuse.inference.session import QUEUE_BYTES, packet_bytes, read_ahead, run
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.inference.vad import speech_in
 from emofuse.media import MOST_PIXELS, STANDING_S, MediaReader, VideoWriter, open_media
@@ -24,6 +24,7 @@ from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.marks import mark_file, recording_id, video_trailer
 from emofuse.outputs.overlay import Strip, draw
+from emofuse.overlap import WriteBehind
 from emofuse.recordings.plan import Task
 from emofuse.recordings.words import WordOptions, load_words, said_in
 from emofuse.timeline import Timeline
@@ -87,18 +88,19 @@ def analyze_recording(
             words = said_in(task, media.source, options.words, recogniser, show, options.audio_track)
             notes += words.notes
             recording = recording_id(task.source)
-            film = None
+            film, paint = None, None
             if "mp4" in options.formats and media.source.has_video:
                 writer = VideoWriter(task.target("mp4"), media, trailer=partial(video_trailer, recording))
                 film = stack.enter_context(_Film(writer, media, bundle.labels, options.formats == ("mp4",)))
+                paint = stack.enter_context(_behind(film))
             elif "mp4" in options.formats:
                 notes.append("there is no picture, so no mp4 was written")
             timeline = run(
-                media,
+                stack.enter_context(read_ahead(media)),
                 media.source,
                 bundle,
                 options.settings,
-                None if film is None else film.paint,
+                None if paint is None else lambda frame, moment: paint.put((frame, moment)),
                 show,
                 transcript=words.transcript,
                 scorer=scorer,
@@ -203,3 +205,8 @@ class _Film:
         if self._is_all or getattr(error.__cause__, "errno", None) in _DISK_ERRORS:
             raise error
         self.failure = str(error)
+
+
+def _behind(film: _Film) -> WriteBehind[tuple[Frame, Moment]]:
+    """Draw and encode in a thread of its own, behind the analysis."""
+    return WriteBehind(lambda shown: film.paint(*shown), QUEUE_BYTES, lambda shown: packet_bytes(shown[0]))
