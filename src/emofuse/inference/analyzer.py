@@ -15,6 +15,7 @@ from emofuse.errors import PacketError
 from emofuse.features.speech import SoundBuffer
 from emofuse.inference.bundle import MANIFEST, Bundle
 from emofuse.inference.clip_predictor import ClipPredictor
+from emofuse.inference.cuts import CutDetector
 from emofuse.inference.detector import FaceDetector, YuNetDetector
 from emofuse.inference.fusion import fuse
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
@@ -78,6 +79,7 @@ class Analyzer:
         self.bundle = bundle
         self.settings = settings or AnalyzerSettings()
         self._detector = detector or YuNetDetector()
+        self._cuts = CutDetector()
         self._tracker = FaceTracker()
         self._faces = FacePredictor(bundle) if "face" in bundle.networks else None
         self._speech = speech or SileroDetector()
@@ -203,6 +205,8 @@ class Analyzer:
         if self._faces is None and self._clip is None:
             return
         time_s = frame.time_s
+        if self._cuts.push(frame.image, time_s):
+            self._tracker.cut()
         found = self._detector.detect(frame.image)
         looks = [face_appearance(frame.image, face) for face in found]
         tracked = self._tracker.update(found, time_s, looks)

@@ -175,6 +175,10 @@ class FaceTracker:
             if owners[i].track_id is not None
         ]
 
+    def cut(self) -> None:
+        """Begin a shot: no face of the next frame continues one that was seen before."""
+        self._tracks.clear()
+
     def _advance(self, time_s: float) -> None:
         """Bring all tracks to time_s and drop those unseen for too long."""
         dt_s = 0.0 if self._time_s is None else time_s - self._time_s
