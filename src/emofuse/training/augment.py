@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Final
 
 import librosa
 import numpy as np
@@ -15,9 +14,18 @@ from torch import Generator, Tensor
 from emofuse.config import FaceDataSettings, SoundSettings
 from emofuse.features.face import SIZE
 from emofuse.models.frontends import MEL_STEP, RATE_HZ, FeatureKind
+from emofuse.training.acoustics import (
+    TAIL,
+    babble_at,
+    band_gains,
+    clip_peaks,
+    falling_noise,
+    filter_by,
+    noise_at,
+    room_responses,
+    voice_at_one,
+)
 from emofuse.training.module import Augment
-
-_TAIL: Final = RATE_HZ // 2  # samples of a room's reverberation
 
 
 def uniform(shape: tuple[int, ...], low: float, high: float, generator: Generator) -> Tensor:
@@ -171,9 +179,9 @@ def record_anew(samples: Tensor, settings: SoundSettings, generator: Generator) 
     if settings.room or settings.band:
         samples = _transmit(samples, settings, generator)
     if settings.clipping:
-        peak = samples.abs().amax(dim=1, keepdim=True) * torch.pow(10.0, uniform((len(samples), 1), -1, 0, generator))
+        limited = clip_peaks(samples, torch.pow(10.0, uniform((len(samples), 1), -1, 0, generator)))
         chosen = torch.rand((len(samples), 1), generator=generator) < settings.clipping
-        samples = torch.where(chosen, samples.clamp(-peak, peak), samples)
+        samples = torch.where(chosen, limited, samples)
     return samples
 
 
@@ -195,17 +203,15 @@ def _add_babble(samples: Tensor, settings: SoundSettings, generator: Generator) 
     for _ in range(3):
         other = samples[torch.randperm(n, generator=generator)]
         start = int(torch.randint(length, (1,), generator=generator))
-        babble += other.roll(start, dims=1) / (other.square().mean(dim=1, keepdim=True).sqrt() + 1e-6)
-    snr = torch.pow(10.0, uniform((n, 1), *settings.babble_snr_db, generator) / 20)
-    level = samples.square().mean(dim=1, keepdim=True).sqrt() / snr
-    return samples + chosen * level * babble / (babble.square().mean(dim=1, keepdim=True).sqrt() + 1e-6)
+        babble += voice_at_one(other).roll(start, dims=1)
+    return samples + chosen * babble_at(samples, babble, uniform((n, 1), *settings.babble_snr_db, generator))
 
 
 def _transmit(samples: Tensor, settings: SoundSettings, generator: Generator) -> Tensor:
     """Filter some of the batch by a room (exponentially decaying noise after the direct sound) and a band (its edges
     fall as Butterworth's do), both in one product of spectra."""
     n, length = samples.shape
-    size = length + _TAIL
+    size = length + TAIL
     in_room = torch.rand(n, generator=generator) < settings.room
     in_band = torch.rand(n, generator=generator) < settings.band
     chosen = in_room | in_band
@@ -216,30 +222,24 @@ def _transmit(samples: Tensor, settings: SoundSettings, generator: Generator) ->
         response[in_room] = torch.fft.rfft(_rooms(int(in_room.sum()), generator), n=size)
     if bool(in_band.any()):
         response[in_band] *= _bands(int(in_band.sum()), size, generator)
-    filtered = torch.fft.irfft(torch.fft.rfft(samples[chosen], n=size) * response[chosen], n=size)[:, :length]
+    filtered = filter_by(samples[chosen], response[chosen])
     samples = samples.clone()
     samples[chosen] = filtered
     return samples
 
 
 def _rooms(n: int, generator: Generator) -> Tensor:
-    """Draw (n, _TAIL) impulse responses of rooms whose sound falls by 60 dB in 0.1 to 0.8 s."""
-    decay_s = uniform((n, 1), 0.1, 0.8, generator) / math.log(1000)
-    times = torch.arange(_TAIL)[None] / RATE_HZ
-    tail = torch.randn(n, _TAIL, generator=generator) * torch.exp(-times / decay_s)
-    beside_direct = torch.pow(10.0, uniform((n, 1), -10, 6, generator) / 20)
-    rooms: Tensor = tail * (beside_direct / tail.square().sum(dim=1, keepdim=True).sqrt())
-    rooms[:, 0] = 1.0
-    return rooms
+    """Draw (n, TAIL) impulse responses of rooms whose sound falls by 60 dB in 0.1 to 0.8 s."""
+    reverberation_s = uniform((n, 1), 0.1, 0.8, generator)
+    noise = torch.randn(n, TAIL, generator=generator)
+    return room_responses(noise, reverberation_s, uniform((n, 1), -10, 6, generator))
 
 
 def _bands(n: int, size: int, generator: Generator) -> Tensor:
     """Draw (n, 1 + size // 2) gains of bands from 50 to 400 Hz up to 2.5 to 8 kHz, edges of 12 to 72 dB an octave."""
-    hertz = torch.fft.rfftfreq(size, 1 / RATE_HZ)[None].clamp(min=1.0)
     low = 50.0 * torch.pow(8.0, torch.rand((n, 1), generator=generator))
     high = 2500.0 * torch.pow(3.2, torch.rand((n, 1), generator=generator))
-    order = torch.randint(2, 13, (n, 1), generator=generator)
-    return torch.rsqrt(1 + (low / hertz) ** (2 * order)) * torch.rsqrt(1 + (hertz / high) ** (2 * order))
+    return band_gains(size, low, high, torch.randint(2, 13, (n, 1), generator=generator))
 
 
 def augment_speech(samples: Tensor, settings: SoundSettings, generator: Generator) -> Tensor:
@@ -250,15 +250,11 @@ def augment_speech(samples: Tensor, settings: SoundSettings, generator: Generato
     n, length = samples.shape
     gain = torch.pow(10.0, uniform((n, 1), -settings.gain_db, settings.gain_db, generator) / 20)
     samples = samples * gain
-    hertz = torch.arange(length // 2 + 1).clamp(min=1).float()
     tilt = uniform((n, 1), 0.0, 0.5, generator)
-    spectrum = torch.fft.rfft(torch.randn(n, length, generator=generator)) * hertz**-tilt
-    noise: Tensor = torch.fft.irfft(spectrum, n=length)
-    power = samples.square().mean(dim=1, keepdim=True)
-    snr = torch.pow(10.0, uniform((n, 1), settings.snr_db[0], settings.snr_db[1], generator) / 10)
-    level = (power / snr / (noise.square().mean(dim=1, keepdim=True) + 1e-12)).sqrt()
+    noise = falling_noise(torch.randn(n, length, generator=generator), tilt)
+    added = noise_at(samples, noise, uniform((n, 1), settings.snr_db[0], settings.snr_db[1], generator))
     chosen = (torch.rand((n, 1), generator=generator) < settings.noise).float()
-    return samples + chosen * level * noise
+    return samples + chosen * added
 
 
 def augment_log_mel(log_mel: Tensor, settings: SoundSettings, generator: Generator) -> Tensor:
