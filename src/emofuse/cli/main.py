@@ -28,6 +28,7 @@ class _Commands(LazyGroup):
         "export": "emofuse.cli.train:export",
         "evaluate": "emofuse.cli.evaluate:evaluate",
         "compare": "emofuse.cli.compare:compare",
+        "robustness": "emofuse.cli.robustness:robustness",
         "bundle": "emofuse.cli.bundle:app",
         "corpus": "emofuse.cli.corpus:app",
         "features": "emofuse.cli.features:app",

@@ -57,7 +57,8 @@ def filter_by(samples: Tensor, response: Tensor) -> Tensor:
     """Return samples (N, T) filtered by responses (N, 1 + size // 2), size of T + TAIL, cut to their length."""
     length = samples.shape[1]
     size = length + TAIL
-    return torch.fft.irfft(torch.fft.rfft(samples, n=size) * response, n=size)[:, :length]
+    filtered: Tensor = torch.fft.irfft(torch.fft.rfft(samples, n=size) * response, n=size)
+    return filtered[:, :length]
 
 
 def falling_noise(white: Tensor, tilt: Tensor) -> Tensor:
@@ -65,7 +66,8 @@ def falling_noise(white: Tensor, tilt: Tensor) -> Tensor:
     length = white.shape[1]
     hertz = torch.arange(length // 2 + 1).clamp(min=1).float()
     spectrum = torch.fft.rfft(white) * hertz**-tilt
-    return torch.fft.irfft(spectrum, n=length)
+    noise: Tensor = torch.fft.irfft(spectrum, n=length)
+    return noise
 
 
 def noise_at(samples: Tensor, noise: Tensor, snr_db: Tensor) -> Tensor:
