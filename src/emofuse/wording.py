@@ -14,6 +14,19 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
+def clock(time_s: float, *, has_tenths: bool = False) -> str:
+    """Write a time as minutes and seconds, with hours where there are any.
+
+    >>> clock(75.26), clock(75.26, has_tenths=True), clock(3675.0)
+    ('1:15', '1:15.3', '1:01:15')
+    """
+    tenths = round(time_s * 10) if has_tenths else round(time_s) * 10
+    minutes, tenths = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    seconds = f"{tenths / 10:04.1f}" if has_tenths else f"{tenths // 10:02d}"
+    return f"{hours}:{minutes:02d}:{seconds}" if hours else f"{minutes}:{seconds}"
+
+
 def documentary(text: str) -> str:
     r"""Return a text as a document can hold it, be it XML, HTML or subtitles: what is no character becomes U+FFFD.
 

@@ -16,8 +16,8 @@ from emofuse.inference.live import LiveSession
 from emofuse.inference.live_answers import LiveUpdate
 from emofuse.inference.session import provenance_of, timeline_of
 from emofuse.media import AUDIO_RATE_HZ, VideoWriter
+from emofuse.outputs.lettering import Image
 from emofuse.outputs.marks import mark_file, video_trailer
-from emofuse.outputs.overlay import Image
 from emofuse.outputs.tables import write_json
 from emofuse.types import AudioBlock, Moment
 

@@ -18,8 +18,8 @@ from emofuse.cli.console import OUT
 from emofuse.cli.live_keys import TerminalKeys
 from emofuse.inference.live import LiveSession
 from emofuse.inference.live_answers import LiveUpdate
+from emofuse.outputs.lettering import Image
 from emofuse.outputs.live_terminal import LivePanel, status_line
-from emofuse.outputs.overlay import Image
 
 KEYS: Final = "space: pause   s: snapshot   q: quit"
 _TERMINAL_PERIOD_S: Final = 0.15

@@ -18,6 +18,7 @@ from rich.text import Text
 from emofuse.emotions import COLOURS, rgb
 from emofuse.timeline import Timeline
 from emofuse.types import Scores
+from emofuse.wording import clock
 
 _MAX_WIDTH: Final = 110  # wider than this, bars no longer read faster
 _NOTHING: Final = "."  # in the course over time, where nothing spoke
@@ -100,7 +101,7 @@ def label_style(label: str) -> str:
 def _headline(timeline: Timeline, look: Look) -> Text:
     fused = timeline.summary.fused
     duration_s = timeline.source.duration_s
-    length = f"   {_clock(duration_s)}" if duration_s is not None else ""
+    length = f"   {clock(duration_s)}" if duration_s is not None else ""
     if fused is None:
         return Text.assemble(("no emotion could be read", "bold"), (length, "dim"))
     used = " + ".join(timeline.summary.used)
@@ -110,12 +111,6 @@ def _headline(timeline: Timeline, look: Look) -> Text:
         f"   from {used}" if used else "",
         (length, "dim"),
     )
-
-
-def _clock(time_s: float) -> str:
-    minutes, seconds = divmod(round(time_s), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 def _course(timeline: Timeline, look: Look) -> list[RenderableType]:
@@ -132,7 +127,7 @@ def _course(timeline: Timeline, look: Look) -> list[RenderableType]:
     row = Text(no_wrap=True)
     for label, cells in groupby(bins):
         row.append(mark(label) * len(list(cells)), style=label_style(label) if label is not None else "")
-    first, last = _clock(0), _clock(_length(timeline))
+    first, last = clock(0), clock(_length(timeline))
     scale = Text(first + " " * max(1, len(bins) - len(first) - len(last)) + last, style="dim")
     entries = [
         Text.assemble((mark(label), label_style(label)), f" {look.printable(label)}")

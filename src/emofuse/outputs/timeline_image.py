@@ -7,27 +7,24 @@ import os
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from emofuse.atomic import atomic
 from emofuse.emotions import rgb
 from emofuse.errors import OutputError
 from emofuse.outputs.lanes import Lane, lanes, length_s
-from emofuse.outputs.overlay import drawable
+from emofuse.outputs.lettering import Colour, Image, Lettering, ink
 from emofuse.timeline import Timeline
-
-Image = NDArray[np.uint8]
-Colour = tuple[int, int, int]
+from emofuse.wording import clock
 
 WIDTH: Final = 1600  # pixels
 MAX_PEOPLE: Final = 6  # rows for people; those seen longest, the others are counted
-_FINE: Final = 2  # drawn this many times as large and scaled down: the font has no smoothing to speak of
-_FONT: Final = cv2.FONT_HERSHEY_DUPLEX
-_FONT_CAP_PX: Final = 22  # height of a capital of this font at scale 1
+_FINE: Final = 2  # drawn this many times as large and scaled down, for smooth curves
+_CAP_SHARE: Final = 0.75  # height of a capital, of the size of the letters
 _WHITE: Final = (255, 255, 255)
 _INK: Final = (32, 33, 36)
 _DIM: Final = (95, 99, 104)
@@ -130,20 +127,23 @@ class _Page:
         scaled = np.array([[round(x * _FINE), round(y * _FINE)] for x, y in points], dtype=np.int32)
         cv2.polylines(self.canvas, [scaled], False, colour, max(1, round(width * _FINE)), cv2.LINE_AA)
 
-    def text_width(self, text: str, cap: float) -> float:
-        scale = cap * 0.75 * _FINE / _FONT_CAP_PX
-        return float(cv2.getTextSize(drawable(text), _FONT, scale, _FINE)[0][0]) / _FINE
+    def text_width(self, text: str, size: float) -> float:
+        """Return how wide a text is in letters of about `size` pixels, in pixels."""
+        return _letters(size).width(text) / _FINE
 
     def write(self, text: str, left: float, base: float, size: float, colour: Colour) -> None:
         """Write on the line `base`, in letters of about `size` pixels; what runs out of the page is cut off."""
-        scale = size * 0.75 * _FINE / _FONT_CAP_PX
-        where = (round(left * _FINE), round(base * _FINE))
-        cv2.putText(self.canvas, drawable(text), where, _FONT, scale, colour, _FINE, cv2.LINE_AA)
+        _letters(size).write(self.canvas, text, round(left * _FINE), round(base * _FINE), colour)
 
     def finished(self) -> Image:
         height, width = self.canvas.shape[:2]
         small = cv2.resize(self.canvas, (width // _FINE, height // _FINE), interpolation=cv2.INTER_AREA)
         return np.asarray(small, dtype=np.uint8)
+
+
+@lru_cache(maxsize=32)
+def _letters(size: float) -> Lettering:
+    return Lettering(max(1, round(size * _CAP_SHARE * _FINE)))
 
 
 def _draw_title(page: _Page, timeline: Timeline) -> None:
@@ -167,7 +167,7 @@ def _draw_row(page: _Page, row: Lane, top: float) -> None:
         page.fill(left, top, right, top + _BAND, colour)
         page.fill(left, top, left + 1, top + _BAND, _WHITE)  # tells two greys apart
         if page.text_width(segment.label, 14) + 12 < right - left:
-            page.write(segment.label, left + 7, top + 18, 14, _ink(colour))
+            page.write(segment.label, left + 7, top + 18, 14, ink(colour))
     _draw_curve(page, row, top + _BAND + 4)
 
 
@@ -215,17 +215,9 @@ def _draw_axis(page: _Page, top: float) -> None:
     for i in range(math.floor(page.span_s / step_s + 1e-9) + 1):
         x = page.x(i * step_s)
         page.fill(x, top + 4, x + 1, top + 10, _DIM)
-        text = _clock(i * step_s, step_s < 1)
+        text = clock(i * step_s, has_tenths=step_s < 1)
         half = page.text_width(text, 12) / 2
         page.write(text, min(max(x - half, _LEFT - half), WIDTH - _MARGIN - 2 * half), top + 26, 12, _DIM)
-
-
-def _clock(time_s: float, has_tenths: bool) -> str:
-    tenths = round(time_s * 10)
-    minutes, tenths = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    seconds = f"{tenths / 10:04.1f}" if has_tenths else f"{tenths // 10:02d}"
-    return f"{hours}:{minutes:02d}:{seconds}" if hours else f"{minutes}:{seconds}"
 
 
 def _draw_legend(page: _Page, timeline: Timeline, rows: list[Lane], top: float) -> None:
@@ -235,9 +227,3 @@ def _draw_legend(page: _Page, timeline: Timeline, rows: list[Lane], top: float) 
         page.fill(left, top + 2, left + 14, top + 16, rgb(label))
         page.write(label, left + 20, top + 15, 13, _INK)
         left += 20 + page.text_width(label, 13) + 26
-
-
-def _ink(background: Colour) -> Colour:
-    """Black or white, whichever reads better on the colour (luma of ITU-R BT.601)."""
-    red, green, blue = background
-    return _INK if 0.299 * red + 0.587 * green + 0.114 * blue > 110 else _WHITE
