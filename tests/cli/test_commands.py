@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 
 from emofuse.media import open_media, probe
@@ -48,6 +49,24 @@ def test_analyze_writes_every_format(emofuse, tmp_path: Path, clip_mp4: Path) ->
 def test_only_the_formats_asked_for(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
     assert emofuse("analyze", clip_mp4, "-o", tmp_path, "--formats", "csv", "--mode", "frame").code == 0
     assert left_over(tmp_path) == ["clip.csv"]
+
+
+def first_picture(path: Path) -> np.ndarray:
+    with open_media(path) as media:
+        return next(p.image for p in media if isinstance(p, Frame))
+
+
+def test_what_is_drawn_on_the_film_is_a_choice(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
+    made = {}
+    for name, options in {"plain": ("--overlay", "none"), "blurred": ("--overlay", "none", "--blur-faces")}.items():
+        result = emofuse("analyze", clip_mp4, "-o", tmp_path / name, "--formats", "mp4,json", *options)
+        assert result.code == 0, result.err
+        made[name] = first_picture(tmp_path / name / "clip.mp4").astype(int)
+        document = json.loads((tmp_path / name / "clip.json").read_text())
+    assert np.abs(made["plain"] - first_picture(clip_mp4)).mean() < 3  # as it was, but for being encoded again
+    left, top, right, bottom = (round(v) for v in document["moments"][0]["faces"][0]["box_xyxy"])
+    change = np.abs(made["blurred"] - made["plain"]).mean(axis=2)
+    assert change[top:bottom, left:right].mean() > 5 * change.mean() > 0
 
 
 def test_demo(emofuse, tmp_path: Path) -> None:
@@ -198,6 +217,8 @@ def test_a_folder_without_recordings(emofuse, tmp_path: Path) -> None:
         (["--jobs", "0"], "jobs"),
         ([""], "empty"),
         (["--transcript="], "--transcript has no value"),
+        (["--overlay-lang", "xx"], "choose one of en, de"),
+        (["--person", "2"], "add --blur-faces"),
     ],
 )
 def test_wrong_usage_exits_with_2(emofuse, tmp_path: Path, arguments: list[str], says: str, clip_mp4: Path) -> None:

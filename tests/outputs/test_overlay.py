@@ -1,20 +1,28 @@
-"""What is drawn, and where."""
+"""What is drawn on a film, and where."""
 
 import time
 
 import numpy as np
 import pytest
 
-from emofuse.emotions import BASE, rgb
+from emofuse.emotions import rgb
+from emofuse.errors import UsageError
 from emofuse.outputs import overlay
-from emofuse.outputs.overlay import Strip, draw, drawable
+from emofuse.outputs.overlay import Overlay, OverlaySettings, Strip
+from emofuse.outputs.translations import LANGUAGES
+from emofuse.types import Face, Moment
 from make_timelines import face, moment
 
 SAD, HAPPY = rgb("sad"), rgb("happy")
+ALL_THREE = ("face", "voice", "text")
 
 
 def grey(width: int, height: int, value: int = 128) -> np.ndarray:
     return np.full((height, width, 3), value, dtype=np.uint8)
+
+
+def draw(image: np.ndarray, shown: Moment, **settings) -> np.ndarray:
+    return Overlay(OverlaySettings(**settings), has_strip=False).draw(image, shown)
 
 
 def changed(before: np.ndarray, after: np.ndarray) -> tuple[int, int, int, int]:
@@ -27,32 +35,90 @@ def has(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
     return (picture == colour).all(axis=2)
 
 
-def test_the_picture_given_is_left_as_it_is():
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int, int]]:
+    """Where each card and tag was drawn, in their order."""
+    found: list[tuple[int, int, int, int]] = []
+    card, tag = Overlay._draw_card, Overlay._draw_tag
+
+    def draw_card(self: Overlay, *a) -> list[tuple[int, int, int, int]]:
+        places = card(self, *a)
+        found.extend(places)
+        return places
+
+    def draw_tag(self: Overlay, *a) -> tuple[int, int, int, int] | None:
+        place = tag(self, *a)
+        found.extend([] if place is None else [place])
+        return place
+
+    monkeypatch.setattr(Overlay, "_draw_card", draw_card)
+    monkeypatch.setattr(Overlay, "_draw_tag", draw_tag)
+    return found
+
+
+def test_the_picture_given_is_left_as_it_is() -> None:
     image = grey(640, 480)
     image.setflags(write=False)
-    out = draw(image, moment(0.0, "happy", faces=(face(),)), BASE, strip=Strip(1.0))
+    out = Overlay(duration_s=1.0).draw(image, moment(0.0, "happy", faces=(face(),)))
     assert (image == 128).all()
     assert (out.shape, out.dtype) == (image.shape, np.uint8)
     assert out.flags.writeable
 
 
-def test_a_box_is_in_the_colour_of_its_emotion():
-    box = (300, 250, 450, 430)
-    out = draw(grey(640, 480), moment(0.0, "happy", faces=(face(box, "sad"),)), BASE)
+def test_a_box_is_in_the_colour_of_its_emotion() -> None:
+    box = (300, 150, 450, 330)
+    out = draw(grey(640, 480), moment(0.0, "happy", faces=(face(box, "sad"),)))
     sad = has(out, SAD)
     left, top, right, bottom = box
     for x in (left, right):
         assert sad[top : bottom + 1, x].mean() > 0.95
     for y in (top, bottom):
-        assert sad[y, left : right + 1].mean() > 0.95
+        assert sad[y, left : right + 1].mean() > 0.9
     assert not sad[top + 20 : bottom - 20, left + 20 : right - 20].any()
 
 
-def test_a_tag_sits_on_its_box():
-    out = draw(grey(640, 480), moment(0.0, "happy", faces=(face((300, 250, 450, 430), "sad"),)), BASE)
-    tag = has(out, SAD)[228:248, 300:360]
-    assert tag.mean() > 0.5  # filled, but for its letters
-    assert not has(out, SAD)[200:225, 300:360].any()
+@pytest.mark.parametrize("size", [(320, 240), (640, 360), (1280, 720), (3840, 2160), (405, 720), (1080, 1920)])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_card_is_in_the_lower_third_and_in_the_picture(size, language, taken) -> None:
+    width, height = size
+    draw(grey(width, height), moment(3675.4, "surprised", ALL_THREE), language=language)
+    ((left, top, right, bottom),) = taken
+    assert 0 < left < 0.06 * width and right < width
+    assert 0.66 * height < top and bottom < height
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_the_card_reads_on_white_and_on_black(value: int, taken) -> None:
+    out = draw(grey(1280, 720, value), moment(0.0, "happy", ALL_THREE))
+    left, top, right, bottom = taken[0]
+    card = out[top:bottom, left:right]
+    ground = np.median(card[3:20, 8:], axis=(0, 1)).astype(int)
+    assert ground.max() < 90  # white letters on it have a contrast of 7 and more
+    assert has(card, (255, 255, 255)).sum() > 100
+
+
+def test_the_card_leaves_the_faces_free_and_does_not_jump(taken) -> None:
+    film = Overlay()
+    low, high = face((20, 400, 250, 700)), face((20, 20, 250, 250))
+
+    def place(time_s: float, *faces: Face) -> tuple[int, int]:
+        taken.clear()
+        film.draw(grey(1280, 720), moment(time_s, "happy", ALL_THREE, faces))
+        return taken[0][:2]
+
+    start = place(0.0)
+    assert start[0] < 100 and start[1] > 500  # at the lower left
+    assert place(0.1, low) == start  # a face that passes does not move it
+    assert place(0.2) == place(0.9, low) == start
+    assert place(1.5, low) == start
+    moved = place(3.5, low)
+    assert moved[0] > 600 and moved[1] > 500  # now at the lower right
+    assert place(4.0) == place(60.0, high) == moved  # and it stays there
+
+
+def test_the_card_begins_where_no_face_is(taken) -> None:
+    draw(grey(1280, 720), moment(0.0, "happy", faces=(face((20, 400, 250, 700)), face((900, 400, 1200, 700)))))
+    assert taken[0][1] < 100
 
 
 @pytest.mark.parametrize(
@@ -66,84 +132,104 @@ def test_a_tag_sits_on_its_box():
         (560, -50, 700, 560),
     ],
 )
-def test_a_tag_stays_inside_the_picture(box, monkeypatch):
-    places = []
-    place = overlay._tag_place
-    monkeypatch.setattr(overlay, "_tag_place", lambda *a: places.append((place(*a), a[1], a[2])) or place(*a))
-    draw(grey(640, 480), moment(0.0, "happy", faces=(face(box, "sad"),)), BASE, strip=Strip(1.0))
-    ((left, top), (tag_w, tag_h), (width, height)) = places[0]
-    assert left >= 0 and left + tag_w <= width == 640
-    assert top >= 0 and top + tag_h <= height < 480
+def test_a_tag_stays_inside_the_picture(box, taken) -> None:
+    draw(grey(640, 480), moment(0.0, "happy", faces=(face(box, "sad"),)), detail="boxes")
+    for left, top, right, bottom in taken:
+        assert 0 <= left < right <= 640
+        assert 0 <= top < bottom <= 480
 
 
-def test_a_tag_keeps_off_the_panel():
-    image = grey(640, 480)
-    panel = changed(image, draw(image, moment(0.0, "happy"), BASE))
-    box = (20, panel[3] + 5, 150, panel[3] + 120)
-    out = draw(image, moment(0.0, "happy", faces=(face(box, "disgust"),)), BASE)
-    tag = has(out, rgb("disgust"))
-    assert tag[box[3] + 3 : box[3] + 16, 22:80].mean() > 0.4
+def test_tags_cover_no_face_no_card_and_no_other_tag(taken) -> None:
+    boxes = [(x * 100 + 10, y * 100 + 20, x * 100 + 70, y * 100 + 90) for x in range(12) for y in range(6)]
+    shown = moment(0.0, "happy", ALL_THREE, tuple(face(box, "sad", i) for i, box in enumerate(boxes)))
+    draw(grey(1280, 720), shown)
+    card, *tags = taken
+    assert len(tags) > 40
+    for i, tag in enumerate(tags):
+        others = [card, *tags[:i], *tags[i + 1 :]]
+        assert not any(overlay._shared(tag, other) for other in others)
+        assert sum(overlay._shared(tag, box) > 0 for box in boxes) <= 1  # its own alone
 
 
-@pytest.mark.parametrize("size", [(426, 240), (1280, 720), (3840, 2160), (405, 720), (1080, 1920)])
-def test_the_panel_scales_and_lies_in_the_corner(size):
-    width, height = size
-    image = grey(width, height)
-    left, top, right, bottom = changed(image, draw(image, moment(0.0, "happy", ("face", "voice")), BASE))
-    assert 0 < left < 0.05 * width and 0 < top < 0.05 * height
-    assert 0.15 * width < right < 0.55 * width
-    assert 0.12 * height < bottom < 0.5 * height
-
-
-def test_bars_are_as_long_as_their_probabilities():
-    image = grey(1280, 720)
-    lengths = {
-        p: int(has(draw(image, moment(0.0, "happy", p=p), BASE), HAPPY).any(axis=0).sum()) for p in (0.25, 0.5, 1.0)
-    }
-    assert lengths[0.5] == pytest.approx(lengths[1.0] / 2, abs=1)
-    assert lengths[0.25] == pytest.approx(lengths[1.0] / 4, abs=1)
-    assert not has(draw(image, moment(0.0, None), BASE), HAPPY).any()
-
-
-def test_more_labels_than_room_shows_the_likely_ones():
-    labels = tuple(f"label {i}" for i in range(60))
-    assert overlay._shown(labels, {"label 50": 0.6, "label 7": 0.3}, 2) == ["label 7", "label 50"]
-    found = moment(0.0, None)
-    image = grey(640, 480)
-    _, _, _, bottom = changed(image, draw(image, found, labels))
-    assert bottom <= 240 + 8
+def test_two_faces_side_by_side_have_whole_tags_in_their_colours() -> None:
+    faces = (face((200, 200, 400, 450), "happy", 1), face((700, 200, 900, 450), "sad", 2))
+    out = draw(grey(1280, 720), moment(0.0, None, faces=faces), detail="boxes")
+    for colour, left in ((HAPPY, 200), (SAD, 700)):
+        assert has(out, colour)[175:197, left : left + 60].mean() > 0.5  # filled, but for its letters
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 400), (400, 7)])
-def test_a_tiny_picture_is_left_empty(size):
+def test_a_tiny_picture_is_left_empty(size) -> None:
     image = grey(*size)
     found = moment(0.0, "happy", faces=(face((0, 0, 1, 1)),))
-    assert (draw(image, found, BASE) == image).all()
-    assert draw(image, found, BASE, strip=Strip(1.0)).shape == image.shape
+    assert (draw(image, found) == image).all()
+    assert Overlay().draw(image, found).shape == image.shape
 
 
 @pytest.mark.parametrize(
     "box", [(9e9, 9e9, 9.1e9, 9.1e9), (-3e38, -3e38, -2e38, -2e38), (50, 50, 40, 40), (-90, 0, -10, 50)]
 )
-def test_a_box_that_cannot_be_seen_is_not_drawn(box):
+def test_a_box_that_cannot_be_seen_is_not_drawn(box) -> None:
     image = grey(640, 480)
-    without = draw(image, moment(0.0, "happy"), BASE)
-    assert (draw(image, moment(0.0, "happy", faces=(face(box),)), BASE) == without).all()
+    without = draw(image, moment(0.0, "happy"), blur_faces=True)
+    assert (draw(image, moment(0.0, "happy", faces=(face(box),)), blur_faces=True) == without).all()
 
 
-def test_any_label_can_be_drawn():
-    assert drawable("très 喜\n") == "tr?s ??"
-    labels = ("heureux ☺", "très triste " * 30)
-    found = moment(0.0, None, faces=(face((100, 100, 200, 200), None),))
-    out = draw(grey(640, 480), found, labels)
-    assert out.shape == (480, 640, 3)
+def test_less_detail_draws_less(taken) -> None:
+    image = grey(1280, 720)
+    shown = moment(0.0, "happy", ALL_THREE, (face((500, 200, 700, 450), "sad"),))
+    heights = {}
+    for detail in ("full", "simple"):
+        taken.clear()
+        Overlay(OverlaySettings(detail)).draw(image, shown)
+        heights[detail] = taken[0][3] - taken[0][1]
+    assert heights["simple"] < heights["full"]
+    taken.clear()
+    boxes = Overlay(OverlaySettings("boxes")).draw(image, shown)
+    assert len(taken) == 1 and has(boxes, SAD).any() and (boxes[-20:] == 128).all()
+    assert (Overlay(OverlaySettings("none")).draw(image, shown) == image).all()
 
 
-def test_strip_shows_the_labels_so_far():
-    strip = Strip(10.0)
-    for tenth in range(75):
-        strip.push(moment(tenth / 10, "happy" if tenth < 50 else "sad"))  # the last "happy" is at 4.9, "sad" at 7.4
-    out = draw(grey(1000, 480), moment(7.4, "sad"), BASE, strip=strip)
+def test_words_are_in_the_language_asked_for() -> None:
+    image, shown = grey(1280, 720), moment(0.0, "surprised", ALL_THREE)
+    pictures = [draw(image, shown, language=language).tobytes() for language in LANGUAGES]
+    assert len(set(pictures)) == len(LANGUAGES) == 10
+    with pytest.raises(UsageError, match=r'"xx".*choose one of en, de'):
+        draw(image, shown, language="xx")
+
+
+def noise(width: int, height: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def detail_in(picture: np.ndarray, box: tuple[int, int, int, int]) -> float:
+    """How much neighbouring pixels of a box differ."""
+    left, top, right, bottom = box
+    return float(np.abs(np.diff(picture[top:bottom, left:right].astype(int), axis=1)).mean())
+
+
+def test_faces_are_blurred_but_for_the_one_that_is_to_stay() -> None:
+    image, one, two = noise(640, 480), (100, 100, 200, 240), (400, 100, 500, 240)
+    shown = moment(0.0, None, faces=(face(one, None, 1), face(two, None, 2)))
+    both = draw(image, shown, detail="none", blur_faces=True)
+    assert max(detail_in(both, one), detail_in(both, two)) < 5 < 60 < detail_in(image, one)
+    but_two = draw(image, shown, detail="none", blur_faces=True, sharp=2)
+    assert detail_in(but_two, one) < 5
+    assert (but_two[100:240, 400:500] == image[100:240, 400:500]).all()
+
+
+def test_a_face_that_is_lost_for_a_moment_stays_blurred() -> None:
+    image, box = noise(640, 480), (100, 100, 200, 240)
+    film = Overlay(OverlaySettings("none", blur_faces=True))
+    film.draw(image, moment(0.0, None, faces=(face(box, None, 1),)))
+    assert detail_in(film.draw(image, moment(0.6, None)), box) < 5
+    assert (film.draw(image, moment(1.2, None)) == image).all()
+
+
+def test_strip_shows_the_labels_so_far() -> None:
+    film = Overlay(duration_s=10.0)
+    for tenth in range(75):  # the last "happy" is at 4.9, "sad" at 7.4
+        out = film.draw(grey(1000, 480), moment(tenth / 10, "happy" if tenth < 50 else "sad"))
     row = out[-2]
     assert (row[:489] == HAPPY).all()
     assert (row[491:739] == SAD).all()
@@ -190,13 +276,13 @@ def test_strip_of_a_live_stream_makes_room():
     assert not has(canvas, HAPPY)[:, 120:].any() and not has(canvas, SAD)[:, 200:].any()
 
 
-def test_it_is_quick():
+def test_it_is_quick() -> None:
     image, found = grey(1280, 720), moment(0.0, "happy", ("face", "voice"), (face((500, 200, 700, 450)),))
-    strip = Strip(10.0)
-    draw(image, found, BASE, strip=strip)
+    film = Overlay(duration_s=10.0)
+    film.draw(image, found)
     spent_s = []
     for _ in range(20):
         start_s = time.perf_counter()
-        draw(image, found, BASE, strip=strip)
+        film.draw(image, found)
         spent_s.append(time.perf_counter() - start_s)
-    assert min(spent_s) < 0.005  # about 0.001 on an idle core; wide, for a busy machine
+    assert min(spent_s) < 0.01  # about 0.002 on an idle core; wide, for a busy machine

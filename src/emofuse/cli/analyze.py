@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from emofuse.cli.command_line import command_line
 from emofuse.cli.console import ERR, OUT, note
+from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.recogniser import MODEL
@@ -66,6 +67,10 @@ def analyze(
         ),
     ] = None,
     smooth: Annotated[bool, typer.Option("--smooth", help="Steady the labels from moment to moment.")] = False,
+    overlay: OverlayOption = "full",
+    overlay_lang: LanguageOption = "en",
+    blur_faces: BlurOption = False,
+    person: PersonOption = None,
     audio_track: Annotated[
         int | None,
         typer.Option(
@@ -88,9 +93,17 @@ def analyze(
     settings = AnalyzerSettings(mode=mode, hop_s=hop_s)
     plan = make_plan(inputs, out, wanted, overwrite)
     words = plan_words(plan.tasks, wanted, transcript, asr, asr_model, asr_language, text_model, device)
-    smoothing = SmoothingSettings() if smooth else None
     options = Options(
-        wanted, settings, bundle, device, words, smoothing, audio_track, max_pixels=max_pixels, call=command_line()
+        wanted,
+        settings,
+        bundle,
+        device,
+        words,
+        SmoothingSettings() if smooth else None,
+        overlay_settings(overlay, overlay_lang, blur_faces, person),
+        audio_track,
+        max_pixels=max_pixels,
+        call=command_line(),
     )
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
     loaded = load_bundle(bundle, device)

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from emofuse.cli.command_line import command_line
 from emofuse.cli.console import OUT, note
+from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
 from emofuse.cli.live_record import Recorder, snapshot
 from emofuse.cli.live_views import View, make_view
 from emofuse.errors import EmofuseError, UsageError
@@ -25,9 +26,10 @@ from emofuse.inference.smoothing import Smoother
 from emofuse.inference.vad import speech_in
 from emofuse.media.capture import Camera, Microphone, PacedFile, PacketSource, stream_clock
 from emofuse.media.network import NetworkStream
+from emofuse.outputs.lettering import Image
 from emofuse.outputs.live_chart import LivePainter
 from emofuse.outputs.live_terminal import summary_line
-from emofuse.outputs.overlay import Image
+from emofuse.outputs.overlay import OverlaySettings
 
 DEFAULTS: Final = AnalyzerSettings()
 KEEPING_UP: Final = LiveSettings()
@@ -57,6 +59,10 @@ def live(
         float, typer.Option(help="A picture that waits for longer is dropped, so that the delay stays small.")
     ] = KEEPING_UP.max_delay_s or 0.0,
     record: Annotated[Path | None, typer.Option(help="Folder for the timeline and the annotated video.")] = None,
+    overlay: OverlayOption = "full",
+    overlay_lang: LanguageOption = "en",
+    blur_faces: BlurOption = False,
+    person: PersonOption = None,
     view: Annotated[
         Literal["auto", "window", "terminal", "none"], typer.Option(help="auto: a window where there is a screen.")
     ] = "auto",
@@ -70,6 +76,7 @@ def live(
     q ends it. Exit code: 0 it ended, 1 the source failed, 2 wrong usage.
     """
     settings = AnalyzerSettings(mode=mode, hop_s=hop_s)
+    film = overlay_settings(overlay, overlay_lang, blur_faces, person)
     keeping_up = LiveSettings(max_delay_s=max_delay_s, tick_s=_TICK_S)
     if file is not None and not realtime:
         keeping_up = LiveSettings(max_delay_s=None, tick_s=_TICK_S)
@@ -91,20 +98,19 @@ def live(
             one.close()
         raise
     note(f"reading emotion from {name}, on this machine only")
-    _follow(session, shown, recorder, record or Path(), seconds)
+    _follow(session, _Player(session, film, shown, recorder, record or Path()), seconds)
 
 
-def _follow(session: LiveSession, view: View, recorder: Recorder | None, folder: Path, seconds: float | None) -> None:
+def _follow(session: LiveSession, player: _Player, seconds: float | None) -> None:
     """Run the session to its end, however that comes, and print what it did."""
     try:
         with ExitStack() as stack:
-            stack.callback(lambda: _conclude(session, recorder))
-            if recorder is not None:
-                stack.enter_context(recorder)
+            stack.callback(lambda: _conclude(session, player.recorder))
+            if player.recorder is not None:
+                stack.enter_context(player.recorder)
             stack.enter_context(session)
-            stack.enter_context(view)
+            stack.enter_context(player.view)
             is_interrupted = stack.enter_context(_interrupts())
-            player = _Player(session, view, recorder, folder)
             for update in session:
                 player.play(update)
                 reached_s = update.frame.time_s if update.frame is not None else 0.0
@@ -118,9 +124,12 @@ def _follow(session: LiveSession, view: View, recorder: Recorder | None, folder:
 class _Player:
     """Shows and records what comes, and does what the keys say."""
 
-    def __init__(self, session: LiveSession, view: View, recorder: Recorder | None, folder: Path) -> None:
-        self._session, self._view, self._recorder, self._folder = session, view, recorder, folder
-        self._painter = LivePainter(session.analyzer.bundle.labels)
+    def __init__(
+        self, session: LiveSession, film: OverlaySettings, view: View, recorder: Recorder | None, folder: Path
+    ) -> None:
+        self.view, self.recorder = view, recorder
+        self._session, self._folder = session, folder
+        self._painter = LivePainter(session.analyzer.bundle.labels, film)
         self._latest = LiveUpdate()
         self._has_told = False
         self.is_ended = False
@@ -138,9 +147,9 @@ class _Player:
 
         if update.frame is not None:
             self._latest = update
-        if self._recorder is not None:
-            self._recorder.add(update, picture() if update.frame is not None else None)
-        for key in self._view.show(update, self._session, picture):
+        if self.recorder is not None:
+            self.recorder.add(update, picture() if update.frame is not None else None)
+        for key in self.view.show(update, self._session, picture):
             self._press(key)
         if not self._has_told and self._session.stats().n_dropped:
             self._has_told = True

@@ -61,28 +61,32 @@ def run(
     transcript: Transcript | None = None,
     scorer: TextScorer | None = None,
     smoothing: SmoothingSettings | None = None,
+    view_smoothing: SmoothingSettings | None = None,
     call: str = "",
 ) -> Timeline:
     """Push every packet through an Analyzer and gather the timeline.
 
     on_frame gets each frame with what to draw over it; on_progress the time reached.
     transcript: what is said in the recording; scorer: of text, in place of the bundle's network; smoothing: steadies
-    the labels from moment to moment; call: the command, or the call in Python, that asked for it.
+    the labels from moment to moment; view_smoothing: steadies what on_frame gets, where smoothing does not; call: the
+    command, or the call in Python, that asked for it.
     """
     lines = None if transcript is None else transcript.lines
     analyzer = Analyzer(bundle, settings=settings, lines=lines, scorer=scorer)
-    smoother = None if smoothing is None else Smoother(smoothing)
+    shown = smoothing or view_smoothing
+    smoother = None if shown is None else Smoother(shown)
     moments: list[Moment] = []
     for packet in packets:
         made = analyzer.push(packet)
-        moments += made if smoother is None else map(smoother.push, made)
+        steadied = made if smoother is None else [smoother.push(moment) for moment in made]
+        moments += made if smoothing is None else steadied
         if on_frame is not None and isinstance(packet, Frame):
             view = analyzer.view(packet.time_s)
             on_frame(packet, view if smoother is None else smoother.dress(view))
         if on_progress is not None:
             on_progress(packet.time_s)
     made = analyzer.flush()
-    moments += made if smoother is None else map(smoother.push, made)
+    moments += made if smoothing is None or smoother is None else map(smoother.push, made)
     how = provenance_of(analyzer, call, transcript, smoothing)
     return replace(timeline_of(moments, source, analyzer, how), lines=lines or ())
 

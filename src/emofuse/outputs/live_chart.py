@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.emotions import rgb
-from emofuse.outputs.overlay import Image, draw
+from emofuse.outputs.lettering import Image
+from emofuse.outputs.overlay import Overlay, OverlaySettings
 from emofuse.types import Moment
 
 SPAN_S: Final = 30.0
@@ -56,8 +57,8 @@ class RollingChart:
 class LivePainter:
     """Draws updates one after the other: the picture with boxes and bars, and the chart under it."""
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        self._labels = tuple(labels)
+    def __init__(self, labels: Sequence[str], film: OverlaySettings | None = None) -> None:
+        self._overlay = Overlay(film, has_strip=False)
         self.chart = RollingChart(labels)
 
     def paint(self, image: NDArray[np.uint8], view: Moment) -> Image:
@@ -65,6 +66,6 @@ class LivePainter:
         height, width = image.shape[:2]
         n_chart = max(24, round(height * _HEIGHT))
         canvas = np.empty((height + n_chart, width, 3), np.uint8)
-        canvas[:height] = draw(image, view, self._labels)
+        canvas[:height] = self._overlay.draw(image, view)
         self.chart.draw(canvas[height:])
         return canvas

@@ -1,47 +1,82 @@
-"""Drawing an answer on a picture: boxes with tags, a panel of bars, and a strip of the labels so far."""
+"""Drawing an answer on a picture: boxes with tags, a card with the answer, and a strip of the labels so far."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from emofuse.emotions import rgb
+from emofuse.outputs.lettering import Colour, Image, Lettering, ink
+from emofuse.outputs.translations import translate
 from emofuse.segments import MIN_SEGMENT_S, stands_from
 from emofuse.types import MODALITIES, Face, Moment
+from emofuse.wording import clock
 
-Image = NDArray[np.uint8]
-Colour = tuple[int, int, int]
-Rect = tuple[int, int, int, int]
+Rect = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
+Detail = Literal["full", "simple", "boxes", "none"]
 
-_FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
-_FONT_CAP_PX: Final = 21  # height of a capital of this font at scale 1
-_CAP_SHARE: Final = 0.021  # of the picture's shorter side
-_SMALLEST_CAP_PX: Final = 7  # smaller letters of this font run together
-_LARGEST_PANEL: Final = 0.5  # of the picture, each way
+_CAP_SHARE: Final = 0.024  # height of a capital, of the picture's shorter side
+_SMALLEST_CAP_PX: Final = 8
+_CARD_SHADE: Final = 0.25  # of the picture's light that a card lets through
 _WHITE: Final = (255, 255, 255)
-_DIM: Final = (200, 200, 200)
+_DIM: Final = (190, 190, 190)
 _DARK: Final = (24, 24, 24)
+_EDGE: Final = (96, 96, 96)
 _TRACK: Final = (72, 72, 72)
+_BLUR_MARGIN: Final = 0.25  # of a face's size, on each side
+_BLUR_CELLS: Final = 6  # that a blurred face is made of, each way
+_BLUR_HOLD_S: Final = 1.0  # for which the place of a lost face stays blurred
+_MOVE_AFTER_S: Final = 1.0  # of faces under the card
+_LOOK_BACK_S: Final = 3.0  # in which a corner must have been free to move there
+
+
+@dataclass(frozen=True, slots=True)
+class OverlaySettings:
+    """What is drawn on a film.
+
+    Args:
+        detail: full: boxes, tags and a card with the answer of each modality; simple: the fused answer alone in the
+            card; boxes: no card and no strip; none: the picture as it is.
+        language: of the words, one of `translations.LANGUAGES`.
+        blur_faces: whether faces are made unrecognisable.
+        sharp: the track of the one person whose face stays as it is.
+    """
+
+    detail: Detail = "full"
+    language: str = "en"
+    blur_faces: bool = False
+    sharp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """Sizes in pixels, all from `cap`, the height of a capital."""
+    """Sizes in pixels, all from the height of a capital."""
 
-    cap: int
-    scale: float
-    stroke: int
+    letters: Lettering
+    small: Lettering
+    tag: Lettering
     pad: int
-    row: int
     line: int
     strip: int
+
+
+@lru_cache(maxsize=32)
+def _style(side: int) -> _Style:
+    cap = max(_SMALLEST_CAP_PX, round(side * _CAP_SHARE))
+    return _Style(
+        letters=Lettering(round(cap * 1.25)),
+        small=Lettering(cap),
+        tag=Lettering(max(_SMALLEST_CAP_PX, round(cap * 0.8))),
+        pad=max(4, round(cap * 0.75)),
+        line=max(2, round(cap / 5)),
+        strip=max(3, round(cap * 0.45)),
+    )
 
 
 class Strip:
@@ -81,132 +116,223 @@ class Strip:
         canvas[:] = cv2.resize(self._cells, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
-def draw(image: Image, moment: Moment, labels: Sequence[str], *, strip: Strip | None = None) -> Image:
-    """Draw a moment on a copy of the picture: its faces, the fused probabilities and who spoke.
+class Overlay:
+    """Draws moments on the pictures of one film, one after the other. The card keeps its corner until faces come under
+    it and another corner has been free for some seconds.
 
-    image: (H, W, 3) uint8 RGB, left as it is; labels: what the panel lists, in its order; strip: the labels
-    so far, drawn along the bottom (push the moment to it first). Sizes follow the picture's shorter side, and
-    what has no room is left out. Returns: (H, W, 3) uint8 RGB.
+    Args:
+        settings: what is drawn.
+        duration_s: of the film, for the strip along the bottom; None where it is not known.
+        has_strip: whether there is a strip.
+
+    Example:
+        >>> picture = np.zeros((240, 320, 3), np.uint8)
+        >>> Overlay().draw(picture, Moment(0.0, None)).shape
+        (240, 320, 3)
     """
-    canvas = image.copy()
-    height, width = canvas.shape[:2]
-    style = _style(min(height, width))
-    body = canvas
-    if strip is not None and height >= 8 * style.strip:
-        body = canvas[: -style.strip]
-        strip.draw(canvas[-style.strip :])
-    panel = _draw_panel(body, moment, labels, style)
-    for face in moment.faces:
-        _draw_face(body, face, style, panel)
-    return canvas
+
+    def __init__(
+        self,
+        settings: OverlaySettings | None = None,
+        *,
+        duration_s: float | None = None,
+        has_strip: bool = True,
+    ) -> None:
+        self.settings = settings or OverlaySettings()
+        self._strip = Strip(duration_s) if has_strip and self.settings.detail in ("full", "simple") else None
+        self._corner = _Corner()
+        self._hidden: dict[int | None, tuple[float, Rect]] = {}  # when and where a face to blur was seen last
+
+    def draw(self, image: Image, moment: Moment) -> Image:
+        """Draw a moment on a copy of the picture.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, left as it is. Sizes follow its shorter side; what has no room is left out.
+            moment: what the picture shows; moments come in the order of time.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+        """
+        canvas = image.copy()
+        height, width = canvas.shape[:2]
+        if self.settings.blur_faces:
+            self._blur(canvas, moment)
+        if self.settings.detail == "none":
+            return canvas
+        style = _style(min(height, width))
+        body = canvas
+        if self._strip is not None:
+            self._strip.push(moment)
+            if height >= 8 * style.strip:
+                body = canvas[: -style.strip]
+                self._strip.draw(canvas[-style.strip :])
+        faces = [(face, box) for face in moment.faces if (box := _visible(face, width, height)) is not None]
+        boxes = [box for _, box in faces]
+        taken: list[Rect] = []
+        if self.settings.detail != "boxes":
+            taken += self._draw_card(body, moment, boxes, style)
+        for face, box in faces:
+            _draw_box(body, box, rgb(face.emotion.label) if face.emotion else _DIM, style.line)
+        for face, box in faces:
+            others = [*taken, *(other for other in boxes if other != box)]
+            if (tag := self._draw_tag(body, face, box, others, style)) is not None:
+                taken.append(tag)
+        return canvas
+
+    def _blur(self, canvas: Image, moment: Moment) -> None:
+        height, width = canvas.shape[:2]
+        for face in moment.faces:
+            box = _visible(face, width, height)
+            if box is not None and (self.settings.sharp is None or face.track_id != self.settings.sharp):
+                self._hidden[face.track_id] = (moment.time_s, box)
+        self._hidden = {
+            track: (seen_s, box)
+            for track, (seen_s, box) in self._hidden.items()
+            if moment.time_s - seen_s <= _BLUR_HOLD_S
+        }
+        for _, box in self._hidden.values():
+            _pixelate(canvas, box)
+
+    def _draw_card(self, canvas: Image, moment: Moment, faces: list[Rect], style: _Style) -> list[Rect]:
+        """Draw the card, and return where it is; nothing where it has no room."""
+        height, width = canvas.shape[:2]
+        most_px = width - 4 * style.pad
+        time = clock(moment.time_s, has_tenths=True)
+        time_px = style.small.width("0" * len(time)) + 2 * style.pad  # as wide whatever the digits
+        head = style.letters.fit(self._headline(moment), most_px - time_px)
+        rows = self._chips(moment, style, most_px) if self.settings.detail == "full" else []
+        row_h = round(style.small.cap_px * 2)
+        chips_w = max((_row_width(row, style) for row in rows), default=0)
+        card_w = max(style.letters.width(head) + time_px, chips_w) + 2 * style.pad
+        head_h = round(style.letters.cap_px * 2.2)
+        card_h = head_h + (len(rows) * (row_h + style.pad // 2) + style.pad // 2 if rows else 0)
+        if not head or card_w > width - 2 * style.pad or card_h > height / 2:
+            return []
+        left, top = self._corner.place((card_w, card_h), (width, height), faces, style.pad, moment.time_s)
+        right, bottom = left + card_w, top + card_h
+        part = canvas[top:bottom, left:right]
+        cv2.convertScaleAbs(part, dst=part, alpha=_CARD_SHADE)
+        cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), _EDGE, 1)
+        base = top + round(style.letters.cap_px * 1.6)
+        colour = rgb(moment.fused.label) if moment.fused else _EDGE
+        canvas[top:bottom, left : left + max(2, style.line)] = colour
+        style.letters.write(canvas, head, left + style.pad, base, _WHITE if moment.fused else _DIM)
+        style.small.write(canvas, time, right - style.pad - style.small.width(time), base, _DIM)
+        y = top + head_h
+        for row in rows:
+            x = left + style.pad
+            for text, fill in row:
+                chip_w = style.small.width(text) + 2 * style.pad
+                canvas[y : y + row_h, x : x + chip_w] = fill
+                style.small.write(canvas, text, x + style.pad, y + (row_h + style.small.cap_px) // 2, ink(fill))
+                x += chip_w + style.pad // 2
+            y += row_h + style.pad // 2
+        return [(left, top, right, bottom)]
+
+    def _headline(self, moment: Moment) -> str:
+        if moment.fused is not None:
+            return f"{self._word(moment.fused.label)}  {100 * moment.fused.confidence:.0f} %"
+        return self._word("no answer yet" if any(face.emotion for face in moment.faces) else "no face or voice")
+
+    def _chips(self, moment: Moment, style: _Style, most_px: int) -> list[list[tuple[str, Colour]]]:
+        """Return rows of a text and a colour for each modality that gave an answer."""
+        rows: list[list[tuple[str, Colour]]] = []
+        for modality in MODALITIES:
+            scores = moment.by_modality.get(modality)
+            if scores is None:
+                continue
+            text = style.small.fit(f"{self._word(modality)}: {self._word(scores.label)}", most_px - 2 * style.pad)
+            chip = (text, rgb(scores.label))
+            if rows and _row_width([*rows[-1], chip], style) <= most_px:
+                rows[-1].append(chip)
+            else:
+                rows.append([chip])
+        return rows
+
+    def _draw_tag(self, canvas: Image, face: Face, box: Rect, taken: list[Rect], style: _Style) -> Rect | None:
+        """Draw the longest tag of a face that covers nothing of what is `taken`, and return where it is; None where
+        not even the shortest does, for then the colour of its box has to do."""
+        height, width = canvas.shape[:2]
+        number = [f"#{face.track_id}"] if face.track_id is not None else []
+        label = [self._word(face.emotion.label)] if face.emotion else []
+        share = [f"{100 * face.emotion.confidence:.0f} %"] if face.emotion else []
+        tag_h = round(1.8 * style.tag.cap_px)
+        colour = rgb(face.emotion.label) if face.emotion else _DIM
+        for words in ([*number, *label, *share], [*number, *label], label or number):
+            text = " ".join(words)
+            tag_w = style.tag.width(text) + style.pad
+            if not text or tag_w > width or tag_h > height:
+                continue
+            left, top = _tag_place(box, (tag_w, tag_h), (width, height), style.line, taken)
+            here = (left, top, left + tag_w, top + tag_h)
+            if any(_shared(here, other) for other in taken):
+                continue
+            canvas[top : top + tag_h, left : left + tag_w] = colour
+            style.tag.write(canvas, text, left + style.pad // 2, top + (tag_h + style.tag.cap_px) // 2, ink(colour))
+            return here
+        return None
+
+    def _word(self, word: str) -> str:
+        return translate(word, self.settings.language)
 
 
-def drawable(text: str) -> str:
-    """Replace what the drawing font does not have, which is all but printable ASCII, by "?"."""
-    return "".join(c if " " <= c <= "~" else "?" for c in text)
+class _Corner:
+    """Where the card is: at the lower left, unless faces are there; it moves seldom, and only to where none was."""
+
+    _N: Final = 4
+
+    def __init__(self) -> None:
+        self._at: int | None = None
+        self._covered_since_s: float | None = None
+        self._used_s = [-math.inf] * self._N  # when a face was last in each corner
+
+    def place(
+        self, size: tuple[int, int], room: tuple[int, int], faces: list[Rect], pad: int, time_s: float
+    ) -> tuple[int, int]:
+        """Return the left and top of the card of this size, for the faces of this picture."""
+        (card_w, card_h), (width, height) = size, room
+        low, right = height - card_h - pad, width - card_w - pad
+        places = [(pad, low), (right, low), (pad, pad), (right, pad)]
+        covered = [sum(_shared((x, y, x + card_w, y + card_h), face) for face in faces) for x, y in places]
+        self._used_s = [time_s if area else used_s for area, used_s in zip(covered, self._used_s, strict=True)]
+        if self._at is None:
+            self._at = min(range(self._N), key=lambda i: covered[i])
+        elif not covered[self._at]:
+            self._covered_since_s = None
+        else:
+            since_s = self._covered_since_s = time_s if self._covered_since_s is None else self._covered_since_s
+            free = [i for i in range(self._N) if time_s - self._used_s[i] >= _LOOK_BACK_S]
+            if time_s - since_s >= _MOVE_AFTER_S and free:
+                self._at, self._covered_since_s = free[0], None
+        x, y = places[self._at]
+        return max(x, 0), max(y, 0)
 
 
-@lru_cache(maxsize=32)
-def _style(side: int) -> _Style:
-    cap = max(_SMALLEST_CAP_PX, round(side * _CAP_SHARE))
-    return _Style(
-        cap=cap,
-        scale=cap / _FONT_CAP_PX,
-        stroke=max(1, round(cap / 9)),
-        pad=max(4, round(cap * 0.7)),
-        row=round(cap * 1.7),
-        line=max(2, round(cap / 5)),
-        strip=max(3, round(cap * 0.45)),
-    )
+def _row_width(chips: list[tuple[str, Colour]], style: _Style) -> int:
+    return sum(style.small.width(text) + 2 * style.pad for text, _ in chips) + max(len(chips) - 1, 0) * (style.pad // 2)
 
 
-@lru_cache(maxsize=1024)
-def _text_width(text: str, scale: float, stroke: int) -> int:
-    return int(cv2.getTextSize(text, _FONT, scale, stroke)[0][0])
-
-
-def _fit(text: str, style: _Style, width: int) -> str:
-    """Shorten the text until it is no wider than `width` pixels; "" when not even one letter is."""
-    text = drawable(text)
-    kept = text
-    while kept and _text_width(kept, style.scale, style.stroke) > width:
-        kept = kept[:-3] + "." if len(kept) > 3 else ""
-    return kept
-
-
-def _write(canvas: Image, text: str, left: int, base: int, colour: Colour, style: _Style) -> None:
-    cv2.putText(canvas, text, (left, base), _FONT, style.scale, colour, style.stroke, cv2.LINE_AA)
-
-
-def _ink(background: Colour) -> Colour:
-    """Black or white, whichever reads better on the colour (luma of ITU-R BT.601)."""
-    red, green, blue = background
-    return _DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 110 else _WHITE
-
-
-def _draw_panel(canvas: Image, moment: Moment, labels: Sequence[str], style: _Style) -> Rect:
-    """Draw the panel in the upper left corner and return where it is; empty when it has no room."""
-    height, width = canvas.shape[:2]
-    given = dict(zip(moment.fused.labels, moment.fused.probabilities.tolist(), strict=True)) if moment.fused else {}
-    n_rows = min(len(labels), int((height * _LARGEST_PANEL - 2 * style.pad) / style.row) - 1)
-    widest = int(width * _LARGEST_PANEL)
-    number_px = _text_width("100", style.scale, style.stroke)
-    free_px = widest - number_px - 4 * style.pad
-    names = {label: _fit(label, style, free_px - 2 * style.cap) for label in labels}
-    name_px = max((_text_width(n, style.scale, style.stroke) for n in names.values()), default=0)
-    bar_px = min(round(6.5 * style.cap), free_px - name_px)
-    if n_rows < 1 or not any(names.values()):
-        return (0, 0, 0, 0)
-    left = top = style.pad
-    right = left + name_px + bar_px + number_px + 4 * style.pad
-    bottom = top + (n_rows + 1) * style.row + style.pad
-    box = canvas[top:bottom, left:right]
-    cv2.convertScaleAbs(box, dst=box, alpha=0.28)
-
-    winner = moment.fused.label if moment.fused else None
-    bar_left = left + 2 * style.pad + name_px
-    for i, label in enumerate(_shown(labels, given, n_rows)):
-        base = top + style.pad // 2 + round((i + 0.5) * style.row) + style.cap // 2
-        p = min(max(given.get(label, 0.0), 0.0), 1.0)
-        ink = _WHITE if label == winner else _DIM
-        _write(canvas, names[label], left + style.pad, base, ink, style)
-        canvas[base - style.cap : base + 1, bar_left : bar_left + bar_px] = _TRACK
-        canvas[base - style.cap : base + 1, bar_left : bar_left + round(bar_px * p)] = rgb(label)
-        if given:
-            number = f"{100 * p:.0f}"
-            gap = number_px - _text_width(number, style.scale, style.stroke)
-            _write(canvas, number, bar_left + bar_px + style.pad + gap, base, ink, style)
-    nobody = "no answer yet" if any(face.emotion for face in moment.faces) else "no face or voice"
-    spoke = " + ".join(m for m in MODALITIES if m in moment.by_modality) or nobody
-    base = top + style.pad // 2 + round((n_rows + 0.5) * style.row) + style.cap // 2
-    _write(canvas, _fit(spoke, style, right - left - 2 * style.pad), left + style.pad, base, _WHITE, style)
-    return (left, top, right, bottom)
-
-
-def _shown(labels: Sequence[str], given: dict[str, float], n_rows: int) -> list[str]:
-    """The most probable labels that there are rows for, in the order of `labels`."""
-    best = set(sorted(labels, key=lambda label: -given.get(label, 0.0))[:n_rows])
-    return [label for label in labels if label in best]
-
-
-def _draw_face(canvas: Image, face: Face, style: _Style, panel: Rect) -> None:
-    height, width = canvas.shape[:2]
+def _visible(face: Face, width: int, height: int) -> Rect | None:
+    """Return a face's box in whole pixels, None where less than two pixels of it are in the picture."""
     limits = np.array([width, height, width, height], dtype=np.float32)
     x0, y0, x1, y1 = (int(v) for v in np.clip(face.box_xyxy, -limits, 2 * limits).round())
-    if min(x1, width) - max(x0, 0) < 2 or min(y1, height) - max(y0, 0) < 2:
-        return
-    colour = rgb(face.emotion.label) if face.emotion else _DIM
-    _draw_box(canvas, (x0, y0, x1, y1), colour, style.line)
-    words = [f"{face.emotion.label} {100 * face.emotion.confidence:.0f} %"] if face.emotion else []
-    words += [f"#{face.track_id}"] if face.track_id is not None else []
-    text = _fit("  ".join(words), style, width - 2 * style.pad)
-    tag_h = round(1.8 * style.cap)
-    if not text or tag_h > height:
-        return
-    tag_w = _text_width(text, style.scale, style.stroke) + 2 * style.pad
-    left, top = _tag_place((x0, y0, x1, y1), (tag_w, tag_h), (width, height), style.line, panel)
-    canvas[top : top + tag_h, left : left + tag_w] = colour
-    _write(canvas, text, left + style.pad, top + (tag_h + style.cap) // 2, _ink(colour), style)
+    is_seen = min(x1, width) - max(x0, 0) >= 2 and min(y1, height) - max(y0, 0) >= 2
+    return (x0, y0, x1, y1) if is_seen else None
+
+
+def _pixelate(canvas: Image, box: Rect) -> None:
+    """Make an oval around a face unrecognisable, in place: a few large cells, blurred."""
+    height, width = canvas.shape[:2]
+    x0, y0, x1, y1 = box
+    dx, dy = round((x1 - x0) * _BLUR_MARGIN), round((y1 - y0) * _BLUR_MARGIN)
+    left, top, right, bottom = max(x0 - dx, 0), max(y0 - dy, 0), min(x1 + dx, width), min(y1 + dy, height)
+    part = canvas[top:bottom, left:right]
+    cells = cv2.resize(part, (_BLUR_CELLS, _BLUR_CELLS), interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(cells, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
+    oval = np.zeros(part.shape[:2], np.uint8)
+    centre = ((x0 + x1) // 2 - left, (y0 + y1) // 2 - top)
+    cv2.ellipse(oval, centre, ((x1 - x0) // 2 + dx, (y1 - y0) // 2 + dy), 0, 0, 360, 255, -1)
+    cv2.copyTo(coarse, oval, part)
 
 
 def _draw_box(canvas: Image, box: Rect, colour: Colour, line: int) -> None:
@@ -223,14 +349,33 @@ def _draw_box(canvas: Image, box: Rect, colour: Colour, line: int) -> None:
     cv2.polylines(canvas, corners, False, colour, line)
 
 
-def _tag_place(box: Rect, tag: tuple[int, int], room: tuple[int, int], line: int, panel: Rect) -> tuple[int, int]:
-    """Return the left and top of a tag inside the picture: above the box, else below it, else inside it."""
-    x0, y0, _, y1 = box
-    tag_w, tag_h = tag
-    width, height = room
-    left = min(max(x0 - line // 2, 0), width - tag_w)
-    for top in (y0 - line // 2 - tag_h, y1 + line // 2 + 1):
-        hits_panel = left < panel[2] and left + tag_w > panel[0] and top < panel[3] and top + tag_h > panel[1]
-        if 0 <= top <= height - tag_h and not hits_panel:
-            return left, top
-    return left, min(max(y0, 0), height - tag_h)
+def _tag_place(
+    box: Rect, tag: tuple[int, int], room: tuple[int, int], line: int, taken: Iterable[Rect]
+) -> tuple[int, int]:
+    """Return the left and top of a tag inside the picture: where it covers least of what is taken, above its box if it
+    can be, else below, beside, or inside it."""
+    x0, y0, x1, y1 = box
+    (tag_w, tag_h), (width, height) = tag, room
+    above, below = y0 - line // 2 - tag_h, y1 + line // 2 + 1
+    places = [
+        *((x, y) for y in (above, below) for x in (x0 - line // 2, x1 + line // 2 - tag_w)),
+        *((x, max(y0, 0)) for x in (x1 + line, x0 - line - tag_w)),
+        (x0, y0 + line),
+        (x0, y1 - line - tag_h),
+    ]
+    kept = [(min(max(x, 0), width - tag_w), min(max(y, 0), height - tag_h)) for x, y in places]
+    others = [*taken]
+
+    def cost(i: int) -> tuple[int, int, int]:
+        x, y = kept[i]
+        here = (x, y, x + tag_w, y + tag_h)
+        return sum(_shared(here, other) for other in others), _shared(here, box), i
+
+    return kept[min(range(len(kept)), key=cost)]
+
+
+def _shared(one: Rect, other: Rect) -> int:
+    """Return the area that two boxes share, in pixels."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return max(width, 0) * max(height, 0)

@@ -23,7 +23,7 @@ from emofuse.media import MOST_PIXELS, STANDING_S, MediaReader, VideoWriter, ope
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.marks import mark_file, recording_id, video_trailer
-from emofuse.outputs.overlay import Strip, draw
+from emofuse.outputs.overlay import Overlay, OverlaySettings
 from emofuse.overlap import WriteBehind
 from emofuse.recordings.plan import Task
 from emofuse.recordings.words import WordOptions, load_words, said_in
@@ -43,6 +43,7 @@ class Options:
     device: str = "cpu"
     words: WordOptions = field(default_factory=WordOptions)
     smoothing: SmoothingSettings | None = None
+    overlay: OverlaySettings = field(default_factory=OverlaySettings)
     audio_track: int | None = None  # from 1; None: the reader chooses
     max_pixels: int = MOST_PIXELS  # of a picture
     call: str = ""  # the command
@@ -91,7 +92,7 @@ def analyze_recording(
             film, paint = None, None
             if "mp4" in options.formats and media.source.has_video:
                 writer = VideoWriter(task.target("mp4"), media, trailer=partial(video_trailer, recording))
-                film = stack.enter_context(_Film(writer, media, bundle.labels, options.formats == ("mp4",)))
+                film = stack.enter_context(_Film(writer, media, options.overlay, options.formats == ("mp4",)))
                 paint = stack.enter_context(_behind(film))
             elif "mp4" in options.formats:
                 notes.append("there is no picture, so no mp4 was written")
@@ -105,6 +106,7 @@ def analyze_recording(
                 transcript=words.transcript,
                 scorer=scorer,
                 smoothing=options.smoothing,
+                view_smoothing=SmoothingSettings(),
                 call=options.call,
             )
             source = media.source  # which knows now how long it is
@@ -167,11 +169,10 @@ class _Film:
     """Writes the annotated MP4 of a recording. What hinders it costs the film and not the analysis; but where a film is
     all that was asked for, or the disk takes no more, it is raised. failure: what hindered it, "" for nothing."""
 
-    def __init__(self, writer: VideoWriter, media: MediaReader, labels: tuple[str, ...], is_all: bool) -> None:
+    def __init__(self, writer: VideoWriter, media: MediaReader, overlay: OverlaySettings, is_all: bool) -> None:
         self.failure = ""
-        self._writer = writer
-        self._labels, self._is_all = labels, is_all
-        self._strip = Strip(media.source.duration_s)
+        self._writer, self._is_all = writer, is_all
+        self._overlay = Overlay(overlay, duration_s=media.source.duration_s)
 
     def __enter__(self) -> Self:
         try:
@@ -184,9 +185,8 @@ class _Film:
         """Write a picture with the moment drawn over it."""
         if self.failure:
             return
-        self._strip.push(moment)
         try:
-            self._writer.write(draw(frame.image, moment, self._labels, strip=self._strip), frame.time_s)
+            self._writer.write(self._overlay.draw(frame.image, moment), frame.time_s)
         except EmofuseError as error:
             self._writer.__exit__(type(error), error, error.__traceback__)
             self._give_up(error)

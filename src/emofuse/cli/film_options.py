@@ -1,0 +1,51 @@
+"""The options of what is drawn on a film, which `analyze` and `live` share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from emofuse.errors import UsageError
+from emofuse.outputs.overlay import Detail, OverlaySettings
+from emofuse.outputs.translations import LANGUAGES, translate
+
+_PANEL: Final = "Annotated film"
+
+OverlayOption = Annotated[
+    Detail,
+    typer.Option(
+        "--overlay",
+        help="On the film: boxes and a card with the answer of each modality (full), with the fused one alone "
+        "(simple), no card (boxes), or nothing (none).",
+        rich_help_panel=_PANEL,
+    ),
+]
+LanguageOption = Annotated[
+    str,
+    typer.Option(
+        "--overlay-lang", metavar="CODE", help=f"Of its words: {', '.join(LANGUAGES)}.", rich_help_panel=_PANEL
+    ),
+]
+BlurOption = Annotated[
+    bool,
+    typer.Option(
+        "--blur-faces", help="Make the faces that are found unrecognisable on the film.", rich_help_panel=_PANEL
+    ),
+]
+PersonOption = Annotated[
+    int | None,
+    typer.Option("--person", metavar="N", help="With --blur-faces: whose face stays as it is.", rich_help_panel=_PANEL),
+]
+
+
+def overlay_settings(detail: Detail, language: str, blur_faces: bool, person: int | None) -> OverlaySettings:
+    """Return what is drawn on a film, by a command's options.
+
+    Raises:
+        UsageError: there are no words in that language, or someone is to stay sharp where nobody is blurred.
+    """
+    translate("neutral", language)
+    if person is not None and not blur_faces:
+        raise UsageError("--person says whose face is not blurred, but none is", "add --blur-faces")
+    return OverlaySettings(detail, language, blur_faces, person)
