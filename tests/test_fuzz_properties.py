@@ -98,7 +98,7 @@ def test_sentences_keep_every_word_and_stay_within_their_line(text: str, start_s
 def test_a_source_of_another_kind_is_an_error(key: str) -> None:
     document = TIMELINES["silent film"].to_json()
     document["source"] = {**document["source"], key: [{}]}
-    with pytest.raises(UsageError, match="not a whole emofuse/1 document"):
+    with pytest.raises(UsageError, match="not a whole emofuse/2 document"):
         Timeline.from_json(document)
 
 

@@ -203,7 +203,8 @@ def test_what_was_said_goes_through_json():
     )
     whole = replace(TIMELINES["sound only"], lines=lines)
     document = whole.to_json()
-    assert document["lines"][1] == {"text": "Yes.", "start_s": 0.7, "end_s": 0.9, "speaker": "A"}
+    unscored = {"person_id": None, "label": None, "probabilities": None}
+    assert document["lines"][1] == {"text": "Yes.", "start_s": 0.7, "end_s": 0.9, "speaker": "A"} | unscored
     assert document["lines"][0]["words"][1] == {"text": "angry.", "start_s": 0.3, "end_s": 0.7}
     jsonschema.validate(document, SCHEMA)
     assert Timeline.from_json(document).lines == (replace(lines[0], end_s=0.7), lines[1])
@@ -280,7 +281,7 @@ def test_a_damaged_document_is_refused_in_one_line(path, value):
     for key in path[:-1]:
         place = place[key]
     place[path[-1]] = value
-    with pytest.raises(UsageError, match="not a whole emofuse/1 document"):
+    with pytest.raises(UsageError, match="not a whole emofuse/2 document"):
         Timeline.from_json(document)
 
 

@@ -50,6 +50,19 @@ def cut_segments(moments: Sequence[Moment], labels: Sequence[str], duration_s: f
     return [_segment(run, times, raw, labels) for run in runs]
 
 
+def share_of_time(segments: Sequence[Segment]) -> dict[str, float]:
+    """Return for how many seconds each label lasts, the longest first; a label without a segment is not in it.
+
+    Example:
+        >>> share_of_time([Segment(0.0, 2.0, "sad", 0.6), Segment(2.0, 5.0, "happy", 0.9)])
+        {'happy': 3.0, 'sad': 2.0}
+    """
+    total: dict[str, float] = {}
+    for segment in segments:
+        total[segment.label] = total.get(segment.label, 0.0) + segment.end_s - segment.start_s
+    return dict(sorted(total.items(), key=lambda share: -share[1]))
+
+
 def smooth_probabilities(
     times: NDArray[np.float64], probabilities: NDArray[np.float32], width_s: float
 ) -> NDArray[np.float32]:

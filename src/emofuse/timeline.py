@@ -1,4 +1,4 @@
-"""The result of an analysis: moments in order, and what they add up to. Also its JSON form, `emofuse/1`."""
+"""The result of an analysis: moments in order, and what they add up to. Also its JSON form, `emofuse/2`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from emofuse.errors import UsageError
+from emofuse.people import Person, people_between, person_json, read_person, shares_json, speakers_between
 from emofuse.provenance import Provenance
 from emofuse.reading import one_line
-from emofuse.segments import Segment, cut_segments
+from emofuse.segments import Segment, cut_segments, share_of_time
 from emofuse.timeline_json import (
     label_json,
     line_json,
@@ -25,7 +26,8 @@ from emofuse.timeline_json import (
 )
 from emofuse.types import ALWAYS_LISTED, MODALITIES, Json, Line, Moment, Scores
 
-SCHEMA: Final = "emofuse/1"
+SCHEMA: Final = "emofuse/2"
+_KNOWN: Final = ("emofuse/1", SCHEMA)  # that can be read: the first had no people (docs/json.md)
 LEAST_WEIGHT: Final = 1e-3  # of a worthless input: it hardly counts beside others, and still answers alone
 
 
@@ -79,6 +81,7 @@ class Timeline:
         summary: The answer for the whole.
         bundle: {"name", "version"} of the models that answered.
         lines: What was said, from a transcript or recognised.
+        people: Who is seen, in the order of appearance.
         provenance: How it came about; None where nobody knows. `dataclasses.replace(timeline, provenance=None)` is the
             result alone, which depends on the recording and the bundle and on nothing else.
 
@@ -100,6 +103,7 @@ class Timeline:
     bundle: Mapping[str, str] = field(default_factory=dict)
     lines: tuple[Line, ...] = ()
     provenance: Provenance | None = None
+    people: tuple[Person, ...] = ()
 
     def __post_init__(self) -> None:
         latest_s = -math.inf
@@ -110,6 +114,9 @@ class Timeline:
                 if scores is not None and scores.labels != self.labels:
                     raise ValueError(f"scores over {scores.labels} in a timeline over {self.labels}")
             latest_s = moment.time_s
+        ids = [person.id for person in self.people]
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"two people have one id: {ids}")
 
     def segments(self) -> list[Segment]:
         """Cut the recording into stretches of one label, by the fused probabilities averaged over SMOOTHING_S.
@@ -130,19 +137,33 @@ class Timeline:
         """
         return cut_segments(self.moments, self.labels, self.source.duration_s)
 
+    def share_of_time(self) -> dict[str, float]:
+        """Return for how many seconds each label lasts, by the segments.
+
+        Returns:
+            Seconds by label, the longest first; a label without a segment is not in it.
+
+        Example:
+            >>> import emofuse
+            >>> from emofuse.cli.demo import CLIP
+            >>> next(iter(emofuse.analyze(CLIP).share_of_time()))
+            'happy'
+        """
+        return share_of_time(self.segments())
+
     def to_json(self) -> Json:
         """Write the timeline as a document that JSON can hold.
 
         Returns:
-            The `emofuse/1` document (docs/json.md, schema in outputs/timeline.schema.json).
+            The `emofuse/2` document (docs/json.md, schema in outputs/timeline.schema.json).
 
         Example:
             >>> import emofuse
             >>> from emofuse.cli.demo import CLIP
             >>> emofuse.analyze(CLIP).to_json()["schema"]
-            'emofuse/1'
+            'emofuse/2'
         """
-        fused = self.summary.fused
+        fused, segments = self.summary.fused, self.segments()
         return {
             "schema": SCHEMA,
             "source": _source_json(self.source),
@@ -155,7 +176,9 @@ class Timeline:
                 "by_modality": {m: scores_json(self.summary.by_modality.get(m)) for m in self.summary.listed},
                 "used": self.summary.used,
                 "why": dict(self.summary.why),
+                "share_of_time": shares_json(share_of_time(segments)),
             },
+            "people": [person_json(person) for person in self.people],
             "moments": [moment_json(m, self.summary.listed) for m in self.moments],
             "segments": [
                 {
@@ -163,8 +186,10 @@ class Timeline:
                     "end_s": round(s.end_s, 3),
                     "label": s.label,
                     "confidence": round(s.confidence, 4),
+                    "people": people_between(self.people, s.start_s, s.end_s),
+                    "speakers": speakers_between(self.people, s.start_s, s.end_s),
                 }
-                for s in self.segments()
+                for s in segments
             ],
         } | ({"lines": [line_json(line) for line in self.lines]} if self.lines else {})
 
@@ -173,10 +198,10 @@ class Timeline:
         """Rebuild a timeline from a document; a moment's `why`, landmarks and qualities are not in it.
 
         Args:
-            document: What `to_json` gave, or was read from its file.
+            document: What `to_json` gave, or was read from its file; `emofuse/1`, which knew no people, is read too.
 
         Returns:
-            The timeline, whose document is the same again.
+            The timeline, whose document is the same again, as `emofuse/2`.
 
         Raises:
             UsageError: The document is of another schema, or not whole.
@@ -189,7 +214,7 @@ class Timeline:
             True
         """
         schema = document.get("schema") if isinstance(document, Mapping) else None
-        if schema != SCHEMA:
+        if schema not in _KNOWN:
             raise UsageError(f"not an {SCHEMA} document: schema is {one_line(repr(schema), 60)}")
         try:
             labels = tuple(document["labels"])
@@ -202,12 +227,13 @@ class Timeline:
                 source=_read_source(document["source"]),
                 summary=_summary(document["summary"], labels),
                 bundle=dict(document["bundle"]),
-                lines=tuple(map(read_line, document.get("lines", ()))),
+                lines=tuple(read_line(line, labels) for line in document.get("lines", ())),
+                people=tuple(read_person(person, labels) for person in document.get("people", ())),
                 provenance=_provenance(document.get("provenance")),
             )
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             reason = one_line(f"no {error}" if isinstance(error, KeyError) else error)
-            raise UsageError(f"not a whole {SCHEMA} document: {reason}", "write it again from the clip") from error
+            raise UsageError(f"not a whole {schema} document: {reason}", "write it again from the clip") from error
 
 
 def _source_json(source: SourceInfo) -> Json:

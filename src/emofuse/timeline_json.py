@@ -33,21 +33,37 @@ def moment_json(moment: Moment, modalities: Sequence[str]) -> Json:
         "probabilities": scores_json(moment.fused),
         "by_modality": {m: scores_json(moment.by_modality.get(m)) for m in modalities},
         "faces": [_face_json(face) for face in moment.faces],
+        "speaker_id": moment.speaker_id,
     }
 
 
 def line_json(line: Line) -> Json:
-    """Return what somebody said, with the times of its words where they are known."""
-    spoken = {"text": line.text, **_times_json(line)}
+    """Return what somebody said, with the times of its words and the speaker's name where they are known."""
     words = [{"text": word.text, **_times_json(word)} for word in line.words]
-    return spoken | ({"words": words} if words else {}) | ({"speaker": line.speaker} if line.speaker else {})
+    return {
+        "text": line.text,
+        **_times_json(line),
+        **({"words": words} if words else {}),
+        **({"speaker": line.speaker} if line.speaker else {}),
+        "person_id": line.person_id,
+        "label": label_json(line.emotion),
+        "probabilities": scores_json(line.emotion),
+    }
 
 
-def read_line(document: Mapping[str, Any]) -> Line:
-    """Rebuild a line from `line_json`."""
+def read_line(document: Mapping[str, Any], labels: tuple[str, ...]) -> Line:
+    """Rebuild a line from `line_json`; one of `emofuse/1` has neither scores nor a person."""
     words = tuple(Word(str(w["text"]), float(w["start_s"]), float(w["end_s"])) for w in document.get("words", ()))
     speaker = str(document.get("speaker", ""))
-    return Line(str(document["text"]), float(document["start_s"]), float(document["end_s"]), words, speaker)
+    start_s, end_s = float(document["start_s"]), float(document["end_s"])
+    emotion = read_scores("text", labels, document.get("probabilities"), start_s, end_s)
+    return Line(str(document["text"]), start_s, end_s, words, speaker, emotion, _read_id(document.get("person_id")))
+
+
+def _read_id(value: object) -> int | None:
+    if value is not None and type(value) is not int:
+        raise ValueError(f"a number is expected, not {value!r}")
+    return value
 
 
 def _times_json(spoken: Line | Word) -> Json:
@@ -57,6 +73,7 @@ def _times_json(spoken: Line | Word) -> Json:
 def _face_json(face: Face) -> Json:
     return {
         "track_id": face.track_id,
+        "person_id": face.person_id,
         "box_xyxy": [round(float(v), 1) for v in face.box_xyxy],
         "score": round(face.score, 4),
         "label": label_json(face.emotion),
@@ -65,9 +82,13 @@ def _face_json(face: Face) -> Json:
 
 
 def read_scores(
-    modality: str, labels: tuple[str, ...], value: Mapping[str, float] | None, time_s: float = 0.0
+    modality: str,
+    labels: tuple[str, ...],
+    value: Mapping[str, float] | None,
+    time_s: float = 0.0,
+    end_s: float | None = None,
 ) -> Scores | None:
-    """Rebuild scores at a time from `scores_json`.
+    """Rebuild scores at a time, or from there to end_s, from `scores_json`.
 
     Raises KeyError, TypeError or ValueError, as the other readers here do, when the value is not what was written.
     """
@@ -76,7 +97,7 @@ def read_scores(
     # As they were written: to divide by the sum, 1 within rounding, would make a second round trip differ.
     p = np.array([value[label] for label in labels], dtype=np.float32)
     rounding = 1e-4 * len(labels)  # with very many labels this can be more than Scores allows
-    return Scores(modality, labels, p / p.sum() if 1e-3 <= abs(p.sum() - 1) < rounding else p, time_s, time_s)
+    return Scores(modality, labels, p / p.sum() if 1e-3 <= abs(p.sum() - 1) < rounding else p, time_s, end_s or time_s)
 
 
 def read_moment(document: Mapping[str, Any], labels: tuple[str, ...]) -> Moment:
@@ -88,6 +109,7 @@ def read_moment(document: Mapping[str, Any], labels: tuple[str, ...]) -> Moment:
         read_scores("fused", labels, document["probabilities"], time_s),
         {m: s for m, s in spoken.items() if s is not None},
         tuple(_read_face(face, labels, time_s) for face in document["faces"]),
+        speaker_id=_read_id(document.get("speaker_id")),
     )
 
 
@@ -98,4 +120,5 @@ def _read_face(document: Mapping[str, Any], labels: tuple[str, ...], time_s: flo
         None,
         None if document["track_id"] is None else int(document["track_id"]),
         read_scores("face", labels, document["probabilities"], time_s),
+        _read_id(document.get("person_id")),
     )

@@ -17,6 +17,7 @@ Sampling = Literal["first", "uniform", "strided"]  # of the frames of a clip
 CLIP_RATE_HZ: Final = 30.0  # pictures a second of a clip that are looked at, at most
 LONGEST_CLIP_S: Final = 60.0  # that an answer may be about: a live stream keeps that much
 MODALITIES: Final[tuple[Modality, ...]] = ("face", "voice", "text", "clip")
+OUT_OF_VIEW: Final = 0  # in place of a person's id: somebody who is heard and not seen
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ, MOST_CHANNELS = 1_000, 768_000, 8  # of sound that is pushed
 ALWAYS_LISTED: Final[tuple[Modality, ...]] = ("face", "voice", "text")  # clip only where a bundle has such a network
 
@@ -123,14 +124,25 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What somebody said from start_s to end_s. words: its words with their times, none where those are not known;
-    speaker: "" where it is not known."""
+    """What somebody said from start_s to end_s.
+
+    Attributes:
+        text: The words.
+        start_s: When they begin.
+        end_s: When they end.
+        words: Each with its times; none where those are not known.
+        speaker: As a transcript names them; "" where it is not known.
+        emotion: What the text network predicts for it; None where it was not scored.
+        person_id: Of who says it, among `Timeline.people`; None where that is not known.
+    """
 
     text: str
     start_s: float
     end_s: float
     words: tuple[Word, ...] = ()
     speaker: str = ""
+    emotion: Scores | None = None
+    person_id: int | None = None
 
     def __post_init__(self) -> None:
         _check_said("Line", self.text, self.start_s, self.end_s)
@@ -183,13 +195,16 @@ class Scores:
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """A face in a frame. box_xyxy: (4,) float32 pixels; score in [0, 1]; landmarks: (5, 2) float32 pixels:
-    right eye, left eye, nose tip, right and left corner of the mouth (the subject's right and left), or None."""
+    right eye, left eye, nose tip, right and left corner of the mouth (the subject's right and left), or None.
+    track_id: the same while the face is followed; person_id: the same through the whole recording, None where it is
+    not known who that is."""
 
     box_xyxy: NDArray[np.float32]
     score: float
     landmarks: NDArray[np.float32] | None = None
     track_id: int | None = None
     emotion: Scores | None = None
+    person_id: int | None = None
 
     def __post_init__(self) -> None:
         _check(self.box_xyxy.shape == (4,), f"Face.box_xyxy must be (4,), not {self.box_xyxy.shape}")
@@ -209,13 +224,16 @@ class Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """The answer at one time. by_modality holds the modalities that spoke; `why` says why the others did not."""
+    """The answer at one time. by_modality holds the modalities that spoke; `why` says why the others did not.
+    speaker_id: who speaks; OUT_OF_VIEW for somebody whose face is not seen, None for nobody or where that is not
+    known."""
 
     time_s: float
     fused: Scores | None
     by_modality: Mapping[str, Scores] = field(default_factory=dict)
     faces: tuple[Face, ...] = ()
     why: Mapping[str, str] = field(default_factory=dict)
+    speaker_id: int | None = None
 
 
 Json = dict[str, Any]

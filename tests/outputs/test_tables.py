@@ -54,7 +54,7 @@ def test_the_documented_example_is_a_true_one(validator):
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("schema",), "emofuse/2"),
+        (("schema",), "emofuse/1"),
         (("mood",), "new"),
         (("labels",), []),
         (("source", "duration_s"), -1),

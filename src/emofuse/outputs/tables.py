@@ -17,11 +17,11 @@ from emofuse.types import Json
 from emofuse.wording import documentary_line
 
 _MOST_MB: Final = 1024.0  # of a document: a day of moments for every frame
-_ONE_PER_LINE: Final = ("moments", "segments", "lines")
+_ONE_PER_LINE: Final = ("people", "moments", "segments", "lines")
 
 
 def write_json(timeline: Timeline, path: str | os.PathLike[str]) -> None:
-    """Write the `emofuse/1` document as UTF-8, one moment and one segment per line.
+    """Write the `emofuse/2` document as UTF-8, one moment, segment, line and person per line.
 
     Raises OutputError when `path` cannot be written.
     """
@@ -44,7 +44,7 @@ def read_json(path: str | os.PathLike[str]) -> Timeline:
         The timeline, without what a document does not keep: landmarks and qualities.
 
     Raises:
-        UsageError: where it cannot be read, or is no `emofuse/1` document.
+        UsageError: where it cannot be read, or is no document of emofuse.
     """
     try:
         return Timeline.from_json(parse_json(read_bytes(path, _MOST_MB)))

@@ -1,5 +1,5 @@
 /**
- * Reading an `emofuse/1` document: what is said when, by whom. Nothing here touches the page.
+ * Reading an `emofuse/2` document: what is said when, by whom. Nothing here touches the page.
  *
  * @typedef {Object<string, number>} Probabilities  label to probability; null where nothing was read
  * @typedef {{from: number, to: number, label: string, confidence: number}} Stretch  seconds

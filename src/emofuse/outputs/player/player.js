@@ -11,7 +11,7 @@ import { timelinePart } from "./timeline.js";
  * Build the player at the end of an element, which gets the class `ef`.
  *
  * @param {HTMLElement} root
- * @param {object} doc  an `emofuse/1` document
+ * @param {object} doc  an `emofuse/2` document
  * @param {{media?: HTMLMediaElement|null, boxes?: boolean, hint?: string}} options  media: what plays, which is moved
  *   into the player, and without a `src` is asked for; none is a timeline that is only looked at. boxes: false where the film has them in its pictures
  *   already; else they are drawn over it. hint: what else a person can do where the media does not play
