@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from emofuse.emotions import BASE
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
-from emofuse.types import ALWAYS_LISTED, MODALITIES, Face, Moment, Scores
+from emofuse.types import ALWAYS_LISTED, BLENDSHAPES, MODALITIES, Face, FaceAngles, FaceMeasurement, Moment, Scores
 
 
 def scores(
@@ -54,6 +56,12 @@ def course(plan: list[tuple[str | None, int]], hop_s: float = 0.1) -> list[Momen
     return [moment(i * hop_s, label) for i, label in enumerate(labels)]
 
 
+def measurement(time_s: float, track_id: int | None = 3, **shapes: float) -> FaceMeasurement:
+    """What was measured of a face that looks a little to the side; shapes: blendshapes by name, the others are 0."""
+    values = np.array([shapes.get(name, 0.0) for name in BLENDSHAPES], np.float32)
+    return FaceMeasurement(time_s, track_id, 0.98, FaceAngles(12.0, -3.5, 1.25), FaceAngles(8.0, -1.0), values)
+
+
 TIMELINES: dict[str, Timeline] = {
     "empty": timeline(),
     "nothing spoke": timeline(moment(0.0, None), moment(0.5, None), duration_s=1.0),
@@ -65,5 +73,14 @@ TIMELINES: dict[str, Timeline] = {
     ),
     "with clips": timeline(moment(0.5, "sad", ("face", "clip"), (face(),)), moment(1.0, "sad", ("clip",))),
     "face not read": timeline(moment(0.0, None, faces=(face((-5.5, -3, 20, 20), None, None),))),
+    "measured": replace(
+        timeline(moment(0.5, "happy", ("face",), (face(),)), moment(1.0, "sad", ("face",), (face(),)), duration_s=1.0),
+        face_measurements=tuple(
+            measurement(
+                i / 10, mouthSmileLeft=i / 10, eyeBlinkLeft=float(i in (4, 5)), eyeBlinkRight=float(i in (4, 5))
+            )
+            for i in range(11)
+        ),
+    ),
     "a gap": timeline(*course([("happy", 20), (None, 30), ("sad", 20)]), duration_s=7.0),
 }

@@ -52,6 +52,14 @@ _ASSETS = (
         licence="MIT",
         about="EfficientAT mn04 (MobileNetV3, width 0.4) trained on AudioSet: 32 kHz, 128 mel bands",
     ),
+    Asset(
+        name="face_landmarker",
+        file="face_landmarker.task",
+        url="https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task",
+        sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+        licence="Apache-2.0",
+        about="MediaPipe's face landmarker: 478 points and 52 blendshapes of a face",
+    ),
 )
 
 

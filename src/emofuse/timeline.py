@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from emofuse.errors import UsageError
+from emofuse.face_measurements import measurements_json, read_measurements
 from emofuse.people import Person, people_between, person_json, read_person, shares_json, speakers_between
 from emofuse.provenance import Provenance
 from emofuse.reading import one_line
@@ -24,7 +25,7 @@ from emofuse.timeline_json import (
     read_scores,
     scores_json,
 )
-from emofuse.types import ALWAYS_LISTED, MODALITIES, Json, Line, Moment, Scores
+from emofuse.types import ALWAYS_LISTED, MODALITIES, FaceMeasurement, Json, Line, Moment, Scores
 
 SCHEMA: Final = "emofuse/2"
 _KNOWN: Final = ("emofuse/1", SCHEMA)  # that can be read: the first had no people (docs/json.md)
@@ -84,6 +85,7 @@ class Timeline:
         people: Who is seen, in the order of appearance.
         provenance: How it came about; None where nobody knows. `dataclasses.replace(timeline, provenance=None)` is the
             result alone, which depends on the recording and the bundle and on nothing else.
+        face_measurements: What was measured of every face of every picture, in the order of time, where that was asked.
 
     Raises:
         ValueError: Moments go back in time, or hold scores over other labels.
@@ -104,6 +106,7 @@ class Timeline:
     lines: tuple[Line, ...] = ()
     provenance: Provenance | None = None
     people: tuple[Person, ...] = ()
+    face_measurements: tuple[FaceMeasurement, ...] = ()
 
     def __post_init__(self) -> None:
         latest_s = -math.inf
@@ -191,7 +194,16 @@ class Timeline:
                 }
                 for s in segments
             ],
-        } | ({"lines": [line_json(line) for line in self.lines]} if self.lines else {})
+        } | self._extras_json()
+
+    def _extras_json(self) -> Json:
+        """Return what a document has only where there is any of it."""
+        extras: Json = {}
+        if self.lines:
+            extras["lines"] = [line_json(line) for line in self.lines]
+        if self.face_measurements:
+            extras["face_measurements"] = measurements_json(self.face_measurements)
+        return extras
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Timeline:
@@ -230,6 +242,7 @@ class Timeline:
                 lines=tuple(read_line(line, labels) for line in document.get("lines", ())),
                 people=tuple(read_person(person, labels) for person in document.get("people", ())),
                 provenance=_provenance(document.get("provenance")),
+                face_measurements=read_measurements(document.get("face_measurements")),
             )
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             reason = one_line(f"no {error}" if isinstance(error, KeyError) else error)

@@ -222,6 +222,89 @@ class Face:
         return math.sqrt(max(float(width), 0.0) * max(float(height), 0.0))
 
 
+_MOVEMENTS: Final = """
+    _neutral browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
+    cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight
+    eyeLookOutLeft eyeLookOutRight eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft eyeWideRight
+    jawForward jawLeft jawOpen jawRight mouthClose mouthDimpleLeft mouthDimpleRight mouthFrownLeft mouthFrownRight
+    mouthFunnel mouthLeft mouthLowerDownLeft mouthLowerDownRight mouthPressLeft mouthPressRight mouthPucker mouthRight
+    mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper mouthSmileLeft mouthSmileRight mouthStretchLeft
+    mouthStretchRight mouthUpperUpLeft mouthUpperUpRight noseSneerLeft noseSneerRight
+"""
+# in the order of MediaPipe's network; left and right are the person's own
+BLENDSHAPES: Final[tuple[str, ...]] = tuple(_MOVEMENTS.split())
+
+
+@dataclass(frozen=True, slots=True)
+class FaceAngles:
+    """Which way a head is turned, or eyes look, in degrees: 0 is straight into the camera.
+
+    Attributes:
+        yaw_deg: Positive towards the right edge of the picture, which is the person's own left.
+        pitch_deg: Positive upwards.
+        roll_deg: Positive where the head leans to the left edge of the picture, the person's own right.
+    """
+
+    yaw_deg: float
+    pitch_deg: float
+    roll_deg: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceMeasurement:
+    """What was measured of one face in one picture.
+
+    Attributes:
+        time_s: Of the picture.
+        track_id: Whose face it is, as `Face.track_id`.
+        presence: How sure the network is that there is a face, in [0, 1].
+        head: Which way the head is turned.
+        gaze: Where the eyes look, as seen from the camera: an estimate.
+        blendshapes: (52,) float32 in [0, 1], in the order of BLENDSHAPES: how far each movement of the face is made.
+        points: (478, 3) float32 pixels, z to the back, zero about the middle of the head; None where they are not kept.
+
+    Example:
+        >>> import numpy as np
+        >>> ahead = FaceAngles(yaw_deg=0.0, pitch_deg=0.0)
+        >>> FaceMeasurement(0.0, 1, 1.0, ahead, ahead, np.full(52, 0.25, np.float32)).blendshape("jawOpen")
+        0.25
+    """
+
+    time_s: float
+    track_id: int | None
+    presence: float
+    head: FaceAngles
+    gaze: FaceAngles
+    blendshapes: NDArray[np.float32]
+    points: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        n_shapes = len(BLENDSHAPES)
+        _check(self.blendshapes.shape == (n_shapes,), f"FaceMeasurement.blendshapes must be ({n_shapes},)")
+        _check(bool(np.isfinite(self.blendshapes).all()), "FaceMeasurement.blendshapes must be finite")
+        _check(self.points is None or self.points.ndim == 2, "FaceMeasurement.points must be (478, 3) or None")
+
+    def blendshape(self, *names: str) -> float:
+        """Return the mean of some of BLENDSHAPES, by name. Raises ValueError for one that is none."""
+        return float(np.mean([self.blendshapes[BLENDSHAPES.index(name)] for name in names]))
+
+    @property
+    def smile(self) -> float:
+        """How far the corners of the mouth are drawn up, in [0, 1]: the mean of both."""
+        return self.blendshape("mouthSmileLeft", "mouthSmileRight")
+
+    @property
+    def brow(self) -> float:
+        """How far the brows are raised (positive) or drawn down (negative), in [-1, 1]."""
+        up = self.blendshape("browInnerUp", "browOuterUpLeft", "browOuterUpRight")
+        return up - self.blendshape("browDownLeft", "browDownRight")
+
+    @property
+    def blink(self) -> float:
+        """How far the eyes are closed, in [0, 1]: the mean of both."""
+        return self.blendshape("eyeBlinkLeft", "eyeBlinkRight")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
     """The answer at one time. by_modality holds the modalities that spoke; `why` says why the others did not.

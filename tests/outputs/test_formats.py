@@ -67,6 +67,7 @@ def read_textgrid(path: Path) -> dict[str, list[tuple[float, float, str]]]:
 READERS = {
     "json": lambda path: json.loads(path.read_bytes()),
     "csv": lambda path: list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())),
+    "faces": lambda path: list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())),
     "html": read_html,
     "png": lambda path: cv2.imread(str(path)),
     "srt": lambda path: read_subtitles(path) if path.stat().st_size else [],
@@ -192,5 +193,6 @@ def test_a_document_that_lies_beside_its_recording_does_not_tell_where_it_was_ma
 
 def test_every_suffix_is_the_formats_own():
     assert {name: format.suffix for name, format in FORMATS.items() if format.suffix != name} == {
-        "textgrid": "TextGrid"
+        "faces": "faces.csv",
+        "textgrid": "TextGrid",
     }

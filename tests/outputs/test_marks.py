@@ -67,6 +67,7 @@ def test_every_result_is_known_again_and_reads_as_before(tmp_path: Path, name: s
 
 
 EDITS = {
+    "faces": (b"\n", b",mine\n"),
     "json": (b'"label"', b'"lable"'),
     "html": (b"</body>", b"<p>mine</p></body>"),
     "eaf": (b"<ANNOTATION_VALUE>happy", b"<ANNOTATION_VALUE>sad"),
@@ -103,6 +104,7 @@ FOREIGN = {
     "srt": b"1\n00:00:01,000 --> 00:00:02,000\nhello\n\n",
     "textgrid": b'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0 \nxmax = 1 \n',
     "csv": b"time_s,label,confidence,p_happy\n1,happy,0.5,0.5\n",
+    "faces": b"time_s,track_id,presence\n0.0,1,0.9\n",
     "png": cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes(),
     "mp4": b"\0\0\0\x18ftypmp42 and so on",
 }

@@ -16,6 +16,7 @@ from emofuse.cli.console import ERR, OUT, note
 from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
+from emofuse.inference.landmarker import FaceLandmarker
 from emofuse.inference.recogniser import MODEL
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.media import MOST_PIXELS
@@ -66,6 +67,16 @@ def analyze(
             metavar="ID", help="A text classifier of the Hugging Face Hub, or its folder, for the words (extra: text)."
         ),
     ] = None,
+    measure_faces: Annotated[
+        bool,
+        typer.Option(
+            "--measure-faces",
+            help="Measure every face of every picture, too: head, gaze, blinks, 52 movements (extra: landmarks).",
+        ),
+    ] = False,
+    face_points: Annotated[
+        bool, typer.Option("--face-points", help="With --measure-faces: keep its 478 points, which takes much room.")
+    ] = False,
     smooth: Annotated[bool, typer.Option("--smooth", help="Steady the labels from moment to moment.")] = False,
     overlay: OverlayOption = "full",
     overlay_lang: LanguageOption = "en",
@@ -90,7 +101,10 @@ def analyze(
     Exit code: 0 all done, 1 some inputs failed, 2 wrong usage, 3 nothing could be analysed.
     """
     wanted = parse_formats(formats)
-    settings = AnalyzerSettings(mode=mode, hop_s=hop_s)
+    measured = measure_faces or face_points or "faces" in wanted
+    settings = AnalyzerSettings(mode=mode, hop_s=hop_s, measure_faces=measured, face_points=face_points)
+    if measured:
+        FaceLandmarker()  # fetched before the work: without it, every recording would fail
     plan = make_plan(inputs, out, wanted, overwrite)
     words = plan_words(plan.tasks, wanted, transcript, asr, asr_model, asr_language, text_model, device)
     options = Options(

@@ -81,8 +81,11 @@ def framing(face: Face) -> NDArray[np.float64]:
         scale = float(BOX[3] - BOX[1]) / max(float(source[3] - source[1]), 1e-3)
         shift = (BOX[:2] + BOX[2:]) / 2 - scale * (source[:2] + source[2:]) / 2
         return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], dtype=np.float64)
-    source = face.landmarks.astype(np.float64)
-    target = LANDMARKS.astype(np.float64)
+    return fit_similarity(face.landmarks.astype(np.float64), LANDMARKS.astype(np.float64))
+
+
+def fit_similarity(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fit the (2, 3) turn, scale and shift that carries (N, 2) points to (N, 2) others, by least squares."""
     p, q = source - source.mean(axis=0), target - target.mean(axis=0)
     power = max(float((p**2).sum()), 1e-6)
     a = float((p * q).sum()) / power

@@ -18,6 +18,7 @@ from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.cuts import CutDetector
 from emofuse.inference.detector import FaceDetector, YuNetDetector
 from emofuse.inference.fusion import fuse
+from emofuse.inference.landmarker import FaceLandmarker
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
 from emofuse.inference.reasons import LITTLE_SOUND, NO_NETWORK, no_face, no_speech
 from emofuse.inference.sound_input import SoundInput
@@ -27,7 +28,7 @@ from emofuse.inference.tracker import FaceTracker, face_appearance
 from emofuse.inference.vad import SileroDetector, SpeechDetector
 from emofuse.provenance import ModelFile, model_file
 from emofuse.timeline import LEAST_WEIGHT, mean_scores, pool_scores
-from emofuse.types import AudioBlock, Face, Frame, Line, Moment, Packet, Scores
+from emofuse.types import AudioBlock, Face, FaceMeasurement, Frame, Line, Moment, Packet, Scores
 
 Mode = Literal["queue", "frame"]
 
@@ -38,7 +39,8 @@ LONGEST_GAP_S: Final = 60.0  # a longer jump of the stream's clock is skipped, n
 class AnalyzerSettings(Settings):
     """How a stream becomes moments. queue: one every hop_s, over the last seconds; frame: one for every frame.
 
-    text_window_s: how long what was said counts, less and less, after it was said.
+    text_window_s: how long what was said counts, less and less, after it was said. measure_faces: whether every face of
+    every picture is measured, too (extra `landmarks`); face_points: whether its 478 points are kept with that.
     """
 
     mode: Mode = "queue"
@@ -46,6 +48,8 @@ class AnalyzerSettings(Settings):
     face_buffer_s: float = Field(1.0, gt=0)
     face_period_s: float = Field(0.1, ge=0)
     text_window_s: float = Field(5.0, gt=0)
+    measure_faces: bool = False
+    face_points: bool = False
 
 
 @dataclass(slots=True)
@@ -82,6 +86,9 @@ class Analyzer:
         self._cuts = CutDetector()
         self._tracker = FaceTracker()
         self._faces = FacePredictor(bundle) if "face" in bundle.networks else None
+        is_measured = self.settings.measure_faces or self.settings.face_points
+        self._landmarker = FaceLandmarker() if is_measured else None
+        self._measurements: tuple[FaceMeasurement, ...] = ()
         self._speech = speech or SileroDetector()
         self._voice = VoicePredictor(bundle, self._speech) if "voice" in bundle.networks else None
         frame_answers: Literal["mean", "newest"] = "mean" if self.settings.mode == "queue" else "newest"
@@ -117,8 +124,9 @@ class Analyzer:
         ]
         if self._scorer is not None and not isinstance(self._scorer, TextPredictor):
             networks.append(model_file("text", self._scorer))
-        sees = self._faces is not None or self._clip is not None
-        detectors = [model_file("face detector", self._detector)] if sees else []
+        detectors = [model_file("face detector", self._detector)] if self._looks else []
+        if self._landmarker is not None:
+            detectors.append(self._landmarker.model_file)
         if self._hears:
             detectors.append(model_file("speech detector", self._speech))
         return (ModelFile("fusion", MANIFEST, self.bundle.sha256), *networks, *detectors)
@@ -182,6 +190,16 @@ class Analyzer:
         return Moment(time_s, last.fused, last.by_modality, faces) if last else Moment(time_s, None, faces=faces)
 
     @property
+    def face_measurements(self) -> tuple[FaceMeasurement, ...]:
+        """What was measured of each face of the latest picture; nothing unless the settings ask for it."""
+        return self._measurements
+
+    @property
+    def _looks(self) -> bool:
+        """Whether anything is asked of pictures."""
+        return self._faces is not None or self._clip is not None or self._landmarker is not None
+
+    @property
     def _hops_are_moments(self) -> bool:
         return self.settings.mode == "queue" or not self._saw_frame
 
@@ -202,7 +220,7 @@ class Analyzer:
 
     def _see(self, frame: Frame) -> None:
         """Follow the faces of a frame, and score those that are due."""
-        if self._faces is None and self._clip is None:
+        if not self._looks:
             return
         time_s = frame.time_s
         if self._cuts.push(frame.image, time_s):
@@ -217,6 +235,10 @@ class Analyzer:
             due = [face for face in tracked if self._is_due(self._tracks[_id(face)], time_s)]
             for face, scores in zip(due, self._faces.score(frame.image, due, time_s), strict=True):
                 self._tracks[_id(face)].scores.append(scores)
+        if self._landmarker is not None:
+            keeps = self.settings.face_points
+            measured = [self._landmarker.measure(frame.image, f, time_s, keeps_points=keeps) for f in tracked]
+            self._measurements = tuple(one for one in measured if one is not None)
         self._visible = tuple(_id(face) for face in tracked)
         self._forget(time_s)
         if self._clip is None:

@@ -21,13 +21,13 @@ from emofuse.media import STANDING_S, open_media
 from emofuse.remote import without_secrets
 from emofuse.timeline import Timeline
 from emofuse.transcripts import Transcript
-from emofuse.types import Line, Moment, Packet
+from emofuse.types import FaceMeasurement, Line, Moment, Packet
 
 _MOST_KEPT: Final = 4  # pipelines that `analyze` keeps loaded
 
 
 class StreamOptions(TypedDict, total=False):
-    """What may be asked of a stream. The first five are those of `AnalyzerSettings`; None is the default of each.
+    """What may be asked of a stream. The first seven are those of `AnalyzerSettings`; None is the default of each.
 
     Attributes:
         mode: "queue" gives a moment every `hop_s` over a sliding buffer, "frame" one for every picture.
@@ -35,6 +35,9 @@ class StreamOptions(TypedDict, total=False):
         face_buffer_s: Seconds over which the answers for a face are averaged in queue mode.
         face_period_s: Seconds between two looks at the same face in queue mode.
         text_window_s: For how long what was said counts, less and less.
+        measure_faces: Whether every face of every picture is measured, too: head, gaze, blinks, 52 movements (extra
+            `landmarks`); see `Timeline.face_measurements` and `Stream.face_measurements`.
+        face_points: Whether the 478 points of each are kept with that.
         text_model: Scores the words in place of the bundle's network, such as `HubTextPredictor`.
         smoothing: Steadies the labels from moment to moment.
     """
@@ -44,6 +47,8 @@ class StreamOptions(TypedDict, total=False):
     face_buffer_s: float | None
     face_period_s: float | None
     text_window_s: float | None
+    measure_faces: bool | None
+    face_points: bool | None
     text_model: TextScorer | None
     smoothing: SmoothingSettings | None
 
@@ -239,6 +244,11 @@ class Stream:
             return []
         self._is_over = True
         return self._shown(self._analyzer.flush())
+
+    @property
+    def face_measurements(self) -> tuple[FaceMeasurement, ...]:
+        """What was measured of each face of the latest picture, where `measure_faces=True` was asked for."""
+        return self._analyzer.face_measurements
 
     def _shown(self, moments: list[Moment]) -> list[Moment]:
         return moments if self._smoother is None else [self._smoother.push(moment) for moment in moments]

@@ -19,7 +19,7 @@ from emofuse.overlap import ReadAhead
 from emofuse.provenance import Provenance, TranscriptOrigin
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
 from emofuse.transcripts import Transcript, read_transcript
-from emofuse.types import ALWAYS_LISTED, MODALITIES, Frame, Moment, Packet, Scores
+from emofuse.types import ALWAYS_LISTED, MODALITIES, FaceMeasurement, Frame, Moment, Packet, Scores
 
 OnFrame = Callable[[Frame, Moment], None]
 OnProgress = Callable[[float], None]  # takes the time reached, in seconds
@@ -76,10 +76,13 @@ def run(
     shown = smoothing or view_smoothing
     smoother = None if shown is None else Smoother(shown)
     moments: list[Moment] = []
+    measurements: list[FaceMeasurement] = []
     for packet in packets:
         made = analyzer.push(packet)
         steadied = made if smoother is None else [smoother.push(moment) for moment in made]
         moments += made if smoothing is None else steadied
+        if isinstance(packet, Frame):
+            measurements += analyzer.face_measurements
         if on_frame is not None and isinstance(packet, Frame):
             view = analyzer.view(packet.time_s)
             on_frame(packet, view if smoother is None else smoother.dress(view))
@@ -88,7 +91,8 @@ def run(
     made = analyzer.flush()
     moments += made if smoothing is None or smoother is None else map(smoother.push, made)
     how = provenance_of(analyzer, call, transcript, smoothing)
-    return replace(timeline_of(moments, source, analyzer, how), lines=lines or ())
+    timeline = timeline_of(moments, source, analyzer, how)
+    return replace(timeline, lines=lines or (), face_measurements=tuple(measurements))
 
 
 def provenance_of(

@@ -12,7 +12,7 @@ from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.marks import origin
 from emofuse.outputs.page import write_html
 from emofuse.outputs.subtitles import write_srt, write_vtt
-from emofuse.outputs.tables import write_csv, write_json
+from emofuse.outputs.tables import write_csv, write_faces_csv, write_json
 from emofuse.outputs.textgrid import write_textgrid
 from emofuse.outputs.timeline_image import write_png
 from emofuse.timeline import Timeline
@@ -32,6 +32,7 @@ class Format:
         write: Writes a timeline to a path, whole or not at all; the links say where the document finds the recording.
             Raises OutputError when the path cannot be written. None for the annotated video, which is written while
             the recording's pictures are read.
+        is_extra: Whether it is of something that is not done unless it is asked for.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Format:
     media_type: str
     title: str
     write: Write | None
+    is_extra: bool = False
 
     def origin(self, path: Path) -> str | None:
         """Return of which recording a file of this format is, by its `marks.recording_id`.
@@ -66,6 +68,14 @@ _ALL: Final = (
     Format("html", "html", "text/html; charset=utf-8", "Report", write_html),
     Format("json", "json", "application/json", "JSON", _without_links(write_json)),
     Format("csv", "csv", "text/csv; charset=utf-8", "CSV", _without_links(write_csv)),
+    Format(
+        "faces",
+        "faces.csv",
+        "text/csv; charset=utf-8",
+        "Face measurements as CSV",
+        _without_links(write_faces_csv),
+        is_extra=True,
+    ),
     Format("png", "png", "image/png", "Timeline as PNG", _without_links(write_png)),
     Format("srt", "srt", "application/x-subrip", "SRT", _without_links(write_srt)),
     Format("vtt", "vtt", "text/vtt; charset=utf-8", "WebVTT", _without_links(write_vtt)),

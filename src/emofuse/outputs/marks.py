@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from emofuse.atomic import atomic
+from emofuse.face_measurements import COLUMNS
 from emofuse.outputs.page import GENERATOR
 from emofuse.remote import open_input
 
@@ -32,6 +33,7 @@ _PNG_END: Final = struct.pack(">I", 0) + b"IEND" + struct.pack(">I", zlib.crc32(
 _PNG_KEY: Final = b"tEXtComment\0"
 _MOVIE_TIMESCALE: Final = 90_000  # of the videos that emofuse writes; others have 600 or 1,000
 
+_NUMBER: Final = re.compile(rb"(?:-?\d+(?:\.\d+)?)?")
 _ANSWER: Final = rb"[^\n]+ \d{1,3} %"
 _CLOCK: Final = rb"\d\d+:\d\d:\d\d"
 _SRT: Final = re.compile(
@@ -188,6 +190,12 @@ def _is_csv(data: bytes) -> bool:
         return False
 
 
+def _is_faces_csv(data: bytes) -> bool:
+    """Return whether every cell below the names is a number or empty, and every row whole."""
+    rows = [row.split(b",") for row in data.splitlines()[1:]]
+    return b"\r" not in data and all(len(row) == len(COLUMNS) and all(map(_NUMBER.fullmatch, row)) for row in rows)
+
+
 def _is_textgrid(data: bytes) -> bool:
     """Return whether a TextGrid is ours; Praat ends its lines with a space when it saves one."""
     lines = data.splitlines()
@@ -209,6 +217,7 @@ _HEADS: Final = {
     "png": re.compile(rb"\x89PNG"),
     "srt": re.compile(rb"1\n|\Z"),
     "vtt": re.compile(rb"WEBVTT\n"),
+    "faces": re.compile(re.escape(",".join(COLUMNS).encode()) + rb"\n"),
     "csv": re.compile(rb"(?:#[^\n]*\n)*time_s,label,confidence,p_"),
     "textgrid": re.compile(rb'File type = "ooTextFile"\nObject class = "TextGrid"\n'),
 }
@@ -225,5 +234,6 @@ _FORMS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "srt": lambda data: _SRT.fullmatch(data) is not None,
     "vtt": lambda data: _VTT.fullmatch(data) is not None,
     "csv": _is_csv,
+    "faces": _is_faces_csv,
     "textgrid": _is_textgrid,
 }

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+from dataclasses import replace
 from html import escape
 from importlib.resources import files
 from typing import Any, Final
@@ -15,6 +16,7 @@ from emofuse.atomic import atomic
 from emofuse.outputs.locations import MediaLinks
 from emofuse.provenance import Provenance
 from emofuse.timeline import Timeline
+from emofuse.types import Json
 from emofuse.wording import documentary, documentary_line
 
 # In the order in which they build on one another: each may import only from those before it.
@@ -64,10 +66,17 @@ def report_page(timeline: Timeline, media: str | None, url: str, is_annotated: b
         f'<main id="player">{element}</main>\n'
         f"<noscript><p>{escape(answer)}. The player needs JavaScript; it runs on this machine only.</p></noscript>\n"
         f"<footer>{provenance_html(timeline.provenance)}{notice()}</footer>\n"
-        f'<script type="application/json" id="timeline">{script_json(timeline.to_json())}</script>\n'
+        f'<script type="application/json" id="timeline">{script_json(_shown(timeline))}</script>\n'
         f'<script type="application/json" id="options">{script_json(options)}</script>\n'
     )
     return html_page(f"{title}: {answer}", body, player_style(), script)
+
+
+def _shown(timeline: Timeline) -> Json:
+    """Return the document without the points of face meshes, which the page does not draw and which are most of it."""
+    return replace(
+        timeline, face_measurements=tuple(replace(one, points=None) for one in timeline.face_measurements)
+    ).to_json()
 
 
 def provenance_html(provenance: Provenance | None) -> str:

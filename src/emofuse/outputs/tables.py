@@ -11,6 +11,7 @@ from typing import Any, Final, TextIO
 from emofuse.atomic import atomic
 from emofuse.cells import escape_cell, escape_row
 from emofuse.errors import UsageError
+from emofuse.face_measurements import COLUMNS, table_rows
 from emofuse.reading import one_line, parse_json, read_bytes
 from emofuse.timeline import Timeline
 from emofuse.types import Json
@@ -66,6 +67,17 @@ def write_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         listed = timeline.summary.listed
         writer.writerow(escape_row(csv_header(timeline.labels, listed)))
         writer.writerows(_row(moment, timeline.labels, listed) for moment in timeline.to_json()["moments"])
+
+
+def write_faces_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
+    """Write one row per face and picture as UTF-8: the angles of head and gaze, and how far each movement is made.
+
+    The columns alone are written where nothing was measured. Raises OutputError when `path` cannot be written.
+    """
+    with atomic(path) as name, name.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(table_rows(timeline.face_measurements))
 
 
 def csv_header(labels: tuple[str, ...], modalities: Sequence[str]) -> list[str]:

@@ -48,7 +48,7 @@ def main() -> None:
 def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
     """Write the results; return what was odd. Raises MediaError for a recording that cannot be read or is too long."""
     options: dict[str, Any] = task["options"]
-    formats = tuple(name for name in FORMATS if name != "mp4" or options["annotate"])
+    formats = tuple(name for name in FORMATS if not FORMATS[name].is_extra and (name != "mp4" or options["annotate"]))
     settings = AnalyzerSettings(mode=options["mode"], hop_s=options["hop_s"])
     folder = Path(task["folder"])
     longest_s = task["max_duration_s"]

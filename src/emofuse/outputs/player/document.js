@@ -134,7 +134,39 @@ export function lanesOf(doc, maxPeople) {
   const followed = people.slice(0, maxPeople).map(({ id }) =>
     laneOf(doc, `person ${id}`, "person", (moment) => faceOf(moment, id)?.probabilities ?? null),
   );
-  return { lanes: [fused, ...modalities, ...followed], nHidden: people.length - followed.length };
+  const lanes = [fused, ...modalities, ...followed, ...measuredLanes(doc)];
+  return { lanes, nHidden: people.length - followed.length };
+}
+
+/** What the curves of measured faces show, from the numbers of a face by name, in [0, 1]. */
+const MEASURED = {
+  smile: (of) => (of("mouthSmileLeft") + of("mouthSmileRight")) / 2,
+  "brows, raised above the middle": (of) => {
+    const up = (of("browInnerUp") + of("browOuterUpLeft") + of("browOuterUpRight")) / 3;
+    return (1 + up - (of("browDownLeft") + of("browDownRight")) / 2) / 2;
+  },
+  "eyes closed": (of) => (of("eyeBlinkLeft") + of("eyeBlinkRight")) / 2,
+};
+const LONGEST_GAP_S = 0.5; // between pictures of a face: over it, a curve is broken
+
+/** The curves of the face that was measured most often, where faces were measured: steps without a label. */
+function measuredLanes(doc) {
+  const faces = doc.face_measurements?.faces ?? [];
+  const counts = new Map();
+  for (const face of faces) counts.set(face.track_id, (counts.get(face.track_id) ?? 0) + 1);
+  const [id] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? [null];
+  const own = faces.filter((face) => face.track_id === id);
+  if (!own.length) return [];
+  const at = new Map(doc.face_measurements.blendshapes.map((name, i) => [name, i]));
+  const person = counts.size > 1 ? `, person ${id}` : "";
+  return Object.entries(MEASURED).map(([name, measure]) => {
+    const steps = own.map((face, i) => {
+      const next = own[i + 1]?.time_s ?? Infinity;
+      const to = next - face.time_s > LONGEST_GAP_S ? face.time_s : next;
+      return { from: face.time_s, to, label: null, confidence: measure((shape) => face.blendshapes[at.get(shape)]) };
+    });
+    return { name: `${name}${person}`, kind: "measured", steps, runs: [] };
+  });
 }
 
 function faceOf(moment, id) {

@@ -6,6 +6,7 @@ const SIZES = {
   fused: { band: 26, curve: 30 },
   modality: { band: 20, curve: 24 },
   person: { band: 20, curve: 24 },
+  measured: { band: 0, curve: 24 }, // a curve alone
 };
 const N_PATTERNS = 7;
 const FINEST_PX = 2; // of a curve

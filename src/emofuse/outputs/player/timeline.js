@@ -121,6 +121,10 @@ function sliderPart(length, { seek, toggle, time }) {
 
 /** A lane for those who cannot see it: its first runs in words. */
 function inWords(lane) {
+  if (lane.kind === "measured") {
+    const highest = lane.steps.reduce((most, step) => (step.confidence > most.confidence ? step : most));
+    return `${lane.name}: highest ${percent(highest.confidence)} at ${clock(highest.from, 1)}`;
+  }
   const runs = lane.runs.slice(0, 8).map((run) => `${run.label} ${clock(run.from, 1)} to ${clock(run.to, 1)}`);
   const rest = lane.runs.length > 8 ? `, and ${lane.runs.length - 8} more` : "";
   return `${lane.name}: ${runs.join(", ") || "nothing read"}${rest}`;
