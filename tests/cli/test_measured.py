@@ -43,3 +43,26 @@ def test_what_is_wrong_is_told_at_once(emofuse: Any, tmp_path: Path, clip_mp4: P
     assert untrained.code == 2 and "emofuse train mine.toml --bundle" in untrained.err
     nothing = emofuse("robustness", "base", "--data", ",")
     assert nothing.code == 2 and "names no recording" in nothing.err
+
+
+def test_benchmark_refuses_before_the_work(emofuse: Any, tmp_path: Path) -> None:
+    for option, value, told in (
+        ("--left-out", "sound=runs", "no modality 'sound'"),
+        ("--left-out", "voice", "MODALITY=FOLDER"),
+        ("--peer", "fer", "NAME=FOLDER"),
+        ("--conditions", tmp_path, "no report of `emofuse robustness`"),
+        ("--out", "page.html", "name it in .md"),
+    ):
+        found = emofuse("benchmark", "base", "--data", tmp_path, option, value)
+        assert found.code == 2 and told in found.err, option
+
+
+def test_benchmark_writes_a_page_of_what_is_there(emofuse: Any, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    found = emofuse("benchmark", "base", "--data", data, "-o", tmp_path / "page" / "benchmark.md")
+    assert found.code == 0, found.err
+    page = (tmp_path / "page" / "benchmark.md").read_text("utf-8")
+    assert "ms a call" in page and "CC BY" in page
+    assert json.loads((tmp_path / "page" / "benchmark.json").read_text("utf-8"))["missing"]
+    assert "emodb is not in" in found.err

@@ -50,7 +50,7 @@ def fit(
     Exit code: 0 the bundle was made, 1 it was not, 2 wrong usage.
     """
     need_torch()  # the extra that also brings what fits
-    from emofuse.evaluation.bundle_fit import check_calibration, fit_calibration
+    from emofuse.evaluation.bundle_fit import check_calibration, fit_calibration, present_calibration
 
     loaded = load_bundle(bundle)
     corpora, recorded = _read(on, loaded)
@@ -62,7 +62,7 @@ def fit(
     }
     checks: list[Check] = []
     for modality, ones in corpora.items():
-        before = _present_calibration(loaded, modality)
+        before = present_calibration(loaded, modality)
         checks += check_calibration(modality, ones, before, seed, is_flat=modality in (flat or ()))
     _print_checks(checks)
     weights = _fit_weights(_halves(corpora, recorded, calibrations, seed)) if len(corpora) > 1 else {}
@@ -100,15 +100,6 @@ def _read(on: list[str], bundle: Bundle) -> tuple[dict[BundleModality, list[Exam
             raise UsageError(f"there is no {modality} network in the bundle", f"it has {', '.join(bundle.networks)}")
         corpora.setdefault(modality, []).append(read_examples(Path(file), bundle.labels))
     return corpora, recorded
-
-
-def _present_calibration(bundle: Bundle, modality: BundleModality) -> Calibration:
-    import numpy as np
-
-    from emofuse.evaluation.bundle_fit import Calibration
-
-    settings = bundle.manifest.modalities[modality]
-    return Calibration(settings.temperature, np.array(settings.prior or np.full(len(bundle.labels), 1.0)))
 
 
 def _print_checks(checks: list[Check]) -> None:

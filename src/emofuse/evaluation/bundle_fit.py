@@ -16,7 +16,7 @@ from scipy.special import log_softmax
 from emofuse.corpora.manifest import read_manifest
 from emofuse.errors import CorpusError, UsageError
 from emofuse.evaluation.metrics import expected_calibration_error
-from emofuse.evaluation.predictions import read_predictions
+from emofuse.evaluation.predictions import Predictions, read_predictions
 from emofuse.inference.bundle import Bundle, BundleModality, labels_matrix
 from emofuse.inference.fusion import log_pool
 from emofuse.inference.pipeline import Pipeline
@@ -65,6 +65,12 @@ class Calibration:
         return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
+def present_calibration(bundle: Bundle, modality: BundleModality) -> Calibration:
+    """Return how a bundle turns a network's answers into evidence as it stands."""
+    settings = bundle.manifest.modalities[modality]
+    return Calibration(settings.temperature, np.array(settings.prior or np.full(len(bundle.labels), 1.0)))
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """Calibration errors of one corpus: as the bundle was, and with what was fitted on the other corpora alone."""
@@ -82,14 +88,23 @@ def read_examples(path: Path, labels: Sequence[str]) -> Examples:
     Raises UsageError for another file, BundleError for labels that cannot be carried to those of the bundle.
     """
     found = read_predictions(path)
+    examples = examples_of(found, path.parent.name, labels)
+    if not len(examples.truth):
+        raise UsageError(f"{path} has no prediction of a label of the bundle", f"its labels: {', '.join(found.labels)}")
+    return examples
+
+
+def examples_of(found: Predictions, name: str, labels: Sequence[str]) -> Examples:
+    """Return those predictions whose truth is a label of a bundle, in their order.
+
+    Raises BundleError for labels that cannot be carried to those of the bundle.
+    """
     carried = labels_matrix(found.labels, labels).astype(np.float64)
     kept = carried[found.truth].any(axis=1)
-    if not kept.any():
-        raise UsageError(f"{path} has no prediction of a label of the bundle", f"its labels: {', '.join(found.labels)}")
     truth = carried[found.truth[kept]].argmax(axis=1)
     logits = np.maximum(found.log_probabilities.astype(np.float64), np.log(_FLOOR)).mean(axis=0)[kept]
     present = np.isin(np.arange(len(labels)), truth)
-    return Examples(path.parent.name, logits, carried, present, truth)
+    return Examples(name, logits, carried, present, truth)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

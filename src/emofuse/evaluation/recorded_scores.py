@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emofuse.evaluation.metrics import (
     Counts,
+    accuracy_of,
     confusions_by_group,
     expected_calibration_error,
     resampled,
@@ -70,3 +71,9 @@ def accuracy(answers: Answers, modality: str = FUSED) -> float:
     there = answers.answered(modality)
     guesses = answers.guesses(modality)
     return float((guesses[there] == answers.truth[there]).mean()) if there.any() else 0.0
+
+
+def share(marks: NDArray[np.bool_], groups: Sequence[str]) -> tuple[float, Interval]:
+    """Return which share of (N,) marks is set, and its 95 % interval over their groups."""
+    counts = confusions_by_group(np.ones(len(marks), np.int64), marks[None].astype(np.int64), groups, 2)
+    return score(accuracy_of, counts)

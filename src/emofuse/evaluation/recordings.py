@@ -35,6 +35,7 @@ from emofuse.types import AudioBlock, Frame, Packet
 
 FUSED: Final = "fused"
 _BLOCK: Final = RATE_HZ // 10  # samples that are pushed at once
+_STILL_S: Final = 0.2  # from one look at a picture that stands to the next
 _SLACK_S: Final = 1e-3  # by which times of pictures are rounded
 
 Progress = Callable[[str, int, int], None]
@@ -77,7 +78,9 @@ class Recording:
     def frames(self) -> Iterator[Frame]:
         """Decode its pictures, one after the other, timed from the clip's start."""
         if self.still is not None:
-            yield Frame(self.still, 0.0)
+            samples = self.sound()
+            for time_s in np.arange(0, 0.1 if samples is None else len(samples) / RATE_HZ, _STILL_S).tolist():
+                yield Frame(self.still, time_s)
             return
         with open_recording(self.clip.path) as media:
             if not media.source.has_video:
