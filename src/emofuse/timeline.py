@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -25,7 +26,11 @@ from emofuse.timeline_json import (
     read_scores,
     scores_json,
 )
-from emofuse.types import ALWAYS_LISTED, MODALITIES, FaceMeasurement, Json, Line, Moment, Scores
+from emofuse.types import ALWAYS_LISTED, MODALITIES, FaceMeasurement, Json, Line, Moment, Scores, Word
+from emofuse.wording import counted, documentary_line
+
+if TYPE_CHECKING:  # a timeline knows its outputs by name, and imports them where it is asked for one
+    from emofuse.outputs.records import Cell, Library, TableName
 
 SCHEMA: Final = "emofuse/2"
 _KNOWN: Final = ("emofuse/1", SCHEMA)  # that can be read: the first had no people (docs/json.md)
@@ -205,6 +210,183 @@ class Timeline:
             extras["face_measurements"] = measurements_json(self.face_measurements)
         return extras
 
+    def __len__(self) -> int:
+        return len(self.moments)
+
+    def __iter__(self) -> Iterator[Moment]:
+        return iter(self.moments)
+
+    def __bool__(self) -> bool:
+        return True  # one without moments is a result, too
+
+    def __repr__(self) -> str:
+        name = documentary_line(self.source.path.replace("\\", "/").rsplit("/", 1)[-1])
+        fused, used = self.summary.fused, " + ".join(self.summary.used)
+        answer = "no emotion could be read" if fused is None else f"{fused.label} {fused.confidence:.2f} from {used}"
+        length = "" if self.source.duration_s is None else f" in {self.source.duration_s:.1f} s"
+        return f"<Timeline of {name}: {documentary_line(answer)}, {counted(len(self), 'moment')}{length}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the picture of the timeline."""
+        from emofuse.outputs.timeline_image import timeline_html
+
+        return timeline_html(self)
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """What was said, word by word with its times; a line without times of its words is there as one."""
+        return tuple(
+            word for line in self.lines for word in (line.words or (Word(line.text, line.start_s, line.end_s),))
+        )
+
+    def between(self, start_s: float, end_s: float) -> Timeline:
+        """Return the part between two times, whose clock stays that of the recording.
+
+        A moment stands for the time before it, so one at start_s belongs to what comes before; a moment at 0 belongs to
+        a part from 0. The part is summed up by the mean of its moments; one that holds all of them keeps the summary.
+
+        Args:
+            start_s: In seconds.
+            end_s: In seconds, not before start_s; `math.inf` for the end.
+
+        Returns:
+            The part, with the lines that were said in it.
+
+        Raises:
+            UsageError: The times are none, or the wrong way round.
+
+        Example:
+            >>> import emofuse
+            >>> from emofuse.cli.demo import CLIP
+            >>> part = emofuse.analyze(CLIP).between(1.0, 2.5)
+            >>> [moment.time_s for moment in part]
+            [1.5, 2.0, 2.5]
+        """
+        if not start_s <= end_s:
+            raise UsageError(f"no time lies between {start_s} and {end_s} s", "give the earlier one first, in seconds")
+        moments = tuple(m for m in self.moments if start_s < m.time_s <= end_s or m.time_s == 0 >= start_s)
+        lines = tuple(line for line in self.lines if line.end_s > start_s and line.start_s < end_s)
+        duration_s = self.source.duration_s
+        source = replace(self.source, duration_s=None if duration_s is None else min(duration_s, end_s))
+        summary = self.summary if len(moments) == len(self.moments) else _mean_summary(moments, self.summary)
+        return replace(self, moments=moments, lines=lines, source=source, summary=summary)
+
+    def records(self, table: TableName = "moments") -> list[dict[str, Cell]]:
+        """Return one of the tables that `to_dataframe` gives, without any library.
+
+        Args:
+            table: "moments", "faces", "segments" or "words".
+
+        Returns:
+            A dictionary for each row, by the names of its columns; what is not known is None.
+
+        Raises:
+            UsageError: There is no such table.
+
+        Example:
+            >>> import emofuse
+            >>> from emofuse.cli.demo import CLIP
+            >>> emofuse.analyze(CLIP).records("segments")[0]["label"]
+            'happy'
+        """
+        from emofuse.outputs.records import table_of
+
+        return table_of(self, table).records()
+
+    def to_dataframe(self, table: TableName = "moments", library: Library = "pandas") -> Any:
+        """Return the timeline as a table.
+
+        Args:
+            table: "moments", a row for each, as the CSV has it; "faces", a row for each face of each moment;
+                "segments"; or "words", what was said.
+            library: "pandas" (`pip install 'emofuse[tables]'`), "polars" or "pyarrow".
+
+        Returns:
+            A pandas or Polars DataFrame, or a pyarrow Table. It has its columns even where it has no row.
+
+        Raises:
+            UsageError: There is no such table, or the library is not installed.
+
+        Example:
+            >>> import emofuse
+            >>> from emofuse.cli.demo import CLIP
+            >>> table = emofuse.analyze(CLIP).to_dataframe("moments")
+            >>> table[["time_s", "label", "n_faces"]].head(2)
+               time_s  label  n_faces
+            0     0.5  happy        1
+            1     1.0  happy        1
+        """
+        from emofuse.outputs.records import table_of
+
+        return table_of(self, table).to_frame(library)
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the fused probabilities over time, with the segments behind them.
+
+        Args:
+            axes: Those of matplotlib to draw on; new ones by default.
+
+        Returns:
+            The axes.
+
+        Raises:
+            UsageError: matplotlib is not installed (`pip install 'emofuse[plots]'`).
+
+        Example:
+            >>> import emofuse
+            >>> from emofuse.cli.demo import CLIP
+            >>> axes = emofuse.analyze(CLIP).plot()
+            >>> axes.get_xlabel()
+            'time (s)'
+        """
+        from emofuse.outputs.plot import plot_timeline
+
+        return plot_timeline(self, axes)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the timeline as its suffix says: .json, .csv, .html, .png, .srt, .vtt, .eaf or .TextGrid.
+
+        Args:
+            path: Of the file; one that is there is replaced.
+
+        Raises:
+            UsageError: There is no format of that suffix.
+            OutputError: It cannot be written.
+
+        Example:
+            >>> import emofuse, tempfile
+            >>> from emofuse.cli.demo import CLIP
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     emofuse.analyze(CLIP).save(f"{folder}/clip.json")
+            ...     print(Timeline.load(f"{folder}/clip.json").summary.fused.label)
+            happy
+        """
+        from emofuse.outputs.formats import save_timeline
+
+        save_timeline(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Timeline:
+        """Read a timeline that was saved as JSON, by `save` or by a command.
+
+        Args:
+            path: The JSON file.
+
+        Returns:
+            The timeline, without what JSON does not keep: landmarks and qualities.
+
+        Raises:
+            UsageError: It cannot be read, or is no timeline.
+
+        Example:
+            >>> Timeline.load("nowhere.json")
+            Traceback (most recent call last):
+            emofuse.errors.UsageError: no timeline at nowhere.json
+        """
+        from emofuse.outputs.tables import read_json
+
+        return read_json(path)
+
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Timeline:
         """Rebuild a timeline from a document; a moment's `why`, landmarks and qualities are not in it.
@@ -270,6 +452,16 @@ def _summary(document: Mapping[str, Any], labels: tuple[str, ...]) -> Summary:
     listed = [m for m in MODALITIES if m in ALWAYS_LISTED or m in said]
     by_modality: dict[str, Scores | None] = {m: read_scores(m, labels, said[m]) for m in listed}
     return Summary(read_scores("fused", labels, document["probabilities"]), by_modality, dict(document["why"]))
+
+
+def _mean_summary(moments: Sequence[Moment], whole: Summary) -> Summary:
+    """Sum up moments of a part by their means; what said nothing in them is said to have been silent there."""
+    means = {
+        modality: mean_scores((m.by_modality[modality] for m in moments if modality in m.by_modality), modality)
+        for modality in whole.listed
+    }
+    why = {m: whole.why.get(m, "it gave no answer in this part") for m, scores in means.items() if scores is None}
+    return Summary(mean_scores((m.fused for m in moments if m.fused is not None), "fused"), means, why)
 
 
 def mean_scores(scores: Iterable[Scores], modality: str) -> Scores | None:

@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 
 from emofuse.errors import OutputError
-from emofuse.outputs.tables import csv_header, write_csv, write_json
+from emofuse.outputs.records import table_of
+from emofuse.outputs.tables import write_csv, write_json
 from emofuse.timeline import SourceInfo, Timeline
 from emofuse.types import ALWAYS_LISTED
 from make_timelines import TIMELINES, course, face, moment, timeline
@@ -114,7 +115,7 @@ def test_csv_is_read_back(tmp_path):
     write_csv(timeline(*moments), path)
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == csv_header(timeline().labels, ALWAYS_LISTED)
+    assert list(rows[0]) == list(table_of(timeline(), "moments").columns)
     assert [row["time_s"] for row in rows] == ["0.0", "0.04", "0.3333"]
     assert [(row["label"], row["confidence"]) for row in rows] == [("happy", "0.82"), ("", ""), ("sad", "0.7")]
     assert [(row["n_faces"], row["used"]) for row in rows] == [("2", "face+voice"), ("0", ""), ("0", "text")]

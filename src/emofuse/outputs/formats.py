@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from emofuse.errors import UsageError
 from emofuse.outputs.elan import write_eaf
 from emofuse.outputs.locations import MediaLinks
-from emofuse.outputs.marks import origin
+from emofuse.outputs.marks import mark_file, origin, recording_id
 from emofuse.outputs.page import write_html
 from emofuse.outputs.subtitles import write_srt, write_vtt
 from emofuse.outputs.tables import write_csv, write_faces_csv, write_json
@@ -85,3 +88,23 @@ _ALL: Final = (
 )
 FORMATS: Final[Mapping[str, Format]] = {format.name: format for format in _ALL}
 """Every format, by its name. A new one is a writer in a file of its own and one line here."""
+
+
+def save_timeline(timeline: Timeline, path: str | os.PathLike[str]) -> None:
+    """Write a timeline in the format of the path's suffix.
+
+    The file is marked as that of its recording where the recording is still there, as the commands mark theirs.
+
+    Raises UsageError for a suffix of no format, OutputError where it cannot be written.
+    """
+    target = Path(path)
+    suffixes = {f".{format.suffix.lower()}": format for format in _ALL if format.write is not None}
+    format = suffixes.get(target.suffix.lower())
+    if format is None or format.write is None:
+        hint = f"choose from {', '.join(suffixes)}"
+        if target.suffix.lower() == ".mp4":
+            hint = f"`emofuse analyze --formats mp4` annotates the video while it is read; {hint}"
+        raise UsageError(f"no format of a timeline is called {target.suffix or target.name!r}", hint)
+    format.write(timeline, target, MediaLinks.between(timeline.source.path, target))
+    with suppress(OSError, ValueError):
+        mark_file(format.name, target, recording_id(timeline.source.path))

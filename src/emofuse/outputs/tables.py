@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Sequence
 from typing import Any, Final, TextIO
 
 from emofuse.atomic import atomic
-from emofuse.cells import escape_cell, escape_row
+from emofuse.cells import escape_row
 from emofuse.errors import UsageError
 from emofuse.face_measurements import COLUMNS, table_rows
+from emofuse.outputs.records import table_of
 from emofuse.reading import one_line, parse_json, read_bytes
 from emofuse.timeline import Timeline
 from emofuse.types import Json
-from emofuse.wording import documentary_line
 
 _MOST_MB: Final = 1024.0  # of a document: a day of moments for every frame
 _ONE_PER_LINE: Final = ("people", "moments", "segments", "lines")
@@ -58,15 +57,16 @@ def read_json(path: str | os.PathLike[str]) -> Timeline:
 
 
 def write_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
-    """Write one row per moment as UTF-8: its time, label, confidence, and the probabilities by modality.
+    """Write one row per moment as UTF-8: the table "moments" (`records.table_of`). p_<label> is fused, the rest are
+    named by their modality.
 
     A cell is empty where nothing spoke. Raises OutputError when `path` cannot be written.
     """
     with atomic(path) as name, name.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
-        listed = timeline.summary.listed
-        writer.writerow(escape_row(csv_header(timeline.labels, listed)))
-        writer.writerows(_row(moment, timeline.labels, listed) for moment in timeline.to_json()["moments"])
+        table = table_of(timeline, "moments")
+        writer.writerow(escape_row(table.columns))
+        writer.writerows(map(escape_row, table.rows))
 
 
 def write_faces_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
@@ -78,18 +78,6 @@ def write_faces_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(table_rows(timeline.face_measurements))
-
-
-def csv_header(labels: tuple[str, ...], modalities: Sequence[str]) -> list[str]:
-    """Return the names of the CSV's columns: p_<label> is fused, the rest are named by their modality."""
-    return [
-        "time_s",
-        "label",
-        "confidence",
-        *(f"{prefix}_{documentary_line(label)}" for prefix in ("p", *modalities) for label in labels),
-        "n_faces",
-        "used",
-    ]
 
 
 def _write_document(document: Json, out: TextIO) -> None:
@@ -105,16 +93,3 @@ def _write_document(document: Json, out: TextIO) -> None:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _row(moment: Json, labels: tuple[str, ...], modalities: Sequence[str]) -> list[str | float | int]:
-    fused = moment["probabilities"]
-    spoken = [m for m in modalities if moment["by_modality"][m] is not None]
-    cells: list[str | float | int] = [
-        moment["time_s"],
-        escape_cell(documentary_line(moment["label"])) if fused else "",
-        fused[moment["label"]] if fused else "",
-    ]
-    for scores in (fused, *(moment["by_modality"][m] for m in modalities)):
-        cells += [scores[label] if scores else "" for label in labels]
-    return [*cells, len(moment["faces"]), "+".join(spoken)]

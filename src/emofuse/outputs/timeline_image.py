@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import os
 import struct
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
+from html import escape
 from typing import Final
 
 import cv2
@@ -50,12 +52,22 @@ def write_png(timeline: Timeline, path: str | os.PathLike[str]) -> None:
 
     Raises OutputError when `path` cannot be written.
     """
-    image = timeline_image(timeline)
+    png = _with_texts(_encoded(timeline_image(timeline)), timeline)
+    with atomic(path) as name:
+        name.write_bytes(png)
+
+
+def timeline_html(timeline: Timeline) -> str:
+    """Return the picture as a piece of HTML, whole in itself, as a notebook shows it."""
+    data = base64.b64encode(_encoded(timeline_image(timeline))).decode("ascii")
+    return f'<img src="data:image/png;base64,{data}" alt="{escape(repr(timeline))}" style="max-width:100%">'
+
+
+def _encoded(image: Image) -> bytes:
     is_encoded, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not is_encoded:
-        raise OutputError(f"cannot write {path}: the picture could not be encoded")
-    with atomic(path) as name:
-        name.write_bytes(_with_texts(data.tobytes(), timeline))
+        raise OutputError("the picture of the timeline could not be encoded")
+    return data.tobytes()
 
 
 def _with_texts(png: bytes, timeline: Timeline) -> bytes:
