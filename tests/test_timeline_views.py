@@ -19,9 +19,10 @@ from emofuse.errors import OutputError, UsageError
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.marks import recording_id
 from emofuse.outputs.records import TABLE_NAMES
+from emofuse.people import Person
 from emofuse.timeline import SourceInfo, Timeline
-from emofuse.types import Line, Word
-from make_timelines import TIMELINES, course, face, moment, timeline
+from emofuse.types import Face, Line, Word
+from make_timelines import TIMELINES, course, face, moment, scores, timeline
 
 GAP = TIMELINES["a gap"]
 SPOKEN = replace(
@@ -88,6 +89,44 @@ def test_a_part_without_an_answer_says_why() -> None:
     assert part.summary.why["face"] == "it gave no answer in this part"
 
 
+def two_people() -> Timeline:
+    """Ada is seen all the time, happy and then sad; Bea from 2 s on, and speaks from 3 s."""
+
+    def faces(i: int) -> tuple[Face, ...]:
+        ada = replace(face(label="happy" if i < 20 else "sad"), person_id=1)
+        return (ada, replace(face(label="angry"), person_id=2)) if i >= 20 else (ada,)
+
+    moments = [
+        replace(moment(i / 10, "happy", ("face", "voice"), faces(i)), speaker_id=2 if i >= 30 else None)
+        for i in range(41)
+    ]
+    people = (
+        Person(1, "Ada", ((0.0, 4.0),), (), {"happy": 1.9, "sad": 2.1}, scores("happy"), {"face": scores("happy")}),
+        Person(2, "", ((2.0, 4.0),), ((3.0, 4.0),)),
+    )
+    return replace(timeline(*moments, duration_s=4.0), people=people)
+
+
+def test_a_part_has_the_people_who_are_in_it_as_they_are_there() -> None:
+    early, late = two_people().between(0, 1.5), two_people().between(2.5, 3.5)
+    assert [p.title for p in early.people] == ["Ada"] and early.people[0].seen == ((0.0, 1.5),)
+    ada, bea = late.people
+    assert ada.summary is not None and ada.summary.label == "sad" and list(ada.by_modality) == ["face"]
+    assert list(ada.share_of_time) == ["sad"] and ada.spoke == ()
+    assert bea.seen == ((2.5, 3.5),) and bea.spoke == ((3.0, 3.5),) and list(bea.by_modality) == ["face", "voice"]
+
+
+def test_people_are_a_table_and_named_in_those_of_segments_and_faces() -> None:
+    table = two_people().to_dataframe("people")
+    assert list(table.name.fillna("")) == ["Ada", ""] and list(table.first_s) == [0.0, 2.0]
+    assert list(table.seen_s) == [4.0, 2.0] and list(table.spoke_s) == [0.0, 1.0]
+    assert table.label[0] == "happy" and pandas.isna(table.label[1])
+    assert table.share_s_sad[0] == 2.1 and table.share_s_angry[0] == 0.0
+    segments = two_people().records("segments")
+    assert [(s["people"], s["speakers"]) for s in segments] == [("1+2", "2")]
+    assert two_people().records("faces")[-1]["person_id"] == 2
+
+
 @pytest.mark.parametrize(("start_s", "end_s"), [(2, 1), (math.nan, 1), (0, math.nan)])
 def test_a_part_of_no_time_is_refused(start_s: float, end_s: float) -> None:
     with pytest.raises(UsageError, match="no time lies between"):
@@ -119,8 +158,9 @@ def test_tables_hold_what_the_timeline_says() -> None:
     assert moments.label.isna().sum() == 30 and moments.p_happy.isna().sum() == 30
     segments = GAP.to_dataframe("segments")
     assert list(segments.label) == ["happy", "sad"] and segments.end_s.iloc[-1] == 7.0
-    assert SPOKEN.records("words")[0] == {"start_s": 0.2, "end_s": 0.5, "text": "good", "speaker": "Ada"}
-    assert SPOKEN.records("words")[2] == {"start_s": 2.5, "end_s": 3.0, "text": "and now", "speaker": None}
+    words = SPOKEN.records("words")
+    assert words[0] == {"start_s": 0.2, "end_s": 0.5, "text": "good", "speaker": "Ada", "person_id": None}
+    assert words[2] == {"start_s": 2.5, "end_s": 3.0, "text": "and now", "speaker": None, "person_id": None}
     faces = timeline(moment(0.5, "happy", faces=(face(track_id=7), face(label=None)))).to_dataframe("faces")
     assert list(faces.track_id) == [7, 3] and list(faces.left) == [10.0, 10.0]
     assert faces.p_happy[0] == pytest.approx(0.83) and pandas.isna(faces.label[1])
@@ -136,7 +176,7 @@ def test_polars_makes_the_same_table() -> None:
     polars = pytest.importorskip("polars")
     table = GAP.to_dataframe("moments", "polars")
     assert table.to_dicts() == GAP.records("moments") and table.schema["time_s"] == polars.Float64
-    assert TIMELINES["empty"].to_dataframe("words", "polars").columns == ["start_s", "end_s", "text", "speaker"]
+    assert TIMELINES["empty"].to_dataframe("words", "polars").columns[:3] == ["start_s", "end_s", "text"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -250,7 +250,7 @@ class Timeline:
             end_s: In seconds, not before start_s; `math.inf` for the end.
 
         Returns:
-            The part, with the lines that were said in it.
+            The part, with the people who are in it and the lines that were said in it.
 
         Raises:
             UsageError: The times are none, or the wrong way round.
@@ -264,18 +264,15 @@ class Timeline:
         """
         if not start_s <= end_s:
             raise UsageError(f"no time lies between {start_s} and {end_s} s", "give the earlier one first, in seconds")
-        moments = tuple(m for m in self.moments if start_s < m.time_s <= end_s or m.time_s == 0 >= start_s)
-        lines = tuple(line for line in self.lines if line.end_s > start_s and line.start_s < end_s)
-        duration_s = self.source.duration_s
-        source = replace(self.source, duration_s=None if duration_s is None else min(duration_s, end_s))
-        summary = self.summary if len(moments) == len(self.moments) else _mean_summary(moments, self.summary)
-        return replace(self, moments=moments, lines=lines, source=source, summary=summary)
+        from emofuse.parts import part_of
+
+        return part_of(self, start_s, end_s)
 
     def records(self, table: TableName = "moments") -> list[dict[str, Cell]]:
         """Return one of the tables that `to_dataframe` gives, without any library.
 
         Args:
-            table: "moments", "faces", "segments" or "words".
+            table: "moments", "faces", "people", "segments" or "words".
 
         Returns:
             A dictionary for each row, by the names of its columns; what is not known is None.
@@ -298,7 +295,7 @@ class Timeline:
 
         Args:
             table: "moments", a row for each, as the CSV has it; "faces", a row for each face of each moment;
-                "segments"; or "words", what was said.
+                "people"; "segments"; or "words", what was said.
             library: "pandas" (`pip install 'emofuse[tables]'`), "polars" or "pyarrow".
 
         Returns:
@@ -348,6 +345,9 @@ class Timeline:
 
         Args:
             path: Of the file; one that is there is replaced.
+
+        Returns:
+            Nothing.
 
         Raises:
             UsageError: There is no format of that suffix.
@@ -452,16 +452,6 @@ def _summary(document: Mapping[str, Any], labels: tuple[str, ...]) -> Summary:
     listed = [m for m in MODALITIES if m in ALWAYS_LISTED or m in said]
     by_modality: dict[str, Scores | None] = {m: read_scores(m, labels, said[m]) for m in listed}
     return Summary(read_scores("fused", labels, document["probabilities"]), by_modality, dict(document["why"]))
-
-
-def _mean_summary(moments: Sequence[Moment], whole: Summary) -> Summary:
-    """Sum up moments of a part by their means; what said nothing in them is said to have been silent there."""
-    means = {
-        modality: mean_scores((m.by_modality[modality] for m in moments if modality in m.by_modality), modality)
-        for modality in whole.listed
-    }
-    why = {m: whole.why.get(m, "it gave no answer in this part") for m, scores in means.items() if scores is None}
-    return Summary(mean_scores((m.fused for m in moments if m.fused is not None), "fused"), means, why)
 
 
 def mean_scores(scores: Iterable[Scores], modality: str) -> Scores | None:

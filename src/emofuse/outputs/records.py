@@ -9,12 +9,14 @@ from typing import Any, Final, Literal, get_args
 
 from emofuse.config.base import shown
 from emofuse.errors import UsageError
+from emofuse.people import Person, people_between, person_json, speakers_between
+from emofuse.segments import Segment
 from emofuse.timeline import Timeline
 from emofuse.timeline_json import moment_json
 from emofuse.types import Json, Line
 from emofuse.wording import documentary_line
 
-TableName = Literal["moments", "faces", "segments", "words"]
+TableName = Literal["moments", "faces", "people", "segments", "words"]
 Library = Literal["pandas", "polars", "pyarrow"]
 Cell = str | float | int | None
 
@@ -62,7 +64,7 @@ def table_of(timeline: Timeline, name: TableName) -> Table:
 
     Args:
         timeline: Any.
-        name: "moments", "faces" (a row for each face of each moment), "segments" or "words".
+        name: "moments", "faces" (a row for each face of each moment), "people", "segments" or "words".
 
     Returns:
         The table; without rows it has its columns all the same.
@@ -93,7 +95,7 @@ def moments_table(timeline: Timeline) -> Table:
 
 
 def _faces_table(timeline: Timeline) -> Table:
-    columns: dict[str, type] = {"time_s": float, "track_id": int}
+    columns: dict[str, type] = {"time_s": float, "track_id": int, "person_id": int}
     columns |= dict.fromkeys(("left", "top", "right", "bottom", "score"), float)
     columns |= {"label": str, "confidence": float} | dict.fromkeys(_probability_names(timeline.labels), float)
 
@@ -103,28 +105,66 @@ def _faces_table(timeline: Timeline) -> Table:
             for face in found["faces"]:
                 emotion = _answer(face["label"], face["probabilities"])
                 probabilities = _cells(face["probabilities"], timeline.labels)
-                yield found["time_s"], face["track_id"], *face["box_xyxy"], face["score"], *emotion, *probabilities
+                yield (
+                    found["time_s"],
+                    face["track_id"],
+                    face["person_id"],
+                    *face["box_xyxy"],
+                    face["score"],
+                    *emotion,
+                    *probabilities,
+                )
 
     return Table(columns, tuple(rows()))
 
 
+def _people_table(timeline: Timeline) -> Table:
+    labels = timeline.labels
+    columns: dict[str, type] = {"person_id": int, "name": str, "first_s": float, "last_s": float}
+    columns |= {"seen_s": float, "spoke_s": float, "label": str, "confidence": float}
+    columns |= dict.fromkeys((*_probability_names(labels), *_probability_names(labels, "share_s")), float)
+
+    def row(person: Person) -> tuple[Cell, ...]:
+        stretches = sorted((*person.seen, *(person.spoke or ())))
+        spoke_s = None if person.spoke is None else round(sum(end - start for start, end in person.spoke), 3)
+        found = person_json(person)
+        summary, shares = found["summary"], found["share_of_time"]
+        return (
+            person.id,
+            documentary_line(person.name) or None,
+            round(stretches[0][0], 3) if stretches else None,
+            round(max(end for _, end in stretches), 3) if stretches else None,
+            round(person.seen_s, 3),
+            spoke_s,
+            *_answer(summary["label"], summary["probabilities"]),
+            *_cells(summary["probabilities"], labels),
+            *(shares.get(label, 0.0) for label in labels),
+        )
+
+    return Table(columns, tuple(map(row, timeline.people)))
+
+
 def _segments_table(timeline: Timeline) -> Table:
     columns: dict[str, type] = {"start_s": float, "end_s": float, "label": str, "confidence": float}
-    return Table(
-        columns,
-        tuple(
-            (round(s.start_s, 3), round(s.end_s, 3), documentary_line(s.label), round(s.confidence, 4))
-            for s in timeline.segments()
-        ),
-    )
+    columns |= {"people": str, "speakers": str}
+
+    def row(segment: Segment) -> tuple[Cell, ...]:
+        start_s, end_s = segment.start_s, segment.end_s
+        seen = people_between(timeline.people, start_s, end_s)
+        spoke = speakers_between(timeline.people, start_s, end_s)
+        answer = documentary_line(segment.label), round(segment.confidence, 4)
+        return round(start_s, 3), round(end_s, 3), *answer, "+".join(map(str, seen)), "+".join(map(str, spoke))
+
+    return Table(columns, tuple(map(row, timeline.segments())))
 
 
 def _words_table(timeline: Timeline) -> Table:
-    columns: dict[str, type] = {"start_s": float, "end_s": float, "text": str, "speaker": str}
+    columns: dict[str, type] = {"start_s": float, "end_s": float, "text": str, "speaker": str, "person_id": int}
 
     def rows(line: Line) -> Iterator[tuple[Cell, ...]]:
+        who = documentary_line(line.speaker) or None, line.person_id
         for word in line.words or (line,):
-            yield round(word.start_s, 3), round(word.end_s, 3), documentary_line(word.text), line.speaker or None
+            yield round(word.start_s, 3), round(word.end_s, 3), documentary_line(word.text), *who
 
     return Table(columns, tuple(row for line in timeline.lines for row in rows(line)))
 
@@ -173,6 +213,7 @@ _MAKERS: Final = {"pandas": _pandas, "polars": _polars, "pyarrow": _pyarrow}
 _TABLES: Final = {
     "moments": moments_table,
     "faces": _faces_table,
+    "people": _people_table,
     "segments": _segments_table,
     "words": _words_table,
 }
