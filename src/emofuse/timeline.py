@@ -272,7 +272,7 @@ class Timeline:
         """Return one of the tables that `to_dataframe` gives, without any library.
 
         Args:
-            table: "moments", "faces", "people", "segments" or "words".
+            table: "moments", "faces", "people", "segments", "words" or "measurements".
 
         Returns:
             A dictionary for each row, by the names of its columns; what is not known is None.
@@ -295,7 +295,7 @@ class Timeline:
 
         Args:
             table: "moments", a row for each, as the CSV has it; "faces", a row for each face of each moment;
-                "people"; "segments"; or "words", what was said.
+                "people"; "segments"; "words", what was said; or "measurements" of faces, where they were asked for.
             library: "pandas" (`pip install 'emofuse[tables]'`), "polars" or "pyarrow".
 
         Returns:

@@ -98,10 +98,11 @@ def save_timeline(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     Raises UsageError for a suffix of no format, OutputError where it cannot be written.
     """
     target = Path(path)
-    suffixes = {f".{format.suffix.lower()}": format for format in _ALL if format.write is not None}
-    format = suffixes.get(target.suffix.lower())
+    ends = {f".{format.suffix.lower()}": format for format in _ALL if format.write is not None}
+    fitting = [end for end in ends if target.name.lower().endswith(end)]
+    format = ends[max(fitting, key=len)] if fitting else None
     if format is None or format.write is None:
-        hint = f"choose from {', '.join(suffixes)}"
+        hint = f"choose from {', '.join(ends)}"
         if target.suffix.lower() == ".mp4":
             hint = f"`emofuse analyze --formats mp4` annotates the video while it is read; {hint}"
         raise UsageError(f"no format of a timeline is called {target.suffix or target.name!r}", hint)

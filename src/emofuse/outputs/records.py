@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, get_args
 
 from emofuse.config.base import shown
 from emofuse.errors import UsageError
+from emofuse.face_measurements import COLUMNS, table_rows
 from emofuse.people import Person, people_between, person_json, speakers_between
 from emofuse.segments import Segment
 from emofuse.timeline import Timeline
@@ -16,7 +17,7 @@ from emofuse.timeline_json import moment_json
 from emofuse.types import Json, Line
 from emofuse.wording import documentary_line
 
-TableName = Literal["moments", "faces", "people", "segments", "words"]
+TableName = Literal["moments", "faces", "people", "segments", "words", "measurements"]
 Library = Literal["pandas", "polars", "pyarrow"]
 Cell = str | float | int | None
 
@@ -64,7 +65,8 @@ def table_of(timeline: Timeline, name: TableName) -> Table:
 
     Args:
         timeline: Any.
-        name: "moments", "faces" (a row for each face of each moment), "people", "segments" or "words".
+        name: "moments", "faces" (a row for each face of each moment), "people", "segments", "words" or "measurements"
+            (of faces, where they were asked for).
 
     Returns:
         The table; without rows it has its columns all the same.
@@ -169,6 +171,11 @@ def _words_table(timeline: Timeline) -> Table:
     return Table(columns, tuple(row for line in timeline.lines for row in rows(line)))
 
 
+def _measurements_table(timeline: Timeline) -> Table:
+    columns: dict[str, type] = dict.fromkeys(COLUMNS, float) | {"track_id": int}
+    return Table(columns, tuple(tuple(row) for row in table_rows(timeline.face_measurements)))
+
+
 def _probability_names(labels: Sequence[str], prefix: str = "p") -> list[str]:
     """Name a column for each label; labels that differ by what no document can hold get a line after their name."""
     names: list[str] = []
@@ -216,4 +223,5 @@ _TABLES: Final = {
     "people": _people_table,
     "segments": _segments_table,
     "words": _words_table,
+    "measurements": _measurements_table,
 }
