@@ -20,7 +20,10 @@ from emofuse.types import Json
 from emofuse.wording import documentary, documentary_line
 
 # In the order in which they build on one another: each may import only from those before it.
-_SCRIPTS: Final = ("document.js", "lanes.js", "boxes.js", "parts.js", "stage.js", "timeline.js", "player.js")
+_SCRIPTS: Final = (
+    *("document.js", "window.js", "interest.js", "lanes.js", "boxes.js", "parts.js", "stage.js", "slider.js"),
+    *("timeline.js", "player.js"),
+)
 _IMPORT: Final = re.compile(r"^import\s[^;]*?from\s+\"\./[\w.]+\";\n", re.MULTILINE)
 _HINT: Final = "Analyse it with --formats html,mp4 for a film that every browser plays."
 GENERATOR: Final = '<meta name="generator" content="emofuse">'

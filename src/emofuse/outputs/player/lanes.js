@@ -10,6 +10,9 @@ const SIZES = {
 };
 const N_PATTERNS = 7;
 const FINEST_PX = 2; // of a curve
+const FEW = 2000; // stretches that are drawn as they are
+const FIRST_COARSE_S = 0.2;
+const COARSER = 4; // times as coarse as the level before
 
 /** Which of the patterns, also known to the style sheet as `ef-pattern-0` to 6, a label has. */
 export function patternOf(labels, label) {
@@ -32,56 +35,104 @@ export function lookOf(element) {
  * Draw a lane over the whole width of its canvas.
  * @param {HTMLCanvasElement} canvas
  * @param {import("./document.js").Lane} lane
- * @param {{length: number, labels: string[]}} scale  length: seconds that the width stands for
+ * @param {{from: number, to: number, labels: string[], isFaint?: (run: object) => boolean}} scale  from, to: seconds that
+ *   the width stands for; isFaint: what a filter leaves out
  * @param {{page: string, ink: string, track: string}} look  colours of the page
  */
-export function drawLane(canvas, lane, scale, look) {
+export function drawLane(canvas, lane, { from, to, labels, isFaint = () => false }, look) {
+  const { band, curve } = SIZES[lane.kind];
+  const { pen, width } = cleared(canvas, laneHeight(lane));
+  const x = (time) => ((time - from) / (to - from)) * width;
+  const least = (to - from) / width;
+  pen.fillStyle = look.track;
+  pen.fillRect(0, 0, width, band);
+  for (const run of inView(lane.runs, from, to, least)) drawRun(pen, run, x, band, { labels, width, isFaint }, look);
+  drawCurve(pen, inView(lane.steps, from, to, FINEST_PX * least), x, { top: band + 4, curve, width }, look);
+}
+
+/** Draw the runs of a lane alone, as an overview of the whole recording. */
+export function drawOverview(canvas, lane, { length, labels }, height, look) {
+  const { pen, width } = cleared(canvas, height);
+  pen.fillStyle = look.track;
+  pen.fillRect(0, 0, width, height);
+  for (const run of inView(lane.runs, 0, length, length / width)) {
+    const left = (run.from / length) * width;
+    pen.fillStyle = patternFill(pen, colourOf(run.label), patternOf(labels, run.label));
+    pen.fillRect(left, 0, Math.max((run.to / length) * width - left, 1), height);
+  }
+}
+
+/** Make a canvas as large as it is shown, and return what draws on it in CSS pixels. */
+function cleared(canvas, height) {
   const ratio = window.devicePixelRatio || 1;
-  const [width, height] = [canvas.clientWidth, laneHeight(lane)];
-  canvas.width = Math.max(1, Math.round(width * ratio));
+  const width = Math.max(1, canvas.clientWidth);
+  canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
   const pen = canvas.getContext("2d");
   pen.scale(ratio, ratio);
-  const { band, curve } = SIZES[lane.kind];
-  const x = (time) => (time / scale.length) * width;
-  pen.fillStyle = look.track;
-  pen.fillRect(0, 0, width, band);
-  for (const run of lane.runs) drawRun(pen, run, x, band, scale.labels, look);
-  drawCurve(pen, lane.steps, x, { top: band + 4, curve, width }, look);
+  return { pen, width };
 }
 
-function drawRun(pen, run, x, band, labels, look) {
-  const [left, right] = [x(run.from), x(run.to)];
+const details = new WeakMap();
+
+/** What of some stretches is between two times, no finer than `least` seconds: coarser ones are made once, and kept. */
+function inView(stretches, from, to, least) {
+  if (!details.has(stretches)) details.set(stretches, [{ seconds: 0, stretches }]);
+  const levels = details.get(stretches);
+  while (levels.at(-1).stretches.length > FEW && levels.at(-1).seconds * COARSER <= least) {
+    const seconds = Math.max(levels.at(-1).seconds * COARSER, FIRST_COARSE_S);
+    if (seconds > least) break;
+    levels.push({ seconds, stretches: coarser(levels.at(-1).stretches, seconds) });
+  }
+  const level = levels.findLast(({ seconds }) => seconds <= least).stretches;
+  let [low, high] = [0, level.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (level[middle].to < from) low = middle + 1;
+    else high = middle;
+  }
+  let end = low;
+  while (end < level.length && level[end].from <= to) end += 1;
+  return coarser(level.slice(low, end), least);
+}
+
+/** Join neighbours until each is `seconds` long, with their mean confidence and the label of the longest. */
+function coarser(stretches, seconds) {
+  const joined = [];
+  for (const one of stretches) {
+    const last = joined.at(-1);
+    const weight = one.to - one.from;
+    if (last && one.from <= last.to + 1e-6 && one.to - last.from < seconds) {
+      last.confidence += ((one.confidence - last.confidence) * weight) / (last.weight + weight || 1);
+      last.weight += weight;
+      last.to = one.to;
+      if (weight > last.longest) [last.longest, last.label] = [weight, one.label];
+    } else {
+      joined.push({ ...one, weight, longest: weight });
+    }
+  }
+  return joined;
+}
+
+function drawRun(pen, run, x, band, { labels, width: room, isFaint }, look) {
+  const [left, right] = [Math.max(x(run.from), -4), Math.min(x(run.to), room + 4)];
   const width = Math.max(right - left, 1);
   const colour = colourOf(run.label);
+  pen.globalAlpha = isFaint(run) ? 0.15 : 1;
   pen.fillStyle = patternFill(pen, colour, patternOf(labels, run.label));
   pen.fillRect(left, 0, width, band);
   pen.fillStyle = look.page;
   if (width > 4) pen.fillRect(left, 0, 1, band);
   pen.font = `${band > 22 ? 14 : 12}px system-ui, sans-serif`;
-  const textWidth = pen.measureText(run.label).width;
-  if (textWidth + 12 > width) return;
-  pen.fillStyle = colour; // plain beneath the letters: patterns are hard to read through
-  pen.fillRect(left + 3, 2, textWidth + 8, band - 4);
-  pen.fillStyle = inkOn(colour);
-  pen.textBaseline = "middle";
-  pen.fillText(run.label, left + 7, band / 2 + 0.5);
-}
-
-/** The steps, or where they are finer than can be seen, their means over FINEST_PX. */
-function thinned(steps, x) {
-  const thin = [];
-  for (const step of steps) {
-    const last = thin.at(-1);
-    if (last && step.from <= last.to + 1e-6 && x(step.to) - x(last.from) < FINEST_PX) {
-      last.confidence += (step.confidence - last.confidence) / (last.n + 1);
-      last.n += 1;
-      last.to = step.to;
-    } else {
-      thin.push({ ...step, n: 1 });
-    }
+  const textWidth = width > 20 ? pen.measureText(run.label).width : Infinity;
+  if (textWidth + 12 <= width) {
+    pen.fillStyle = colour; // plain beneath the letters: patterns are hard to read through
+    pen.fillRect(left + 3, 2, textWidth + 8, band - 4);
+    pen.fillStyle = inkOn(colour);
+    pen.textBaseline = "middle";
+    pen.fillText(run.label, left + 7, band / 2 + 0.5);
   }
-  return thin;
+  pen.globalAlpha = 1;
 }
 
 function drawCurve(pen, steps, x, place, look) {
@@ -92,7 +143,7 @@ function drawCurve(pen, steps, x, place, look) {
   pen.lineWidth = 1.5;
   pen.beginPath();
   let end = -Infinity;
-  for (const step of thinned(steps, x)) {
+  for (const step of steps) {
     if (step.from > end + 1e-6) pen.moveTo(x(step.from), y(step.confidence));
     pen.lineTo(x(step.from), y(step.confidence));
     pen.lineTo(x(step.to), y(step.confidence));
@@ -101,9 +152,17 @@ function drawCurve(pen, steps, x, place, look) {
   pen.stroke();
 }
 
+const tiles = new Map();
+
 /** A fill of a colour with marks on it, one of N_PATTERNS; the same as those of the style sheet. */
 function patternFill(pen, colour, index) {
   if (index === 0) return colour;
+  const key = `${colour} ${index}`;
+  if (!tiles.has(key)) tiles.set(key, pen.createPattern(tileOf(colour, index), "repeat"));
+  return tiles.get(key);
+}
+
+function tileOf(colour, index) {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 8;
   const ink = tile.getContext("2d");
@@ -127,5 +186,5 @@ function patternFill(pen, colour, index) {
     line(0, 4, 8, 4);
     line(4, 0, 4, 8);
   }
-  return pen.createPattern(tile, "repeat");
+  return tile;
 }

@@ -1,5 +1,6 @@
 /** The parts of the player that are words and bars: the answer, what is said now, segments, modalities, people. */
 import { best, clock, colourOf, peopleOf, percent } from "./document.js";
+import { momentsOfInterest } from "./interest.js";
 import { patternOf } from "./lanes.js";
 
 const MAX_SEGMENTS = 500; // buttons in the list; more are slow, and nobody reads them
@@ -84,9 +85,30 @@ export function nowPart(doc) {
   return { element, show };
 }
 
+/** What is worth a look, as a list of one section of buttons that seek; empty where there is nothing. */
+export function interestPart(doc, seek) {
+  const found = momentsOfInterest(doc);
+  if (!found.length) return [];
+  const list = make("ol", { class: "ef-interest" });
+  for (const { time, kind, words, label } of found) {
+    const button = make(
+      "button",
+      { type: "button" },
+      swatch(doc.labels, label),
+      make("span", { class: "ef-time" }, clock(time, 1)),
+      " ",
+      make("strong", {}, words),
+      kind === "disagreement" ? " (the modalities disagree)" : "",
+    );
+    button.addEventListener("click", () => seek(time));
+    list.append(make("li", {}, button));
+  }
+  return [make("section", { "aria-label": "Moments of interest" }, make("h2", {}, "Moments of interest"), list)];
+}
+
 /**
  * The segments as a list of buttons that seek.
- * @returns {{element: HTMLElement, show: (time: number) => void}}
+ * @returns {{element: HTMLElement, show: (time: number) => void, filter: (isShown: (run: object) => boolean) => void}}
  */
 export function segmentsPart(doc, seek) {
   const list = make("ol", { class: "ef-segments" });
@@ -117,7 +139,10 @@ export function segmentsPart(doc, seek) {
     found?.setAttribute("aria-current", "true");
     current = found;
   };
-  return { element, show };
+  const filter = (isShown) => {
+    for (const { segment, button } of items) button.parentElement.hidden = !isShown(segment);
+  };
+  return { element, show, filter };
 }
 
 /** Which modalities were used, what each said, and why the others were not. */

@@ -3,7 +3,7 @@
  * asks nothing of any host, and runs under a policy without inline script or style.
  */
 import { lengthOf, momentAt } from "./document.js";
-import { modalitiesPart, make, nowPart, peoplePart, segmentsPart, summaryPart } from "./parts.js";
+import { interestPart, modalitiesPart, make, nowPart, peoplePart, segmentsPart, summaryPart } from "./parts.js";
 import { stagePart } from "./stage.js";
 import { timelinePart } from "./timeline.js";
 
@@ -28,12 +28,13 @@ export function createPlayer(root, doc, { media = null, boxes = true, hint = "" 
   const now = nowPart(doc);
   const segments = segmentsPart(doc, seek);
   const stage = media && stagePart(doc, media, { boxes, hint }, () => show());
-  const timeline = timelinePart(doc, length, { seek, toggle: () => playback?.toggle(), time: () => position });
+  const controls = { seek, toggle: () => playback?.toggle(), time: () => position };
+  const timeline = timelinePart(doc, length, controls, segments.filter);
   const parts = [
     summaryPart(doc),
     make("div", { class: "ef-top" }, ...(stage ? [stage.element] : []), now.element),
     timeline.element,
-    make("div", { class: "ef-below" }, segments.element, make("div", {}, modalitiesPart(doc), ...peoplePart(doc))),
+    make("div", { class: "ef-below" }, segments.element, make("div", {}, ...interestPart(doc, seek), modalitiesPart(doc), ...peoplePart(doc))),
   ];
   root.classList.add("ef");
   root.append(...parts);

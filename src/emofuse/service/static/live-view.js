@@ -94,7 +94,7 @@ export class LiveView {
     for (const { name, kind, canvas, row, pick } of this.lanes) {
       const lane = laneOf(doc, name, kind, pick);
       if (lane.runs.length) row.hidden = false;
-      if (!row.hidden) drawLane(canvas, lane, { length: SPAN_S, labels: this.labels }, look);
+      if (!row.hidden) drawLane(canvas, lane, { from: 0, to: SPAN_S, labels: this.labels }, look);
     }
   }
 
