@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.timeline_json import TIME_DECIMALS
-from emofuse.types import Moment
+from emofuse.types import UNCERTAIN, Moment
 
 SMOOTHING_S: Final = 1.0  # segments come from probabilities averaged over this long, so labels do not flicker
 MIN_SEGMENT_S: Final = 0.4  # a shorter segment is folded into its neighbour
@@ -19,12 +19,19 @@ MIN_SEGMENT_S: Final = 0.4  # a shorter segment is folded into its neighbour
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of time with one label. confidence: mean probability of the label over the stretch."""
+    """A stretch of time with one label. confidence: mean probability of the label over the stretch; is_uncertain:
+    whether the answer is "uncertain" in half of its moments or more."""
 
     start_s: float
     end_s: float
     label: str
     confidence: float
+    is_uncertain: bool = False
+
+    @property
+    def answer(self) -> str:
+        """What to tell people: the label, or `UNCERTAIN`."""
+        return UNCERTAIN if self.is_uncertain else self.label
 
 
 def cut_segments(moments: Sequence[Moment], labels: Sequence[str], duration_s: float | None) -> list[Segment]:
@@ -41,13 +48,14 @@ def cut_segments(moments: Sequence[Moment], labels: Sequence[str], duration_s: f
     spoken = [(m.time_s, m.fused.probabilities) for m in moments if m.fused is not None]
     if not spoken:
         return []
+    abstains = np.array([m.fused.answer == UNCERTAIN for m in moments if m.fused is not None])
     # What JSON keeps of them, so that a timeline read back has the same segments.
     times = np.array([time_s for time_s, _ in spoken], dtype=np.float64).round(TIME_DECIMALS)
     raw = np.stack([p for _, p in spoken]).astype(np.float64).round(4).astype(np.float32)
     smooth = smooth_probabilities(times, raw, SMOOTHING_S)
     hop_s = _usual_hop([m.time_s for m in moments])
     runs = _fold_short(_runs(times, smooth, hop_s, duration_s), MIN_SEGMENT_S)
-    return [_segment(run, times, raw, labels) for run in runs]
+    return [_segment(run, raw, abstains, labels) for run in runs]
 
 
 def share_of_time(segments: Sequence[Segment]) -> dict[str, float]:
@@ -142,6 +150,7 @@ def _fold_short(runs: list[_Run], shortest_s: float) -> list[_Run]:
     return kept
 
 
-def _segment(run: _Run, times: NDArray[np.float64], raw: NDArray[np.float32], labels: Sequence[str]) -> Segment:
-    confidence = float(raw[run.first : run.last + 1, run.label].mean())
-    return Segment(run.start_s, run.end_s, labels[run.label], confidence)
+def _segment(run: _Run, raw: NDArray[np.float32], abstains: NDArray[np.bool_], labels: Sequence[str]) -> Segment:
+    chosen = slice(run.first, run.last + 1)
+    confidence, is_uncertain = float(raw[chosen, run.label].mean()), float(abstains[chosen].mean()) >= 0.5
+    return Segment(run.start_s, run.end_s, labels[run.label], confidence, is_uncertain)

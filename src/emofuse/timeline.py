@@ -23,7 +23,9 @@ from emofuse.timeline_json import (
     moment_json,
     read_line,
     read_moment,
+    read_reasons,
     read_scores,
+    reasons_json,
     scores_json,
 )
 from emofuse.types import ALWAYS_LISTED, MODALITIES, FaceMeasurement, Json, Line, Moment, Scores, Word
@@ -172,20 +174,14 @@ class Timeline:
             'emofuse/2'
         """
         fused, segments = self.summary.fused, self.segments()
+        has_certainty = fused is not None and fused.certainty is not None
         return {
             "schema": SCHEMA,
             "source": _source_json(self.source),
             "bundle": dict(self.bundle),
             **({} if self.provenance is None else {"provenance": self.provenance.to_json()}),
             "labels": list(self.labels),
-            "summary": {
-                "label": label_json(fused),
-                "probabilities": scores_json(fused),
-                "by_modality": {m: scores_json(self.summary.by_modality.get(m)) for m in self.summary.listed},
-                "used": self.summary.used,
-                "why": dict(self.summary.why),
-                "share_of_time": shares_json(share_of_time(segments)),
-            },
+            "summary": _summary_json(self.summary) | {"share_of_time": shares_json(share_of_time(segments))},
             "people": [person_json(person) for person in self.people],
             "moments": [moment_json(m, self.summary.listed) for m in self.moments],
             "segments": [
@@ -196,6 +192,7 @@ class Timeline:
                     "confidence": round(s.confidence, 4),
                     "people": people_between(self.people, s.start_s, s.end_s),
                     "speakers": speakers_between(self.people, s.start_s, s.end_s),
+                    **({"answer": s.answer} if has_certainty else {}),
                 }
                 for s in segments
             ],
@@ -389,7 +386,7 @@ class Timeline:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Timeline:
-        """Rebuild a timeline from a document; a moment's `why`, landmarks and qualities are not in it.
+        """Rebuild a timeline from a document; a moment's `why` and landmarks are not in it.
 
         Args:
             document: What `to_json` gave, or was read from its file; `emofuse/1`, which knew no people, is read too.
@@ -447,11 +444,26 @@ def _provenance(document: Mapping[str, Any] | None) -> Provenance | None:
     return None if document is None else Provenance.from_json(document)
 
 
+def _summary_json(summary: Summary) -> Json:
+    return {
+        "label": label_json(summary.fused),
+        "probabilities": scores_json(summary.fused),
+        "by_modality": {m: scores_json(summary.by_modality.get(m)) for m in summary.listed},
+        "used": summary.used,
+        "why": dict(summary.why),
+        **reasons_json(summary.fused, summary.by_modality, has_measures=True),
+    }
+
+
 def _summary(document: Mapping[str, Any], labels: tuple[str, ...]) -> Summary:
     said = document["by_modality"]
     listed = [m for m in MODALITIES if m in ALWAYS_LISTED or m in said]
-    by_modality: dict[str, Scores | None] = {m: read_scores(m, labels, said[m]) for m in listed}
-    return Summary(read_scores("fused", labels, document["probabilities"]), by_modality, dict(document["why"]))
+    evidence = document.get("evidence", {})
+    by_modality: dict[str, Scores | None] = {
+        m: read_reasons(read_scores(m, labels, said[m]), evidence.get(m)) for m in listed
+    }
+    fused = read_reasons(read_scores("fused", labels, document["probabilities"]), document.get("certainty"))
+    return Summary(fused, by_modality, dict(document["why"]))
 
 
 def mean_scores(scores: Iterable[Scores], modality: str) -> Scores | None:
@@ -474,7 +486,7 @@ def pool_scores(
     """
     if any(s.labels != scores[0].labels for s in scores):
         raise ValueError(f"cannot average scores over different labels: {sorted({s.labels for s in scores})}")
-    mean = np.average(np.stack([s.probabilities for s in scores]).astype(np.float64), axis=0, weights=weights)
+    mean = np.average(np.stack([s.evidence for s in scores]).astype(np.float64), axis=0, weights=weights)
     return Scores(
         modality,
         scores[0].labels,
@@ -482,4 +494,16 @@ def pool_scores(
         min(s.start_s for s in scores),
         max(s.end_s for s in scores),
         min(1.0, float(np.average([s.quality for s in scores], weights=quality_weights))),
+        _mean_measures(scores, weights),
     )
+
+
+def _mean_measures(scores: Sequence[Scores], weights: Sequence[float]) -> dict[str, float]:
+    """Average what was measured of the inputs; what was not measured of all of them is left out."""
+    if any(s.modality != scores[0].modality for s in scores):
+        return {}
+    names = [name for name in scores[0].measures if all(name in s.measures for s in scores)]
+    if not names:
+        return {}
+    mean = np.average([[s.measures[name] for name in names] for s in scores], axis=0, weights=weights)
+    return dict(zip(names, mean.tolist(), strict=True))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
-from emofuse.types import Face, Json, Line, Moment, Scores, Word
+from emofuse.types import UNCERTAIN, Certainty, Face, Json, Line, Moment, Scores, Word
 
 TIME_DECIMALS: Final = 4  # of a moment's time: a tenth of a millisecond
 
@@ -26,15 +27,80 @@ def scores_json(scores: Scores | None) -> dict[str, float] | None:
 
 
 def moment_json(moment: Moment, modalities: Sequence[str]) -> Json:
-    """Return a moment with its faces and these modalities; its `why`, landmarks and qualities are left out."""
+    """Return a moment with its faces and these modalities; its `why`, landmarks are left out."""
     return {
         "time_s": round(moment.time_s, TIME_DECIMALS),
         "label": label_json(moment.fused),
         "probabilities": scores_json(moment.fused),
         "by_modality": {m: scores_json(moment.by_modality.get(m)) for m in modalities},
+        **reasons_json(moment.fused, moment.by_modality),
         "faces": [_face_json(face) for face in moment.faces],
         "speaker_id": moment.speaker_id,
     }
+
+
+def reasons_json(fused: Scores | None, by_modality: Mapping[str, Scores | None], *, has_measures: bool = False) -> Json:
+    """Return how far an answer can be relied on, and why: nothing where the bundle does not tell.
+
+    `certainty` is of the fused answer, `evidence` of each modality, with its scores before, its quality and its share
+    of the fused answer. has_measures: what was measured of the input, too.
+    """
+    evidence = {
+        m: _evidence_json(s, has_measures) for m, s in by_modality.items() if s is not None and s.certainty is not None
+    }
+    told = {} if fused is None or fused.certainty is None else {"certainty": _certainty_json(fused) | _raw_json(fused)}
+    return told | ({"evidence": evidence} if evidence else {})
+
+
+def _certainty_json(scores: Scores) -> Json:
+    """Return how far scores can be relied on. The answer is what a reader of the rounded probabilities would find."""
+    certainty = scores.certainty
+    assert certainty is not None
+    return {
+        "answer": UNCERTAIN if certainty.abstains else label_json(scores),
+        "p_right": round(certainty.p_right, 4),
+        "word": certainty.word,
+        **({"labels": list(certainty.labels)} if certainty.labels else {}),
+        **({"lowered_by": list(certainty.lowered_by)} if certainty.lowered_by else {}),
+    }
+
+
+def _evidence_json(scores: Scores, has_measures: bool) -> Json:
+    assert scores.certainty is not None
+    measures = {name: round(value, 3) for name, value in scores.measures.items()}
+    return {
+        **_certainty_json(scores),
+        "weight": round(scores.certainty.weight, 3),
+        "quality": round(scores.quality, 3),
+        **({"measures": measures} if has_measures else {}),
+        **_raw_json(scores),
+    }
+
+
+def _raw_json(scores: Scores) -> Json:
+    return {"scores": {k: round(float(p), 4) for k, p in zip(scores.labels, scores.evidence, strict=True)}}
+
+
+def read_reasons(scores: Scores | None, document: Mapping[str, Any] | None) -> Scores | None:
+    """Return scores with what `reasons_json` told of them, where it told anything."""
+    if scores is None or document is None:
+        return scores
+    raw = document.get("scores")
+    certainty = Certainty(
+        float(document["p_right"]),
+        document["word"],
+        document["answer"] == UNCERTAIN,
+        float(document.get("weight", 1.0)),
+        tuple(document.get("labels", ())),
+        tuple(document.get("lowered_by", ())),
+    )
+    return replace(
+        scores,
+        quality=float(document.get("quality", scores.quality)),
+        measures={name: float(value) for name, value in document.get("measures", {}).items()},
+        certainty=certainty,
+        raw=None if raw is None else np.array([raw[label] for label in scores.labels], dtype=np.float32),
+    )
 
 
 def line_json(line: Line) -> Json:
@@ -78,6 +144,11 @@ def _face_json(face: Face) -> Json:
         "score": round(face.score, 4),
         "label": label_json(face.emotion),
         "probabilities": scores_json(face.emotion),
+        **(
+            {"certainty": _certainty_json(face.emotion)}
+            if face.emotion is not None and face.emotion.certainty is not None
+            else {}
+        ),
     }
 
 
@@ -103,10 +174,13 @@ def read_scores(
 def read_moment(document: Mapping[str, Any], labels: tuple[str, ...]) -> Moment:
     """Rebuild a moment from `moment_json`."""
     time_s = float(document["time_s"])
-    spoken = {m: read_scores(m, labels, p, time_s) for m, p in document["by_modality"].items()}
+    evidence = document.get("evidence", {})
+    spoken = {
+        m: read_reasons(read_scores(m, labels, p, time_s), evidence.get(m)) for m, p in document["by_modality"].items()
+    }
     return Moment(
         time_s,
-        read_scores("fused", labels, document["probabilities"], time_s),
+        read_reasons(read_scores("fused", labels, document["probabilities"], time_s), document.get("certainty")),
         {m: s for m, s in spoken.items() if s is not None},
         tuple(_read_face(face, labels, time_s) for face in document["faces"]),
         speaker_id=_read_id(document.get("speaker_id")),
@@ -119,6 +193,6 @@ def _read_face(document: Mapping[str, Any], labels: tuple[str, ...], time_s: flo
         float(document["score"]),
         None,
         None if document["track_id"] is None else int(document["track_id"]),
-        read_scores("face", labels, document["probabilities"], time_s),
+        read_reasons(read_scores("face", labels, document["probabilities"], time_s), document.get("certainty")),
         _read_id(document.get("person_id")),
     )

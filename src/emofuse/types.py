@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from emofuse.errors import PacketError
 
 Modality = Literal["face", "voice", "text", "clip"]
+CertaintyWord = Literal["clear", "likely", "unsure"]
+UNCERTAIN: Final = "uncertain"  # the answer where there is none to give
 Sampling = Literal["first", "uniform", "strided"]  # of the frames of a clip
 CLIP_RATE_HZ: Final = 30.0  # pictures a second of a clip that are looked at, at most
 LONGEST_CLIP_S: Final = 60.0  # that an answer may be about: a live stream keeps that much
@@ -148,12 +150,57 @@ class Line:
         _check_said("Line", self.text, self.start_s, self.end_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where the words begin: the least p_right of a "clear" answer, of a "likely" one, and of one that is given."""
+
+    clear: float
+    likely: float
+    least: float
+
+    def word(self, p_right: float) -> CertaintyWord:
+        """Return the plain word for an answer."""
+        return "clear" if p_right >= self.clear else "likely" if p_right >= self.likely else "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class Certainty:
+    """How far an answer can be relied on, as measured on people and recordings that nothing was trained on.
+
+    Attributes:
+        p_right: The expected share of such answers that are right, 0 to 1.
+        word: The same in plain words.
+        abstains: Whether the answer is `UNCERTAIN`: the risk of it is more than was allowed, or the fused label was
+            nobody's first or second choice.
+        weight: Its share of the fused answer, 0 to 1.
+        labels: The prediction set, best first: it holds the truth as often as was asked for; empty where nothing was.
+        lowered_by: What about the input lowered it, most first.
+        limits: What `word` and `abstains` came from; None where the answer was read from a document.
+    """
+
+    p_right: float
+    word: CertaintyWord
+    abstains: bool = False
+    weight: float = 1.0
+    labels: tuple[str, ...] = ()
+    lowered_by: tuple[str, ...] = ()
+    limits: Limits | None = None
+
+    def at(self, p_right: float) -> Certainty:
+        """Return it with another probability of being right, such as that of a mean over time."""
+        if self.limits is None:
+            return replace(self, p_right=p_right)
+        return replace(self, p_right=p_right, word=self.limits.word(p_right), abstains=p_right < self.limits.least)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
     """What one modality says about a stretch of time.
 
     probabilities: (C,) float32, non-negative, summing to 1; quality in [0, 1]: how much the input can be
-    trusted (a small, turned face or faint speech is low).
+    trusted (a small, turned face or faint speech is low). measures: what was measured of the input
+    (`features.measures`). certainty: how far the answer can be relied on, None where the bundle does not tell; where
+    it tells, the most probable label's probability is that of being right, and raw holds the probabilities before.
     """
 
     modality: str
@@ -162,6 +209,9 @@ class Scores:
     start_s: float
     end_s: float
     quality: float = 1.0
+    measures: Mapping[str, float] = field(default_factory=dict)
+    certainty: Certainty | None = None
+    raw: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         _check(
@@ -183,9 +233,19 @@ class Scores:
         return self.labels[int(np.argmax(self.probabilities))]
 
     @property
+    def answer(self) -> str:
+        """What to tell people: the label, or `UNCERTAIN` where it is too likely to be wrong."""
+        return UNCERTAIN if self.certainty is not None and self.certainty.abstains else self.label
+
+    @property
     def confidence(self) -> float:
         """The probability of the most probable label."""
         return float(self.probabilities.max())
+
+    @property
+    def evidence(self) -> NDArray[np.float32]:
+        """The probabilities before it was asked how far they can be relied on, (C,): what is averaged and fused."""
+        return self.probabilities if self.raw is None else self.raw
 
     def as_dict(self) -> dict[str, float]:
         """Return {label: probability}, rounded to 4 decimals."""

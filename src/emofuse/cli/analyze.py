@@ -15,6 +15,7 @@ from emofuse.cli.command_line import command_line
 from emofuse.cli.console import ERR, OUT, note
 from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
 from emofuse.inference.analyzer import AnalyzerSettings
+from emofuse.inference.answers import check_options, read_prior
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.landmarker import FaceLandmarker
 from emofuse.inference.recogniser import MODEL
@@ -77,6 +78,21 @@ def analyze(
     face_points: Annotated[
         bool, typer.Option("--face-points", help="With --measure-faces: keep its 478 points, which takes much room.")
     ] = False,
+    risk: Annotated[
+        float, typer.Option(metavar="0..1", help="How likely an answer may be wrong, before it is `uncertain`.")
+    ] = DEFAULTS.risk,
+    coverage: Annotated[
+        float | None,
+        typer.Option(metavar="0.5..0.99", help="Add prediction sets that hold the truth so often (JSON: labels)."),
+    ] = None,
+    prior: Annotated[
+        str,
+        typer.Option(
+            metavar="flat|corpus|FILE",
+            help="How often each emotion is expected: all alike, as in the networks' training, or a JSON file with a "
+            "number for each.",
+        ),
+    ] = "flat",
     smooth: Annotated[bool, typer.Option("--smooth", help="Steady the labels from moment to moment.")] = False,
     overlay: OverlayOption = "full",
     overlay_lang: LanguageOption = "en",
@@ -102,7 +118,15 @@ def analyze(
     """
     wanted = parse_formats(formats)
     measured = measure_faces or face_points or "faces" in wanted
-    settings = AnalyzerSettings(mode=mode, hop_s=hop_s, measure_faces=measured, face_points=face_points)
+    settings = AnalyzerSettings(
+        mode=mode,
+        hop_s=hop_s,
+        measure_faces=measured,
+        face_points=face_points,
+        risk=risk,
+        coverage=coverage,
+        prior=read_prior(prior),
+    )
     if measured:
         FaceLandmarker()  # fetched before the work: without it, every recording would fail
     plan = make_plan(inputs, out, wanted, overwrite)
@@ -121,6 +145,7 @@ def analyze(
     )
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
     loaded = load_bundle(bundle, device)
+    check_options(loaded, settings.prior, settings.coverage)
     again = () if overwrite else refuse_foreign_results(plan.tasks, wanted)
     for line in (*plan.notes, *again, *notes_on(words, loaded)):
         note(line)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from emofuse.inference.network import softmax
 
 PREDICTIONS_NAME: Final = "predictions.csv"
 _COLUMNS: Final = ("clip", "speaker", "sex", "fold", "seed", "truth", "guess")
+_MEASURE: Final = "m_"  # what a column of measures begins with, after those of probabilities
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,8 +26,9 @@ class Predictions:
     """Out-of-fold predictions of N clips by a model trained with S seeds.
 
     truth: (N,) int64, an index into labels; log_probabilities: (S, N, C) float32, no NaN, which need not be
-    normalised. Every clip occurs once; folds names the fold in whose test part it is. Raises ValueError
-    where the shapes do not fit.
+    normalised. Every clip occurs once; folds names the fold in whose test part it is. measures: by name, (N,)
+    float64 of each clip's input (`features.measures`), where they were taken. Raises ValueError where the shapes do
+    not fit.
     """
 
     clips: tuple[str, ...]
@@ -37,6 +39,7 @@ class Predictions:
     seeds: tuple[int, ...]
     truth: NDArray[np.int64]
     log_probabilities: NDArray[np.float32]
+    measures: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n, expected = len(self.clips), (len(self.seeds), len(self.clips), len(self.labels))
@@ -50,6 +53,8 @@ class Predictions:
             raise ValueError("a clip or a seed is there twice")
         if np.isnan(self.log_probabilities).any():
             raise ValueError("a log-probability is not a number")
+        if any(values.shape != (n,) or not np.isfinite(values).all() for values in self.measures.values()):
+            raise ValueError("a measure is not a finite number for each clip")
         if self.truth.min() < 0 or self.truth.max() >= len(self.labels):
             raise ValueError(f"a truth is not an index into the {len(self.labels)} labels")
 
@@ -75,11 +80,13 @@ class Predictions:
             folds=tuple(self.folds[i] for i in order),
             truth=self.truth[order],
             log_probabilities=self.log_probabilities[:, order],
+            measures={name: values[order] for name, values in self.measures.items()},
         )
 
 
 def write_predictions(predictions: Predictions, path: str | Path) -> None:
-    """Write one row per seed and clip as UTF-8: who, which fold, truth, guess, and p_<label> for every label.
+    """Write one row per seed and clip as UTF-8: who, which fold, truth, guess, p_<label> for every label, and
+    m_<measure> for every measure.
 
     The probabilities are written with all their digits, so that `read_predictions` gives back the same ones.
     Raises OutputError when `path` cannot be written.
@@ -87,13 +94,14 @@ def write_predictions(predictions: Predictions, path: str | Path) -> None:
     p, labels = predictions, predictions.labels
     with atomic(path) as name, name.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([*_COLUMNS, *(f"p_{label}" for label in labels)])
+        writer.writerow([*_COLUMNS, *(f"p_{label}" for label in labels), *(_MEASURE + name for name in p.measures)])
         for seed, guesses, rows in zip(p.seeds, p.guesses, p.log_probabilities, strict=True):
             probabilities = np.exp(rows.astype(np.float64)).tolist()
             who = zip(p.clips, p.speakers, p.sexes, p.folds, strict=True)
             for i, (clip, speaker, sex, fold) in enumerate(who):
                 said = [labels[p.truth[i]], labels[guesses[i]]]
-                writer.writerow(escape_row([clip, speaker, sex, fold, seed, *said, *map(repr, probabilities[i])]))
+                numbers = [*probabilities[i], *(float(values[i]) for values in p.measures.values())]
+                writer.writerow(escape_row([clip, speaker, sex, fold, seed, *said, *map(repr, numbers)]))
 
 
 def read_predictions(path: str | Path) -> Predictions:
@@ -107,9 +115,10 @@ def read_predictions(path: str | Path) -> Predictions:
 
 
 def _parsed(header: list[str], rows: list[list[str]]) -> Predictions:
-    labels = tuple(column.removeprefix("p_") for column in header[len(_COLUMNS) :])
-    if header != [*_COLUMNS, *(f"p_{label}" for label in labels)]:
-        raise ValueError(f"its columns are not {', '.join(_COLUMNS)}, p_<label>, ...")
+    labels = tuple(c.removeprefix("p_") for c in header[len(_COLUMNS) :] if c.startswith("p_"))
+    names = tuple(c.removeprefix(_MEASURE) for c in header[len(_COLUMNS) + len(labels) :])
+    if header != [*_COLUMNS, *(f"p_{label}" for label in labels), *(_MEASURE + name for name in names)]:
+        raise ValueError(f"its columns are not {', '.join(_COLUMNS)}, p_<label>, ..., m_<measure>, ...")
     by_seed: dict[int, list[list[str]]] = {}
     for line, row in enumerate(rows, start=2):
         if len(row) != len(header):
@@ -119,9 +128,11 @@ def _parsed(header: list[str], rows: list[list[str]]) -> Predictions:
     if not about or any(other != about[0] for other in about):
         raise ValueError("its seeds do not have the same clips in the same order")
     clips, speakers, sexes, folds, truths = zip(*about[0], strict=True)
-    values = [[[float(cell) for cell in row[len(_COLUMNS) :]] for row in part] for part in by_seed.values()]
+    numbers = [[[float(cell) for cell in row[len(_COLUMNS) :]] for row in part] for part in by_seed.values()]
+    values = np.asarray(numbers, dtype=np.float64)
     with np.errstate(divide="ignore"):  # a probability of 0 was written as such
-        logs = np.log(np.asarray(values, dtype=np.float64)).astype(np.float32)
+        logs = np.log(values[:, :, : len(labels)]).astype(np.float32)
+    measures = {name: values[0, :, len(labels) + i] for i, name in enumerate(names)}
     index = {label: i for i, label in enumerate(labels)}
     truth = np.array([index[label] for label in truths], dtype=np.int64)
-    return Predictions(clips, speakers, sexes, folds, labels, tuple(by_seed), truth, logs)
+    return Predictions(clips, speakers, sexes, folds, labels, tuple(by_seed), truth, logs, measures)

@@ -78,3 +78,14 @@ def guess_language(text: str) -> str:
     if found[best] == 0 or (best != ENGLISH and found[best] < LEAST_FOUND):
         return ""
     return ENGLISH if found[ENGLISH] == found[best] else best
+
+
+def share_of_small_words(text: str, language: str) -> float:
+    """Return the share of a text's words that are among the small words of a language; 0 where it has none.
+
+    Example:
+        >>> share_of_small_words("That is not it", "en")
+        1.0
+    """
+    words = split_words(normalise(text))
+    return sum(word in _SMALL_WORDS[language] for word in words) / len(words) if words else 0.0

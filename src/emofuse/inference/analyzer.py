@@ -13,11 +13,11 @@ from pydantic import Field
 from emofuse.config import Settings
 from emofuse.errors import PacketError
 from emofuse.features.speech import SoundBuffer
+from emofuse.inference.answers import RISK, AnswerMaker
 from emofuse.inference.bundle import MANIFEST, Bundle
 from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.cuts import CutDetector
 from emofuse.inference.detector import FaceDetector, YuNetDetector
-from emofuse.inference.fusion import fuse
 from emofuse.inference.landmarker import FaceLandmarker
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
 from emofuse.inference.reasons import LITTLE_SOUND, NO_NETWORK, no_face, no_speech
@@ -40,7 +40,10 @@ class AnalyzerSettings(Settings):
     """How a stream becomes moments. queue: one every hop_s, over the last seconds; frame: one for every frame.
 
     text_window_s: how long what was said counts, less and less, after it was said. measure_faces: whether every face of
-    every picture is measured, too (extra `landmarks`); face_points: whether its 478 points are kept with that.
+    every picture is measured, too (extra `landmarks`); face_points: whether its 478 points are kept with that. risk:
+    how likely an answer may be wrong, before it is "uncertain"; coverage: how often prediction sets hold the truth,
+    None for none; prior: how often each label is expected: "flat", "corpus" (as in the networks' training), or a
+    number for each label.
     """
 
     mode: Mode = "queue"
@@ -50,6 +53,9 @@ class AnalyzerSettings(Settings):
     text_window_s: float = Field(5.0, gt=0)
     measure_faces: bool = False
     face_points: bool = False
+    risk: float = Field(RISK, gt=0, le=1)
+    coverage: float | None = Field(None, ge=0.5, le=0.99)
+    prior: Literal["flat", "corpus"] | dict[str, float] = "flat"
 
 
 @dataclass(slots=True)
@@ -57,6 +63,8 @@ class _Track:
     face: Face  # where it was last
     scores: deque[Scores]  # of the last seconds
     seen_s: float
+    asked: Scores | None = None  # which scores' certainty was asked for last
+    told: Scores | None = None  # the same with it
 
 
 class Analyzer:
@@ -94,11 +102,17 @@ class Analyzer:
         frame_answers: Literal["mean", "newest"] = "mean" if self.settings.mode == "queue" else "newest"
         self._clip = ClipPredictor(bundle, self._speech, frame_answers) if "clip" in bundle.networks else None
         hearing = [self._voice, self._clip if self._clip is not None and self._clip.hears else None]
-        self.pool = bundle.pool if scorer is None else "linear"  # another text network's prior is not known
-        scorer = scorer or text_scorer(bundle)
-        self._scorer = scorer
-        self._words = SpokenWords(scorer, self.settings.text_window_s, lines)
-        self.weights = fusion_weights(bundle, scorer)
+        self._scorer = scorer or text_scorer(bundle)
+        self._words = SpokenWords(self._scorer, self.settings.text_window_s, lines)
+        self.answers = AnswerMaker.of_bundle(
+            bundle,
+            fusion_weights(bundle, self._scorer),
+            bundle.pool if scorer is None else "linear",  # another text network's prior is not known
+            self.settings.prior,
+            self.settings.risk,
+            self.settings.coverage,
+            frozenset() if isinstance(self._scorer, TextPredictor) else frozenset({"text"}),
+        )
         self._hears = any(one is not None for one in hearing)
         self._sound_input = SoundInput()
         longest_s = max([one.window_s for one in hearing if one is not None], default=1.0)
@@ -185,7 +199,7 @@ class Analyzer:
 
         In mode "frame" that is the frame's own moment; in "queue" its moment comes up to a hop later.
         """
-        faces = tuple(self._in_view())
+        faces = self._told(self._in_view())
         last = self._last
         return Moment(time_s, last.fused, last.by_modality, faces) if last else Moment(time_s, None, faces=faces)
 
@@ -291,9 +305,19 @@ class Analyzer:
             found["clip"] = self._watched
         by_modality = {modality: scores for modality, scores in found.items() if scores is not None}
         why = {modality: self._why_not(modality, time_s) for modality, scores in found.items() if scores is None}
-        fused = fuse(by_modality, self.weights, self.pool)
-        self._last = Moment(time_s, fused, by_modality, tuple(faces), why)
+        by_modality, fused = self.answers.fuse(by_modality)
+        self._last = Moment(time_s, fused, by_modality, self._told(faces), why)
         return self._last
+
+    def _told(self, faces: Iterable[Face]) -> tuple[Face, ...]:
+        return tuple(self._told_once(face) for face in faces)
+
+    def _told_once(self, face: Face) -> Face:
+        """Return a face with its certainty: the same for the moment and for what is shown of it."""
+        track = self._tracks[_id(face)]
+        if track.asked is not face.emotion or track.told is None:
+            track.asked, track.told = face.emotion, self.answers.judge_face(face).emotion
+        return replace(face, emotion=track.told)
 
     def _why_not(self, modality: str, time_s: float) -> str:
         """Say why a modality gave no answer."""

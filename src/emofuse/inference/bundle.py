@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from emofuse.emotions import LABEL_MAPS, LABEL_SETS, mapping_matrix
 from emofuse.errors import BundleError, UsageError
+from emofuse.inference.certainty import CertaintySettings
 from emofuse.inference.fusion import Pool
 from emofuse.inference.network import OnnxNetwork
 from emofuse.reading import file_hash, is_file, is_folder, one_line, read_bytes
@@ -52,7 +53,7 @@ class HubTextSettings(BaseModel):
 
 
 class BundleManifest(BaseModel):
-    """What `fusion.json` holds."""
+    """What `fusion.json` holds. certainty: how far answers can be relied on; older bundles do not tell."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
@@ -60,6 +61,7 @@ class BundleManifest(BaseModel):
     labels: tuple[str, ...] = Field(min_length=2)
     modalities: dict[BundleModality, ModalitySettings] = Field(min_length=1)
     hub_text: HubTextSettings | None = None
+    certainty: CertaintySettings | None = None
 
     @model_validator(mode="after")
     def _priors_fit(self) -> Self:
@@ -67,6 +69,10 @@ class BundleManifest(BaseModel):
             prior = settings.prior
             if prior is not None and (len(prior) != len(self.labels) or abs(sum(prior) - 1) > 0.01):
                 raise ValueError(f"the prior of {modality} is not {len(self.labels)} numbers that add up to 1")
+        known = {} if self.certainty is None else self.certainty.modalities
+        for name, one in known.items():
+            if len(one.by_label) != len(self.labels):
+                raise ValueError(f"the certainty of {name} is not over {len(self.labels)} labels")
         return self
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -35,14 +35,25 @@ def fuse(by_modality: Mapping[str, Scores], weights: Mapping[str, float], pool: 
         return None
     trust = [weights[s.modality] for s in present]
     quality = [max(s.quality, LEAST_WEIGHT) for s in present]
-    share = [t * q for t, q in zip(trust, quality, strict=True)]
+    share = _strengths(present, weights)
     pooled = pool_scores(present, "fused", share, trust)
     if pool == "linear" or len(present) == 1:
         return pooled
-    evidence = np.stack([s.probabilities for s in present]).astype(np.float64)
+    evidence = np.stack([s.evidence for s in present]).astype(np.float64)
     strength = np.array(share) / max(quality)
     fused = log_pool(evidence[:, None], strength)[0].astype(np.float32)
     return replace(pooled, probabilities=fused / fused.sum())
+
+
+def shares(by_modality: Mapping[str, Scores], weights: Mapping[str, float]) -> dict[str, float]:
+    """Return each modality's share of a fused answer, adding up to 1."""
+    present = list(by_modality.values())
+    strengths = _strengths(present, weights)
+    return {s.modality: strength / sum(strengths) for s, strength in zip(present, strengths, strict=True)}
+
+
+def _strengths(present: Sequence[Scores], weights: Mapping[str, float]) -> list[float]:
+    return [weights[s.modality] * max(s.quality, LEAST_WEIGHT) for s in present]
 
 
 def log_pool(evidence: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from typing import Any, Final, Self, TypedDict, Unpack
 from emofuse.config.base import shown, unknown_option
 from emofuse.errors import UsageError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings, Mode
+from emofuse.inference.answers import Prior
 from emofuse.inference.bundle import Bundle, bundle_folder, load_bundle
 from emofuse.inference.session import fitted, read_ahead, run
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
@@ -27,7 +28,7 @@ _MOST_KEPT: Final = 4  # pipelines that `analyze` keeps loaded
 
 
 class StreamOptions(TypedDict, total=False):
-    """What may be asked of a stream. The first seven are those of `AnalyzerSettings`; None is the default of each.
+    """What may be asked of a stream. All but the last two are those of `AnalyzerSettings`; None is their default.
 
     Attributes:
         mode: "queue" gives a moment every `hop_s` over a sliding buffer, "frame" one for every picture.
@@ -38,6 +39,9 @@ class StreamOptions(TypedDict, total=False):
         measure_faces: Whether every face of every picture is measured, too: head, gaze, blinks, 52 movements (extra
             `landmarks`); see `Timeline.face_measurements` and `Stream.face_measurements`.
         face_points: Whether the 478 points of each are kept with that.
+        risk: How likely an answer may be wrong, before it is "uncertain"; 1 for any answer.
+        coverage: How often prediction sets (`Certainty.labels`) are to hold the truth; by default there are none.
+        prior: How often each label is expected: "flat", "corpus", or a number for each label.
         text_model: Scores the words in place of the bundle's network, such as `HubTextPredictor`.
         smoothing: Steadies the labels from moment to moment.
     """
@@ -49,6 +53,9 @@ class StreamOptions(TypedDict, total=False):
     text_window_s: float | None
     measure_faces: bool | None
     face_points: bool | None
+    risk: float | None
+    coverage: float | None
+    prior: Prior | None
     text_model: TextScorer | None
     smoothing: SmoothingSettings | None
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.errors import BundleError
 from emofuse.features.face import SIZE, crop_face, face_quality
+from emofuse.features.measures import measure_face, measure_voice
 from emofuse.features.speech import RATE_HZ
 from emofuse.inference.bundle import Bundle, ModalitySettings, labels_matrix
 from emofuse.inference.network import OnnxNetwork, softmax
@@ -31,9 +31,11 @@ class Calibrated:
         self.matrix = labels_matrix(network.card.labels, labels)
         self.prior = np.array(settings.prior or np.full(len(labels), 1 / len(labels)), np.float32)
 
-    def score(self, batch: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Run a batch of one input and calibrate what comes out."""
-        return self.calibrate(self.network.logits(batch))
+    def energy(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the (N,) energy of (N, C) logits, log of the sum of their exponentials (arXiv:2010.03759): low for
+        inputs unlike those of the training."""
+        highest = logits.max(axis=1)
+        return np.asarray(highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1)), dtype=np.float32)
 
     def calibrate(self, logits: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Turn (N, C) logits into probabilities over the bundle's labels, and the (N,) share that they covered."""
@@ -59,11 +61,21 @@ class FacePredictor:
         """Score every face of an (H, W, 3) uint8 RGB picture, in one batch, in their order."""
         if not faces:
             return []
-        batch = np.stack([crop_face(image, face) for face in faces])[:, None].astype(np.float32)
-        probabilities, covered = self._model.score(batch)
+        crops = [crop_face(image, face) for face in faces]
+        logits = self._model.network.logits(np.stack(crops)[:, None].astype(np.float32))
+        probabilities, covered = self._model.calibrate(logits)
+        energy = self._model.energy(logits)
         return [
-            Scores("face", self._model.labels, p, time_s, time_s, min(1.0, face_quality(face) * float(c)))
-            for face, p, c in zip(faces, probabilities, covered, strict=True)
+            Scores(
+                "face",
+                self._model.labels,
+                probabilities[i],
+                time_s,
+                time_s,
+                min(1.0, face_quality(face) * float(covered[i])),
+                {**measure_face(crop, face), "energy": float(energy[i])},
+            )
+            for i, (face, crop) in enumerate(zip(faces, crops, strict=True))
         ]
 
 
@@ -98,7 +110,9 @@ class VoicePredictor:
         if voiced < LEAST_VOICED_S:
             return None
         start_s = end_s - len(samples) / RATE_HZ
-        samples = np.pad(samples, (0, max(0, round(self.window_s * RATE_HZ) - len(samples))))
-        probabilities, covered = self._model.score(samples[None])
+        padded = np.pad(samples, (0, max(0, round(self.window_s * RATE_HZ) - len(samples))))
+        logits = self._model.network.logits(padded[None])
+        probabilities, covered = self._model.calibrate(logits)
         quality = min(1.0, voiced / FULL_VOICED_S) * float(covered[0])
-        return Scores("voice", self._model.labels, probabilities[0], start_s, end_s, min(1.0, quality))
+        measures = {**measure_voice(samples, voiced), "energy": float(self._model.energy(logits)[0])}
+        return Scores("voice", self._model.labels, probabilities[0], start_s, end_s, min(1.0, quality), measures)

@@ -10,8 +10,8 @@ from typing import Final
 
 from emofuse import __version__
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
+from emofuse.inference.answers import AnswerMaker
 from emofuse.inference.bundle import Bundle
-from emofuse.inference.fusion import Pool, fuse
 from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, UNREADABLE, no_face, no_speech
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.spoken import TextScorer
@@ -123,14 +123,13 @@ def timeline_of(
     """Gather what an Analyzer gave of a source, which has ended, into its timeline."""
     manifest = analyzer.bundle.manifest
     identity = {"name": manifest.name, "version": manifest.version}
-    summary = summarise(moments, source, analyzer.weights, analyzer.pool)
+    summary = summarise(moments, source, analyzer.answers)
     return Timeline(analyzer.bundle.labels, tuple(moments), source, summary, identity, provenance=provenance)
 
 
-def summarise(
-    moments: Sequence[Moment], source: SourceInfo, weights: Mapping[str, float], pool: Pool = "linear"
-) -> Summary:
+def summarise(moments: Sequence[Moment], source: SourceInfo, answers: AnswerMaker) -> Summary:
     """Average each modality over the moments, by quality, and fuse the averages."""
+    weights = answers.weights
     listed = [modality for modality in MODALITIES if modality in ALWAYS_LISTED or modality in weights]
     means: dict[str, Scores | None] = {
         modality: mean_scores((m.by_modality[modality] for m in moments if modality in m.by_modality), modality)
@@ -138,7 +137,8 @@ def summarise(
     }
     silent: list[str] = [modality for modality in listed if means[modality] is None]
     why = {modality: _why_not(modality, moments, source, weights) for modality in silent}
-    return Summary(fuse({m: s for m, s in means.items() if s is not None}, weights, pool), means, why)
+    told, fused = answers.fuse({m: s for m, s in means.items() if s is not None})
+    return Summary(fused, {m: told.get(m) for m in means}, why)
 
 
 def _why_not(modality: str, moments: Sequence[Moment], source: SourceInfo, weights: Mapping[str, float]) -> str:

@@ -109,7 +109,9 @@ class _Running:
         if self.held is not None:
             weighed[self.held] *= self.settings.persistence
         self.held, self.time_s = int(weighed.argmax()), time_s
-        self.latest = replace(scores, probabilities=(weighed / weighed.sum()).astype(np.float32))
+        steadied = (weighed / weighed.sum()).astype(np.float32)
+        certainty = scores.certainty and scores.certainty.at(float(steadied.max()))
+        self.latest = replace(scores, probabilities=steadied, certainty=certainty)
         return self.latest
 
 

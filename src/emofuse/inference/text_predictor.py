@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from emofuse.features.language import ENGLISH, LEAST_LATIN, guess_language, share_of_latin
+from emofuse.features.measures import measure_text
 from emofuse.features.text import encode, has_letters, split_words
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.predictors import Calibrated
@@ -51,7 +52,8 @@ class TextPredictor:
             return None
         probabilities, covered = self._model.calibrate(logits)
         quality = float(covered[0]) * min(1.0, float(known[0]) / ENOUGH_KNOWN) * _length_quality(text)
-        return Scores("text", self._model.labels, probabilities[0], start_s, end_s, min(1.0, quality))
+        measures = {**measure_text(text, float(known[0])), "energy": float(self._model.energy(logits)[0])}
+        return Scores("text", self._model.labels, probabilities[0], start_s, end_s, min(1.0, quality), measures)
 
 
 def _length_quality(text: str) -> float:

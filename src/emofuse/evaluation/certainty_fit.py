@@ -1,0 +1,258 @@
+"""Fits how far a bundle's answers can be relied on, and measures it on corpora that were left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from emofuse.inference.certainty import CERTAIN, MOST_LACKING, Bound, ModalityCertainty, temper
+from emofuse.types import Limits
+
+CLEAN: Final = "clean"
+COVERAGES: Final = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
+CLEAR: Final = 0.8
+LIKELY: Final = 0.5  # the least share that is right of what is called so
+_PENALTY: Final = 1.0  # examples' worth of log-likelihood that one logit of a label costs, squared
+_LEAST_CALLED: Final = 30  # answers that a word is fitted on
+_FLOOR: Final = 1e-6
+Side = Literal["low", "high", "both"]
+SIDES: Final[Mapping[str, Side]] = {
+    "size_octaves": "low",
+    "sharpness": "low",
+    "light": "both",
+    "contrast": "low",
+    "roll_deg": "high",
+    "turn": "high",
+    "detection": "low",
+    "spoken_s": "low",
+    "snr_db": "low",
+    "clipped": "high",
+    "high_band_db": "both",
+    "flatness_db": "both",
+    "word_octaves": "low",
+    "known": "low",
+    "english": "low",
+    "energy": "low",
+}
+"""On which side of what is usual a measure tells of a bad input."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What a modality answered for the clips of one corpus that its network was not trained on.
+
+    Attributes:
+        name: Of the corpus.
+        probabilities: (N, L) over the bundle's labels, as `analyze` has them.
+        truth: (N,) int64, an index into them.
+        speakers: Who it was, (N,).
+        conditions: (N,): CLEAN, or what was done to the input.
+        measures: By name, (N,) float64 of each input; none where they were not taken.
+    """
+
+    name: str
+    probabilities: NDArray[np.float64]
+    truth: NDArray[np.int64]
+    speakers: NDArray[np.str_]
+    conditions: NDArray[np.str_]
+    measures: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each answer is right, (N,)."""
+        return np.asarray(self.probabilities.argmax(axis=1) == self.truth)
+
+    @property
+    def clean(self) -> NDArray[np.bool_]:
+        """Whether each input was left as it was, (N,)."""
+        return np.asarray(self.conditions == CLEAN)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """Answers of a corpus with what was fitted on others. p_right: (N,) of each answer; tempered: (N, L)."""
+
+    answers: Answers
+    p_right: NDArray[np.float64]
+    tempered: NDArray[np.float64]
+
+
+def fit_modality(corpora: Sequence[Answers]) -> ModalityCertainty:
+    """Fit the certainty of a modality: the logistic function with the highest likelihood.
+
+    Every corpus counts alike, and in it clean inputs as much as all others together. What is measured
+    of an input can only lower the certainty.
+
+    Args:
+        corpora: Of left-out predictions; several are best.
+    """
+    n_labels = corpora[0].probabilities.shape[1]
+    bounds = _bounds(corpora)
+    features = np.concatenate([_features(one, bounds, n_labels) for one in corpora])
+    right = np.concatenate([one.right for one in corpora])
+    weight = np.concatenate([_weights(one) for one in corpora])
+    n = len(right)
+    weight = weight / weight.sum()
+
+    def loss(found: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        p = expit(features @ found)
+        likelihood = np.where(right, np.log(p + 1e-12), np.log(1 - p + 1e-12))
+        by_label = found[3 : 3 + n_labels]
+        gradient = features.T @ (weight * (p - right))
+        gradient[3 : 3 + n_labels] += 2 * _PENALTY * by_label / n * len(corpora)
+        return float(-(weight * likelihood).sum() + _PENALTY * np.square(by_label).sum() / n * len(corpora)), gradient
+
+    limits = [(None, None), (0, None), (0, None), *[(None, None)] * n_labels, *[(None, 0)] * len(bounds)]
+    found = minimize(loss, np.zeros(features.shape[1]), jac=True, method="L-BFGS-B", bounds=limits).x
+    losses = -found[3 + n_labels :]
+    measures = {
+        name: bound.model_copy(update={"loss": round(float(loss), 4)})
+        for (name, bound), loss in zip(bounds.items(), losses, strict=True)
+        if loss > 1e-3
+    }
+    fitted = ModalityCertainty(
+        bias=round(float(found[0]), 4),
+        by_label=tuple(round(float(value), 4) for value in found[3 : 3 + n_labels]),
+        confidence=round(float(found[1]), 4),
+        margin=round(float(found[2]), 4),
+        measures=measures,
+    )
+    return fitted.model_copy(update={"sets": fit_sets([judge(fitted, one) for one in corpora])})
+
+
+def judge(fitted: ModalityCertainty, answers: Answers) -> Judged:
+    """Return answers with their certainty, as at use."""
+    p_right = np.empty(len(answers.truth))
+    tempered = np.empty_like(answers.probabilities)
+    for i, probabilities in enumerate(answers.probabilities):
+        measures = {name: float(values[i]) for name, values in answers.measures.items()}
+        tempered[i] = temper(probabilities, fitted.p_right(probabilities, measures))
+        p_right[i] = tempered[i].max()
+    return Judged(answers, p_right, tempered)
+
+
+def judge_left_out(corpora: Sequence[Answers]) -> list[Judged]:
+    """Judge every corpus by what is fitted on the others; where there is one alone, its halves by each other."""
+    if len(corpora) > 1:
+        return [judge(fit_modality([*corpora[:i], *corpora[i + 1 :]]), one) for i, one in enumerate(corpora)]
+    people = np.unique(corpora[0].speakers)
+    first = np.isin(corpora[0].speakers, people[::2])
+    halves = [part(corpora[0], chosen) for chosen in (first, ~first)]
+    return [judge(fit_modality([halves[1 - i]]), half) for i, half in enumerate(halves)]
+
+
+def part(answers: Answers, chosen: NDArray[np.bool_]) -> Answers:
+    """Return some of the answers."""
+    return Answers(
+        answers.name,
+        answers.probabilities[chosen],
+        answers.truth[chosen],
+        answers.speakers[chosen],
+        answers.conditions[chosen],
+        {name: values[chosen] for name, values in answers.measures.items()},
+    )
+
+
+def fit_sets(judged: Sequence[Judged]) -> tuple[tuple[float, float], ...]:
+    """Return by coverage the least probability of a label in a prediction set: so many truths have it.
+
+    Every corpus counts alike, and in it clean inputs as much as all others together.
+    """
+    found = np.concatenate([one.tempered[np.arange(len(one.answers.truth)), one.answers.truth] for one in judged])
+    weight = np.concatenate([_weights(one.answers) for one in judged])
+    order = np.argsort(found)
+    share = np.cumsum(weight[order]) / weight.sum()
+    return tuple(
+        (coverage, round(float(found[order][np.searchsorted(share, 1 - coverage)]), 4)) for coverage in COVERAGES
+    )
+
+
+def fit_limits(p_right: NDArray[np.float64], right: NDArray[np.bool_], weight: NDArray[np.float64]) -> Limits:
+    """Return where the words begin: of the answers that are called so, and are no surer than twice as near the
+    limit, at least CLEAR or LIKELY of them are right.
+
+    Args:
+        p_right: (N,) of left-out answers, judged by what was fitted on other corpora.
+        right: (N,) whether they are.
+        weight: (N,) how much each counts.
+    """
+    clear = _limit(p_right, right, weight, CLEAR, 1.0)
+    return Limits(clear, min(_limit(p_right, right, weight, LIKELY, clear), clear), 0.0)
+
+
+def _limit(
+    p_right: NDArray[np.float64], right: NDArray[np.bool_], weight: NDArray[np.float64], wanted: float, below: float
+) -> float:
+    """Return the least p_right from which on, in every band of 0.1 up to `below`, enough answers are right."""
+    limit = below
+    for start in np.arange(round(below, 2) - 0.01, 0.1, -0.01):
+        band = (p_right >= start) & (p_right < min(start + 0.1, below + 1e-9))
+        if band.sum() < _LEAST_CALLED:
+            continue
+        if np.average(right[band], weights=weight[band]) < wanted:
+            return float(round(limit, 2))
+        limit = float(start)
+    return float(round(limit, 2))
+
+
+def area_under_roc(score: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Return how likely a right answer has a higher score than a wrong one; ties count half. NaN without both."""
+    values, place = np.unique(score, return_inverse=True)
+    n_right = np.bincount(place, weights=right, minlength=len(values))
+    n_wrong = np.bincount(place, weights=~right, minlength=len(values))
+    below = np.cumsum(n_wrong) - n_wrong
+    with np.errstate(invalid="ignore"):
+        return float((n_right * (below + n_wrong / 2)).sum() / (n_right.sum() * n_wrong.sum()))
+
+
+def _weights(answers: Answers) -> NDArray[np.float64]:
+    """Return (N,) weights that add up to 1: clean inputs count as much as all others together."""
+    weight = np.ones(len(answers.truth))
+    n_groups = len(np.unique(answers.clean))
+    for clean in (True, False):
+        chosen = answers.clean == clean
+        weight[chosen] /= max(weight[chosen].sum(), _FLOOR) * n_groups
+    return np.asarray(weight)
+
+
+def _bounds(corpora: Sequence[Answers]) -> dict[str, Bound]:
+    """Return what is usual of each measure: half of the clean inputs are within, corpora counting alike."""
+    names = [name for name in SIDES if all(name in one.measures for one in corpora)]
+    found: dict[str, Bound] = {}
+    for name in names:
+        ends = np.mean([np.percentile(one.measures[name][one.clean], [25, 75]) for one in corpora], axis=0)
+        spread = max(float(np.mean([one.measures[name][one.clean].std() for one in corpora])), 1e-3)
+        side = SIDES[name]
+        found[name] = Bound(
+            low=None if side == "high" else round(float(ends[0]), 4),
+            high=None if side == "low" else round(float(ends[1]), 4),
+            scale=round(spread, 4),
+            loss=0.0,
+        )
+    return found
+
+
+def _features(answers: Answers, bounds: Mapping[str, Bound], n_labels: int) -> NDArray[np.float64]:
+    """Return (N, 3 + L + M): 1, log-odds, log of the margin, which label, and what is lacking of each measure."""
+    p = np.maximum(answers.probabilities, _FLOOR)
+    second, first = np.partition(p, -2, axis=1)[:, -2:].T
+    lacking = [_lacking(answers.measures[name], bound) for name, bound in bounds.items()]
+    chosen = np.eye(n_labels)[answers.probabilities.argmax(axis=1)]
+    odds = np.log(first / np.maximum(1 - first, _FLOOR))
+    columns = [np.ones(len(p)), odds, np.log(first / second), *chosen.T, *lacking]
+    return np.stack(columns, axis=1)
+
+
+def _lacking(values: NDArray[np.float64], bound: Bound) -> NDArray[np.float64]:
+    below = 0.0 if bound.low is None else bound.low - values
+    above = 0.0 if bound.high is None else values - bound.high
+    return np.asarray(np.clip(np.maximum(below, above) / bound.scale, 0, MOST_LACKING))
+
+
+assert CERTAIN > CLEAR > LIKELY
