@@ -18,13 +18,13 @@ from emofuse.inference.bundle import MANIFEST, Bundle
 from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.cuts import CutDetector
 from emofuse.inference.detector import FaceDetector, YuNetDetector
+from emofuse.inference.face_follower import FaceFollower
 from emofuse.inference.landmarker import FaceLandmarker
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
 from emofuse.inference.reasons import LITTLE_SOUND, NO_NETWORK, no_face, no_speech
 from emofuse.inference.sound_input import SoundInput
 from emofuse.inference.spoken import SpokenWords, TextScorer, fusion_weights, text_scorer
 from emofuse.inference.text_predictor import TextPredictor
-from emofuse.inference.tracker import FaceTracker, face_appearance
 from emofuse.inference.vad import SileroDetector, SpeechDetector
 from emofuse.provenance import ModelFile, model_file
 from emofuse.timeline import LEAST_WEIGHT, mean_scores, pool_scores
@@ -43,7 +43,8 @@ class AnalyzerSettings(Settings):
     every picture is measured, too (extra `landmarks`); face_points: whether its 478 points are kept with that. risk:
     how likely an answer may be wrong, before it is "uncertain"; coverage: how often prediction sets hold the truth,
     None for none; prior: how often each label is expected: "flat", "corpus" (as in the networks' training), or a
-    number for each label.
+    number for each label. detect_period_s: seconds between two detections of faces, at most; in between they are
+    followed, and 0 looks for them in every picture.
     """
 
     mode: Mode = "queue"
@@ -56,6 +57,7 @@ class AnalyzerSettings(Settings):
     risk: float = Field(RISK, gt=0, le=1)
     coverage: float | None = Field(None, ge=0.5, le=0.99)
     prior: Literal["flat", "corpus"] | dict[str, float] = "flat"
+    detect_period_s: float = Field(0.1, ge=0)
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ class Analyzer:
         self.settings = settings or AnalyzerSettings()
         self._detector = detector or YuNetDetector()
         self._cuts = CutDetector()
-        self._tracker = FaceTracker()
+        self._follower = FaceFollower(self._detector, self.settings.detect_period_s)
         self._faces = FacePredictor(bundle) if "face" in bundle.networks else None
         is_measured = self.settings.measure_faces or self.settings.face_points
         self._landmarker = FaceLandmarker() if is_measured else None
@@ -237,11 +239,7 @@ class Analyzer:
         if not self._looks:
             return
         time_s = frame.time_s
-        if self._cuts.push(frame.image, time_s):
-            self._tracker.cut()
-        found = self._detector.detect(frame.image)
-        looks = [face_appearance(frame.image, face) for face in found]
-        tracked = self._tracker.update(found, time_s, looks)
+        tracked = self._follower.push(frame.image, time_s, is_cut=self._cuts.push(frame.image, time_s))
         for face in tracked:
             track = self._tracks.setdefault(_id(face), _Track(face, deque(), time_s))
             track.face, track.seen_s = face, time_s

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -31,6 +31,15 @@ class FaceDetector(Protocol):
         Boxes are in pixels of the picture and clipped to it; landmarks, where the detector gives them, may
         lie outside. The answer depends on the pictures so far and on nothing else.
         """
+        ...
+
+
+@runtime_checkable
+class PictureSkipper(Protocol):
+    """A detector that counts the pictures of its video."""
+
+    def skip(self) -> None:
+        """Count a picture of the video that is not looked at."""
         ...
 
 
@@ -75,6 +84,10 @@ class YuNetDetector:
     def detect(self, image: Image) -> list[Face]:
         """See FaceDetector. Landmarks are (5, 2) in YuNet's order, which is Face's."""
         return self._scales.detect(image)
+
+    def skip(self) -> None:
+        """See PictureSkipper: the next search for small newcomers is due after so many pictures, looked at or not."""
+        self._scales.skip()
 
     def _make(self, width: int, height: int) -> cv2.FaceDetectorYN:
         return cv2.FaceDetectorYN.create(
@@ -165,6 +178,9 @@ class _MultiScale:
             faces = self._joined(faces, self._at(image, widest))
         self._choose_level(faces, search)
         return sorted(faces, key=lambda face: -face.score)
+
+    def skip(self) -> None:
+        self._until_search -= 1
 
     def _choose_level(self, faces: list[Face], searched: bool) -> None:
         smallest_px = min((face.size_px for face in faces), default=np.inf)

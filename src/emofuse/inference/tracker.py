@@ -175,6 +175,11 @@ class FaceTracker:
             if owners[i].track_id is not None
         ]
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether every face that is followed was seen in the latest frame, and has its number."""
+        return all(track.gap_s == 0.0 and track.track_id is not None for track in self._tracks)
+
     def cut(self) -> None:
         """Begin a shot: no face of the next frame continues one that was seen before."""
         self._tracks.clear()
