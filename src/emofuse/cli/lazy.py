@@ -31,10 +31,15 @@ class LazyGroup(TyperGroup):
             return None
         return TyperCommand(cmd_name, help=_help_of(self.places[cmd_name]), rich_markup_mode="rich")
 
+    def load_command(self, name: str) -> Any:
+        """Import a command with its options, as one that is called is."""
+        self.commands[name] = _load(name, self.places[name])
+        return self.commands[name]
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that is called."""
         if args and args[0] in self.places:
-            self.commands[args[0]] = _load(args[0], self.places[args[0]])
+            self.load_command(args[0])
         else:  # what may have been meant is looked for among them
             self.commands.update({name: self.get_command(ctx, name) for name in self.places})
         return super().resolve_command(ctx, args)

@@ -1,0 +1,80 @@
+"""What mkdocs needs to know of our pages: where a link leads that leaves docs/, and the pages made of the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+SOURCES = "https://github.com/emofuse/emofuse/blob/main/"
+_LINK = re.compile(r"\]\(((?:\.\./)+[^)#\s]+)(#[^)\s]*)?\)")
+_SHIM = re.compile(r"https://unpkg\.com/iframe-worker/shim")
+_OWN = {"CHANGELOG.md": "changes.md", "src/emofuse/bundles/base/card.md": "cards.md"}
+
+
+def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
+    """Turn a link to a file beside docs/ into one that works on the site; one to a file that is not there stays.
+
+    The page of commands is written from the commands themselves.
+    """
+    if page.file.src_uri == "reference/commands.md":
+        markdown = markdown.replace("<!-- commands -->", commands())
+    folder = (ROOT / "docs" / page.file.src_uri).parent
+
+    def lead(link: re.Match[str]) -> str:
+        target = (folder / link[1]).resolve()
+        inside = target.is_relative_to(ROOT / "docs") or not target.is_relative_to(ROOT) or not target.exists()
+        if inside:
+            return link[0]
+        place = target.relative_to(ROOT).as_posix()
+        up = "../" * page.file.src_uri.count("/")
+        return f"]({up}{_OWN[place]}{link[2] or ''})" if place in _OWN else f"]({SOURCES}{place}{link[2] or ''})"
+
+    return _LINK.sub(lead, markdown)
+
+
+def on_post_page(output: str, *, page: Any, **_: Any) -> str:
+    """Take the script that lets the search run from disk from our files: the theme would ask another host for it."""
+    return _SHIM.sub("../" * page.url.count("/") + "assets/iframe-worker.js", output)
+
+
+def on_post_template(output_content: str, **_: Any) -> str:
+    """Do so for pages that are no chapters, too, whose addresses begin at the root."""
+    return _SHIM.sub("/assets/iframe-worker.js", output_content)
+
+
+def commands() -> str:
+    """Return every command with its options, as Markdown."""
+    import typer
+
+    from emofuse.cli.main import app
+
+    group = typer.main.get_command(app)
+    loaded = [(name, group.load_command(name)) for name in group.list_commands(None)]
+    return "\n".join(line for name, command in loaded for line in _command(f"emofuse {name}", command, 2))
+
+
+def _command(name: str, command: Any, level: int) -> list[str]:
+    if hasattr(command, "list_commands"):
+        inner = [command.get_command(None, one) for one in command.list_commands(None)]
+        own = [f"{'#' * level} `{name}`", "", _paragraph(command.help), ""]
+        return own + [
+            line for one in inner if not one.hidden for line in _command(f"{name} {one.name}", one, level + 1)
+        ]
+    lines = [f"{'#' * min(level, 4)} `{name}`", "", _paragraph(command.help), ""]
+    rows = [_row(parameter) for parameter in command.params if not getattr(parameter, "hidden", False)]
+    return lines + (["| option | what it is | default |", "|---|---|---|", *rows, ""] if rows else [])
+
+
+def _paragraph(text: str | None) -> str:
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", (text or "").strip().replace("\f", ""))
+
+
+def _row(parameter: Any) -> str:
+    is_argument = parameter.param_type_name == "argument"
+    names = [(parameter.metavar or parameter.name).upper()] if is_argument else list(parameter.opts)
+    default = parameter.default
+    shown = "" if callable(default) or default in (None, False, (), []) or parameter.required else f"`{default}`"
+    text = " ".join(str(getattr(parameter, "help", "") or "").split()).replace("|", "\\|").replace("<", "&lt;")
+    return f"| {', '.join(f'`{one}`' for one in names)} | {text} | {shown} |"
