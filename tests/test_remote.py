@@ -194,10 +194,12 @@ def test_other_addresses_are_refused(text: str) -> None:
 
 def test_places() -> None:
     assert place_of("a/b.mp4") == Path("a/b.mp4")
-    address = place_of("s3://bucket/deep/a%20b.MP4?versionId=7")
+    address = place_of("https://me:secret@host/deep/a%20b.MP4?key=7")
     assert isinstance(address, Address)
     assert (address.name, address.stem, address.suffix) == ("a b.MP4", "a b", ".MP4")
-    assert str(address) == "s3://bucket/deep/a%20b.MP4"
+    assert str(address) == "https://host/deep/a%20b.MP4"
+    key = Address("s3://bucket/talk #1?.mp4")  # which are characters like others there
+    assert (key.name, key.stem, str(key)) == ("talk #1?.mp4", "talk #1?", key.url)
     assert Address("s3://bucket/in/") / "a.mp4" == Address("s3://bucket/in/a.mp4")
 
 

@@ -41,6 +41,7 @@ _PACKAGES: Final[Mapping[str, str]] = {  # beside fsspec, by the kind of the add
 }
 SCHEMES: Final = tuple(_PACKAGES)
 WRITABLE_SCHEMES: Final = ("s3", "gs", "az", "memory")
+_WEB: Final = ("http://", "https://")
 _BLOCK_BYTES: Final = 2**21
 _MOST_BLOCKS: Final = 24  # of one file, 48 MB: its streams are read from near places
 _WAITS_S: Final = (0.5, 2.0)  # before a part is asked for again
@@ -64,7 +65,9 @@ class Address:
     @property
     def name(self) -> str:
         """The last part of its path."""
-        return unquote(PurePosixPath(urlsplit(self.url).path).name) or urlsplit(self.url).netloc
+        if self.url.lower().startswith(_WEB):
+            return unquote(PurePosixPath(urlsplit(self.url).path).name) or urlsplit(self.url).netloc
+        return self.url.rstrip("/").rpartition("/")[2]
 
     @property
     def stem(self) -> str:
@@ -75,6 +78,11 @@ class Address:
     def suffix(self) -> str:
         """Of its name, with the dot."""
         return PurePosixPath(self.name).suffix
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether emofuse writes to addresses of its kind."""
+        return self.url.partition("://")[0].lower() in WRITABLE_SCHEMES
 
     def __truediv__(self, below: str) -> Address:
         return Address(f"{self.url.rstrip('/')}/{below}")
@@ -126,7 +134,7 @@ def without_secrets(text: str) -> str:
     if text.startswith("--") and "=" in text:
         option, _, value = text.partition("=")
         return f"{option}={without_secrets(value)}"
-    if "://" not in text:
+    if "://" not in text or text.partition("://")[0].lower() in WRITABLE_SCHEMES:  # a name there may have a "?" in it
         return text
     try:
         parts = urlsplit(text)
@@ -192,7 +200,7 @@ _VERSION_KEYS: Final = ("size", "ETag", "etag", "md5Hash", "content_md5", "crc32
 
 def is_remote_folder(address: Address) -> bool:
     """Whether an address is that of a folder; of the web it never is. Raises MediaError where it does not answer."""
-    if address.url.lower().startswith(("http://", "https://")):
+    if address.url.lower().startswith(_WEB):
         return False
     return _asked(address.url, lambda files, path: bool(files.isdir(path)))
 

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import pytest
 
-from emofuse.cli import analyze
+from emofuse.cli import batch
 from emofuse.cli.main import run
-from emofuse.recordings.one import Options, Outcome, analyze_in_worker
+from emofuse.recordings.one import Options, Outcome
 from emofuse.recordings.plan import Task
+from emofuse.recordings.worker import analyze_in_worker
 
 
 class Result(NamedTuple):
@@ -43,8 +44,9 @@ def emofuse(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Analyse the recordings of a batch here, where a test has put something in the place of a model."""
 
-    def each(tasks: Sequence[Task], options: Options, jobs: int, on_progress: object) -> Generator[Outcome]:
-        for task in tasks:
-            yield analyze_in_worker(task, options)
+    class Here:
+        def analyze(self, tasks: Sequence[Task], options: Options, on_progress: object) -> Generator[Outcome]:
+            for task in tasks:
+                yield analyze_in_worker(task, options)
 
-    monkeypatch.setattr(analyze, "analyze_each", each)
+    monkeypatch.setattr(batch, "ENGINES", {"local": lambda settings: Here()})

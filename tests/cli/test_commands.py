@@ -16,6 +16,7 @@ import pytest
 
 from emofuse.media import open_media, probe
 from emofuse.outputs.formats import FORMATS
+from emofuse.recordings.plan import RECORDS
 from emofuse.types import Frame
 from make_media import Sound, Video, cut, record, spoil
 from make_tracks import Track, tone, write_tracks
@@ -24,7 +25,9 @@ SCHEMA = json.loads(files("emofuse.outputs").joinpath("timeline.schema.json").re
 
 
 def left_over(folder: Path) -> list[str]:
-    return sorted(p.name for p in folder.rglob("*") if p.is_file())
+    """Return the names of the files in a folder, but for the records of a batch."""
+    files = (p for p in folder.rglob("*") if p.is_file())
+    return sorted(p.name for p in files if RECORDS not in p.relative_to(folder).parts)
 
 
 def test_analyze_writes_every_format(emofuse, tmp_path: Path, clip_mp4: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from emofuse.recordings.plan import RECORDS
 from make_media import Sound, record
 from running import is_running
 
@@ -29,8 +30,8 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def begin(recordings: Path, out: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "emofuse.cli.main", "analyze", str(recordings), "-o", str(out)]
+def begin(recordings: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "emofuse.cli.main", "analyze", str(recordings), "-o", str(out), *options]
     # not a group of its own: Ctrl-C goes to the one process that is to see to the others
     return subprocess.Popen(
         [*command, "--formats", "json,csv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -44,7 +45,7 @@ def children(pid: int) -> list[int]:
 def results(folder: Path) -> dict[str, object]:
     """What is in a folder of results, but for what differs from run to run: when it was made."""
     found: dict[str, object] = {}
-    for file in sorted(folder.rglob("*")):
+    for file in sorted(file for file in folder.rglob("*") if RECORDS not in file.parts):
         if file.suffix == ".json":
             document = json.loads(file.read_text())
             document.pop("provenance", None)
@@ -53,6 +54,10 @@ def results(folder: Path) -> dict[str, object]:
         else:
             found[file.name] = file.read_bytes() if file.suffix == ".csv" else file.name
     return found
+
+
+def hidden(folder: Path) -> list[str]:
+    return [p.name for p in folder.iterdir() if p.name.startswith(".") and p.name != RECORDS]
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +90,15 @@ def test_stopped_and_run_again(recordings: Path, undisturbed: dict[str, object],
         assert "skipped 2 of 4" in said and "nothing was left half-written" in said
         assert (tmp_path / "index.html").exists() and "summary.csv" in printed
         table = (tmp_path / "summary.csv").read_text().splitlines()
-        assert [row.endswith("it was stopped before this was done") for row in table[1:]] == [False, False, True, True]
-        assert not [p.name for p in tmp_path.iterdir() if p.name.startswith(".")]
-    again = begin(recordings, tmp_path)
-    again.communicate()
+        stopped = "it was stopped before this was done; --resume goes on"
+        assert [row.endswith(stopped) for row in table[1:]] == [False, False, True, True]
+        assert hidden(tmp_path) == []
+    first = (tmp_path / "a.json").stat().st_mtime_ns
+    again = begin(recordings, tmp_path, "--resume")
+    printed, said = again.communicate()
     assert again.returncode == 0
+    assert "2 of 4 kept" in said and printed.count(", kept)") == 2
+    assert (tmp_path / "a.json").stat().st_mtime_ns == first
     assert results(tmp_path) == undisturbed
 
 
@@ -105,4 +114,4 @@ def test_a_killed_worker_costs_its_recording_alone(recordings: Path, tmp_path: P
     assert process.returncode == 1
     assert f"{_LONG}.wav: the process that analysed it was killed (too little memory?)" in said
     assert sorted(p.name for p in tmp_path.glob("*.json")) == ["a.json", "b.json", "d.json"]
-    assert not [p.name for p in tmp_path.iterdir() if p.name.startswith(".")]
+    assert hidden(tmp_path) == []

@@ -12,7 +12,7 @@ import pytest
 
 from emofuse.errors import UsageError
 from emofuse.outputs.elan import write_eaf
-from emofuse.outputs.index import Row, write_index
+from emofuse.outputs.index import Digest, Row, write_index
 from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.page import write_html
 from emofuse.outputs.subtitles import write_srt, write_vtt
@@ -47,7 +47,7 @@ def test_elan_is_well_formed(hostile: Timeline, tmp_path: Path) -> None:
 
 def test_html_has_no_control_characters(hostile: Timeline, tmp_path: Path) -> None:
     write_html(hostile, tmp_path / "a.html", MediaLinks.beside("a.mp4"))
-    write_index([Row("\x1b[2J\x00.mp4", hostile), Row("b", failure="\x1b[2J")], tmp_path)
+    write_index([Row("\x1b[2J\x00.mp4", Digest.of(hostile)), Row("b", failure="\x1b[2J")], tmp_path)
     for name in ("a.html", "index.html"):
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert not _has_controls(text)
@@ -77,7 +77,7 @@ def test_csv_has_no_formulas_and_numbers_stay_numbers(hostile: Timeline, tmp_pat
 
 
 def test_the_table_over_recordings_has_no_formulas(hostile: Timeline, tmp_path: Path) -> None:
-    rows = [Row("=cmd|' /C calc'!A0.mp4", hostile), Row("@x", failure="\t=1"), Row("-x\n", failure="-1")]
+    rows = [Row("=cmd|' /C calc'!A0.mp4", Digest.of(hostile)), Row("@x", failure="\t=1"), Row("-x\n", failure="-1")]
     write_index(rows, tmp_path)
     with (tmp_path / "summary.csv").open(encoding="utf-8", newline="") as file:
         _, first, second, third = csv.reader(file)

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from emofuse.outputs.index import INDEX_FILES, Row, write_index
+from emofuse.outputs.index import INDEX_FILES, Digest, Row, write_index
 from make_timelines import TIMELINES
 
 HOSTILE = "in/<img src=x onerror=alert(1)> & \"'.mp4"
@@ -32,8 +32,8 @@ class Page(HTMLParser):
 def index(tmp_path):
     made = (tmp_path / "deep" / "a <b> #1.html", tmp_path / "deep" / "a <b> #1.TextGrid")
     rows = [
-        Row(HOSTILE, TIMELINES["many faces"], made),
-        Row("quiet.wav", TIMELINES["nothing spoke"]),
+        Row(HOSTILE, Digest.of(TIMELINES["many faces"]), made),
+        Row("quiet.wav", Digest.of(TIMELINES["nothing spoke"])),
         Row("broken.mp4", failure="it is <cut> off"),
     ]
     assert [p.name for p in write_index(rows, tmp_path)] == list(INDEX_FILES)
@@ -68,7 +68,7 @@ def test_the_table_has_a_row_for_every_input(index):
 
 def test_a_name_that_is_not_unicode_is_written(tmp_path):
     name = os.fsdecode(b"caf\xe9.mp4")
-    write_index([Row(name, TIMELINES["a gap"], (tmp_path / name,))], tmp_path)
+    write_index([Row(name, Digest.of(TIMELINES["a gap"]), (tmp_path / name,))], tmp_path)
     for file in INDEX_FILES:
         assert "caf?.mp4" in (tmp_path / file).read_bytes().decode("utf-8")
     assert 'href="./caf%E9.mp4"' in (tmp_path / "index.html").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from emofuse.outputs.formats import FORMATS
-from emofuse.outputs.index import Row, index_page
+from emofuse.outputs.index import Digest, Row, index_page
 from emofuse.outputs.locations import MediaLinks
 from emofuse.provenance import ModelFile, Provenance, TranscriptOrigin
 from emofuse.timeline import Timeline
@@ -109,7 +109,11 @@ def test_a_picture_is_whole_with_its_texts(timeline: Timeline, tmp_path: Path) -
 
 
 def test_the_page_over_many_tells_what_is_common_to_them(timeline: Timeline, tmp_path: Path) -> None:
-    rows = [Row("a.mp4", timeline), Row("b.mp4", replace(timeline, provenance=None)), Row("c.mp4", failure="damaged")]
+    rows = [
+        Row("a.mp4", Digest.of(timeline)),
+        Row("b.mp4", Digest.of(replace(timeline, provenance=None))),
+        Row("c.mp4", failure="damaged"),
+    ]
     page = index_page(rows, tmp_path)
     assert page.count(SHA) == 1 and "2026-01-31T09:30:00Z" in page and "Whisper small" not in page
     assert "How this was made" not in index_page(rows[1:], tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import multiprocessing
 import os
 import signal
@@ -17,7 +18,7 @@ from emofuse.atomic import atomic
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.recordings.one import Options, Outcome
 from emofuse.recordings.plan import Task
-from emofuse.recordings.pool import analyze_each
+from emofuse.recordings.pool import Work, WorkerProcess, analyze_each
 
 OPTIONS = Options(("json",), AnalyzerSettings())
 
@@ -81,3 +82,31 @@ def test_whoever_stops_it_stops_the_processes_and_clears_their_parts(tmp_path: P
     assert time.monotonic() - began < 2
     assert not multiprocessing.active_children()
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_process_that_dies_without_work_costs_no_recording(tmp_path: Path) -> None:
+    work = tasks(tmp_path, "a", "hang", "b")
+    with closing(analyze_each(work[:1] + work[2:], OPTIONS, 1, work=pretend)) as outcomes:
+        assert not next(outcomes).failure  # and its process waits, as nothing is asked for
+        (waiting,) = multiprocessing.active_children()
+        waiting.kill()
+        waiting.join()
+        assert [(o.source.stem, o.failure) for o in outcomes] == [("b", "")]
+
+
+def test_where_no_process_can_be_begun_the_others_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, n_begun = WorkerProcess.begin, 0
+
+    def limited(options: Options, work: Work) -> WorkerProcess:
+        nonlocal n_begun
+        n_begun += 1
+        if n_begun != 1:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return begin(options, work)
+
+    monkeypatch.setattr(WorkerProcess, "begin", limited)
+    outcomes = {
+        o.source.stem: o for o in analyze_each(tasks(tmp_path, "a", "b", "crash", "c"), OPTIONS, 3, work=pretend)
+    }
+    assert {name for name, o in outcomes.items() if not o.failure} == {"a", "b"}
+    assert outcomes["c"].failure.startswith("no process can be begun: Resource temporarily")

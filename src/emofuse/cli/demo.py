@@ -16,4 +16,4 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("emofuse-demo"),
 ) -> None:
     """Analyse the clip that ships with emofuse: a portrait from NASA with a synthesised voice, and its words."""
-    analyze([CLIP], out=out, transcript=str(CLIP.with_suffix(".srt")))
+    analyze([str(CLIP)], out=str(out), transcript=str(CLIP.with_suffix(".srt")))

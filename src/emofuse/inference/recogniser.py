@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +58,7 @@ class Recogniser:
 
     def transcribe(
         self,
-        path: str | Path,
+        path: str | os.PathLike[str],
         on_progress: Callable[[float], None] | None = None,
         audio_tracks: Sequence[int] = (),
     ) -> Transcript:
@@ -103,7 +104,7 @@ def _weights_hash(model: str) -> str | None:
 
 
 def read_sound(
-    path: str | Path, audio_tracks: Sequence[int] = (), longest_s: float = LONGEST_S
+    path: str | os.PathLike[str], audio_tracks: Sequence[int] = (), longest_s: float = LONGEST_S
 ) -> Iterator[tuple[float, NDArray[np.float32]]]:
     """Decode the sound of a recording in stretches, so that a long one takes no more memory than a short one.
 

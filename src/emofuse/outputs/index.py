@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 from emofuse.atomic import atomic
 from emofuse.cells import escape_row
@@ -17,8 +17,10 @@ from emofuse.outputs.locations import relative_url
 from emofuse.outputs.page import GENERATOR, html_page, notice, provenance_html
 from emofuse.ownership import refuse_foreign
 from emofuse.provenance import Provenance
+from emofuse.remote import Place
+from emofuse.segments import Segment
 from emofuse.timeline import Timeline
-from emofuse.types import MODALITIES
+from emofuse.types import MODALITIES, Json
 from emofuse.wording import documentary_line
 
 INDEX_FILES: Final = ("index.html", "summary.csv")
@@ -29,12 +31,87 @@ _N_SHOWN: Final = 400  # segments of a course; more are thinner than a pixel
 
 
 @dataclass(frozen=True, slots=True)
+class Digest:
+    """What the index shows of a timeline, without its moments: those of a long batch would not fit into memory.
+
+    Attributes:
+        labels: The emotions, in the order of `probabilities`.
+        duration_s: Of the recording.
+        label: The answer for the whole; None where there is none.
+        confidence: Its probability.
+        probabilities: Of all labels; empty where there is no answer.
+        by_modality: The label that each modality gives.
+        used: The modalities that the answer is made of.
+        why: The reason, for each of the others.
+        segments: The course of the answer.
+        n_people: Whose faces were read.
+        provenance: How it came about.
+    """
+
+    labels: tuple[str, ...]
+    duration_s: float | None
+    label: str | None
+    confidence: float
+    probabilities: tuple[float, ...]
+    by_modality: Mapping[str, str]
+    used: tuple[str, ...]
+    why: Mapping[str, str]
+    segments: tuple[Segment, ...]
+    n_people: int
+    provenance: Provenance | None = None
+
+    @classmethod
+    def of(cls, timeline: Timeline) -> Self:
+        """Return what the index shows of this timeline."""
+        fused, summary = timeline.summary.fused, timeline.summary
+        return cls(
+            labels=timeline.labels,
+            duration_s=timeline.source.duration_s,
+            label=None if fused is None else fused.label,
+            confidence=0.0 if fused is None else fused.confidence,
+            probabilities=() if fused is None else tuple(fused.as_dict().values()),
+            by_modality={m: scores.label for m, scores in summary.by_modality.items() if scores is not None},
+            used=tuple(summary.used),
+            why=dict(summary.why),
+            segments=tuple(timeline.segments()),
+            n_people=len(tracks(timeline)),
+            provenance=timeline.provenance,
+        )
+
+    def to_json(self) -> Json:
+        """Return what JSON can hold."""
+        provenance = None if self.provenance is None else self.provenance.to_json()
+        return {**asdict(replace(self, provenance=None)), "provenance": provenance}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Rebuild it from `to_json`. Raises KeyError, TypeError or ValueError where it is another."""
+        provenance = document["provenance"]
+        return cls(
+            labels=tuple(map(str, document["labels"])),
+            duration_s=None if document["duration_s"] is None else float(document["duration_s"]),
+            label=None if document["label"] is None else str(document["label"]),
+            confidence=float(document["confidence"]),
+            probabilities=tuple(map(float, document["probabilities"])),
+            by_modality={str(m): str(label) for m, label in document["by_modality"].items()},
+            used=tuple(map(str, document["used"])),
+            why={str(m): str(why) for m, why in document["why"].items()},
+            segments=tuple(
+                Segment(float(s["start_s"]), float(s["end_s"]), str(s["label"]), float(s["confidence"]))
+                for s in document["segments"]
+            ),
+            n_people=int(document["n_people"]),
+            provenance=None if provenance is None else Provenance.from_json(provenance),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One input: its timeline and the files that were written of it, or the reason why there are none."""
+    """One input: what its timeline comes to and the files that were written of it, or why there are none."""
 
     source: str
-    timeline: Timeline | None = None
-    files: tuple[Path, ...] = ()
+    digest: Digest | None = None
+    files: tuple[Place, ...] = ()
     failure: str = ""
 
 
@@ -46,7 +123,7 @@ def write_index(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
     page, table = (folder / name for name in INDEX_FILES)
     with atomic(table) as name, name.open("w", encoding="utf-8", newline="", errors="replace") as out:
         writer = csv.writer(out, lineterminator="\n")
-        labels = next((row.timeline.labels for row in rows if row.timeline is not None), ())
+        labels = next((row.digest.labels for row in rows if row.digest is not None), ())
         writer.writerow((*_COLUMNS, *(f"p_{documentary_line(label)}" for label in labels), *MODALITIES, *_LAST_COLUMNS))
         writer.writerows(escape_row(map(_in_one_line, _cells(row, labels))) for row in rows)
     with atomic(page) as name, name.open("w", encoding="utf-8", newline="\n", errors="replace") as out:
@@ -68,23 +145,21 @@ def _is_ours(file: Path, beginning: str) -> bool:
 
 def _cells(row: Row, labels: tuple[str, ...]) -> list[str | float | int | None]:
     """The row of the table; what is not known is an empty cell. A modality's cell is its label."""
-    timeline = row.timeline
-    if timeline is None:
+    digest = row.digest
+    if digest is None:
         return [row.source, *[None] * (len(_COLUMNS) + len(labels) + len(MODALITIES)), row.failure]
-    fused, summary = timeline.summary.fused, timeline.summary
-    probabilities = fused.as_dict() if fused else {}
-    said = [summary.by_modality.get(m) for m in MODALITIES]
+    probabilities = dict(zip(digest.labels, digest.probabilities, strict=False))
     return [
         row.source,
-        fused.label if fused else None,
-        round(fused.confidence, 4) if fused else None,
-        timeline.source.duration_s,
-        "+".join(summary.used),
-        len(timeline.segments()),
-        len(tracks(timeline)),
+        digest.label,
+        None if digest.label is None else round(digest.confidence, 4),
+        digest.duration_s,
+        "+".join(digest.used),
+        len(digest.segments),
+        digest.n_people,
         *(probabilities.get(label) for label in labels),
-        *(scores.label if scores else None for scores in said),
-        "; ".join(f"{m}: {why}" for m, why in summary.why.items()),
+        *(digest.by_modality.get(modality) for modality in MODALITIES),
+        "; ".join(f"{m}: {why}" for m, why in digest.why.items()),
         None,
     ]
 
@@ -95,8 +170,8 @@ def _in_one_line(cell: str | float | int | None) -> str | float | int | None:
 
 def index_page(rows: Sequence[Row], folder: Path) -> str:
     """Return the page over these recordings: the answer and course of each with links to its files, then failures."""
-    done = [row for row in rows if row.timeline is not None]
-    failed = [row for row in rows if row.timeline is None]
+    done = [row for row in rows if row.digest is not None]
+    failed = [row for row in rows if row.digest is None]
     head = "".join(
         f'<th scope="col">{name}</th>' for name in ("Recording", "Emotion", "Course", "From", "Length", "Files")
     )
@@ -105,7 +180,7 @@ def index_page(rows: Sequence[Row], folder: Path) -> str:
         f'<p>The same as a table: <a href="./{INDEX_FILES[1]}">{INDEX_FILES[1]}</a></p></header>\n<main>\n',
         '<table class="index">\n<thead><tr>',
         f"{head}</tr></thead>\n<tbody>\n",
-        *(_table_row(row, row.timeline, folder) for row in done if row.timeline is not None),
+        *(_table_row(row, row.digest, folder) for row in done if row.digest is not None),
         "</tbody></table>\n",
     ]
     if failed:
@@ -117,16 +192,16 @@ def index_page(rows: Sequence[Row], folder: Path) -> str:
 
 def _shared_provenance(done: Sequence[Row]) -> Provenance | None:
     """Return what is common to how recordings of one run were analysed: all but where their words came from."""
-    known = (row.timeline.provenance for row in done if row.timeline is not None)
+    known = (row.digest.provenance for row in done if row.digest is not None)
     first = next((how for how in known if how is not None), None)
     return None if first is None else replace(first, transcript=None)
 
 
-def _table_row(row: Row, timeline: Timeline, folder: Path) -> str:
-    fused = timeline.summary.fused
-    answer = f"<b>{escape(fused.label)}</b> {100 * fused.confidence:.0f}&nbsp;%" if fused else "none could be read"
-    used = " + ".join(timeline.summary.used) or "nothing"
-    why = "; ".join(f"no {m}: {why}" for m, why in timeline.summary.why.items())
+def _table_row(row: Row, digest: Digest, folder: Path) -> str:
+    label = digest.label
+    answer = f"<b>{escape(label)}</b> {100 * digest.confidence:.0f}&nbsp;%" if label else "none could be read"
+    used = " + ".join(digest.used) or "nothing"
+    why = "; ".join(f"no {m}: {why}" for m, why in digest.why.items())
     report = next((file for file in row.files if file.suffix == ".html"), None)
     name = escape(row.source)
     if report is not None:
@@ -134,20 +209,20 @@ def _table_row(row: Row, timeline: Timeline, folder: Path) -> str:
     links = " ".join(
         f'<a href="{escape(relative_url(file, folder))}">{escape(file.suffix[1:])}</a>' for file in row.files
     )
-    duration_s = timeline.source.duration_s
+    duration_s = digest.duration_s
     length = f"{duration_s:.1f} s" if duration_s is not None else ""
     return (
         f'<tr><th scope="row">{name}</th><td data-name="Emotion">{answer}</td>'
-        f'<td data-name="Course">{_course(timeline)}</td>'
+        f'<td data-name="Course">{_course(digest)}</td>'
         f'<td data-name="From" title="{escape(why)}">{escape(used)}</td>'
         f'<td data-name="Length">{length}</td><td data-name="Files"><span>{links}</span></td></tr>\n'
     )
 
 
-def _course(timeline: Timeline) -> str:
+def _course(digest: Digest) -> str:
     """Draw the segments as bars, each as high as it is sure, above the names of their labels."""
-    segments = timeline.segments()
-    span_s = max(timeline.source.duration_s or 0.0, segments[-1].end_s if segments else 0.0, 1e-3)
+    segments = digest.segments
+    span_s = max(digest.duration_s or 0.0, segments[-1].end_s if segments else 0.0, 1e-3)
     said = list(dict.fromkeys(s.label for s in segments))
     words = ", ".join(said[:_N_WORDS]) + (", ..." if len(said) > _N_WORDS else "") if said else "nothing read"
     bars = []

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
+from emofuse.remote import is_url, without_secrets
+
 
 @dataclass(frozen=True, slots=True)
 class MediaLinks:
@@ -30,13 +32,15 @@ class MediaLinks:
         document: str | os.PathLike[str],
         annotated: str | os.PathLike[str] | None = None,
     ) -> Self:
-        """Return the links from a document to a recording, and to its annotated video, on this machine."""
+        """Return the links from a document to a recording, and to its annotated video, on this machine.
+
+        A recording at an address is found there, without the password and query that it may take.
+        """
         folder = Path(document).parent
-        return cls(
-            relative_url(recording, folder),
-            Path(recording).resolve().as_uri(),
-            None if annotated is None else relative_url(annotated, folder),
-        )
+        video = None if annotated is None else relative_url(annotated, folder)
+        if is_url(recording):
+            return cls(without_secrets(os.fspath(recording)), without_secrets(os.fspath(recording)), video)
+        return cls(relative_url(recording, folder), Path(recording).resolve().as_uri(), video)
 
     @classmethod
     def beside(cls, recording: str, annotated: str | None = None) -> Self:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from emofuse.errors import EmofuseError
 from emofuse.media.kinds import may_be_recording, media_suffixes
 from emofuse.outputs.marks import video_origin
+from emofuse.remote import Address, Place, is_remote_folder, remote_files
 
 _MOST_KINDS: Final = 6  # of files that are no recordings, named one by one
 
@@ -25,21 +27,23 @@ class Found:
         notes: What was passed over in folders, in words for people.
     """
 
-    recordings: list[tuple[Path, Path]] = field(default_factory=list)
+    recordings: list[tuple[Place, Path]] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def find_recordings(inputs: Iterable[Path]) -> Found:
+def find_recordings(inputs: Iterable[Place]) -> Found:
     """Find the recordings in files and folders, each once, those of a folder in the order of their names.
 
     A folder is searched with all below it; one that is linked to is searched once, whatever leads to it. Hidden files,
     files that are no recordings, and videos that emofuse has annotated itself are passed over. Raises nothing: what
-    cannot be read is among the failures.
+    cannot be read is among the failures. At an address, files are known by their names alone.
     """
     found = Found()
     for item in inputs:
-        if os.path.isdir(item):  # noqa: PTH112 (raises nothing, for a name that is too long)
+        if isinstance(item, Address):
+            _find_remote(item, found)
+        elif os.path.isdir(item):  # noqa: PTH112 (raises nothing, for a name that is too long)
             _search(item, found)
         elif not os.path.lexists(item):
             found.failures.append((str(item), "no such file or folder"))
@@ -47,9 +51,9 @@ def find_recordings(inputs: Iterable[Path]) -> Found:
             found.recordings.append((item, Path(item.name)))
             if _is_own(item):
                 found.notes.append(f"{item} is a video that emofuse has annotated: its boxes are analysed too")
-    once: dict[str, tuple[Path, Path]] = {}
+    once: dict[str, tuple[Place, Path]] = {}
     for source, place in found.recordings:
-        once.setdefault(os.path.realpath(source), (source, place))
+        once.setdefault(source.url if isinstance(source, Address) else os.path.realpath(source), (source, place))
     found.recordings = list(once.values())
     return found
 
@@ -73,6 +77,38 @@ def _search(root: Path, found: Found) -> None:
                 below.append((path, path.relative_to(root)))
         except OSError as error:
             found.failures.append((str(path), f"it cannot be read: {error.strerror or error}"))
+    _note_passed_over(root, n_own, others, found)
+    found.recordings += sorted(below, key=lambda recording: recording[1])
+    if not below and len(found.failures) == n_failures:
+        found.failures.append((str(root), "no recording in this folder"))
+
+
+def _find_remote(item: Address, found: Found) -> None:
+    """Find the recordings at an address: the file itself, or those below the folder."""
+    try:
+        if not is_remote_folder(item):
+            found.recordings.append((item, Path(item.name)))
+            return
+        files = remote_files(item)
+    except EmofuseError as error:
+        found.failures.append((str(item), str(error)))
+        return
+    others: Counter[str] = Counter()
+    n_own = n_found = 0
+    for address, name in files:
+        if address.suffix.lower() not in media_suffixes():
+            others[address.suffix.lower() or address.name] += 1
+        elif _is_own(address):
+            n_own += 1
+        else:
+            n_found += 1
+            found.recordings.append((address, Path(name)))
+    _note_passed_over(item, n_own, others, found)
+    if not n_found:
+        found.failures.append((str(item), "no recording in this folder"))
+
+
+def _note_passed_over(root: Place, n_own: int, others: Counter[str], found: Found) -> None:
     if n_own:
         results = "1 video" if n_own == 1 else f"{n_own} videos"
         found.notes.append(f"passed over in {root}: {results} that emofuse has annotated")
@@ -81,9 +117,6 @@ def _search(root: Path, found: Found) -> None:
         if len(others) > _MOST_KINDS:
             kinds.append(f"{sum(others.values()) - sum(n for _, n in others.most_common(_MOST_KINDS))} others")
         found.notes.append(f"passed over in {root}, as they are no recordings: {', '.join(kinds)}")
-    found.recordings += sorted(below, key=lambda recording: recording[1])
-    if not below and len(found.failures) == n_failures:
-        found.failures.append((str(root), "no recording in this folder"))
 
 
 def _files(root: Path, failures: list[tuple[str, str]]) -> Iterator[os.DirEntry[str]]:
@@ -117,8 +150,10 @@ def _no_file(path: Path) -> str:
     return "not a file"
 
 
-def _is_own(path: Path) -> bool:
+def _is_own(path: Place) -> bool:
     try:
-        return path.suffix.lower() == ".mp4" and path.is_file() and video_origin(path) is not None
-    except OSError:
+        if path.suffix.lower() != ".mp4" or (isinstance(path, Path) and not path.is_file()):
+            return False
+        return video_origin(path) is not None
+    except (OSError, EmofuseError):
         return False  # which is known when it is read

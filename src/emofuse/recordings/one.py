@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -15,18 +15,20 @@ from typing import Final, Self
 from emofuse.atomic import make_folder
 from emofuse.errors import EmofuseError
 from emofuse.inference.analyzer import AnalyzerSettings
-from emofuse.inference.bundle import Bundle, load_bundle
+from emofuse.inference.bundle import Bundle
 from emofuse.inference.session import QUEUE_BYTES, packet_bytes, read_ahead, run
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.inference.vad import speech_in
 from emofuse.media import MOST_PIXELS, STANDING_S, MediaReader, VideoWriter, open_media
 from emofuse.outputs.formats import FORMATS
+from emofuse.outputs.index import Digest
 from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.marks import mark_file, recording_id, video_trailer
 from emofuse.outputs.overlay import Overlay, OverlaySettings
 from emofuse.overlap import WriteBehind
 from emofuse.recordings.plan import Task
 from emofuse.recordings.words import WordOptions, load_words, said_in
+from emofuse.remote import Place
 from emofuse.timeline import Timeline
 from emofuse.types import Frame, Moment
 
@@ -47,17 +49,30 @@ class Options:
     audio_track: int | None = None  # from 1; None: the reader chooses
     max_pixels: int = MOST_PIXELS  # of a picture
     call: str = ""  # the command
+    resume: bool = False  # keep the results of the same content and settings
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one recording: its timeline and files, or the reason why there are none."""
+    """What came of one recording, or the reason why nothing did.
 
-    source: Path
+    Attributes:
+        source: The recording.
+        timeline: Where it was analysed in this process; another one tells of it by the digest alone.
+        files: That were written.
+        notes: For people.
+        failure: Why there are no results; "" where there are.
+        digest: What an index shows of it.
+        is_kept: Whether the results were there already.
+    """
+
+    source: Place
     timeline: Timeline | None = None
-    files: tuple[Path, ...] = ()
+    files: tuple[Place, ...] = ()
     notes: tuple[str, ...] = ()
     failure: str = ""
+    digest: Digest | None = None
+    is_kept: bool = False
 
 
 def analyze_recording(
@@ -127,7 +142,7 @@ def analyze_recording(
                 write(timeline, task.target(kind), _links(task, kind, annotated))
                 mark_file(kind, task.target(kind), recording)
                 files.append(task.target(kind))
-        return Outcome(task.source, timeline, tuple(files), tuple(notes))
+        return Outcome(task.source, timeline, tuple(files), tuple(notes), digest=Digest.of(timeline))
     except EmofuseError as error:
         return Outcome(task.source, failure=str(error))
     except MemoryError:
@@ -147,22 +162,6 @@ def _links(task: Task, kind: str, annotated: Path | None) -> MediaLinks:
     if task.shown_as is None:
         return MediaLinks.between(task.source, task.target(kind), annotated)
     return MediaLinks.beside(task.shown_as, f"{Path(task.shown_as).stem}.mp4" if annotated is not None else None)
-
-
-def analyze_in_worker(
-    task: Task, options: Options, on_progress: Callable[[float, float | None], None] | None = None
-) -> Outcome:
-    """Analyse one recording in a worker process, which loads its models at its first one."""
-    try:
-        bundle = _loaded(options.bundle, options.device)
-    except EmofuseError as error:
-        return Outcome(task.source, failure=str(error))
-    return analyze_recording(task, options, bundle, on_progress)
-
-
-@cache
-def _loaded(bundle: str, device: str) -> Bundle:
-    return load_bundle(bundle, device)
 
 
 class _Film:

@@ -7,27 +7,47 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from emofuse.errors import UsageError
+from emofuse.errors import MediaError, UsageError
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.index import INDEX_FILES, refuse_foreign_index
 from emofuse.outputs.marks import recording_id
 from emofuse.ownership import OVERWRITE_HINT
 from emofuse.recordings.finding import find_recordings
+from emofuse.remote import Address, Place
+
+RECORDS: Final = ".emofuse"  # below the folder of the results of a batch: what is done (`record`)
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One recording, and the path of its outputs without their suffix. shown_as: what outputs call it, where that is
-    not the name of its file; a page that plays it looks for it under that name, and beside itself for its MP4."""
+    """One recording, and what to call what comes of it.
 
-    source: Path
+    Attributes:
+        source: The recording.
+        stem: The path of its outputs without their suffix; below `batch` where that is an address.
+        shown_as: What outputs call it, where that is not the name of its file; a page that plays it looks for it under
+            that name, and beside itself for its MP4.
+        batch: The folder of the results of the batch that it is of; None where it is alone.
+    """
+
+    source: Place
     stem: Path
     shown_as: str | None = None
+    batch: Place | None = None
 
     def target(self, kind: str) -> Path:
         """Return where the output of this kind goes."""
         return self.stem.with_name(f"{self.stem.name}.{FORMATS[kind].suffix}")
+
+    @property
+    def record(self) -> Place | None:
+        """Where it is noted that this is done; None outside of a batch."""
+        if self.batch is None:
+            return None
+        stem = self.stem if isinstance(self.batch, Address) else self.stem.relative_to(self.batch)
+        return self.batch / f"{RECORDS}/{stem.as_posix()}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +73,7 @@ def parse_formats(text: str) -> tuple[str, ...]:
     return formats
 
 
-def make_plan(inputs: Sequence[Path], out: Path, formats: Sequence[str], overwrite: bool = False) -> Plan:
+def make_plan(inputs: Sequence[Place], out: Place, formats: Sequence[str], overwrite: bool = False) -> Plan:
     """Find the recordings in files and folders, and name their outputs.
 
     A file `clip.mp4` becomes `OUT/clip.*`; one found in a folder keeps its place below it. Where two would
@@ -73,14 +93,19 @@ def make_plan(inputs: Sequence[Path], out: Path, formats: Sequence[str], overwri
     is_batch = len(found.recordings) + len(found.failures) > 1
     taken = {os.path.normcase(Path(name).stem) for name in INDEX_FILES} if is_batch else set()
     stems = _stems(found.recordings, taken)
-    tasks = tuple(Task(source, out / stem) for (source, _), stem in zip(found.recordings, stems, strict=True))
-    _refuse_overwriting(tasks, formats)
-    if is_batch and not overwrite:
-        refuse_foreign_index(out)
+    batch = out if is_batch or isinstance(out, Address) else None
+    tasks = tuple(
+        Task(source, stem if isinstance(out, Address) else out / stem, batch=batch)
+        for (source, _), stem in zip(found.recordings, stems, strict=True)
+    )
+    if not isinstance(out, Address):
+        _refuse_overwriting(tasks, formats)
+        if is_batch and not overwrite:
+            refuse_foreign_index(out)
     return Plan(tasks, tuple(found.failures), tuple(found.notes))
 
 
-def _stems(found: Sequence[tuple[Path, Path]], taken: set[str]) -> list[Path]:
+def _stems(found: Sequence[tuple[Place, Path]], taken: set[str]) -> list[Path]:
     plain = [_without_suffix(place) for _, place in found]
     shared = Counter(os.path.normcase(stem) for stem in plain)
     taken = set(taken)
@@ -102,7 +127,7 @@ def _without_suffix(place: Path) -> Path:
 
 
 def _refuse_overwriting(tasks: Sequence[Task], formats: Sequence[str]) -> None:
-    sources = {task.source.resolve() for task in tasks}
+    sources = {task.source.resolve() for task in tasks if isinstance(task.source, Path)}
     for task in tasks:
         for kind in formats:
             if task.target(kind).resolve() in sources:
@@ -134,7 +159,7 @@ def _reasons_to_keep(task: Task, kinds: Sequence[str]) -> list[str]:
     """Name those of the outputs that are there already and must not be replaced, with the reason."""
     try:
         own = recording_id(task.source)
-    except OSError:
+    except (OSError, MediaError):
         return []  # nothing comes of this recording, so nothing is replaced
     origins = {kind: FORMATS[kind].origin(task.target(kind)) for kind in kinds}
     beside = (f for f in FORMATS.values() if f.name not in kinds and task.target(f.name).is_file())

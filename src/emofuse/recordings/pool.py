@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from emofuse.processes import end_with_parent
-from emofuse.recordings.one import Options, Outcome, analyze_in_worker
+from emofuse.recordings.one import Options, Outcome
 from emofuse.recordings.plan import Task
+from emofuse.recordings.worker import analyze_in_worker
+from emofuse.remote import Address
 from emofuse.staging import clear_abandoned
 
 OnProgress = Callable[[Task, float, float | None], None]  # takes the time reached and the duration, in seconds
@@ -29,6 +31,19 @@ _GRACE_S: Final = 5.0  # for a worker without work to end
 # Above any process that has not asked for it (0), so that where memory is short the system ends one recording's process
 # and not the one that would tell of it
 _OOM_SCORE: Final = "500"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalEngine:
+    """The engine of this machine. jobs: recordings to work on at once."""
+
+    jobs: int = 1
+
+    def analyze(
+        self, tasks: Sequence[Task], options: Options, on_progress: OnProgress | None = None
+    ) -> Generator[Outcome]:
+        """Yield what came of each recording; see `analyze_each`."""
+        return analyze_each(tasks, options, self.jobs, on_progress)
 
 
 def analyze_each(
@@ -52,21 +67,24 @@ def analyze_each(
         work: What a process does with a recording; it has to be importable by that process.
     """
     waiting = deque(tasks)
-    workers: list[_Worker] = []
-    busy: dict[Connection, _Worker] = {}
+    workers: list[WorkerProcess] = []
+    busy: dict[Connection, WorkerProcess] = {}
     try:
         while waiting or busy:
             while waiting and len(busy) < jobs:
-                worker = next((w for w in workers if w.task is None), None)
-                if worker is None:
-                    worker = _begin(options, work)
-                    workers.append(worker)
+                try:
+                    worker = _free(workers) or _added(WorkerProcess.begin(options, work), workers)
+                except OSError as error:  # no memory, or no process more is allowed
+                    if busy:
+                        break  # one of those that there are takes it
+                    yield Outcome(waiting.popleft().source, failure=f"no process can be begun: {error.strerror}")
+                    continue
                 worker.give(waiting.popleft())
                 busy[worker.connection] = worker
-            for ready in wait(list(busy)):
+            for ready in wait(list(busy)) if busy else ():
                 worker = busy[ready]  # type: ignore[index]
                 message = worker.receive()
-                if isinstance(message, _Progress):
+                if isinstance(message, Progress):
                     if on_progress is not None and worker.task is not None:
                         on_progress(worker.task, message.time_s, message.duration_s)
                     continue
@@ -83,49 +101,78 @@ def analyze_each(
         _end(workers)
 
 
+def _free(workers: list[WorkerProcess]) -> WorkerProcess | None:
+    """Return one without work; those that died while they had none are let go: they cost no recording."""
+    workers[:] = [worker for worker in workers if worker.task is not None or worker.process.is_alive()]
+    return next((worker for worker in workers if worker.task is None), None)
+
+
+def _added(worker: WorkerProcess, workers: list[WorkerProcess]) -> WorkerProcess:
+    workers.append(worker)
+    return worker
+
+
 @dataclass(frozen=True, slots=True)
-class _Progress:
+class Progress:
+    """How far a recording is, in seconds. duration_s: None where it is not known."""
+
     time_s: float
     duration_s: float | None
 
 
 @dataclass(slots=True)
-class _Worker:
+class WorkerProcess:
     """A process, the pipe to it, and what it is working on."""
 
     process: BaseProcess
     connection: Connection
     task: Task | None = None
 
+    @classmethod
+    def begin(cls, options: Options, work: Work) -> Self:
+        """Begin a process that waits for work. Raises OSError where the system has none to give."""
+        context = multiprocessing.get_context("spawn")  # OpenCV's and PyAV's threads do not survive a fork
+        here, there = context.Pipe()
+        process = context.Process(target=_serve, args=(there, options, work), daemon=True)
+        try:
+            process.start()
+        except OSError:
+            here.close()
+            raise
+        finally:
+            there.close()  # so that the end of the process is the end of what comes from it
+        return cls(process, here)
+
     def give(self, task: Task) -> None:
+        """Let it begin with a recording."""
         self.task = task
         with suppress(OSError):  # it is dead, which shows when it is listened to
             self.connection.send(task)
 
-    def receive(self) -> _Progress | Outcome:
-        """Return what it says; where it died, what that means for its recording."""
+    def receive(self) -> Progress | Outcome:
+        """Wait for what it tells; where it died, return what that means for its recording."""
         assert self.task is not None
         try:
-            message: _Progress | Outcome = self.connection.recv()
+            message: Progress | Outcome = self.connection.recv()
             return message
         except (EOFError, OSError, pickle.UnpicklingError):
             self.process.join(_GRACE_S)
             self.process.kill()
             self.process.join()
-            clear_abandoned(self.task.stem.parent)
+            self._clear()
             return Outcome(self.task.source, failure=_death(self.process.exitcode))
 
+    def stop(self) -> None:
+        """End it at once, and remove what it had not finished."""
+        self.process.kill()
+        _end([self])
 
-def _begin(options: Options, work: Work) -> _Worker:
-    context = multiprocessing.get_context("spawn")  # OpenCV's and PyAV's threads do not survive a fork
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, options, work), daemon=True)
-    process.start()
-    there.close()  # so that the end of the process is the end of what comes from it
-    return _Worker(process, here)
+    def _clear(self) -> None:
+        if self.task is not None and not isinstance(self.task.batch, Address):
+            clear_abandoned(self.task.stem.parent)
 
 
-def _end(workers: Sequence[_Worker]) -> None:
+def _end(workers: Sequence[WorkerProcess]) -> None:
     """Wait until all have ended, and remove what those that were killed had not finished."""
     for worker in workers:
         worker.connection.close()
@@ -135,8 +182,8 @@ def _end(workers: Sequence[_Worker]) -> None:
         if worker.process.is_alive():
             worker.process.kill()
             worker.process.join()
-    for folder in {worker.task.stem.parent for worker in workers if worker.task is not None}:
-        clear_abandoned(folder)
+    for worker in workers:
+        worker._clear()
 
 
 def _death(exit_code: int | None) -> str:
@@ -172,6 +219,6 @@ def _teller(connection: Connection) -> Callable[[float, float | None], None]:
         now = time.monotonic()
         if now - told >= _PROGRESS_S:
             told = now
-            connection.send(_Progress(time_s, duration_s))
+            connection.send(Progress(time_s, duration_s))
 
     return tell

@@ -18,6 +18,7 @@ from emofuse.inference.session import fitted
 from emofuse.inference.spoken import text_scorer
 from emofuse.reading import is_file, is_folder
 from emofuse.recordings.plan import Task
+from emofuse.remote import Place
 from emofuse.timeline import SourceInfo
 from emofuse.transcripts import SUFFIXES, Transcript
 
@@ -33,7 +34,7 @@ class WordOptions:
     asr_model: recognises what is said in the others, None for no recognition; text_model: scores in place of the
     bundle's network."""
 
-    found: Mapping[Path, Path] = field(default_factory=dict)
+    found: Mapping[Place, Path] = field(default_factory=dict)
     searched: str = ""
     asr_model: str | None = None
     asr_language: str | None = None
@@ -124,7 +125,7 @@ def said_in(
     return Words(transcript, "", () if transcript is None else transcript.notes)
 
 
-def _found(tasks: Sequence[Task], where: str) -> tuple[dict[Path, Path], str]:
+def _found(tasks: Sequence[Task], where: str) -> tuple[dict[Place, Path], str]:
     """Return the transcript of each recording that has one, and in words where they were looked for ("" for a file)."""
     if where == BESIDE:
         return _with_stems(tasks, None), "is beside it"
@@ -143,14 +144,18 @@ def _found(tasks: Sequence[Task], where: str) -> tuple[dict[Path, Path], str]:
     return {task.source: place for task in tasks}, ""
 
 
-def _with_stems(tasks: Sequence[Task], folder: Path | None) -> dict[Path, Path]:
+def _with_stems(tasks: Sequence[Task], folder: Path | None) -> dict[Place, Path]:
     """Find `clip.srt`, `clip.mp4.srt` or `clip.en.srt` for `clip.mp4`, or the same in .vtt and so on, beside it or in a
-    folder. Names are the same in composed and in decomposed Unicode, and suffixes in capitals."""
+    folder; beside one at an address none is looked for. Names are the same in composed and in decomposed Unicode, and
+    suffixes in capitals."""
     listed: dict[Path, list[_Candidate]] = {}
-    own_names = {(folder or task.source.parent, _nfc(task.source.stem)) for task in tasks}
-    found = {}
+    places = {task.source: folder or (task.source.parent if isinstance(task.source, Path) else None) for task in tasks}
+    own_names = {(place, _nfc(source.stem)) for source, place in places.items()}
+    found: dict[Place, Path] = {}
     for task in tasks:
-        place = folder or task.source.parent
+        place = places[task.source]
+        if place is None:
+            continue
         if place not in listed:
             listed[place] = _candidates(place)
         stem, name = _nfc(task.source.stem), _nfc(task.source.name)

@@ -1,0 +1,186 @@
+"""What `analyze` does with its recordings: one here, many over an engine, and what is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from emofuse.cli.console import ERR, OUT, note
+from emofuse.errors import UsageError
+from emofuse.inference.bundle import Bundle
+from emofuse.outputs.index import INDEX_FILES, Row
+from emofuse.outputs.terminal import summary_panel
+from emofuse.recordings.engine import ENGINES, Engine, EngineSettings
+from emofuse.recordings.index import write_batch_index
+from emofuse.recordings.one import Options, Outcome, analyze_recording
+from emofuse.recordings.plan import Plan, Task
+from emofuse.recordings.record import other_records, settings_of
+from emofuse.remote import WRITABLE_SCHEMES, Address, Place, place_of
+
+SOME_FAILED, NOTHING_DONE = 1, 3
+
+
+def results_folder(out: str) -> Place:
+    """Return where results go. Raises UsageError for an address that is not written to."""
+    folder = place_of(out)
+    if isinstance(folder, Address) and not folder.is_writable:
+        raise UsageError(f"cannot write to {folder}", f"a folder, or an address: {', '.join(WRITABLE_SCHEMES)}://")
+    return folder
+
+
+def engine_of(name: str, settings: EngineSettings) -> Engine:
+    """Return the engine of a name. Raises UsageError where there is none, or it cannot be had."""
+    if name not in ENGINES:
+        raise UsageError(f"there is no engine {name!r}", f"allowed: {', '.join(ENGINES)}")
+    return ENGINES[name](settings)
+
+
+def analyze_plan(
+    plan: Plan, options: Options, engine: Engine, folder: Place, bundle: Bundle, *, is_spread: bool
+) -> int:
+    """Analyse recordings, and tell what came of each and of all.
+
+    Args:
+        plan: The recordings.
+        options: How to analyse them.
+        engine: What they are spread over.
+        folder: Where the results go.
+        bundle: The networks, for what is analysed in this process.
+        is_spread: Whether the engine does the work; else it is done here, without a page over all.
+
+    Returns:
+        The exit code.
+    """
+    if not is_spread:
+        return _conclude(plan, [_alone(task, options, bundle) for task in plan.tasks])
+    outcomes: list[Outcome] = []
+    index = partial(_end_batch, plan, outcomes, folder, settings_of(options, bundle))
+    try:
+        outcomes.extend(_each(plan, options, engine))
+    except (KeyboardInterrupt, SystemExit):
+        index(unfinished="it was stopped before this was done; --resume goes on")
+        raise
+    return index()
+
+
+def _alone(task: Task, options: Options, bundle: Bundle) -> Outcome:
+    """Analyse the one recording here: a process of its own would take a second more, and there is no other to save."""
+    with _progress() as progress:
+        bar = progress.add_task(escape(task.source.name), total=None)
+
+        def show(time_s: float, duration_s: float | None) -> None:
+            progress.update(bar, completed=time_s, total=duration_s)
+
+        outcome = analyze_recording(task, options, bundle, show)
+    _tell(outcome, alone=True)
+    return outcome
+
+
+def _each(plan: Plan, options: Options, engine: Engine) -> Iterator[Outcome]:
+    with (
+        _progress() as progress,
+        closing(engine.analyze(plan.tasks, options, show := _Bars(progress, len(plan.tasks)))) as each,
+    ):
+        for outcome in each:
+            show.end(outcome.source)
+            _tell(outcome, alone=False)
+            yield outcome
+
+
+class _Bars:
+    """A bar for all, and one for each recording that is being worked on, with its number among them."""
+
+    def __init__(self, progress: Progress, n_recordings: int) -> None:
+        self._progress, self._n = progress, n_recordings
+        self._all = progress.add_task("all recordings", total=n_recordings)
+        self._bars: dict[Place, TaskID] = {}
+        self._n_begun = 0
+
+    def __call__(self, task: Task, time_s: float, duration_s: float | None) -> None:
+        if task.source not in self._bars:
+            self._n_begun += 1
+            name = escape(f"[{self._n_begun}/{self._n}] {task.source.name}")
+            self._bars[task.source] = self._progress.add_task(name, total=None)
+        self._progress.update(self._bars[task.source], completed=time_s, total=duration_s)
+
+    def end(self, source: Place) -> None:
+        self._progress.advance(self._all)
+        if source in self._bars:
+            self._progress.remove_task(self._bars.pop(source))
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=ERR, transient=True)
+
+
+def _tell(outcome: Outcome, alone: bool) -> None:
+    digest = outcome.digest
+    if digest is None:
+        return  # listed at the end, with the others that failed
+    for line in outcome.notes:
+        note(f"{outcome.source.name}: {line}")
+    if alone and outcome.timeline is not None:
+        OUT.print(summary_panel(outcome.timeline))
+        for file in outcome.files:
+            OUT.print(f"  {escape(str(file))}")
+        return
+    answer = f"{digest.label} {digest.confidence:.0%}" if digest.label else "no answer"
+    used = " + ".join(digest.used) or "nothing to go by"
+    kept = ", kept" if outcome.is_kept else ""
+    OUT.print(f"{escape(str(outcome.source))}: [bold]{escape(answer)}[/bold] ({used}{kept})")
+
+
+def _end_batch(
+    plan: Plan, outcomes: Sequence[Outcome], folder: Place, settings: Mapping[str, Any], unfinished: str = ""
+) -> int:
+    """List what failed, and write the page and the table over all inputs in the order of the plan; return the code.
+
+    settings: what results depend on. Those that are in the folder from before and were made with the same are listed,
+    too. unfinished: what to say of recordings without an outcome.
+    """
+    by_source = {outcome.source: outcome for outcome in outcomes}
+    done = [by_source.get(task.source, Outcome(task.source, failure=unfinished)) for task in plan.tasks]
+    n_kept = sum(outcome.is_kept for outcome in done)
+    if n_kept:
+        note(f"{n_kept} of {len(done)} kept: the results were there, of the same content and settings")
+    code = _conclude(plan, done)
+    if code != NOTHING_DONE:
+        rows = [Row(str(o.source), o.digest, o.files, o.failure) for o in done]
+        rows += [Row(source, failure=reason) for source, reason in plan.failures]
+        for file in write_batch_index([*rows, *_earlier_rows(plan, folder, settings)], folder):
+            OUT.print(f"  {escape(str(file))}")
+    return code
+
+
+def _earlier_rows(plan: Plan, folder: Place, settings: Mapping[str, Any]) -> list[Row]:
+    """Return what earlier batches into this folder came to, as far as nothing but the recordings differs."""
+    rows, n_others = [], 0
+    for record in other_records(folder, plan.tasks):
+        files = record.files(folder)
+        if files is not None and record.settings == settings:
+            rows.append(Row(record.source, record.digest, files))
+        elif files is not None:
+            n_others += 1
+    if rows:
+        note(f"{INDEX_FILES[0]} lists {len(rows)} more that were done before, with the same settings")
+    if n_others:
+        note(f"{n_others} more were done before, with other settings: {INDEX_FILES[0]} does not list them")
+    return rows
+
+
+def _conclude(plan: Plan, outcomes: Sequence[Outcome]) -> int:
+    failures = [*plan.failures, *((str(o.source), o.failure) for o in outcomes if o.digest is None)]
+    n_done = sum(o.digest is not None for o in outcomes)
+    if failures:
+        ERR.print(f"[bold red]skipped {len(failures)} of {len(failures) + n_done}:[/bold red]")
+        for source, reason in failures:
+            ERR.print(f"  {escape(source)}: {escape(reason)}")
+    if n_done == 0:
+        return NOTHING_DONE
+    return SOME_FAILED if failures else 0
