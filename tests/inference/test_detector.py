@@ -164,6 +164,21 @@ def test_the_import_leaves_opencv_alone() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_opencv_finds_the_same_faces_with_the_same_file(clip_mp4: Path) -> None:
+    network = module.YuNetNetwork()
+    with av.open(str(clip_mp4)) as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(video=0), 0, 30, 6)]
+    for image in pictures:
+        for size in ((256, 144), (401, 299)):
+            small = np.asarray(cv2.resize(image, size), np.uint8)
+            theirs = cv2.FaceDetectorYN.create(str(module.YUNET), "", size, 0.5, 0.3, 200)
+            _, expected = theirs.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+            found = network.find(small, 0.5)
+            assert len(found) == 1
+            np.testing.assert_allclose(found, expected, atol=0.01)
+    assert network.find(noise(144, 256), 0.5).shape == (0, 15)
+
+
 @pytest.mark.parametrize("shape", ODD_SHAPES)
 def test_yunet_takes_any_picture(shape: tuple[int, int]) -> None:
     found = YuNetDetector()

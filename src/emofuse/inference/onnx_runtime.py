@@ -28,13 +28,14 @@ def available_devices() -> list[str]:
     return [device for device, provider in PROVIDERS.items() if provider in available]
 
 
-def open_session(path: Path, device: str = "cpu", n_threads: int = 1) -> Any:
+def open_session(path: Path, device: str = "cpu", n_threads: int = 1, content: bytes | None = None) -> Any:
     """Load a network whose file has been checked to need no other one.
 
     Args:
         path: The ONNX file.
         device: One of `available_devices()`.
         n_threads: Threads that one operator may use.
+        content: What to load in place of what is in the file: the same with other sizes.
 
     Returns:
         An `onnxruntime.InferenceSession`.
@@ -50,7 +51,8 @@ def open_session(path: Path, device: str = "cpu", n_threads: int = 1) -> Any:
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         check_onnx_file(path)
-        return onnxruntime.InferenceSession(str(path), options, providers=[PROVIDERS[device]])
+        model = str(path) if content is None else content
+        return onnxruntime.InferenceSession(model, options, providers=[PROVIDERS[device]])
     except BundleError:
         raise
     except Exception as error:  # noqa: BLE001 (ONNX Runtime's exceptions have no public base)
