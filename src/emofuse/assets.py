@@ -60,6 +60,14 @@ _ASSETS = (
         licence="Apache-2.0",
         about="MediaPipe's face landmarker: 478 points and 52 blendshapes of a face",
     ),
+    Asset(
+        name="whisper_base",
+        file="whisper-base-ct2.bin",
+        url="https://huggingface.co/Systran/faster-whisper-base/resolve/main/model.bin",
+        sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+        licence="MIT",
+        about="OpenAI's Whisper base, in CTranslate2's form: float16, 145 MB",
+    ),
 )
 
 
@@ -186,5 +194,5 @@ def _cannot(asset: Asset, reason: str, passed_over: list[str]) -> AssetError:
     why = "; ".join([reason, *passed_over])
     return AssetError(
         f"{asset.file} cannot be had: {why}",
-        f"download {asset.url} and name its folder in EMOFUSE_WEIGHTS",
+        f"download {asset.url} as {asset.file} and name its folder in EMOFUSE_WEIGHTS",
     )

@@ -26,6 +26,7 @@ from emofuse.config import (
     SpeechNetSettings,
     VoiceNetSettings,
     WaveCnnSettings,
+    WhisperVoiceSettings,
 )
 from emofuse.models.audio_video import AudioVideoNet
 from emofuse.models.build import build, pretrained_assets
@@ -38,6 +39,7 @@ from emofuse.models.mel_cnn import MelCnn
 from emofuse.models.mfcc_cnn import MfccCnn
 from emofuse.models.torchvision_clips import Mvit, R3d
 from emofuse.models.voice import VoiceNet
+from emofuse.models.voice_whisper import WhisperVoice
 from emofuse.models.wave_cnn import WaveCnn
 
 PAIRS = [
@@ -46,6 +48,7 @@ PAIRS = [
     (WaveCnnSettings(), WaveCnn, "samples"),
     (MelCnnSettings(), MelCnn, "log-mel"),
     (VoiceNetSettings(pretrained="mn04_as", hidden=8), VoiceNet, "log-mel"),  # its weights come from a checkpoint
+    (WhisperVoiceSettings(width=64), WhisperVoice, "whisper-mel"),
     (Cnn3dSettings(), Cnn3d, "frames"),
     (ResnetLstmSettings(), ResnetLstm, "frames"),
     (ResnetTransformerSettings(), ResnetTransformer, "frames"),
@@ -89,6 +92,7 @@ def test_torchvisions_files_are_those_that_torchvision_names() -> None:
         (MfccCnnSettings(), None),
         (VoiceNetSettings(), "mn04_as"),
         (VoiceNetSettings(pretrained=None), None),
+        (WhisperVoiceSettings(), "whisper_base"),
         (Cnn3dSettings(), None),
         (ResnetLstmSettings(), "resnet50"),
         (ResnetLstmSettings(pretrained=False), None),

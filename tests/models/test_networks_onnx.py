@@ -20,6 +20,7 @@ from emofuse.card import ModelCard
 from emofuse.config import FaceNetSettings, Recipe, TextNetSettings, VoiceDataSettings
 from emofuse.inference.network import OnnxNetwork
 from emofuse.models.folding import fold_and_round
+from emofuse.models.layers import CoarseLinear
 from emofuse.training.export import export
 from quick_export import quick_exporter
 
@@ -94,12 +95,13 @@ def test_onnx_gives_what_torch_gives(recipe: Recipe, exported: Exported, n: int)
 
 
 @pytest.mark.parametrize("recipe", EXPORTED, indirect=True)
-def test_weights_in_half_precision_change_little(network: nn.Module, exported: Exported) -> None:
+def test_rounded_weights_change_little(network: nn.Module, exported: Exported) -> None:
     x = inputs(network.inputs, 16)
     with torch.no_grad():
         expected = network.eval()(*x)
     difference = exported.onnx(*(part.numpy() for part in x)) - expected.numpy()
-    assert np.abs(difference).max() < 0.05 * expected.std()
+    in_8_bits = any(isinstance(layer, CoarseLinear) for layer in network.modules())
+    assert np.abs(difference).max() < (0.25 if in_8_bits else 0.05) * expected.std()
 
 
 @pytest.mark.parametrize("recipe", [name for name in EXPORTED if name not in SEES_FRAMES], indirect=True)

@@ -39,6 +39,7 @@ from emofuse.config import (
     VoiceDataSettings,
     VoiceNetSettings,
     WaveCnnSettings,
+    WhisperVoiceSettings,
 )
 from emofuse.features.text import PADDING, UNKNOWN, WIDTH
 from emofuse.models.build import BuiltNetwork, build
@@ -62,6 +63,7 @@ _SETTINGS = {
     "wave-cnn": _WAVE_CNN,
     "mel-cnn": MelCnnSettings(widths=(4, 6, 8)),
     "voice": VoiceNetSettings(pretrained=None, hidden=16),
+    "voice-whisper": WhisperVoiceSettings(pretrained=None, width=32, heads=2, hidden=16),
     "cnn3d": _CNN3D,
     "resnet-lstm": ResnetLstmSettings(pretrained=False, resnet="resnet18", hidden=16),
     "resnet-transformer": ResnetTransformerSettings(pretrained=False, resnet="resnet18", width=16, heads=2),

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from emofuse.config import Recipe, VoiceNetSettings
+from emofuse.config import Recipe, VoiceNetSettings, WhisperVoiceSettings
 from emofuse.errors import RecipeError, UsageError
 from emofuse.models.voice import VoiceNet
+from emofuse.models.voice_whisper import WhisperVoice
 from emofuse.training.activations import ActivationBatches, AfterFrozen, make_activations
 from emofuse.training.fit import fit, load_weights
 from emofuse.training.jobs import load_utterances, utterance_job
@@ -37,6 +38,21 @@ def test_the_frozen_blocks_and_the_rest_are_the_network() -> None:
     torch.testing.assert_close(AfterFrozen(network).eval().classify(made), whole)
     torch.testing.assert_close(AfterFrozen(network).eval()(samples), whole)
     assert AfterFrozen(network).state_dict().keys() == network.state_dict().keys()
+
+
+def test_an_encoder_that_is_frozen_whole_is_pooled_once() -> None:
+    settings = WhisperVoiceSettings(pretrained=None, width=32, heads=2, hidden=8)
+    network = WhisperVoice(settings, 3).eval()
+    clips = [np.random.default_rng(i).integers(-3000, 3000, 16_000).astype(np.int16) for i in range(3)]
+    as_it_is = (lambda x, generator: x, lambda x, generator: x)
+    made = make_activations(network, clips, 16_000, as_it_is, 1, seed=4)
+    assert made.made.shape == (1, 3, network.n_features) and made.weights.shape == (1, 3, 0)
+    samples = torch.stack([torch.from_numpy(clip) for clip in clips]).float() / 32768
+    after = AfterFrozen(network).eval()
+    torch.testing.assert_close(
+        after.classify((made.made[0].float(), made.weights[0].float())), network(samples), atol=5e-3, rtol=0
+    )
+    assert after.state_dict().keys() == network.state_dict().keys()
 
 
 def test_versions_differ_and_are_the_same_again() -> None:

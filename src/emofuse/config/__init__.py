@@ -42,6 +42,7 @@ from emofuse.config.networks import (
     VideoNetSettings,
     VoiceNetSettings,
     WaveCnnSettings,
+    WhisperVoiceSettings,
 )
 from emofuse.config.recipe import (
     LateFusionSettings,
@@ -90,6 +91,7 @@ __all__ = [
     "VoiceDataSettings",
     "VoiceNetSettings",
     "WaveCnnSettings",
+    "WhisperVoiceSettings",
     "load_recipe",
     "single_recipes",
 ]

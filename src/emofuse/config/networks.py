@@ -90,6 +90,29 @@ class VoiceNetSettings(Settings):
         return self
 
 
+class WhisperVoiceSettings(Settings):
+    """The first layers of Whisper's encoder as they are, statistics pooled from some of them.
+
+    pretrained: an asset's name, or none. taps: the layers, from 1 on, whose statistics are classified; those after the
+    last are left out. width, heads: of the encoder, as the weights have them.
+    """
+
+    name: Literal["voice-whisper"] = "voice-whisper"
+    pretrained: Annotated[str | None, NoneIsAWord] = "whisper_base"
+    taps: tuple[Annotated[int, Field(ge=1, le=6)], ...] = Field((2, 3), min_length=1)
+    width: int = Field(512, ge=16, multiple_of=2)
+    heads: int = Field(8, ge=1)
+    hidden: int = Field(128, ge=8)
+    input_dropout: float = Field(0.4, ge=0, lt=1, description="of the statistics")
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"a width of {self.width} cannot be shared by {self.heads} heads")
+        return self
+
+
 class MfccCnnSettings(Settings):
     """2D convolutions over a square of cepstra, then dense layers: the first reference system's network.
 
@@ -151,7 +174,9 @@ class SvmSettings(Settings):
     normalise: Literal["train", "speaker"] = "train"
 
 
-SpeechNetSettings: TypeAlias = MfccCnnSettings | WaveCnnSettings | MelCnnSettings | VoiceNetSettings
+SpeechNetSettings: TypeAlias = (
+    MfccCnnSettings | WaveCnnSettings | MelCnnSettings | VoiceNetSettings | WhisperVoiceSettings
+)
 
 
 class Cnn3dSettings(Settings):

@@ -32,6 +32,7 @@ from emofuse.config import (
     VideoNetSettings,
     VoiceNetSettings,
     WaveCnnSettings,
+    WhisperVoiceSettings,
 )
 from emofuse.models.audio_video import AudioVideoNet
 from emofuse.models.cnn3d import Cnn3d
@@ -52,9 +53,10 @@ from emofuse.models.mfcc_cnn import MfccCnn
 from emofuse.models.text import TextNet
 from emofuse.models.torchvision_clips import Mvit, R3d
 from emofuse.models.voice import VoiceNet
+from emofuse.models.voice_whisper import WhisperVoice
 from emofuse.models.wave_cnn import WaveCnn
 
-SpeechNetwork: TypeAlias = MfccCnn | WaveCnn | MelCnn | VoiceNet
+SpeechNetwork: TypeAlias = MfccCnn | WaveCnn | MelCnn | VoiceNet | WhisperVoice
 VideoNetwork: TypeAlias = Cnn3d | ResnetLstm | ResnetTransformer | R3d | Mvit | FaceSequence
 FeatureNetwork: TypeAlias = (
     UnimodalNet | EarlyFusion | GatedFusionNet | AttentionFusion | TemporalFusion | UnifiedTransformer
@@ -87,7 +89,7 @@ def pretrained_assets(settings: NetworkSettings) -> tuple[str, ...]:
 
 def _asset(settings: _OnePart) -> str | None:
     match settings:
-        case VoiceNetSettings():
+        case VoiceNetSettings() | WhisperVoiceSettings():
             return settings.pretrained
         case ResnetLstmSettings(pretrained=True) | ResnetTransformerSettings(pretrained=True):
             return settings.resnet
@@ -130,7 +132,7 @@ def build(
             video = _build_video(settings.video, n_classes, _file(settings.video, weights), margin)
             audio = _build_speech(settings.audio, n_classes, _file(settings.audio, weights))
             return AudioVideoNet(settings, {"video": video, "audio": audio}, n_classes)
-        case MfccCnnSettings() | WaveCnnSettings() | MelCnnSettings() | VoiceNetSettings():
+        case MfccCnnSettings() | WaveCnnSettings() | MelCnnSettings() | VoiceNetSettings() | WhisperVoiceSettings():
             return _build_speech(settings, n_classes, _file(settings, weights))
         case (
             UnimodalSettings()
@@ -156,6 +158,8 @@ def _build_speech(settings: SpeechNetSettings, n_classes: int, weights: Path | N
             return MelCnn(settings, n_classes)
         case VoiceNetSettings():
             return VoiceNet(settings, n_classes, weights)
+        case WhisperVoiceSettings():
+            return WhisperVoice(settings, n_classes, weights)
 
 
 def _build_video(settings: VideoNetSettings, n_classes: int, weights: Path | None, margin: float) -> VideoNetwork:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from emofuse.models.layers import CoarseLinear
+
 SMALL: Final = 256  # tensors with fewer values keep full precision: they cost nothing
 _CONVOLUTIONS: Final = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS: Final = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -51,9 +53,10 @@ def is_large(value: Tensor) -> bool:
     return value.is_floating_point() and value.ndim > 1 and value.numel() >= SMALL
 
 
-def is_table(module: nn.Module) -> TypeGuard[nn.Embedding]:
-    """Say whether a module is a table of vectors, most of a text network's weights, which are rounded to 8 bits."""
-    return isinstance(module, nn.Embedding) and is_large(module.weight)
+def is_table(module: nn.Module) -> TypeGuard[nn.Embedding | CoarseLinear]:
+    """Say whether a module's rows are rounded to 8 bits: a table of vectors, most of a text network's weights, or a
+    layer of a large encoder."""
+    return isinstance(module, nn.Embedding | CoarseLinear) and is_large(module.weight)
 
 
 def quantise_rows(table: Tensor) -> tuple[Tensor, Tensor]:

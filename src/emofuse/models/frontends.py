@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 # what comes out of a front end; decides augmentation
-FeatureKind = Literal["samples", "log-mel", "cepstra", "face", "frames", "frames+samples", "features", "words"]
+FeatureKind = Literal[
+    "samples", "log-mel", "whisper-mel", "cepstra", "face", "frames", "frames+samples", "features", "words"
+]
 
 RATE_HZ: Final = 16_000  # what every voice network here hears
 SHORTEST_S: Final = 0.25  # that a voice network can score

@@ -18,6 +18,10 @@ def conv_norm(n_in: int, n_out: int, stride: Size = 1, kernel: Size = 3) -> nn.S
     return nn.Sequential(convolution, nn.BatchNorm2d(n_out))
 
 
+class CoarseLinear(nn.Linear):
+    """A linear layer whose weights ship in 8 bits, with a step size for each output."""
+
+
 class ResidualBlock(nn.Module):
     """Two convolutions beside a shortcut that pools before it projects (ResNet-D, arXiv:1812.01187)."""
 

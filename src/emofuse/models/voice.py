@@ -87,6 +87,11 @@ class VoiceNet(nn.Module):
         self.backbone[: self.frozen_blocks].eval()
         return self
 
+    @property
+    def frozen_part(self) -> str:
+        """What the activations of the frozen blocks depend on, beside their weights."""
+        return f"{self.frozen_blocks} {self.frontend.level} {self.frontend.channel}"
+
     def forward(self, samples: Tensor) -> Tensor:
         """Score speech. samples: (N, T) float32 in [-1, 1] at 16 kHz, T of 0.25 s or more. Returns (N, C) logits."""
         return self.classify(self.frontend(samples))

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from emofuse.models.frontends import FeatureKind
 from emofuse.models.voice import VoiceNet
+from emofuse.models.voice_whisper import WhisperVoice
 from emofuse.training.dataset import Batch, VoiceBatches
 from emofuse.training.module import Augment
 
@@ -32,7 +33,7 @@ class Activations:
 
 
 def make_activations(
-    network: VoiceNet,
+    network: VoiceNet | WhisperVoice,
     clips: Sequence[NDArray[np.int16]],
     window: int,
     augment: tuple[Augment, Augment],
@@ -120,7 +121,7 @@ class AfterFrozen(nn.Module):
     inputs: ClassVar[tuple[str, ...]] = ("samples",)
     feature_kind: ClassVar[FeatureKind] = "features"
 
-    def __init__(self, network: VoiceNet) -> None:
+    def __init__(self, network: VoiceNet | WhisperVoice) -> None:
         super().__init__()
         self.backbone, self.head = network.backbone, network.head
         self.frontend = _AsMade()

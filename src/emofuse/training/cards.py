@@ -32,6 +32,11 @@ from emofuse.training.networks import assets_of, hears
 _TORCHVISION: Final = "BSD-3-Clause (torchvision); the pictures have their owners' licences"
 PRETRAINING: Final = {
     "mn04_as": DataSource(name="AudioSet, by EfficientAT mn04", licence="MIT (weights)", part="pretraining"),
+    "whisper_base": DataSource(
+        name="680,000 hours of speech with their words, by OpenAI's Whisper base",
+        licence="MIT (weights)",
+        part="pretraining",
+    ),
     "resnet18": DataSource(name="ImageNet, by torchvision's ResNet-18", licence=_TORCHVISION, part="pretraining"),
     "resnet50": DataSource(name="ImageNet, by torchvision's ResNet-50", licence=_TORCHVISION, part="pretraining"),
     "r3d_18": DataSource(name="Kinetics-400, by torchvision's R3D-18", licence=_TORCHVISION, part="pretraining"),

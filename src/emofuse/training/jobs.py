@@ -32,6 +32,7 @@ from emofuse.models.build import BuiltNetwork
 from emofuse.models.feature_base import FeatureNet
 from emofuse.models.frame_lstm_mel import FrameLstmMel
 from emofuse.models.voice import VoiceNet
+from emofuse.models.voice_whisper import WhisperVoice
 from emofuse.training.activations import ActivationBatches, AfterFrozen
 from emofuse.training.augment import augment_faces, speech_augmentation
 from emofuse.training.dataset import FaceBatches, one_hot
@@ -182,7 +183,7 @@ def frozen_job(
 
     Raises RecipeError for a network without frozen blocks.
     """
-    if not isinstance(network, VoiceNet) or not network.frozen_blocks:
+    if not isinstance(network, VoiceNet | WhisperVoice) or not network.frozen_blocks:
         raise RecipeError(f"recipe {recipe.name!r}: data.versions goes with model.frozen_blocks", "set both or neither")
     assert isinstance(recipe.data, VoiceDataSettings)
     activations = data.activations(network, speech_augmentation(recipe.data, network.feature_kind), recipe.seed)

@@ -18,6 +18,7 @@ from emofuse.corpora.samples import read_samples
 from emofuse.errors import CorpusError
 from emofuse.models.frontends import RATE_HZ
 from emofuse.models.voice import VoiceNet
+from emofuse.models.voice_whisper import WhisperVoice
 from emofuse.training.activations import Activations, make_activations
 from emofuse.training.dataset import VoiceBatches, speech_part
 from emofuse.training.module import Augment
@@ -45,10 +46,10 @@ class SpeechData(Utterances):
         chosen = self.balanced(indices) if weights is None else indices
         return VoiceBatches([self.samples[i] for i in chosen], self.targets(chosen), self._window, weights=weights)
 
-    def activations(self, network: VoiceNet, augment: tuple[Augment, Augment], seed: int) -> Activations:
+    def activations(self, network: VoiceNet | WhisperVoice, augment: tuple[Augment, Augment], seed: int) -> Activations:
         """Make augmented versions of every clip, as the frozen blocks of a network have them. All folds share them: the
         blocks are as they were pretrained, and know of no fold."""
-        key = f"{network.frozen_blocks} {network.frontend.level} {network.frontend.channel} {seed}"
+        key = f"{network.frozen_part} {seed}"
         if key not in self._made:
             n_versions = self.settings.versions
             self._made[key] = make_activations(network, self.samples, self._window, augment, n_versions, seed)
