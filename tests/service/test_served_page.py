@@ -80,6 +80,8 @@ def test_a_recording_from_upload_to_deletion(browser: Any, served: str, clip: Ca
 
     wait(browser, "$('#player video').readyState >= 2")
     slider = browser.find_element("css selector", ".ef-slider")
+    # the film stays on top of what scrolls
+    browser.execute_script("document.querySelector('.ef-slider').scrollIntoView({ block: 'end' })")
     ActionChains(browser).move_to_element_with_offset(slider, slider.size["width"] // 4, 0).click().perform()
     wait(browser, "!$('#player video').seeking && Number($('#player .ef-boxes').dataset.faces) > 0")
     time_s = ask(browser, "$('#player video').currentTime")
