@@ -1,6 +1,7 @@
 """What is drawn on a film, and where."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from emofuse.emotions import rgb
 from emofuse.errors import UsageError
 from emofuse.outputs import overlay
+from emofuse.outputs.lettering import Lettering
 from emofuse.outputs.overlay import Overlay, OverlaySettings, Strip
 from emofuse.outputs.translations import LANGUAGES
-from emofuse.types import Face, Moment
+from emofuse.types import Certainty, Face, Moment
 from make_timelines import face, moment
 
 SAD, HAPPY = rgb("sad"), rgb("happy")
@@ -196,6 +198,23 @@ def test_words_are_in_the_language_asked_for() -> None:
     assert len(set(pictures)) == len(LANGUAGES) == 10
     with pytest.raises(UsageError, match=r'"xx".*choose one of en, de'):
         draw(image, shown, language="xx")
+
+
+@pytest.mark.parametrize(
+    ("certainty", "language", "says"),
+    [
+        (None, "en", "happy  70 %"),
+        (Certainty(0.9, "clear"), "en", "happy, clear"),
+        (Certainty(0.2, "unsure", abstains=True), "de", "ungewiss, unsicher"),
+    ],
+)
+def test_the_card_says_how_far_to_rely_on_it(certainty, language: str, says: str, monkeypatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(Lettering, "write", lambda self, canvas, text, *a: written.append(text))
+    shown = moment(0.0, "happy")
+    assert shown.fused is not None
+    draw(grey(640, 480), replace(shown, fused=replace(shown.fused, certainty=certainty)), language=language)
+    assert written[0] == says
 
 
 def noise(width: int, height: int) -> np.ndarray:

@@ -231,7 +231,10 @@ class Overlay:
 
     def _headline(self, moment: Moment) -> str:
         if moment.fused is not None:
-            return f"{self._word(moment.fused.label)}  {100 * moment.fused.confidence:.0f} %"
+            certainty = moment.fused.certainty
+            if certainty is None:  # of a bundle that does not tell
+                return f"{self._word(moment.fused.label)}  {100 * moment.fused.confidence:.0f} %"
+            return f"{self._word(moment.fused.answer)}, {self._word(certainty.word)}"
         return self._word("no answer yet" if any(face.emotion for face in moment.faces) else "no face or voice")
 
     def _chips(self, moment: Moment, style: _Style, most_px: int) -> list[list[tuple[str, Colour]]]:
@@ -255,10 +258,9 @@ class Overlay:
         height, width = canvas.shape[:2]
         number = [f"#{face.track_id}"] if face.track_id is not None else []
         label = [self._word(face.emotion.label)] if face.emotion else []
-        share = [f"{100 * face.emotion.confidence:.0f} %"] if face.emotion else []
         tag_h = round(1.8 * style.tag.cap_px)
         colour = rgb(face.emotion.label) if face.emotion else _DIM
-        for words in ([*number, *label, *share], [*number, *label], label or number):
+        for words in ([*number, *label], label or number):
             text = " ".join(words)
             tag_w = style.tag.width(text) + style.pad
             if not text or tag_w > width or tag_h > height:
