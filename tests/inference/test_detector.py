@@ -139,6 +139,17 @@ def test_boxes_are_clipped_and_those_outside_dropped() -> None:
     np.testing.assert_allclose(face.box_xyxy, [0, 0, 640, 720])
 
 
+def test_the_smallest_face_wanted_bounds_the_size_that_is_searched() -> None:
+    picture = scene((100, 100, 60), (600, 300, 200))
+    sizes: list[int] = []
+    for wanted_px, n_found in ((None, 2), (60, 2), (150, 1)):
+        spots = Spots()
+        found = module._MultiScale(spots, 256, faint_px=20.0, clear_px=28.0, min_face_px=wanted_px)
+        assert len(found.detect(picture)) == n_found
+        sizes.append(max(width for width, _ in spots.sizes))
+    assert sizes == [640, round(1280 * 28 / 60), round(1280 * 28 / 150)]
+
+
 def test_a_changed_picture_size_starts_afresh() -> None:
     spots = Spots()
     found = scales(spots)

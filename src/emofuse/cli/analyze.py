@@ -10,6 +10,15 @@ from emofuse.cli.batch import analyze_plan, engine_of, results_folder
 from emofuse.cli.command_line import command_line
 from emofuse.cli.console import note
 from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
+from emofuse.cli.speed_options import (
+    DetectOption,
+    EveryOption,
+    FastOption,
+    MinFaceOption,
+    ThreadsOption,
+    set_threads,
+    speed_settings,
+)
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.answers import check_options, read_prior
 from emofuse.inference.bundle import load_bundle
@@ -103,6 +112,11 @@ def analyze(
             min=1, metavar="N", help="The sound track to listen to, from 1; else the default one, or one with speech."
         ),
     ] = None,
+    fast: FastOption = False,
+    every: EveryOption = None,
+    detect_period_s: DetectOption = None,
+    min_face: MinFaceOption = None,
+    threads: ThreadsOption = None,
     jobs: Annotated[
         int | None,
         typer.Option(min=1, help="Recordings to work on at once; by default 1."),
@@ -131,7 +145,9 @@ def analyze(
         risk=risk,
         coverage=coverage,
         prior=read_prior(prior),
+        **speed_settings(fast, every, detect_period_s, min_face),
     )
+    set_threads(threads, jobs)
     if measured:
         FaceLandmarker()  # fetched before the work: without it, every recording would fail
     folder = results_folder(out)

@@ -44,7 +44,8 @@ class AnalyzerSettings(Settings):
     how likely an answer may be wrong, before it is "uncertain"; coverage: how often prediction sets hold the truth,
     None for none; prior: how often each label is expected: "flat", "corpus" (as in the networks' training), or a
     number for each label. detect_period_s: seconds between two detections of faces, at most; in between they are
-    followed, and 0 looks for them in every picture.
+    followed, and 0 looks for them in every picture. min_face_px: the smallest face wanted, in pixels of the picture;
+    None: the smallest that the detector finds. every: of how many pictures one is looked at.
     """
 
     mode: Mode = "queue"
@@ -58,6 +59,8 @@ class AnalyzerSettings(Settings):
     coverage: float | None = Field(None, ge=0.5, le=0.99)
     prior: Literal["flat", "corpus"] | dict[str, float] = "flat"
     detect_period_s: float = Field(0.1, ge=0)
+    min_face_px: float | None = Field(None, gt=0)
+    every: int = Field(1, ge=1)
 
 
 @dataclass(slots=True)
@@ -92,7 +95,7 @@ class Analyzer:
         place of the bundle's network."""
         self.bundle = bundle
         self.settings = settings or AnalyzerSettings()
-        self._detector = detector or YuNetDetector()
+        self._detector = detector or YuNetDetector(min_face_px=self.settings.min_face_px)
         self._cuts = CutDetector()
         self._follower = FaceFollower(self._detector, self.settings.detect_period_s)
         self._faces = FacePredictor(bundle) if "face" in bundle.networks else None
@@ -129,6 +132,7 @@ class Analyzer:
         self._now_s = -math.inf
         self._next_hop_s: float | None = None
         self._saw_frame = False
+        self._n_frames = 0
 
     def models(self) -> tuple[ModelFile, ...]:
         """Return every model that may have a part in the answers: how they are fused, the networks, the detectors."""
@@ -168,6 +172,9 @@ class Analyzer:
             raise PacketError(f"a stream is made of Frame, AudioBlock and Line, not of {type(packet).__name__}")
         moments = self._advance(packet.time_s)
         self._saw_frame = True
+        self._n_frames += 1
+        if (self._n_frames - 1) % self.settings.every:
+            return moments
         self._see(packet)
         if self.settings.mode == "frame":
             moments.append(self._moment(packet.time_s, self._in_view()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from emofuse.inference.certainty import CertaintySettings
 from emofuse.inference.fusion import Pool
 from emofuse.inference.network import OnnxNetwork
 from emofuse.reading import file_hash, is_file, is_folder, one_line, read_bytes
+from emofuse.threads import allowed_threads
 
 BUNDLES: Final = Path(__file__).parent.parent / "bundles"
 MANIFEST: Final = "fusion.json"
@@ -152,7 +152,7 @@ def read_manifest(folder: Path) -> BundleManifest:
 
 def load_network(path: Path, modality: BundleModality, device: str = "cpu") -> OnnxNetwork:
     """Load a network that is to be one modality of a bundle. Raises BundleError where it is of another."""
-    network = OnnxNetwork(path, device, _n_threads() if modality == "clip" else 1)
+    network = OnnxNetwork(path, device, min(MOST_THREADS, allowed_threads()) if modality == "clip" else 1)
     if network.card.modality != modality:
         raise BundleError(f"{path.name} is a {network.card.modality} network, not a {modality} one")
     return network
@@ -174,8 +174,3 @@ def labels_matrix(source: Sequence[str], target: Sequence[str]) -> NDArray[np.fl
     if not matrix.any():
         raise BundleError(f"none of the labels {', '.join(source)} can be mapped to {', '.join(target)}")
     return matrix
-
-
-def _n_threads() -> int:
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_THREADS, allowed)

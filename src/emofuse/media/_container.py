@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 from emofuse.errors import EmofuseError, MediaError
 from emofuse.reading import one_line
 from emofuse.remote import input_size, is_url, open_input, raise_failure, without_secrets
+from emofuse.threads import allowed_threads
 
 # Playlists (hls, concat, dash) are left out on purpose: one that is uploaded as "clip.mp4" could make us
 # read other files, or the network.
@@ -200,7 +201,7 @@ def bound_decoder(stream: VideoStream, max_pixels: int) -> None:
     stream.codec_context.options = {"max_pixels": str(max_pixels)}
     pixels = max(stream.codec_context.width * stream.codec_context.height, 1)
     stream.thread_type = "AUTO"
-    stream.codec_context.thread_count = max(1, min(os.cpu_count() or 1, 8, _THREAD_PIXELS // pixels))
+    stream.codec_context.thread_count = max(1, min(allowed_threads(), 8, _THREAD_PIXELS // pixels))
 
 
 def decode_video(container: InputContainer, stream: VideoStream, damage: Damage) -> Iterator[VideoFrame]:

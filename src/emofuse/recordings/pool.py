@@ -22,6 +22,7 @@ from emofuse.recordings.plan import Task
 from emofuse.recordings.worker import analyze_in_worker
 from emofuse.remote import Address
 from emofuse.staging import clear_abandoned
+from emofuse.threads import free_opencv
 
 OnProgress = Callable[[Task, float, float | None], None]  # takes the time reached and the duration, in seconds
 Work = Callable[[Task, Options, Callable[[float, float | None], None]], Outcome]
@@ -199,6 +200,7 @@ def _death(exit_code: int | None) -> str:
 def _serve(connection: Connection, options: Options, work: Work) -> None:
     """Work on what comes through the pipe, until it is closed."""
     end_with_parent()
+    free_opencv()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
     if sys.platform == "linux":
         with suppress(OSError):
