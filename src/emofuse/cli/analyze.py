@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -28,6 +29,7 @@ from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.media import MOST_PIXELS
 from emofuse.outputs.formats import FORMATS
 from emofuse.recordings.engine import EngineSettings
+from emofuse.recordings.groups import read_groups
 from emofuse.recordings.one import Options
 from emofuse.recordings.plan import make_plan, parse_formats, refuse_foreign_results
 from emofuse.recordings.words import notes_on, plan_words
@@ -121,6 +123,12 @@ def analyze(
         int | None,
         typer.Option(min=1, help="Recordings to work on at once; by default 1."),
     ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A CSV with the columns recording and group: groups are compared in the index."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep the results of the same recordings and settings, and do the others.")
     ] = False,
@@ -136,6 +144,7 @@ def analyze(
     Exit code: 0 all done, 1 some inputs failed, 2 wrong usage, 3 nothing could be analysed.
     """
     wanted = parse_formats(formats)
+    named = {} if groups is None else read_groups(groups)
     measured = measure_faces or face_points or "faces" in wanted
     settings = AnalyzerSettings(
         mode=mode,
@@ -175,6 +184,6 @@ def analyze(
     again = () if overwrite else refuse_foreign_results(plan.tasks, wanted)
     for line in (*plan.notes, *(() if resume else again), *notes_on(words, loaded)):
         note(line)
-    code = analyze_plan(plan, options, works, folder, loaded, is_spread=is_spread)
+    code = analyze_plan(plan, options, works, folder, loaded, is_spread=is_spread, groups=named)
     if code:
         raise typer.Exit(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from emofuse.inference.bundle import Bundle
 from emofuse.outputs.index import INDEX_FILES, Row
 from emofuse.outputs.terminal import summary_panel
 from emofuse.recordings.engine import ENGINES, Engine, EngineSettings
+from emofuse.recordings.groups import Groups, group_of
 from emofuse.recordings.index import write_batch_index
 from emofuse.recordings.one import Options, Outcome, analyze_recording
 from emofuse.recordings.plan import Plan, Task
@@ -41,7 +43,14 @@ def engine_of(name: str, settings: EngineSettings) -> Engine:
 
 
 def analyze_plan(
-    plan: Plan, options: Options, engine: Engine, folder: Place, bundle: Bundle, *, is_spread: bool
+    plan: Plan,
+    options: Options,
+    engine: Engine,
+    folder: Place,
+    bundle: Bundle,
+    *,
+    is_spread: bool,
+    groups: Groups | None = None,
 ) -> int:
     """Analyse recordings, and tell what came of each and of all.
 
@@ -52,6 +61,7 @@ def analyze_plan(
         folder: Where the results go.
         bundle: The networks, for what is analysed in this process.
         is_spread: Whether the engine does the work; else it is done here, without a page over all.
+        groups: What the recordings are compared as parts of.
 
     Returns:
         The exit code.
@@ -59,7 +69,7 @@ def analyze_plan(
     if not is_spread:
         return _conclude(plan, [_alone(task, options, bundle) for task in plan.tasks])
     outcomes: list[Outcome] = []
-    index = partial(_end_batch, plan, outcomes, folder, settings_of(options, bundle))
+    index = partial(_end_batch, plan, outcomes, folder, settings_of(options, bundle), groups or {})
     try:
         outcomes.extend(_each(plan, options, engine))
     except (KeyboardInterrupt, SystemExit):
@@ -137,7 +147,12 @@ def _tell(outcome: Outcome, alone: bool) -> None:
 
 
 def _end_batch(
-    plan: Plan, outcomes: Sequence[Outcome], folder: Place, settings: Mapping[str, Any], unfinished: str = ""
+    plan: Plan,
+    outcomes: Sequence[Outcome],
+    folder: Place,
+    settings: Mapping[str, Any],
+    groups: Groups,
+    unfinished: str = "",
 ) -> int:
     """List what failed, and write the page and the table over all inputs in the order of the plan; return the code.
 
@@ -153,7 +168,11 @@ def _end_batch(
     if code != NOTHING_DONE:
         rows = [Row(str(o.source), o.digest, o.files, o.failure) for o in done]
         rows += [Row(source, failure=reason) for source, reason in plan.failures]
-        for file in write_batch_index([*rows, *_earlier_rows(plan, folder, settings)], folder):
+        rows += _earlier_rows(plan, folder, settings)
+        rows = [replace(row, group=group_of(row.source, groups)) for row in rows]
+        if groups and not any(row.group for row in rows):
+            note("--groups names none of these recordings: by their path, name, or name without the suffix")
+        for file in write_batch_index(rows, folder):
             OUT.print(f"  {escape(str(file))}")
     return code
 

@@ -20,6 +20,7 @@ from emofuse.processes import TERMINATED, stop_when_terminated
 class _Commands(LazyGroup):
     places: ClassVar[Mapping[str, str]] = {
         "analyze": "emofuse.cli.analyze:analyze",
+        "tables": "emofuse.cli.tables:tables",
         "demo": "emofuse.cli.demo:demo",
         "live": "emofuse.cli.live:live",
         "serve": "emofuse.cli.serve:serve",

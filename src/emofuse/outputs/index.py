@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from html import escape
@@ -14,18 +15,19 @@ from emofuse.cells import escape_row
 from emofuse.emotions import rgb
 from emofuse.outputs.lanes import tracks
 from emofuse.outputs.locations import relative_url
-from emofuse.outputs.page import GENERATOR, html_page, notice, provenance_html
+from emofuse.outputs.page import GENERATOR, html_page, notice, provenance_html, read_player_file
 from emofuse.ownership import refuse_foreign
 from emofuse.provenance import Provenance
 from emofuse.remote import Place
-from emofuse.segments import Segment
+from emofuse.segments import Segment, share_of_time
 from emofuse.timeline import Timeline
 from emofuse.types import MODALITIES, Json
-from emofuse.wording import documentary_line
+from emofuse.wording import clock, counted, documentary_line
 
 INDEX_FILES: Final = ("index.html", "summary.csv")
 _COLUMNS: Final = ("recording", "label", "confidence", "duration_s", "used", "n_segments", "n_people")
 _LAST_COLUMNS: Final = ("why", "failure")
+_GROUP: Final = "group"
 _N_WORDS: Final = 4  # labels named beneath a course
 _N_SHOWN: Final = 400  # segments of a course; more are thinner than a pixel
 
@@ -107,12 +109,16 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One input: what its timeline comes to and the files that were written of it, or why there are none."""
+    """One input: what its timeline comes to and the files that were written of it, or why there are none.
+
+    group: what it is compared as a part of; "" is none.
+    """
 
     source: str
     digest: Digest | None = None
     files: tuple[Place, ...] = ()
     failure: str = ""
+    group: str = ""
 
 
 def write_index(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
@@ -124,7 +130,8 @@ def write_index(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
     with atomic(table) as name, name.open("w", encoding="utf-8", newline="", errors="replace") as out:
         writer = csv.writer(out, lineterminator="\n")
         labels = next((row.digest.labels for row in rows if row.digest is not None), ())
-        writer.writerow((*_COLUMNS, *(f"p_{documentary_line(label)}" for label in labels), *MODALITIES, *_LAST_COLUMNS))
+        probabilities = (f"p_{documentary_line(label)}" for label in labels)
+        writer.writerow((*_COLUMNS, *probabilities, *MODALITIES, _GROUP, *_LAST_COLUMNS))
         writer.writerows(escape_row(map(_in_one_line, _cells(row, labels))) for row in rows)
     with atomic(page) as name, name.open("w", encoding="utf-8", newline="\n", errors="replace") as out:
         out.write(index_page(rows, folder))
@@ -147,7 +154,7 @@ def _cells(row: Row, labels: tuple[str, ...]) -> list[str | float | int | None]:
     """The row of the table; what is not known is an empty cell. A modality's cell is its label."""
     digest = row.digest
     if digest is None:
-        return [row.source, *[None] * (len(_COLUMNS) + len(labels) + len(MODALITIES)), row.failure]
+        return [row.source, *[None] * (len(_COLUMNS) - 1 + len(labels) + len(MODALITIES)), row.group, None, row.failure]
     probabilities = dict(zip(digest.labels, digest.probabilities, strict=False))
     return [
         row.source,
@@ -159,6 +166,7 @@ def _cells(row: Row, labels: tuple[str, ...]) -> list[str | float | int | None]:
         digest.n_people,
         *(probabilities.get(label) for label in labels),
         *(digest.by_modality.get(modality) for modality in MODALITIES),
+        row.group,
         "; ".join(f"{m}: {why}" for m, why in digest.why.items()),
         None,
     ]
@@ -169,35 +177,91 @@ def _in_one_line(cell: str | float | int | None) -> str | float | int | None:
 
 
 def index_page(rows: Sequence[Row], folder: Path) -> str:
-    """Return the page over these recordings: the answer and course of each with links to its files, then failures."""
-    done = [row for row in rows if row.digest is not None]
+    """Return the page over these recordings: the answer and course of each with links to its files, then failures.
+
+    Its table is sorted and filtered; above it stands what all come to, and each group where there are some.
+    """
+    done = [(row, row.digest) for row in rows if row.digest is not None]
     failed = [row for row in rows if row.digest is None]
-    head = "".join(
-        f'<th scope="col">{name}</th>' for name in ("Recording", "Emotion", "Course", "From", "Length", "Files")
-    )
+    has_groups = any(row.group for row, _ in done)
+    names = ("Recording", *(("Group",) if has_groups else ()), "Emotion", "Course", "From", "Length", "Files")
+    sorted_by = ("Recording", "Group", "Emotion", "From", "Length")
+    head = "".join(f'<th scope="col"{" data-sorts" if name in sorted_by else ""}>{name}</th>' for name in names)
     body = [
-        f"<header><h1>{len(done)} recording{'' if len(done) == 1 else 's'}</h1>",
+        f"<header><h1>{counted(len(done), 'recording')}</h1>",
         f'<p>The same as a table: <a href="./{INDEX_FILES[1]}">{INDEX_FILES[1]}</a></p></header>\n<main>\n',
+        _totals(done),
+        _filter([digest for _, digest in done]),
         '<table class="index">\n<thead><tr>',
         f"{head}</tr></thead>\n<tbody>\n",
-        *(_table_row(row, row.digest, folder) for row in done if row.digest is not None),
+        *(_table_row(row, digest, folder, has_groups) for row, digest in done),
         "</tbody></table>\n",
     ]
     if failed:
         items = "".join(f"<li><b>{escape(row.source)}</b>: {escape(row.failure)}</li>\n" for row in failed)
         body.append(f'<h2>{len(failed)} could not be analysed</h2>\n<ul class="failures">\n{items}</ul>\n')
-    body += ["</main>\n<footer>", provenance_html(_shared_provenance(done)), notice(), "</footer>\n"]
-    return html_page(f"{len(done)} recordings", "".join(body))
+    body += [
+        "</main>\n<footer>",
+        provenance_html(_shared_provenance([digest for _, digest in done])),
+        notice(),
+        "</footer>\n",
+    ]
+    return html_page(counted(len(done), "recording"), "".join(body), script=read_player_file("batch.js"))
 
 
-def _shared_provenance(done: Sequence[Row]) -> Provenance | None:
+def _totals(done: Sequence[tuple[Row, Digest]]) -> str:
+    """Return how the time of all recordings, and of those of each group, is shared among the labels, as HTML."""
+    groups: dict[str, list[Digest]] = {}
+    for row, digest in done:
+        groups.setdefault(row.group, []).append(digest)
+    parts = {"all": [digest for _, digest in done]}
+    if set(groups) != {""}:
+        parts |= {name or "(no group)": digests for name, digests in sorted(groups.items())}
+    labels = list(dict.fromkeys(label for digest in parts["all"] for label in digest.labels))
+    rows = "".join(_total(name, digests, labels) for name, digests in parts.items())
+    return f'<section class="totals" aria-label="Share of time">\n<h2>Share of time</h2>\n<dl>{rows}</dl>\n</section>\n'
+
+
+def _total(name: str, digests: Sequence[Digest], labels: Sequence[str]) -> str:
+    """Return a row of the totals: each recording counts by how long it was answered for."""
+    seconds = Counter[str]()
+    for digest in digests:
+        seconds.update(share_of_time(digest.segments))
+    all_s = sum(seconds.values())
+    length_s = sum(digest.duration_s or 0.0 for digest in digests)
+    bars, left, words = [], 0.0, []
+    for label in sorted(labels, key=lambda label: -seconds[label]):
+        share = seconds[label] / all_s if all_s else 0.0
+        if share:
+            colour = "#{:02x}{:02x}{:02x}".format(*rgb(label))
+            bars.append(f'<rect x="{100 * left:.2f}" y="0" width="{100 * share:.2f}" height="8" fill="{colour}"/>')
+            words.append(f"{escape(label)} {100 * share:.0f}&nbsp;%")
+        left += share
+    return (
+        f"<dt>{escape(name)} <small>({counted(len(digests), 'recording')}, {clock(length_s)})</small></dt>"
+        f'<dd><svg viewBox="0 0 100 8" height="16" preserveAspectRatio="none" aria-hidden="true">{"".join(bars)}</svg>'
+        f"<small>{', '.join(words) or 'nothing read'}</small></dd>"
+    )
+
+
+def _filter(digests: Sequence[Digest]) -> str:
+    """Return the fields that the script filters by, hidden where it does not run."""
+    found = sorted({digest.label for digest in digests if digest.label})
+    options = "".join(f"<option>{escape(label)}</option>" for label in found)
+    return (
+        '<form class="filter" hidden><label>Find <input id="words" type="search"></label> '
+        f'<label>Emotion <select id="label"><option value="">all</option>{options}</select></label> '
+        '<output id="count"></output></form>\n'
+    )
+
+
+def _shared_provenance(digests: Sequence[Digest]) -> Provenance | None:
     """Return what is common to how recordings of one run were analysed: all but where their words came from."""
-    known = (row.digest.provenance for row in done if row.digest is not None)
-    first = next((how for how in known if how is not None), None)
+    first = next((digest.provenance for digest in digests if digest.provenance is not None), None)
     return None if first is None else replace(first, transcript=None)
 
 
-def _table_row(row: Row, digest: Digest, folder: Path) -> str:
+def _table_row(row: Row, digest: Digest, folder: Path, has_groups: bool) -> str:
     label = digest.label
     answer = f"<b>{escape(label)}</b> {100 * digest.confidence:.0f}&nbsp;%" if label else "none could be read"
     used = " + ".join(digest.used) or "nothing"
@@ -211,11 +275,14 @@ def _table_row(row: Row, digest: Digest, folder: Path) -> str:
     )
     duration_s = digest.duration_s
     length = f"{duration_s:.1f} s" if duration_s is not None else ""
+    group = f'<td data-name="Group">{escape(row.group)}</td>' if has_groups else ""
     return (
-        f'<tr><th scope="row">{name}</th><td data-name="Emotion">{answer}</td>'
+        f'<tr data-label="{escape(label or "")}"><th scope="row">{name}</th>{group}'
+        f'<td data-name="Emotion">{answer}</td>'
         f'<td data-name="Course">{_course(digest)}</td>'
         f'<td data-name="From" title="{escape(why)}">{escape(used)}</td>'
-        f'<td data-name="Length">{length}</td><td data-name="Files"><span>{links}</span></td></tr>\n'
+        f'<td data-name="Length" data-key="{"" if duration_s is None else duration_s}">{length}</td>'
+        f'<td data-name="Files"><span>{links}</span></td></tr>\n'
     )
 
 
