@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from emofuse.errors import UsageError
+from emofuse.explanation import Explanation
 from emofuse.face_measurements import measurements_json, read_measurements
 from emofuse.people import Person, people_between, person_json, read_person, shares_json, speakers_between
 from emofuse.provenance import Provenance
@@ -93,6 +94,7 @@ class Timeline:
         provenance: How it came about; None where nobody knows. `dataclasses.replace(timeline, provenance=None)` is the
             result alone, which depends on the recording and the bundle and on nothing else.
         face_measurements: What was measured of every face of every picture, in the order of time, where that was asked.
+        explanations: What the surest answers come from, where that was asked; the report shows them, JSON has none.
 
     Raises:
         ValueError: Moments go back in time, or hold scores over other labels.
@@ -114,6 +116,7 @@ class Timeline:
     provenance: Provenance | None = None
     people: tuple[Person, ...] = ()
     face_measurements: tuple[FaceMeasurement, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
 
     def __post_init__(self) -> None:
         latest_s = -math.inf

@@ -165,6 +165,16 @@ def test_every_format_at_once(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
     assert 'src="./clip.mp4"' in (tmp_path / "clip.html").read_text(encoding="utf-8")
 
 
+def test_explain_writes_the_report_with_why(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
+    result = emofuse("analyze", clip_mp4, "-o", tmp_path, "--formats", "json", "--explain")
+    assert result.code == 0, result.err
+    page = (tmp_path / "clip.html").read_text(encoding="utf-8")
+    assert '<section class="why">' in page and "data:image/png;base64," in page
+    plain = emofuse("analyze", clip_mp4, "-o", tmp_path / "plain", "--formats", "html")
+    assert plain.code == 0
+    assert "data:image/png" not in (tmp_path / "plain" / "clip.html").read_text(encoding="utf-8")
+
+
 def result_in(file: Path) -> list[str]:
     """Return the lines of a document without those of how and when it was made."""
     return [line for line in file.read_text().splitlines() if not line.startswith(('"provenance"', '"mark"'))]

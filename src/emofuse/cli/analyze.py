@@ -132,6 +132,10 @@ def analyze(
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep the results of the same recordings and settings, and do the others.")
     ] = False,
+    explains: Annotated[
+        bool,
+        typer.Option("--explain", help="Show in the report (html) what the surest answers come from."),
+    ] = False,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace files in the way that are not results of the same recording, too."),
@@ -145,6 +149,8 @@ def analyze(
     """
     wanted = parse_formats(formats)
     named = {} if groups is None else read_groups(groups)
+    if explains and "html" not in wanted:
+        wanted = (*wanted, "html")  # where it is shown
     measured = measure_faces or face_points or "faces" in wanted
     settings = AnalyzerSettings(
         mode=mode,
@@ -174,6 +180,7 @@ def analyze(
         max_pixels=max_pixels,
         call=command_line(),
         resume=resume,
+        explains=explains,
     )
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
     loaded = load_bundle(bundle, device)

@@ -87,7 +87,7 @@ def benchmark_document(report: BenchmarkReport, pictures: Sequence[str] = ()) ->
     """Return the page. pictures: the figures of the reports of conditions, one for each, beside it."""
     blocks: list[Block] = [
         Text(
-            f"Made by `emofuse benchmark` from real corpora; the command stands at the end. The bundle is "
+            f"Made by emofuse benchmark from real corpora; the command stands at the end. The bundle is "
             f"{report.bundle} ({report.sha256[:16]}). UAR is the mean recall over the emotions that a corpus has; only "
             "these may be answered. Intervals are 95 %, resampled over speakers, or over texts and faces where nobody "
             "knows whose they are. ECE: the expected calibration error of the probabilities that the fusion goes by. "
@@ -111,7 +111,6 @@ def benchmark_document(report: BenchmarkReport, pictures: Sequence[str] = ()) ->
 def _left_out(report: BenchmarkReport) -> list[Block]:
     if not report.left_out:
         return []
-    commands = "\n".join(dict.fromkeys(row.command for row in report.left_out))
     return [
         Heading("On corpora that were left out"),
         Text(
@@ -120,7 +119,7 @@ def _left_out(report: BenchmarkReport) -> list[Block]:
             "corpora of the modality alone, where there is one."
         ),
         _table(report.left_out),
-        Code(commands),
+        *_commands(report.left_out),
     ]
 
 
@@ -159,6 +158,10 @@ def _table(rows: Sequence[BenchmarkRow]) -> Table:
     return Table(header, cells, 8)
 
 
+def _commands(rows: Sequence[BenchmarkRow]) -> list[Code]:
+    return [Code(command) for command in dict.fromkeys(row.command for row in rows)]
+
+
 def _recalls(report: BenchmarkReport) -> list[Block]:
     rows = [*report.left_out, *(row for row in report.shipped if row.relation != "trained on")]
     if not rows:
@@ -194,7 +197,6 @@ def _peers(report: BenchmarkReport) -> list[Block]:
         for row in sorted(faces, key=lambda row: (row.corpus, -row.uar))
     )
     header = ("network", "corpus", "UAR", "95 %", "accuracy", "ECE", *report.labels)
-    commands = "\n".join(dict.fromkeys(row.command for row in report.peers))
     return [
         Heading("Other networks on the same faces"),
         Text(
@@ -202,7 +204,7 @@ def _peers(report: BenchmarkReport) -> list[Block]:
             "trained on these sets is not known."
         ),
         Table(header, rows, len(header) - 1),
-        Code(commands),
+        *_commands(report.peers),
     ]
 
 

@@ -32,7 +32,9 @@ class Source(NamedTuple):
         return allows_commerce(self.licence)
 
 
-_FORBIDS: Final = re.compile(r"\bnc\b|non-?commercial|research|no licen[cs]e|by agreement|on request", re.IGNORECASE)
+_FORBIDS: Final = re.compile(
+    r"\bnc\b|non-?commercial|\bresearch only|\bfor research|no licen[cs]e|by agreement|on request", re.IGNORECASE
+)
 _ALLOWS: Final = re.compile(r"\b(cc0|cc[ -]by(?:[ -]sa)?|mit|apache|bsd|public domain|odbl|odc-by)\b", re.IGNORECASE)
 _PARTIAL: Final = re.compile(r"\((?:labels|code)\)|\bover\b|owners' licences", re.IGNORECASE)  # of a part of it alone
 

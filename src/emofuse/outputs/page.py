@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from emofuse.atomic import atomic
+from emofuse.outputs.explanations import explanations_html
 from emofuse.outputs.locations import MediaLinks
 from emofuse.provenance import Provenance
 from emofuse.timeline import Timeline
@@ -68,6 +69,7 @@ def report_page(timeline: Timeline, media: str | None, url: str, is_annotated: b
         f"<header><h1>{escape(title)}</h1></header>\n"
         f'<main id="player">{element}</main>\n'
         f"<noscript><p>{escape(answer)}. The player needs JavaScript; it runs on this machine only.</p></noscript>\n"
+        f"{explanations_html(timeline.explanations)}"
         f"<footer>{provenance_html(timeline.provenance)}{notice()}</footer>\n"
         f'<script type="application/json" id="timeline">{script_json(_shown(timeline))}</script>\n'
         f'<script type="application/json" id="options">{script_json(options)}</script>\n'

@@ -16,6 +16,7 @@ from emofuse.atomic import make_folder
 from emofuse.errors import EmofuseError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import Bundle
+from emofuse.inference.explain import explain
 from emofuse.inference.session import QUEUE_BYTES, packet_bytes, read_ahead, run
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.inference.vad import speech_in
@@ -50,6 +51,7 @@ class Options:
     max_pixels: int = MOST_PIXELS  # of a picture
     call: str = ""  # the command
     resume: bool = False  # keep the results of the same content and settings
+    explains: bool = False  # what the surest answers come from, in the report
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +92,7 @@ def analyze_recording(
     try:
         make_folder(task.stem.parent)
         with ExitStack() as stack:
-            reader = open_media(
-                task.source,
-                audio_track=options.audio_track,
-                speech_s=speech_in,
-                repeat_s=STANDING_S,
-                max_pixels=options.max_pixels,
-            )
-            media = stack.enter_context(reader)
+            media = stack.enter_context(_opened(task, options))
             duration_s = media.source.duration_s
             show = (lambda time_s: on_progress(time_s, duration_s)) if on_progress else None
             recogniser, scorer = load_words(options.words, bundle)
@@ -130,6 +125,9 @@ def analyze_recording(
         if words.absence and "text" in timeline.summary.why:
             summary = replace(timeline.summary, why={**timeline.summary.why, "text": words.absence})
             timeline = replace(timeline, summary=summary)
+        if options.explains:
+            with _opened(task, options) as media:
+                timeline = replace(timeline, explanations=explain(media, timeline, bundle))
         files: list[Path] = []
         if film is not None and film.failure:
             notes.append(f"no mp4 was written: {film.failure}")
@@ -149,6 +147,16 @@ def analyze_recording(
         return Outcome(task.source, failure="not enough memory for a picture of this size")
     except Exception as error:  # noqa: BLE001 (a fault of ours or of a library's, on one file of many)
         return Outcome(task.source, failure=_fault(error))
+
+
+def _opened(task: Task, options: Options) -> MediaReader:
+    return open_media(
+        task.source,
+        audio_track=options.audio_track,
+        speech_s=speech_in,
+        repeat_s=STANDING_S,
+        max_pixels=options.max_pixels,
+    )
 
 
 def _fault(error: Exception) -> str:

@@ -1,0 +1,74 @@
+"""Why a modality answered as it did: what of its input speaks for the answer, and what against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceSaliency:
+    """Where in a face the answer comes from.
+
+    Attributes:
+        crop: (48, 48) uint8 grey: the face as the network is given it.
+        influence: (48, 48) float32: by how much the log of the answer's probability falls where a place is covered.
+    """
+
+    crop: NDArray[np.uint8]
+    influence: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VoiceSaliency:
+    """Which moments and which frequencies of a voice the answer comes from.
+
+    Attributes:
+        start_s: Where the window begins, in seconds of the recording.
+        end_s: Where it ends.
+        spectrum: (F, T) float32: the window's level in decibels, low frequencies first.
+        by_time: (N,) float32: by how much the log of the answer's probability falls without a stretch of the window,
+            all of the same length.
+        by_band: (B,) float32: the same without a band of frequencies.
+        band_edges_hz: (B + 1,) float32.
+    """
+
+    start_s: float
+    end_s: float
+    spectrum: NDArray[np.float32]
+    by_time: NDArray[np.float32]
+    by_band: NDArray[np.float32]
+    band_edges_hz: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class WordSaliency:
+    """Which words the answer comes from. influence: of each word, as for a face."""
+
+    words: tuple[str, ...]
+    influence: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """Why a moment's answer is what it is.
+
+    Attributes:
+        time_s: Of the moment.
+        label: The fused answer, which is what is explained.
+        confidence: Its probability.
+        by_modality: Each modality's probability of that label.
+        face: None where no face was seen.
+        voice: None where no speech was heard.
+        words: None where nothing was said.
+    """
+
+    time_s: float
+    label: str
+    confidence: float
+    by_modality: dict[str, float]
+    face: FaceSaliency | None = None
+    voice: VoiceSaliency | None = None
+    words: WordSaliency | None = None

@@ -1,0 +1,257 @@
+"""Explains answers by taking parts of the input away: occlusion of faces, of time and of bands, and of words.
+
+Zeiler and Fergus, 2014 (arXiv:1311.2901). It needs nothing but the networks as they are run, and says what they go by,
+which is not why a person looks as they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emofuse.explanation import Explanation, FaceSaliency, VoiceSaliency, WordSaliency
+from emofuse.features.face import SIZE, crop_face
+from emofuse.features.speech import RATE_HZ, SoundBuffer
+from emofuse.features.text import drop_sounds, encode, has_letters, stack
+from emofuse.inference.bundle import Bundle, BundleModality
+from emofuse.inference.predictors import Calibrated
+from emofuse.timeline import Timeline
+from emofuse.transcripts.sentences import cut_line
+from emofuse.types import AudioBlock, Face, Frame, Line, Moment, Packet
+
+PATCH: Final = 12  # pixels of a face that are covered at once
+PATCH_STEP: Final = 4
+STRETCH_S: Final = 0.3  # of a voice that is taken away at once
+N_BANDS: Final = 10
+LOWEST_HZ, HIGHEST_HZ = 60.0, 8_000.0
+N_MOMENTS: Final = 3  # that are explained by default
+WORDS_S: Final = 5.0  # that words count for, as an analysis has it
+_FFT: Final = 512
+_HOP: Final = 160
+_FLOOR_DB: Final = -80.0
+
+
+Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
+"""Takes a batch of what a network is given, and returns (N, L) probabilities over the bundle's labels."""
+
+
+def explain_face(predict: Predict, crop: NDArray[np.uint8], label: int) -> FaceSaliency:
+    """Cover every part of a face, and see how the answer changes.
+
+    Args:
+        predict: Of faces.
+        crop: (48, 48) uint8 grey.
+        label: Index of the answer, over the bundle's labels.
+    """
+    places = [(y, x) for y in _starts(SIZE) for x in _starts(SIZE)]
+    covered = np.repeat(crop[None].astype(np.float32), len(places) + 1, axis=0)
+    for i, (y, x) in enumerate(places, start=1):
+        covered[i, max(y, 0) : y + PATCH, max(x, 0) : x + PATCH] = crop.mean()
+    falls = _falls(predict, covered[:, None], label)
+    total, times = np.zeros((SIZE, SIZE)), np.zeros((SIZE, SIZE))
+    for fall, (y, x) in zip(falls, places, strict=True):
+        part = np.s_[max(y, 0) : y + PATCH, max(x, 0) : x + PATCH]
+        total[part] += fall
+        times[part] += 1
+    return FaceSaliency(crop, (total / times).astype(np.float32))
+
+
+def _starts(size: int) -> range:
+    """Return where patches begin, so that every pixel is covered as often."""
+    return range(PATCH_STEP - PATCH, size, PATCH_STEP)
+
+
+def explain_voice(
+    predict: Predict, samples: NDArray[np.float32], window_s: float, end_s: float, label: int
+) -> VoiceSaliency:
+    """Take stretches of time and bands of frequencies out of a window of sound, and see how the answer changes.
+
+    Args:
+        predict: Of voices.
+        samples: (T,) float32 at 16 kHz, a window or less.
+        window_s: Of the network.
+        end_s: When the window ends.
+        label: Index of the answer, over the bundle's labels.
+    """
+    length = round(window_s * RATE_HZ)
+    n_stretches = max(1, round(len(samples) / RATE_HZ / STRETCH_S))
+    bounds = np.linspace(0, len(samples), n_stretches + 1).astype(int)
+    changed = [samples]
+    for start, end in pairwise(bounds.tolist()):
+        without = samples.copy()
+        without[start:end] = 0
+        changed.append(without)
+    edges = np.geomspace(LOWEST_HZ, HIGHEST_HZ, N_BANDS + 1)
+    spectrum, hertz = np.fft.rfft(samples), np.fft.rfftfreq(len(samples), 1 / RATE_HZ)
+    for low, high in pairwise(edges.tolist()):
+        left = np.where((hertz >= low) & (hertz < high), 0, spectrum)
+        changed.append(np.fft.irfft(left, n=len(samples)).astype(np.float32))
+    batch = np.stack([np.pad(one, (0, max(0, length - len(one)))) for one in changed])
+    falls = _falls(predict, batch, label)
+    return VoiceSaliency(
+        start_s=end_s - len(samples) / RATE_HZ,
+        end_s=end_s,
+        spectrum=_levels(samples),
+        by_time=falls[:n_stretches],
+        by_band=falls[n_stretches:],
+        band_edges_hz=edges.astype(np.float32),
+    )
+
+
+def explain_words(predict: Predict, text: str, label: int) -> WordSaliency:
+    """Leave out one word at a time, and see how the answer changes. label: its index, over the bundle's labels."""
+    words = tuple(text.split())
+    texts = [text, *(" ".join(words[:i] + words[i + 1 :]) for i in range(len(words)))]
+    falls = _falls(predict, stack([encode(one) for one in texts]), label)
+    return WordSaliency(words, tuple(float(fall) for fall in falls))
+
+
+def _falls(predict: Predict, batch: NDArray[Any], label: int) -> NDArray[np.float32]:
+    """Return by how much the log-probability of a label falls from the first of a batch to each of the others."""
+    logs = np.log(np.maximum(predict(batch)[:, label], 1e-6))
+    return np.asarray(logs[0] - logs[1:], dtype=np.float32)
+
+
+def _levels(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (F, T) decibels of short stretches, the loudest at 0."""
+    padded = np.pad(samples, (0, max(0, _FFT - len(samples))))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _FFT)[::_HOP] * np.hanning(_FFT)
+    power = np.square(np.abs(np.fft.rfft(frames, axis=1))).T
+    levels = 10 * np.log10(power / max(float(power.max()), 1e-12) + 1e-12)
+    return np.asarray(np.maximum(levels, _FLOOR_DB), dtype=np.float32)
+
+
+def choose_moments(timeline: Timeline, n: int = N_MOMENTS) -> list[Moment]:
+    """Return the surest moment of each answer, at most n of them, in the order of time."""
+    surest: dict[str, Moment] = {}
+    for moment in timeline.moments:
+        if moment.fused is None:
+            continue
+        known = surest.get(moment.fused.label)
+        if known is None or known.fused is None or moment.fused.confidence > known.fused.confidence:
+            surest[moment.fused.label] = moment
+    ranked = sorted(surest.values(), key=lambda moment: -moment.fused.confidence if moment.fused else 0.0)
+    return sorted(ranked[:n], key=lambda moment: moment.time_s)
+
+
+@dataclass(slots=True)
+class _Inputs:
+    """What the networks were given at a moment."""
+
+    crop: NDArray[np.uint8] | None = None
+    samples: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+
+
+def explain(
+    packets: Iterable[Packet], timeline: Timeline, bundle: Bundle, moments: Sequence[Moment] | None = None
+) -> tuple[Explanation, ...]:
+    """Explain moments of a recording, which is read anew.
+
+    Args:
+        packets: Of the recording, in the order of time.
+        timeline: What came of it, with this bundle.
+        bundle: Whose networks answered.
+        moments: Which of the timeline's; by default those of `choose_moments`.
+
+    Returns:
+        An explanation for each. A modality that a model of the Hub, or a network of clips, answered for has none.
+    """
+    chosen = list(choose_moments(timeline) if moments is None else moments)
+    inputs = _gather(packets, chosen, bundle)
+    networks: dict[BundleModality, Predict] = {
+        modality: _predict(bundle, modality) for modality in bundle.networks if modality != "clip"
+    }
+    return tuple(
+        _explained(moment, one, networks, timeline.lines, bundle)
+        for moment, one in zip(chosen, inputs, strict=True)
+        if moment.fused is not None
+    )
+
+
+def _predict(bundle: Bundle, modality: BundleModality) -> Predict:
+    network = bundle.networks[modality]
+    calibrated = Calibrated(network, bundle.labels, bundle.manifest.modalities[modality])
+    return lambda batch: calibrated.calibrate(network.logits(batch))[0]
+
+
+def _explained(
+    moment: Moment,
+    given: _Inputs,
+    networks: Mapping[BundleModality, Predict],
+    lines: Sequence[Line],
+    bundle: Bundle,
+) -> Explanation:
+    assert moment.fused is not None
+    label = moment.fused.labels.index(moment.fused.label)
+    face = voice = words = None
+    if "face" in networks and given.crop is not None:
+        face = explain_face(networks["face"], given.crop, label)
+    if "voice" in networks and "voice" in moment.by_modality and len(given.samples):
+        window_s = bundle.networks["voice"].card.input.window_s or 1.0
+        voice = explain_voice(networks["voice"], given.samples, window_s, moment.time_s, label)
+    text = _last_words(lines, moment.time_s)
+    if "text" in networks and "text" in moment.by_modality and text and bundle.manifest.hub_text is None:
+        words = explain_words(networks["text"], text, label)
+    return Explanation(
+        time_s=moment.time_s,
+        label=moment.fused.label,
+        confidence=moment.fused.confidence,
+        by_modality={name: float(scores.probabilities[label]) for name, scores in moment.by_modality.items()},
+        face=face,
+        voice=voice,
+        words=words,
+    )
+
+
+def _gather(packets: Iterable[Packet], moments: Sequence[Moment], bundle: Bundle) -> list[_Inputs]:
+    """Read a recording as far as it is needed, and keep what the networks were given at each moment."""
+    found = [_Inputs() for _ in moments]
+    window_s = (bundle.networks["voice"].card.input.window_s or 1.0) if "voice" in bundle.networks else 0.0
+    sound = SoundBuffer(window_s + 2.0)
+    image: NDArray[np.uint8] | None = None
+    place = 0
+
+    def finish(until_s: float) -> int:
+        done = place
+        while done < len(moments) and moments[done].time_s < until_s:
+            _keep(found[done], moments[done], image, sound, window_s)
+            done += 1
+        return done
+
+    for packet in packets:
+        place = finish(packet.time_s)
+        if place == len(moments):
+            break
+        if isinstance(packet, Frame):
+            image = packet.image
+        elif isinstance(packet, AudioBlock) and window_s:
+            sound.push(packet)
+    finish(np.inf)
+    return found
+
+
+def _keep(found: _Inputs, moment: Moment, image: NDArray[np.uint8] | None, sound: SoundBuffer, window_s: float) -> None:
+    face = _main_face(moment.faces)
+    if face is not None and image is not None:
+        found.crop = crop_face(image, face)
+    if not sound.is_empty:
+        found.samples = sound.window(moment.time_s - window_s, moment.time_s).copy()
+
+
+def _main_face(faces: Sequence[Face]) -> Face | None:
+    """Return the face that counts most in a moment: the largest that has scores."""
+    scored = [face for face in faces if face.emotion is not None]
+    return max(scored, key=lambda face: face.size_px, default=None)
+
+
+def _last_words(lines: Sequence[Line], time_s: float) -> str:
+    """Return what was said last before a time, as it was scored; "" where that is too long ago."""
+    pieces = [piece for line in lines for piece in cut_line(line)]
+    heard = [piece for piece in pieces if piece.end_s <= time_s and time_s - piece.end_s < WORDS_S]
+    heard = [piece for piece in heard if has_letters(drop_sounds(piece.text))]
+    return drop_sounds(max(heard, key=lambda piece: piece.end_s).text) if heard else ""
