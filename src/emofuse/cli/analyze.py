@@ -11,6 +11,7 @@ from emofuse.cli.batch import analyze_plan, engine_of, results_folder
 from emofuse.cli.command_line import command_line
 from emofuse.cli.console import note
 from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
+from emofuse.cli.permissive import PermissiveOption, check_allowed
 from emofuse.cli.speed_options import (
     DetectOption,
     EveryOption,
@@ -20,6 +21,7 @@ from emofuse.cli.speed_options import (
     set_threads,
     speed_settings,
 )
+from emofuse.errors import UsageError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.answers import check_options, read_prior
 from emofuse.inference.bundle import load_bundle
@@ -136,6 +138,7 @@ def analyze(
         bool,
         typer.Option("--explain", help="Show in the report (html) what the surest answers come from."),
     ] = False,
+    permissive_only: PermissiveOption = False,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace files in the way that are not results of the same recording, too."),
@@ -184,6 +187,9 @@ def analyze(
     )
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
     loaded = load_bundle(bundle, device)
+    check_allowed(loaded, permissive_only)
+    if permissive_only and text_model is not None:
+        raise UsageError(f"what the licence of {text_model} allows is not known", "leave out --text-model")
     check_options(loaded, settings.prior, settings.coverage)
     works = engine_of("local", EngineSettings(jobs))
     # one recording is analysed here: a process of its own takes a second more, and there is no other to save

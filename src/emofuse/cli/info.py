@@ -13,6 +13,7 @@ from emofuse import __version__
 from emofuse.card import ModelCard
 from emofuse.cli.bundle import hub_text_line, say_in_fusion
 from emofuse.cli.console import OUT
+from emofuse.cli.permissive import PermissiveOption, check_allowed, print_licences
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.onnx_runtime import available_devices
 
@@ -21,12 +22,20 @@ PACKAGES = ("av", "numpy", "onnxruntime", "opencv-python-headless", "pydantic", 
 
 def info(
     bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
+    licences: Annotated[
+        bool, typer.Option("--licences", help="Only what its networks were made of, and what the licences allow.")
+    ] = False,
+    permissive_only: PermissiveOption = False,
 ) -> None:
     """Print versions, devices, and what is in a bundle, with its cards."""
+    loaded = load_bundle(bundle)
+    check_allowed(loaded, permissive_only)
+    if licences:
+        print_licences(loaded)
+        return
     OUT.print(f"[bold]emofuse {__version__}[/bold] on Python {platform.python_version()}, {platform.platform()}")
     OUT.print("packages: " + ", ".join(f"{name} {_version(name)}" for name in PACKAGES))
     OUT.print("devices:  " + ", ".join(available_devices()))
-    loaded = load_bundle(bundle)
     manifest = loaded.manifest
     OUT.print(f"\n[bold]bundle {escape(manifest.name)} {escape(manifest.version)}[/bold]: {', '.join(loaded.labels)}")
     for modality, settings in manifest.modalities.items():

@@ -17,6 +17,7 @@ from emofuse.cli.console import OUT, note
 from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
 from emofuse.cli.live_record import Recorder, snapshot
 from emofuse.cli.live_views import View, make_view
+from emofuse.cli.permissive import PermissiveOption, check_allowed
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
@@ -68,6 +69,7 @@ def live(
     ] = "auto",
     seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so many seconds of the stream.")] = None,
     bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
+    permissive_only: PermissiveOption = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Read emotion from a camera and microphone, a stream, or a recording played at its pace.
@@ -83,6 +85,7 @@ def live(
     if realtime and file is None:
         raise UsageError("--realtime is for a --file", "a camera and a stream have a pace of their own")
     loaded = load_bundle(bundle, device)
+    check_allowed(loaded, permissive_only)
     if audio_track is not None and file is None:
         raise UsageError("--audio-track is for a --file", "a stream's default track is taken")
     sources = _open_sources(camera, source, file, realtime, audio, microphone, audio_track)

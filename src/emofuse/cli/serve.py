@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from emofuse.assets import cache_folder
 from emofuse.cli.console import ERR, OUT
+from emofuse.cli.permissive import PermissiveOption, check_allowed
 from emofuse.errors import UsageError
 
 _NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "websockets")
@@ -22,6 +23,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Where to listen; anything but this machine wants a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
     bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
+    permissive_only: PermissiveOption = False,
     folder: Annotated[Path | None, typer.Option(help="Of the queue and the results; default: in the cache.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Recordings to analyse at once.")] = 1,
     max_upload_mb: Annotated[float, typer.Option(min=1, help="Of one recording.")] = 500,
@@ -62,7 +64,7 @@ def serve(
         keep_s=keep_s,
     )
     settings.check()
-    load_bundle(bundle)  # what is wrong is said now, not by every job
+    check_allowed(load_bundle(bundle), permissive_only)  # what is wrong is said now, not by every job
     open_store(settings.folder).close()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     run(settings, lambda url: OUT.print(f"emofuse listens on [bold]{escape(url)}[/bold]; Ctrl-C ends it"))
