@@ -46,7 +46,7 @@ def cut_segments(moments: Sequence[Moment], labels: Sequence[str], duration_s: f
         The stretches in order, without overlaps.
     """
     spoken = [(m.time_s, m.fused.probabilities) for m in moments if m.fused is not None]
-    if not spoken:
+    if not spoken or duration_s == 0:  # a photo lasts no time
         return []
     abstains = np.array([m.fused.answer == UNCERTAIN for m in moments if m.fused is not None])
     # What JSON keeps of them, so that a timeline read back has the same segments.

@@ -55,6 +55,11 @@ class SourceInfo:
     has_video: bool
     audio_tracks: tuple[int, ...] = ()
 
+    @property
+    def is_photo(self) -> bool:
+        """Whether it is one picture, which lasts no time."""
+        return self.has_video and not self.has_audio and self.duration_s == 0
+
 
 _SOURCE: Final = TypeAdapter(SourceInfo)
 
@@ -223,8 +228,12 @@ class Timeline:
         name = documentary_line(self.source.path.replace("\\", "/").rsplit("/", 1)[-1])
         fused, used = self.summary.fused, " + ".join(self.summary.used)
         answer = "no emotion could be read" if fused is None else f"{fused.label} {fused.confidence:.2f} from {used}"
-        length = "" if self.source.duration_s is None else f" in {self.source.duration_s:.1f} s"
-        return f"<Timeline of {name}: {documentary_line(answer)}, {counted(len(self), 'moment')}{length}>"
+        if self.source.is_photo:
+            size = counted(sum(len(moment.faces) for moment in self), "face")
+        else:
+            length = "" if self.source.duration_s is None else f" in {self.source.duration_s:.1f} s"
+            size = f"{counted(len(self), 'moment')}{length}"
+        return f"<Timeline of {name}: {documentary_line(answer)}, {size}>"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the picture of the timeline."""

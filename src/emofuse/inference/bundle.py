@@ -16,6 +16,7 @@ from emofuse.errors import BundleError, UsageError
 from emofuse.inference.certainty import CertaintySettings
 from emofuse.inference.fusion import Pool
 from emofuse.inference.network import OnnxNetwork
+from emofuse.inference.onnx_runtime import pick_device
 from emofuse.reading import file_hash, is_file, is_folder, one_line, read_bytes
 from emofuse.threads import allowed_threads
 
@@ -116,7 +117,7 @@ def bundle_folder(name_or_path: str | Path) -> Path:
 
 def load_bundle(name_or_path: str | Path = "base", device: str = "cpu") -> Bundle:
     """Load a bundle that ships, by its name, or any folder. Raises BundleError, saying what is wrong with it."""
-    folder = bundle_folder(name_or_path)
+    folder, device = bundle_folder(name_or_path), pick_device(device)
     if not is_file(folder / MANIFEST):
         known = ", ".join(sorted(p.parent.name for p in BUNDLES.glob(f"*/{MANIFEST}")))
         raise BundleError(f"no bundle {str(name_or_path)!r}", f"give a folder with {MANIFEST}, or one of: {known}")

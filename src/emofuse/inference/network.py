@@ -29,7 +29,7 @@ class OnnxNetwork:
         """Load the file. Raises BundleError for a file that is no such network, UsageError for a missing device."""
         self.path = Path(path)
         if device not in PROVIDERS:
-            raise UsageError(f"no device {device!r}", f"choose one of {', '.join(PROVIDERS)}")
+            raise UsageError(f"no device {device!r}", f"choose one of auto, {', '.join(PROVIDERS)}")
         if device not in available_devices():
             raise UsageError(
                 f"the device {device!r} is not available here",

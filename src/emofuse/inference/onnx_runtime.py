@@ -28,6 +28,17 @@ def available_devices() -> list[str]:
     return [device for device, provider in PROVIDERS.items() if provider in available]
 
 
+def pick_device(device: str) -> str:
+    """Return the device that is meant: of "auto", cuda where it can be had, else cpu.
+
+    >>> pick_device("cpu")
+    'cpu'
+    """
+    if device != "auto":
+        return device
+    return "cuda" if "cuda" in available_devices() else "cpu"
+
+
 def open_session(path: Path, device: str = "cpu", n_threads: int = 1, content: bytes | None = None) -> Any:
     """Load a network whose file has been checked to need no other one.
 

@@ -4,72 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Self, TypedDict, Unpack
+from typing import Any, Final, Self, Unpack, overload
 
-from emofuse.config.base import shown, unknown_option
-from emofuse.errors import UsageError
-from emofuse.inference.analyzer import Analyzer, AnalyzerSettings, Mode
-from emofuse.inference.answers import Prior
+from emofuse.config.base import shown
+from emofuse.errors import MediaError, PacketError, TranscriptError, UsageError
+from emofuse.features.text import drop_sounds
+from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, bundle_folder, load_bundle
+from emofuse.inference.inputs import ACCEPTED, BlueSkin, describe, is_sound, open_input, recordings_below
+from emofuse.inference.options import (
+    CheckedOptions,
+    RecordingOptions,
+    StreamOptions,
+    check_type,
+    shown_progress,
+)
 from emofuse.inference.session import fitted, read_ahead, run
-from emofuse.inference.smoothing import Smoother, SmoothingSettings
-from emofuse.inference.spoken import TextScorer
-from emofuse.inference.vad import speech_in
-from emofuse.media import STANDING_S, open_media
+from emofuse.inference.smoothing import Smoother
+from emofuse.inference.spoken import text_scorer
+from emofuse.reading import is_folder
 from emofuse.remote import without_secrets
-from emofuse.timeline import Timeline
-from emofuse.transcripts import Transcript
-from emofuse.types import FaceMeasurement, Line, Moment, Packet
+from emofuse.timeline import Timeline, mean_scores
+from emofuse.timelines import Timelines
+from emofuse.transcripts.sentences import cut_line
+from emofuse.types import FaceMeasurement, Line, Moment, Packet, Scores
 
 _MOST_KEPT: Final = 4  # pipelines that `analyze` keeps loaded
-
-
-class StreamOptions(TypedDict, total=False):
-    """What may be asked of a stream. All but the last two are those of `AnalyzerSettings`; None is their default.
-
-    Attributes:
-        mode: "queue" gives a moment every `hop_s` over a sliding buffer, "frame" one for every picture.
-        hop_s: Seconds between moments in queue mode, and of sound alone.
-        face_buffer_s: Seconds over which the answers for a face are averaged in queue mode.
-        face_period_s: Seconds between two looks at the same face in queue mode.
-        text_window_s: For how long what was said counts, less and less.
-        measure_faces: Whether every face of every picture is measured, too: head, gaze, blinks, 52 movements (extra
-            `landmarks`); see `Timeline.face_measurements` and `Stream.face_measurements`.
-        face_points: Whether the 478 points of each are kept with that.
-        risk: How likely an answer may be wrong, before it is "uncertain"; 1 for any answer.
-        coverage: How often prediction sets (`Certainty.labels`) are to hold the truth; by default there are none.
-        prior: How often each label is expected: "flat", "corpus", or a number for each label.
-        text_model: Scores the words in place of the bundle's network, such as `HubTextPredictor`.
-        smoothing: Steadies the labels from moment to moment.
-    """
-
-    mode: Mode | None
-    hop_s: float | None
-    face_buffer_s: float | None
-    face_period_s: float | None
-    text_window_s: float | None
-    measure_faces: bool | None
-    face_points: bool | None
-    risk: float | None
-    coverage: float | None
-    prior: Prior | None
-    text_model: TextScorer | None
-    smoothing: SmoothingSettings | None
-
-
-class RecordingOptions(StreamOptions, total=False):
-    """What may be asked of a recording.
-
-    Attributes:
-        transcript: What is said in it, or the file of that (.srt, .vtt, .json or .txt).
-        audio_track: The sound track to listen to, from 1, or several that are mixed; by default `open_media` chooses.
-    """
-
-    transcript: Transcript | str | Path | None
-    audio_track: int | Sequence[int] | None
 
 
 class Pipeline:
@@ -89,7 +52,7 @@ class Pipeline:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        _check_type("bundle", bundle, (Bundle,), "a loaded one, or use Pipeline.load(name_or_folder)")
+        check_type("bundle", bundle, (Bundle,), "a loaded one, or use Pipeline.load(name_or_folder)")
         self.bundle = bundle
         self._asked: str | Path = bundle.manifest.name  # what `load` was asked for
 
@@ -99,7 +62,7 @@ class Pipeline:
 
         Args:
             bundle: The name of one that ships, or a folder that holds one.
-            device: "cpu", or "cuda" where ONNX Runtime has it.
+            device: "cpu", "cuda" where ONNX Runtime has it, or "auto" for the second where there is one.
 
         Returns:
             The pipeline.
@@ -112,8 +75,8 @@ class Pipeline:
             >>> Pipeline.load("base", device="cpu")
             Pipeline(bundle='base', modalities=('face', 'voice', 'text'), device='cpu')
         """
-        _check_type("bundle", bundle, (str, os.PathLike), "the name of a bundle, or the folder of one")
-        _check_type("device", device, (str,), "'cpu' or 'cuda'")
+        check_type("bundle", bundle, (str, os.PathLike), "the name of a bundle, or the folder of one")
+        check_type("device", device, (str,), "'cpu', 'cuda' or 'auto'")
         pipeline = cls(load_bundle(bundle, device))
         pipeline._asked = bundle
         return pipeline
@@ -132,15 +95,25 @@ class Pipeline:
         name, modalities = self.bundle.manifest.name, tuple(self.bundle.networks)
         return f"Pipeline(bundle={name!r}, modalities={modalities}, device={self.device!r})"
 
-    def __call__(self, path: str | os.PathLike[str], **options: Unpack[RecordingOptions]) -> Timeline:
-        """Analyse a recording with sound, picture or both.
+    @overload
+    def __call__(self, path: list[Any], **options: Unpack[RecordingOptions]) -> Timelines: ...
+
+    @overload
+    def __call__(self, path: Any, **options: Unpack[RecordingOptions]) -> Timeline: ...
+
+    def __call__(self, path: Any, **options: Unpack[RecordingOptions]) -> Timeline | Timelines:
+        """Analyse a recording with sound, picture or both, a photo, or several of them.
 
         Args:
-            path: A file of any container and codec that FFmpeg reads.
+            path: The path or the address of a recording (any container and codec that FFmpeg reads) or of a photo; what
+                such a file holds, as bytes or as a file that is open for reading them; a picture, (H, W, 3), or frames,
+                (T, H, W, 3) with `fps=`, as an array or a tensor; (samples, rate_hz) at any rate; an iterator of
+                packets. A list of any of these, or a folder.
             **options: See `RecordingOptions`.
 
         Returns:
-            Its timeline: moments, segments, and the answer for the whole.
+            Its timeline: moments, segments, and the answer for the whole; of a photo, one moment with its faces. For a
+            list or a folder, `Timelines`.
 
         Raises:
             UsageError: An option does not exist, or its value is not allowed; or there is no such transcript.
@@ -153,21 +126,71 @@ class Pipeline:
             >>> [round(moment.time_s, 1) for moment in timeline.moments]
             [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 6.3]
         """
-        _check_type("path", path, (str, os.PathLike), "the path of a recording")
-        asked = _Options(dict(options), RecordingOptions)
-        opened = open_media(path, audio_track=asked.audio_track, speech_s=speech_in, repeat_s=STANDING_S)
-        with opened as media, read_ahead(media) as packets:
-            timeline = run(
+        asked = CheckedOptions(dict(options), RecordingOptions)
+        if isinstance(path, list) or (isinstance(path, tuple) and not is_sound(path)):
+            return self._each(path, asked, dict(options))
+        if isinstance(path, str | os.PathLike) and path != "" and is_folder(path):
+            return self._each(recordings_below(path), asked, dict(options))
+        return self._one(path, asked, dict(options))
+
+    def _one(self, value: Any, asked: CheckedOptions, options: Mapping[str, Any]) -> Timeline:
+        with ExitStack() as stack:
+            media = stack.enter_context(open_input(value, asked.reading))
+            is_photo, in_memory = media.source.is_photo, not isinstance(value, str | os.PathLike)
+            # what is in memory needs no thread that reads ahead, and an iterator's errors are its owner's
+            packets = media if is_photo or in_memory else stack.enter_context(read_ahead(media))
+            settings = asked.settings.model_copy(update={"mode": "frame"}) if is_photo else asked.settings
+            return run(
                 packets,
-                media.source,
+                lambda: media.source,
                 self.bundle,
-                asked.settings,
+                settings,
+                BlueSkin().look if in_memory and asked.reading.channels == "rgb" else None,
+                stack.enter_context(shown_progress(asked.progress, media.source, describe(value))),
                 transcript=fitted(asked.transcript, media.source),
                 scorer=asked.text_model,
                 smoothing=asked.smoothing,
-                call=_written(path, str(self._asked), self.device, dict(options)),
+                call=_written(value, str(self._asked), self.device, options),
             )
-            return replace(timeline, source=media.source)  # which knows now how long it is
+
+    def _each(self, values: Sequence[Any], asked: CheckedOptions, options: Mapping[str, Any]) -> Timelines:
+        done: list[Timeline] = []
+        failures: dict[str, str] = {}
+        for i, value in enumerate(values):
+            if isinstance(value, list):
+                raise UsageError(f"input {i + 1} of {len(values)} is a list in a list", ACCEPTED)
+            try:
+                done.append(self._one(value, asked, options))
+            except (MediaError, PacketError, TranscriptError) as error:
+                name = f"input {i + 1} of {len(values)} ({describe(value)})"
+                if asked.on_error == "raise":
+                    hint = f"{error.hint}; on_error='skip' leaves it out".lstrip("; ")
+                    raise type(error)(f"{name}: {error.message}", hint) from error
+                failures[name] = str(error)
+        return Timelines(done, failures)
+
+    def text(self, text: str) -> Scores | None:
+        """Read the emotion of a text alone.
+
+        Args:
+            text: Some words, or many: each sentence or two is scored, and they are averaged by their quality.
+
+        Returns:
+            The scores over `labels`; None where there is nothing in it to go by, or where it is no English.
+
+        Raises:
+            UsageError: It is no text, or the bundle has no network for it.
+
+        Example:
+            >>> Pipeline.load().text("I am so happy that you came!").label
+            'happy'
+        """
+        check_type("text", text, (str,), "what is said, as a string")
+        scorer = text_scorer(self.bundle)
+        if scorer is None:
+            raise UsageError(f"the bundle {self.bundle.manifest.name!r} has no network for text", "use another bundle")
+        pieces = (drop_sounds(piece.text) for piece in cut_line(Line(text, 0.0, 0.0)))
+        return mean_scores((s for piece in pieces if (s := scorer.score(piece, 0.0, 0.0)) is not None), "text")
 
     def stream(self, **options: Unpack[StreamOptions]) -> Stream:
         """Begin a stream whose pictures, sound and words are pushed as they come.
@@ -193,7 +216,7 @@ class Pipeline:
             >>> [(moment.time_s, moment.why["voice"]) for moment in moments]
             [(0.5, 'too little sound yet'), (1.0, 'no speech')]
         """
-        asked = _Options(dict(options), StreamOptions)
+        asked = CheckedOptions(dict(options), StreamOptions)
         smoother = None if asked.smoothing is None else Smoother(asked.smoothing)
         return Stream(Analyzer(self.bundle, settings=asked.settings, scorer=asked.text_model), smoother)
 
@@ -261,25 +284,33 @@ class Stream:
         return moments if self._smoother is None else [self._smoother.push(moment) for moment in moments]
 
 
+@overload
 def analyze(
-    path: str | os.PathLike[str],
-    *,
-    bundle: str | Path = "base",
-    device: str = "cpu",
-    **options: Unpack[RecordingOptions],
-) -> Timeline:
-    """Analyse a recording: the shorthand of `Pipeline.load(bundle, device)(path, **options)`.
+    path: list[Any], *, bundle: str | Path = "base", device: str = "cpu", **options: Unpack[RecordingOptions]
+) -> Timelines: ...
+
+
+@overload
+def analyze(
+    path: Any, *, bundle: str | Path = "base", device: str = "cpu", **options: Unpack[RecordingOptions]
+) -> Timeline: ...
+
+
+def analyze(
+    path: Any, *, bundle: str | Path = "base", device: str = "cpu", **options: Unpack[RecordingOptions]
+) -> Timeline | Timelines:
+    """Analyse a recording or a photo: the shorthand of `Pipeline.load(bundle, device)(path, **options)`.
 
     The networks stay loaded for the next call with the same bundle, unless its files have changed, and device.
 
     Args:
-        path: A recording with sound, picture or both.
+        path: A recording with sound, picture or both, a photo, or whatever else `Pipeline.__call__` takes.
         bundle: The name of a bundle that ships, or the folder of one.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda", or "auto" for the second where there is one.
         **options: Those of a recording: see `Pipeline.__call__`.
 
     Returns:
-        The timeline.
+        The timeline; of a list or a folder, `Timelines`.
 
     Raises:
         UsageError: An option or a device does not exist, or a value is not allowed.
@@ -294,9 +325,10 @@ def analyze(
         >>> timeline.summary.fused.label, timeline.summary.used
         ('happy', ['face', 'voice'])
     """
-    _check_type("bundle", bundle, (str, os.PathLike), "the name of a bundle, or the folder of one")
-    _check_type("device", device, (str,), "'cpu' or 'cuda'")
-    return _kept(str(bundle), device, _state(bundle))(path, **options)
+    check_type("bundle", bundle, (str, os.PathLike), "the name of a bundle, or the folder of one")
+    check_type("device", device, (str,), "'cpu', 'cuda' or 'auto'")
+    answer: Timeline | Timelines = _kept(str(bundle), device, _state(bundle))(path, **options)
+    return answer
 
 
 @lru_cache(maxsize=_MOST_KEPT)
@@ -315,50 +347,12 @@ def _state(bundle: str | Path) -> tuple[object, ...]:
     return (str(folder), *sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in files))
 
 
-class _Options:
-    """Options that were checked. allowed: the typed dictionary that lists them."""
-
-    def __init__(self, given: dict[str, Any], allowed: Any) -> None:
-        names = [*AnalyzerSettings.model_fields, *(n for n in allowed.__annotations__ if n not in _SETTINGS)]
-        for name, value in given.items():
-            if name not in names:
-                raise unknown_option(name, value, names)
-        values = {name: value for name, value in given.items() if value is not None}
-        self.settings = AnalyzerSettings(**{name: value for name, value in values.items() if name in _SETTINGS})
-        self.transcript: Transcript | str | Path | None = values.get("transcript")
-        self.audio_track: int | Sequence[int] | None = values.get("audio_track")
-        self.text_model: TextScorer | None = values.get("text_model")
-        self.smoothing: SmoothingSettings | None = values.get("smoothing")
-        if self.transcript is not None:
-            _check_type(
-                "transcript", self.transcript, (Transcript, str, os.PathLike), "a Transcript, or the path of one"
-            )
-        if self.audio_track is not None and not _is_track(self.audio_track):
-            raise UsageError(f"audio_track: {shown(self.audio_track)} is no track", "give its number, from 1")
-        if self.smoothing is not None:
-            _check_type("smoothing", self.smoothing, (SmoothingSettings,), "SmoothingSettings(...)")
-        if self.text_model is not None and not callable(getattr(self.text_model, "score", None)):
-            raise UsageError(
-                f"text_model: it has no score(text, start_s, end_s): {shown(self.text_model)}",
-                "give an object that has, such as emofuse.inference.hub_text.HubTextPredictor(...)",
-            )
+def _written(value: object, bundle: str, device: str, options: Mapping[str, object]) -> str:
+    """Return the call in Python that makes a timeline again; what was in memory is described."""
+    named = {"bundle": bundle, "device": device, **{n: v for n, v in options.items() if n not in _OF_NO_MATTER}}
+    is_path = isinstance(value, str | os.PathLike)
+    first = repr(without_secrets(str(value))) if is_path else f"<{describe(value)}>"
+    return f"emofuse.analyze({', '.join([first, *(f'{name}={shown(value)}' for name, value in named.items())])})"
 
 
-_SETTINGS: Final = frozenset(AnalyzerSettings.model_fields)
-
-
-def _written(path: object, bundle: str, device: str, options: Mapping[str, object]) -> str:
-    """Return the call in Python that makes a timeline again."""
-    named = {"bundle": bundle, "device": device, **options}
-    asked = [repr(without_secrets(str(path))), *(f"{name}={shown(value)}" for name, value in named.items())]
-    return f"emofuse.analyze({', '.join(asked)})"
-
-
-def _is_track(value: object) -> bool:
-    numbers = value if isinstance(value, list | tuple) and value else [value]
-    return all(type(number) is int and number >= 1 for number in numbers)
-
-
-def _check_type(name: str, value: object, kinds: tuple[type, ...], allowed: str) -> None:
-    if not isinstance(value, kinds):
-        raise UsageError(f"{name}: {shown(value)} is of no use", f"give {allowed}")
+_OF_NO_MATTER: Final = frozenset({"progress", "on_error"})  # of options: they change no answer

@@ -22,7 +22,7 @@ from emofuse.transcripts import Transcript, read_transcript
 from emofuse.types import ALWAYS_LISTED, MODALITIES, FaceMeasurement, Frame, Moment, Packet, Scores
 
 OnFrame = Callable[[Frame, Moment], None]
-OnProgress = Callable[[float], None]  # takes the time reached, in seconds
+OnProgress = Callable[[float], object]  # takes the time reached, in seconds
 
 QUEUE_BYTES: Final = 16_000_000  # of packets that wait between two threads: five pictures of 1280 x 720
 
@@ -52,7 +52,7 @@ def fitted(transcript: Transcript | str | Path | None, source: SourceInfo) -> Tr
 
 def run(
     packets: Iterable[Packet],
-    source: SourceInfo,
+    source: SourceInfo | Callable[[], SourceInfo],
     bundle: Bundle,
     settings: AnalyzerSettings,
     on_frame: OnFrame | None = None,
@@ -66,6 +66,7 @@ def run(
 ) -> Timeline:
     """Push every packet through an Analyzer and gather the timeline.
 
+    source: what they are of, or what tells it when they have all come.
     on_frame gets each frame with what to draw over it; on_progress the time reached.
     transcript: what is said in the recording; scorer: of text, in place of the bundle's network; smoothing: steadies
     the labels from moment to moment; view_smoothing: steadies what on_frame gets, where smoothing does not; call: the
@@ -91,7 +92,7 @@ def run(
     made = analyzer.flush()
     moments += made if smoothing is None or smoother is None else map(smoother.push, made)
     how = provenance_of(analyzer, call, transcript, smoothing)
-    timeline = timeline_of(moments, source, analyzer, how)
+    timeline = timeline_of(moments, source if isinstance(source, SourceInfo) else source(), analyzer, how)
     return replace(timeline, lines=lines or (), face_measurements=tuple(measurements))
 
 

@@ -16,6 +16,7 @@ from emofuse.emotions import rgb
 from emofuse.outputs.lanes import tracks
 from emofuse.outputs.locations import relative_url
 from emofuse.outputs.page import GENERATOR, html_page, notice, provenance_html, read_player_file
+from emofuse.outputs.records import Table, probability_names
 from emofuse.ownership import refuse_foreign
 from emofuse.provenance import Provenance
 from emofuse.remote import Place
@@ -129,10 +130,9 @@ def write_index(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
     page, table = (folder / name for name in INDEX_FILES)
     with atomic(table) as name, name.open("w", encoding="utf-8", newline="", errors="replace") as out:
         writer = csv.writer(out, lineterminator="\n")
-        labels = next((row.digest.labels for row in rows if row.digest is not None), ())
-        probabilities = (f"p_{documentary_line(label)}" for label in labels)
-        writer.writerow((*_COLUMNS, *probabilities, *MODALITIES, _GROUP, *_LAST_COLUMNS))
-        writer.writerows(escape_row(map(_in_one_line, _cells(row, labels))) for row in rows)
+        found = summary_table(rows)
+        writer.writerow(found.columns)
+        writer.writerows(map(escape_row, found.rows))
     with atomic(page) as name, name.open("w", encoding="utf-8", newline="\n", errors="replace") as out:
         out.write(index_page(rows, folder))
     return page, table
@@ -148,6 +148,16 @@ def _is_ours(file: Path, beginning: str) -> bool:
         return GENERATOR in beginning
     header = beginning.partition("\n")[0]
     return header.startswith(",".join(_COLUMNS)) and header.endswith(",".join(_LAST_COLUMNS))
+
+
+def summary_table(rows: Sequence[Row]) -> Table:
+    """Return the table with a row for each recording; what is not known is None. A modality's cell is its label."""
+    labels = next((row.digest.labels for row in rows if row.digest is not None), ())
+    kinds = (str, str, float, float, str, int, int)
+    columns: dict[str, type] = dict(zip(_COLUMNS, kinds, strict=True))
+    columns |= dict.fromkeys(probability_names(labels), float) | dict.fromkeys((*MODALITIES, _GROUP, *_LAST_COLUMNS), str)
+    cells = (map(_in_one_line, _cells(row, labels)) for row in rows)
+    return Table(columns, tuple(map(tuple, cells)))
 
 
 def _cells(row: Row, labels: tuple[str, ...]) -> list[str | float | int | None]:

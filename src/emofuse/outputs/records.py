@@ -79,11 +79,24 @@ def table_of(timeline: Timeline, name: TableName) -> Table:
     return _TABLES[name](timeline)
 
 
+def table_of_many(timelines: Iterable[Timeline], name: TableName) -> Table:
+    """Return one table of several timelines, with the recording before each row.
+
+    Raises UsageError where there is no such table.
+    """
+    of_each = [(one.source.path, table_of(one, name)) for one in timelines]
+    columns: dict[str, type] = {"recording": str}
+    for _, table in of_each:  # a modality, or a label, may be in some of them alone
+        columns |= table.columns
+    rows = ({"recording": path, **row} for path, table in of_each for row in table.records())
+    return Table(columns, tuple(tuple(row.get(column) for column in columns) for row in rows))
+
+
 def moments_table(timeline: Timeline) -> Table:
     """Return one row per moment: its time, label, confidence, and the probabilities by modality."""
     labels, listed = timeline.labels, timeline.summary.listed
     columns: dict[str, type] = {"time_s": float, "label": str, "confidence": float}
-    columns |= {name: float for modality in ("p", *listed) for name in _probability_names(labels, modality)}
+    columns |= {name: float for modality in ("p", *listed) for name in probability_names(labels, modality)}
     columns |= {"n_faces": int, "used": str}
 
     def row(moment: Json) -> tuple[Cell, ...]:
@@ -99,7 +112,7 @@ def moments_table(timeline: Timeline) -> Table:
 def _faces_table(timeline: Timeline) -> Table:
     columns: dict[str, type] = {"time_s": float, "track_id": int, "person_id": int}
     columns |= dict.fromkeys(("left", "top", "right", "bottom", "score"), float)
-    columns |= {"label": str, "confidence": float} | dict.fromkeys(_probability_names(timeline.labels), float)
+    columns |= {"label": str, "confidence": float} | dict.fromkeys(probability_names(timeline.labels), float)
 
     def rows() -> Iterator[tuple[Cell, ...]]:
         for moment in timeline.moments:
@@ -124,7 +137,7 @@ def _people_table(timeline: Timeline) -> Table:
     labels = timeline.labels
     columns: dict[str, type] = {"person_id": int, "name": str, "first_s": float, "last_s": float}
     columns |= {"seen_s": float, "spoke_s": float, "label": str, "confidence": float}
-    columns |= dict.fromkeys((*_probability_names(labels), *_probability_names(labels, "share_s")), float)
+    columns |= dict.fromkeys((*probability_names(labels), *probability_names(labels, "share_s")), float)
 
     def row(person: Person) -> tuple[Cell, ...]:
         stretches = sorted((*person.seen, *(person.spoke or ())))
@@ -176,7 +189,7 @@ def _measurements_table(timeline: Timeline) -> Table:
     return Table(columns, tuple(tuple(row) for row in table_rows(timeline.face_measurements)))
 
 
-def _probability_names(labels: Sequence[str], prefix: str = "p") -> list[str]:
+def probability_names(labels: Sequence[str], prefix: str = "p") -> list[str]:
     """Name a column for each label; labels that differ by what no document can hold get a line after their name."""
     names: list[str] = []
     for label in labels:

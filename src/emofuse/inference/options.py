@@ -1,0 +1,159 @@
+"""What may be asked of a pipeline, and the check of what was asked."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal, TypedDict
+
+from tqdm import tqdm
+
+from emofuse.config.base import shown, unknown_option
+from emofuse.errors import UsageError
+from emofuse.inference.analyzer import AnalyzerSettings, Mode
+from emofuse.inference.answers import Prior
+from emofuse.inference.inputs import InputOptions
+from emofuse.inference.smoothing import SmoothingSettings
+from emofuse.inference.spoken import TextScorer
+from emofuse.media import MOST_PIXELS
+from emofuse.media.arrays import Channels
+from emofuse.timeline import SourceInfo
+from emofuse.transcripts import Transcript
+
+Progress = Callable[[float, float | None], object]  # takes the seconds that are done, and those of the whole
+
+_SETTINGS: Final = frozenset(AnalyzerSettings.model_fields)
+
+
+class StreamOptions(TypedDict, total=False):
+    """What may be asked of a stream. All but the last two are those of `AnalyzerSettings`; None is their default.
+
+    Attributes:
+        mode: "queue" gives a moment every `hop_s` over a sliding buffer, "frame" one for every picture.
+        hop_s: Seconds between moments in queue mode, and of sound alone.
+        face_buffer_s: Seconds over which the answers for a face are averaged in queue mode.
+        face_period_s: Seconds between two looks at the same face in queue mode.
+        text_window_s: For how long what was said counts, less and less.
+        measure_faces: Whether every face of every picture is measured, too: head, gaze, blinks, 52 movements (extra
+            `landmarks`); see `Timeline.face_measurements` and `Stream.face_measurements`.
+        face_points: Whether the 478 points of each are kept with that.
+        risk: How likely an answer may be wrong, before it is "uncertain"; 1 for any answer.
+        coverage: How often prediction sets (`Certainty.labels`) are to hold the truth; by default there are none.
+        prior: How often each label is expected: "flat", "corpus", or a number for each label.
+        text_model: Scores the words in place of the bundle's network, such as `HubTextPredictor`.
+        smoothing: Steadies the labels from moment to moment.
+    """
+
+    mode: Mode | None
+    hop_s: float | None
+    face_buffer_s: float | None
+    face_period_s: float | None
+    text_window_s: float | None
+    measure_faces: bool | None
+    face_points: bool | None
+    risk: float | None
+    coverage: float | None
+    prior: Prior | None
+    text_model: TextScorer | None
+    smoothing: SmoothingSettings | None
+
+
+class RecordingOptions(StreamOptions, total=False):
+    """What may be asked of a recording.
+
+    Attributes:
+        transcript: What is said in it, or the file of that (.srt, .vtt, .json or .txt).
+        audio_track: The sound track to listen to, from 1, or several that are mixed; by default `open_media` chooses.
+        fps: Pictures a second of frames in an array.
+        channels: "bgr" where blue comes first in an array, as OpenCV reads pictures; "rgb" by default.
+        max_pixels: Of a picture; larger ones are refused.
+        progress: True for a bar on the standard error; or what is called with the seconds that are done and the seconds
+            of the whole, None where that is not known.
+        on_error: Of several inputs: "raise" ends at the first that cannot be read, "skip" lists it in
+            `Timelines.failures` and goes on.
+    """
+
+    transcript: Transcript | str | Path | None
+    audio_track: int | Sequence[int] | None
+    fps: float | None
+    channels: Channels | None
+    max_pixels: int | None
+    progress: Progress | bool | None
+    on_error: Literal["raise", "skip"] | None
+
+
+class CheckedOptions:
+    """Options that were checked. allowed: the typed dictionary that lists them."""
+
+    def __init__(self, given: dict[str, Any], allowed: Any) -> None:
+        names = [*AnalyzerSettings.model_fields, *(n for n in allowed.__annotations__ if n not in _SETTINGS)]
+        for name, value in given.items():
+            if name not in names:
+                raise unknown_option(name, value, names)
+        values = {name: value for name, value in given.items() if value is not None}
+        self.settings = AnalyzerSettings(**{name: value for name, value in values.items() if name in _SETTINGS})
+        self.transcript: Transcript | str | Path | None = values.get("transcript")
+        self.audio_track: int | Sequence[int] | None = values.get("audio_track")
+        self.progress: Progress | bool = values.get("progress", False)
+        self.on_error: Literal["raise", "skip"] = values.get("on_error", "raise")
+        self.text_model: TextScorer | None = values.get("text_model")
+        self.smoothing: SmoothingSettings | None = values.get("smoothing")
+        if self.transcript is not None:
+            check_type(
+                "transcript", self.transcript, (Transcript, str, os.PathLike), "a Transcript, or the path of one"
+            )
+        if self.audio_track is not None and not _is_track(self.audio_track):
+            raise UsageError(f"audio_track: {shown(self.audio_track)} is no track", "give its number, from 1")
+        self._check_choices(values)
+        if self.smoothing is not None:
+            check_type("smoothing", self.smoothing, (SmoothingSettings,), "SmoothingSettings(...)")
+        if self.text_model is not None and not callable(getattr(self.text_model, "score", None)):
+            raise UsageError(
+                f"text_model: it has no score(text, start_s, end_s): {shown(self.text_model)}",
+                "give an object that has, such as emofuse.inference.hub_text.HubTextPredictor(...)",
+            )
+
+    def _check_choices(self, values: Mapping[str, Any]) -> None:
+        for name, allowed in (("channels", ("rgb", "bgr")), ("on_error", ("raise", "skip"))):
+            if name in values and values[name] not in allowed:
+                raise UsageError(f"{name}: {shown(values[name])} is of no use", f"choose from {', '.join(allowed)}")
+        max_pixels = values.get("max_pixels", MOST_PIXELS)
+        if type(max_pixels) is not int or max_pixels < 1:
+            raise UsageError(f"max_pixels: {shown(max_pixels)} is no number of pixels", "give a whole number from 1")
+        if not (isinstance(self.progress, bool) or callable(self.progress)):
+            raise UsageError(f"progress: {shown(self.progress)} is of no use", "give True, or what takes two numbers")
+        self.reading = InputOptions(values.get("fps"), values.get("channels", "rgb"), self.audio_track, max_pixels)
+
+
+def _is_track(value: object) -> bool:
+    numbers = value if isinstance(value, list | tuple) and value else [value]
+    return all(type(number) is int and number >= 1 for number in numbers)
+
+
+def check_type(name: str, value: object, kinds: tuple[type, ...], allowed: str) -> None:
+    """Raise UsageError where a value is of none of these kinds. allowed: what is, in words."""
+    if not isinstance(value, kinds):
+        raise UsageError(f"{name}: {shown(value)} is of no use", f"give {allowed}")
+
+
+@contextmanager
+def shown_progress(
+    progress: Progress | bool, source: SourceInfo, name: str
+) -> Iterator[Callable[[float], object] | None]:
+    """Yield what takes the time that was reached, None where nobody wants to know; a bar ends with the block."""
+    if not callable(progress):
+        if not progress:
+            yield None
+            return
+        with tqdm(total=source.duration_s, unit="s", desc=name, bar_format=_BAR if source.duration_s else None) as bar:
+            end_s = source.duration_s or math.inf  # a header may tell less than there is
+            yield lambda time_s: bar.update(max(0.0, min(time_s, end_s) - bar.n))
+        return
+    told = progress
+    yield lambda time_s: told(time_s, source.duration_s)
+
+
+_BAR: Final = "{l_bar}{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
