@@ -352,7 +352,7 @@ def test_own_videos_are_not_taken_for_recordings_of_a_folder(emofuse, tmp_path: 
     assert emofuse("analyze", tmp_path, "-o", tmp_path / "out", "--formats", "json,mp4").code == 0
     result = emofuse("analyze", tmp_path, "-o", tmp_path / "out", "--formats", "json")
     assert result.code == 0, result.err
-    assert f"passed over in {tmp_path}: 1 video that emofuse has annotated" in result.err
+    assert f"passed over in {tmp_path}: 1 file that emofuse has annotated" in result.err
     assert left_over(tmp_path) == ["clip.json", "clip.mp4", "clip.mp4"]
 
 

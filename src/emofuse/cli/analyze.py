@@ -26,6 +26,7 @@ from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.answers import check_options, read_prior
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.landmarker import FaceLandmarker
+from emofuse.inference.onnx_runtime import pick_device
 from emofuse.inference.recogniser import MODEL
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.media import MOST_PIXELS
@@ -44,7 +45,8 @@ def analyze(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT...", help="Recordings, or folders of them; also at https://, s3://, gs:// (extra: remote)."
+            metavar="INPUT...",
+            help="Recordings, photos, folders of them; also at https://, s3://, gs:// (extra: remote).",
         ),
     ],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder for the results.")] = "emofuse-output",
@@ -55,7 +57,7 @@ def analyze(
     formats: Annotated[str, typer.Option(help=f"What to write, of {', '.join(FORMATS)}.")] = "json,csv,mp4",
     hop_s: Annotated[float, typer.Option(help="Seconds between moments in queue mode.")] = DEFAULTS.hop_s,
     bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto for the second where there is one.")] = "cpu",
     max_pixels: Annotated[
         int, typer.Option(min=1, metavar="N", help="Of a picture; a film of larger ones is refused.")
     ] = MOST_PIXELS,
@@ -144,13 +146,13 @@ def analyze(
         typer.Option("--overwrite", help="Replace files in the way that are not results of the same recording, too."),
     ] = False,
 ) -> None:
-    """Read the emotion in recordings: an annotated video, JSON and CSV for each, and other formats on request.
+    """Read the emotion in recordings and photos: a video or picture with boxes, JSON, CSV, other formats on request.
 
     Over more than one input: index.html and summary.csv. A batch that was cut off goes on with --resume.
 
     Exit code: 0 all done, 1 some inputs failed, 2 wrong usage, 3 nothing could be analysed.
     """
-    wanted = parse_formats(formats)
+    wanted, device = parse_formats(formats), pick_device(device)
     named = {} if groups is None else read_groups(groups)
     if explains and "html" not in wanted:
         wanted = (*wanted, "html")  # where it is shown

@@ -6,6 +6,7 @@ import io
 import os
 import re
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -123,10 +124,11 @@ def _bytes_of(path: str | os.PathLike[str], shown: str) -> bytes:
         raise MediaError(f"cannot read {shown}: {one_line(error)}", "check its permissions") from error
 
 
-def suffixes() -> frozenset[str]:
+@cache
+def photo_suffixes() -> frozenset[str]:
     """Return the suffixes of photos, in lower case and with their dot.
 
-    >>> {".jpg", ".png"} <= suffixes()
+    >>> {".jpg", ".png"} <= photo_suffixes()
     True
     """
     known = Image.registered_extensions()
@@ -135,4 +137,4 @@ def suffixes() -> frozenset[str]:
 
 def may_be_photo(path: Path) -> bool:
     """Return whether a file is called as photos are, and begins as they do. Raises OSError where it cannot be read."""
-    return path.suffix.lower() in suffixes() and is_photo(path)
+    return path.suffix.lower() in photo_suffixes() and is_photo(path)

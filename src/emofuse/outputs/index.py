@@ -155,7 +155,9 @@ def summary_table(rows: Sequence[Row]) -> Table:
     labels = next((row.digest.labels for row in rows if row.digest is not None), ())
     kinds = (str, str, float, float, str, int, int)
     columns: dict[str, type] = dict(zip(_COLUMNS, kinds, strict=True))
-    columns |= dict.fromkeys(probability_names(labels), float) | dict.fromkeys((*MODALITIES, _GROUP, *_LAST_COLUMNS), str)
+    columns |= dict.fromkeys(probability_names(labels), float) | dict.fromkeys(
+        (*MODALITIES, _GROUP, *_LAST_COLUMNS), str
+    )
     cells = (map(_in_one_line, _cells(row, labels)) for row in rows)
     return Table(columns, tuple(map(tuple, cells)))
 

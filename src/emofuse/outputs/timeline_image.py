@@ -52,7 +52,15 @@ def write_png(timeline: Timeline, path: str | os.PathLike[str]) -> None:
 
     Raises OutputError when `path` cannot be written.
     """
-    png = _with_texts(_encoded(timeline_image(timeline)), timeline)
+    write_picture(timeline_image(timeline), timeline, path)
+
+
+def write_picture(image: Image, timeline: Timeline, path: str | os.PathLike[str]) -> None:
+    """Write (H, W, 3) uint8 RGB as PNG, with how the timeline was made as text in it.
+
+    Raises OutputError when `path` cannot be written.
+    """
+    png = _with_texts(_encoded(image), timeline)
     with atomic(path) as name:
         name.write_bytes(png)
 

@@ -11,7 +11,8 @@ from typing import Final
 
 from emofuse.errors import EmofuseError
 from emofuse.media.kinds import may_be_recording, media_suffixes
-from emofuse.outputs.marks import video_origin
+from emofuse.media.photo import may_be_photo, photo_suffixes
+from emofuse.outputs.marks import origin, video_origin
 from emofuse.remote import Address, Place, is_remote_folder, remote_files
 
 _MOST_KINDS: Final = 6  # of files that are no recordings, named one by one
@@ -33,11 +34,12 @@ class Found:
 
 
 def find_recordings(inputs: Iterable[Place]) -> Found:
-    """Find the recordings in files and folders, each once, those of a folder in the order of their names.
+    """Find the recordings and photos in files and folders, each once, those of a folder in the order of their names.
 
     A folder is searched with all below it; one that is linked to is searched once, whatever leads to it. Hidden files,
-    files that are no recordings, and videos that emofuse has annotated itself are passed over. Raises nothing: what
-    cannot be read is among the failures. At an address, files are known by their names alone.
+    files that are no recordings, and what emofuse has annotated itself are passed over; so are the photos beside
+    recordings, which are their covers more often than not, unless there are photos alone. Raises nothing: what cannot
+    be read is among the failures. At an address, files are known by their names alone.
     """
     found = Found()
     for item in inputs:
@@ -50,7 +52,7 @@ def find_recordings(inputs: Iterable[Place]) -> Found:
         else:
             found.recordings.append((item, Path(item.name)))
             if _is_own(item):
-                found.notes.append(f"{item} is a video that emofuse has annotated: its boxes are analysed too")
+                found.notes.append(f"{item} is what emofuse has annotated: its boxes are analysed too")
     once: dict[str, tuple[Place, Path]] = {}
     for source, place in found.recordings:
         once.setdefault(source.url if isinstance(source, Address) else os.path.realpath(source), (source, place))
@@ -61,6 +63,7 @@ def find_recordings(inputs: Iterable[Place]) -> Found:
 def _search(root: Path, found: Found) -> None:
     n_failures = len(found.failures)
     below: list[tuple[Path, Path]] = []
+    photos: list[tuple[Path, Path]] = []
     others: Counter[str] = Counter()
     n_own = 0
     for entry in _files(root, found.failures):
@@ -69,14 +72,20 @@ def _search(root: Path, found: Found) -> None:
             if not entry.is_file():
                 if path.suffix.lower() in media_suffixes():
                     found.failures.append((str(path), _no_file(path)))
-            elif not may_be_recording(path):
-                others[path.suffix.lower() or path.name] += 1
             elif _is_own(path):
                 n_own += 1
+            elif may_be_photo(path):
+                photos.append((path, path.relative_to(root)))
+            elif not may_be_recording(path):
+                others[path.suffix.lower() or path.name] += 1
             else:
                 below.append((path, path.relative_to(root)))
         except OSError as error:
             found.failures.append((str(path), f"it cannot be read: {error.strerror or error}"))
+    if below:
+        others.update(path.suffix.lower() for path, _ in photos)
+    else:
+        below = photos
     _note_passed_over(root, n_own, others, found)
     found.recordings += sorted(below, key=lambda recording: recording[1])
     if not below and len(found.failures) == n_failures:
@@ -94,23 +103,29 @@ def _find_remote(item: Address, found: Found) -> None:
         found.failures.append((str(item), str(error)))
         return
     others: Counter[str] = Counter()
-    n_own = n_found = 0
+    below: list[tuple[Place, Path]] = []
+    photos: list[tuple[Place, Path]] = []
+    n_own = 0
     for address, name in files:
-        if address.suffix.lower() not in media_suffixes():
+        if address.suffix.lower() in photo_suffixes():
+            photos.append((address, Path(name)))
+        elif address.suffix.lower() not in media_suffixes():
             others[address.suffix.lower() or address.name] += 1
         elif _is_own(address):
             n_own += 1
         else:
-            n_found += 1
-            found.recordings.append((address, Path(name)))
+            below.append((address, Path(name)))
+    if below:
+        others.update(place.suffix.lower() for _, place in photos)
+    found.recordings += below or photos
     _note_passed_over(item, n_own, others, found)
-    if not n_found:
+    if not (below or photos):
         found.failures.append((str(item), "no recording in this folder"))
 
 
 def _note_passed_over(root: Place, n_own: int, others: Counter[str], found: Found) -> None:
     if n_own:
-        results = "1 video" if n_own == 1 else f"{n_own} videos"
+        results = "1 file" if n_own == 1 else f"{n_own} files"
         found.notes.append(f"passed over in {root}: {results} that emofuse has annotated")
     if others:
         kinds = [f"{n} {kind}" for kind, n in others.most_common(_MOST_KINDS)]
@@ -152,8 +167,10 @@ def _no_file(path: Path) -> str:
 
 def _is_own(path: Place) -> bool:
     try:
-        if path.suffix.lower() != ".mp4" or (isinstance(path, Path) and not path.is_file()):
+        if isinstance(path, Path) and not path.is_file():
             return False
-        return video_origin(path) is not None
+        if path.suffix.lower() == ".png" and isinstance(path, Path):
+            return origin("png", path) is not None
+        return path.suffix.lower() == ".mp4" and video_origin(path) is not None
     except (OSError, EmofuseError):
         return False  # which is known when it is read

@@ -27,6 +27,7 @@ from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.marks import mark_file, recording_id, video_trailer
 from emofuse.outputs.overlay import Overlay, OverlaySettings
 from emofuse.overlap import WriteBehind
+from emofuse.recordings.photos import analyze_photo
 from emofuse.recordings.plan import Task
 from emofuse.recordings.words import WordOptions, load_words, said_in
 from emofuse.remote import Place
@@ -91,6 +92,8 @@ def analyze_recording(
     notes: list[str] = []
     try:
         make_folder(task.stem.parent)
+        if task.is_photo:
+            return _photo_outcome(task, options, bundle)
         with ExitStack() as stack:
             media = stack.enter_context(_opened(task, options))
             duration_s = media.source.duration_s
@@ -157,6 +160,16 @@ def _opened(task: Task, options: Options) -> MediaReader:
         repeat_s=STANDING_S,
         max_pixels=options.max_pixels,
     )
+
+
+def _photo_outcome(task: Task, options: Options, bundle: Bundle) -> Outcome:
+    kinds = task.kinds(options.formats)
+    timeline, files = analyze_photo(
+        task, kinds, bundle, options.settings, options.overlay, options.max_pixels, options.call
+    )
+    left_out = [kind for kind in options.formats if kind != "mp4" and kind not in kinds]
+    notes = (f"a photo has no time, so no {', '.join(left_out)} was written",) if left_out else ()
+    return Outcome(task.source, timeline, files, notes, digest=Digest.of(timeline))
 
 
 def _fault(error: Exception) -> str:

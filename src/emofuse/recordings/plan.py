@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from emofuse.errors import MediaError, UsageError
+from emofuse.media.photo import is_photo, photo_suffixes
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.index import INDEX_FILES, refuse_foreign_index
 from emofuse.outputs.marks import recording_id
@@ -18,6 +19,9 @@ from emofuse.recordings.finding import find_recordings
 from emofuse.remote import Address, Place
 
 RECORDS: Final = ".emofuse"  # below the folder of the results of a batch: what is done (`record`)
+
+
+_OF_PHOTOS: Final = ("json", "csv", "faces", "png")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,22 @@ class Task:
         shown_as: What outputs call it, where that is not the name of its file; a page that plays it looks for it under
             that name, and beside itself for its MP4.
         batch: The folder of the results of the batch that it is of; None where it is alone.
+        is_photo: Whether it is a photo.
     """
 
     source: Place
     stem: Path
     shown_as: str | None = None
     batch: Place | None = None
+    is_photo: bool = False
+
+    def kinds(self, formats: Sequence[str]) -> tuple[str, ...]:
+        """Return those of the formats that are written of it: of a photo the picture with its boxes for the video, and
+        nothing that is about time."""
+        if not self.is_photo:
+            return tuple(formats)
+        asked = ("png" if kind == "mp4" else kind for kind in formats)
+        return tuple(dict.fromkeys(kind for kind in asked if kind in _OF_PHOTOS))
 
     def target(self, kind: str) -> Path:
         """Return where the output of this kind goes."""
@@ -95,7 +109,7 @@ def make_plan(inputs: Sequence[Place], out: Place, formats: Sequence[str], overw
     stems = _stems(found.recordings, taken)
     batch = out if is_batch or isinstance(out, Address) else None
     tasks = tuple(
-        Task(source, stem if isinstance(out, Address) else out / stem, batch=batch)
+        Task(source, stem if isinstance(out, Address) else out / stem, batch=batch, is_photo=_is_photo(source))
         for (source, _), stem in zip(found.recordings, stems, strict=True)
     )
     if not isinstance(out, Address):
@@ -103,6 +117,11 @@ def make_plan(inputs: Sequence[Place], out: Place, formats: Sequence[str], overw
         if is_batch and not overwrite:
             refuse_foreign_index(out)
     return Plan(tasks, tuple(found.failures), tuple(found.notes))
+
+
+def _is_photo(source: Place) -> bool:
+    """Return whether an input is a photo; at an address, by its name alone."""
+    return source.suffix.lower() in photo_suffixes() if isinstance(source, Address) else is_photo(source)
 
 
 def _stems(found: Sequence[tuple[Place, Path]], taken: set[str]) -> list[Path]:
@@ -129,7 +148,7 @@ def _without_suffix(place: Path) -> Path:
 def _refuse_overwriting(tasks: Sequence[Task], formats: Sequence[str]) -> None:
     sources = {task.source.resolve() for task in tasks if isinstance(task.source, Path)}
     for task in tasks:
-        for kind in formats:
+        for kind in task.kinds(formats):
             if task.target(kind).resolve() in sources:
                 raise UsageError(f"{task.target(kind)} would replace a recording", "choose another folder with -o")
 
@@ -142,7 +161,7 @@ def refuse_foreign_results(tasks: Sequence[Task], formats: Sequence[str]) -> tup
     in_the_way: list[str] = []
     n_again = 0
     for task in tasks:
-        there = [kind for kind in formats if os.path.lexists(task.target(kind))]
+        there = [kind for kind in task.kinds(formats) if os.path.lexists(task.target(kind))]
         reasons = _reasons_to_keep(task, there) if there else []
         in_the_way += reasons
         n_again += bool(there) and not reasons
