@@ -22,7 +22,7 @@ def test_fast_is_a_preset_that_what_is_given_goes_over() -> None:
 def test_of_every_nth_picture_there_is_a_moment(emofuse, clip_mp4: Path, tmp_path: Path, every: int) -> None:
     options = ["--mode", "frame", "--formats", "json", "--every", every, "--min-face", 60, "-o", tmp_path]
     result = emofuse("analyze", clip_mp4, *options)
-    assert result.exit_code == 0, result.output
+    assert result.code == 0, result.err
     document = json.loads((tmp_path / "clip.json").read_text(encoding="utf-8"))
     settings = document["provenance"]["settings"]
     assert (settings["every"], settings["min_face_px"]) == (every, 60.0)
@@ -34,4 +34,4 @@ def test_of_every_nth_picture_there_is_a_moment(emofuse, clip_mp4: Path, tmp_pat
 
 def test_a_number_that_is_none_is_refused(emofuse, clip_mp4: Path) -> None:
     for option in (["--every", 0], ["--min-face", 0], ["--detect-period-s", -1], ["--threads", 0]):
-        assert emofuse("analyze", clip_mp4, *option).exit_code == 2, option
+        assert emofuse("analyze", clip_mp4, *option).code == 2, option

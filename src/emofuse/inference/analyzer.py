@@ -70,6 +70,15 @@ class _Track:
     seen_s: float
     asked: Scores | None = None  # which scores' certainty was asked for last
     told: Scores | None = None  # the same with it
+    mean: Scores | None = None  # of `mean_of`, the first and the last of the scores, as they were then
+    mean_of: tuple[Scores, Scores] | None = None
+
+    def over_buffer(self) -> Scores | None:
+        """Return the mean of the scores; the same object until they change, which they do not in every picture."""
+        ends = (self.scores[0], self.scores[-1]) if self.scores else None
+        if ends is None or self.mean_of is None or ends[0] is not self.mean_of[0] or ends[1] is not self.mean_of[1]:
+            self.mean, self.mean_of = mean_scores(self.scores, "face"), ends
+        return self.mean
 
 
 class Analyzer:
@@ -347,7 +356,7 @@ class Analyzer:
         return self._with_emotion(track_id, scores[-1] if scores else None)
 
     def _over_buffer(self, track_id: int) -> Face:
-        return self._with_emotion(track_id, mean_scores(self._tracks[track_id].scores, "face"))
+        return self._with_emotion(track_id, self._tracks[track_id].over_buffer())
 
     def _with_emotion(self, track_id: int, scores: Scores | None) -> Face:
         """Return a face as it was last, with its scores; without a face network the clip's, if it is who is watched."""

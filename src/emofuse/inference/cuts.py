@@ -7,6 +7,7 @@ changes of the last second, so that a shaking camera cuts nothing.
 
 from __future__ import annotations
 
+import statistics
 from collections import deque
 from typing import Final
 
@@ -60,7 +61,7 @@ class CutDetector:
         self.change = _change(before, small)
         while self._recent and not 0.0 <= time_s - self._recent[0][0] <= _RECENT_S:
             self._recent.popleft()
-        usual = float(np.median([change for _, change in self._recent])) if self._recent else _LEAST_CHANGE
+        usual = statistics.median(change for _, change in self._recent) if self._recent else _LEAST_CHANGE
         is_cut = self.change >= min(max(_LEAST_CHANGE, _RATIO * usual), _SURE_CHANGE)
         self._recent.append((time_s, self.change))
         return is_cut

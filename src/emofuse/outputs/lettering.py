@@ -98,6 +98,7 @@ def ink(background: Colour) -> Colour:
     return _DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 110 else _LIGHT
 
 
+@lru_cache(maxsize=2048)
 def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
