@@ -46,13 +46,13 @@ result = {"seconds": time.perf_counter() - t}
     "decode": """
 import time, sys, av
 from av.video.reformatter import VideoReformatter
-t = time.perf_counter()
+t, cpu = time.perf_counter(), time.process_time()
 with av.open(sys.argv[1]) as source:
     stream, converter = source.streams.video[0], VideoReformatter()
     stream.thread_type = "AUTO"
     for frame in source.decode(stream):
         converter.reformat(frame, format="rgb24").to_ndarray()
-result = {"seconds": time.perf_counter() - t}
+result = {"seconds": time.perf_counter() - t, "cpu": time.process_time() - cpu}
 """,
     "encode": """
 import time, sys, os, av, tempfile
@@ -62,7 +62,7 @@ with av.open(sys.argv[1]) as source:
     rate, size = stream.average_rate, (stream.width, stream.height)
     pictures = [frame.reformat(format="yuv420p") for frame in source.decode(stream)]
 with tempfile.TemporaryDirectory() as folder, av.open(os.path.join(folder, "x.mp4"), "w") as out:
-    t = time.perf_counter()
+    t, cpu = time.perf_counter(), time.process_time()
     stream = out.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": str(CRF)})
     stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
     stream.thread_type = "FRAME"
@@ -70,8 +70,8 @@ with tempfile.TemporaryDirectory() as folder, av.open(os.path.join(folder, "x.mp
         picture.pts, picture.time_base = i, 1 / rate
         out.mux(stream.encode(picture))
     out.mux(stream.encode(None))
-    seconds = time.perf_counter() - t
-result = {"seconds": seconds}
+    seconds, cpu = time.perf_counter() - t, time.process_time() - cpu
+result = {"seconds": seconds, "cpu": cpu}
 """,
     "analyse": """
 import time, sys, tempfile
@@ -86,12 +86,12 @@ share_cores()
 clip, formats, settings = Path(sys.argv[1]), tuple(sys.argv[2].split(",")), json.loads(sys.argv[3])
 bundle = load_bundle()
 with tempfile.TemporaryDirectory() as out:
-    t = time.perf_counter()
+    t, cpu = time.perf_counter(), time.process_time()
     options = Options(formats, AnalyzerSettings(**settings))
     outcome = analyze_recording(Task(clip, Path(out) / "clip"), options, bundle)
-    seconds = time.perf_counter() - t
+    seconds, cpu = time.perf_counter() - t, time.process_time() - cpu
 assert outcome.timeline, outcome.failure
-result = {"seconds": seconds}
+result = {"seconds": seconds, "cpu": cpu}
 """,
     "first": """
 import time, sys
@@ -210,21 +210,32 @@ class Way:
 
     ratios: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
     peak_mb: float = 0.0
 
+    def add(self, found: dict[str, float], alone: Way | None = None) -> None:
+        """Take what a probe measured, and what it is held against."""
+        self.seconds.append(found["seconds"])
+        self.cpu_s.append(found["cpu"])
+        self.peak_mb = max(self.peak_mb, found["peak_mb"])
+        if alone is not None:
+            self.ratios.append(alone.seconds[-1] / found["seconds"])
 
-def measure(clip: Path, n_rounds: int) -> tuple[dict[str, Way], dict[str, list[float]]]:
-    """Run everything in turn, n_rounds times: what each way gave, and the seconds of decoder and encoder alone."""
+    def rate(self, n_frames: int) -> str:
+        """Return pictures a second, and milliseconds of CPU for one, which other load hardly changes."""
+        rate, cpu_ms = n_frames / statistics.median(self.seconds), 1e3 * statistics.median(self.cpu_s) / n_frames
+        return f"{rate:.0f} pictures/s, {cpu_ms:.1f} ms of CPU each"
+
+
+def measure(clip: Path, n_rounds: int) -> tuple[dict[str, Way], dict[str, Way]]:
+    """Run everything in turn, n_rounds times: what each way gave, and the decoder and the encoder alone."""
     ways = {name: Way() for name, *_ in WAYS}
-    alone: dict[str, list[float]] = {"decode": [], "encode": []}
+    alone = {"decode": Way(), "encode": Way()}
     for _ in range(n_rounds):
-        for kind, seconds in alone.items():
-            seconds.append(probe(kind, clip)["seconds"])
+        for kind, way in alone.items():
+            way.add(probe(kind, clip))
         for name, _, formats, settings, kind in WAYS:
-            found = probe("analyse", clip, formats, json.dumps(settings))
-            ways[name].seconds.append(found["seconds"])
-            ways[name].ratios.append(alone[kind][-1] / found["seconds"])
-            ways[name].peak_mb = max(ways[name].peak_mb, found["peak_mb"])
+            ways[name].add(probe("analyse", clip, formats, json.dumps(settings)), alone[kind])
     return ways, alone
 
 
@@ -237,11 +248,11 @@ def rows(clip: Path, n_rounds: int, hours: float, is_made: bool) -> Iterator[tup
     n_frames = count_frames(clip)
     ways, alone = measure(clip, n_rounds)
     for kind, what in (("decode", "decoding to RGB alone"), ("encode", "x264 alone")):
-        yield what, f"{n_frames / statistics.median(alone[kind]):.0f} pictures/s", ""
+        yield what, alone[kind].rate(n_frames), ""
     for name, target, formats, _, kind in WAYS:
         way = ways[name]
-        rate, ratio = n_frames / statistics.median(way.seconds), statistics.median(way.ratios)
-        yield name, f"{ratio:.2f} of {'decoding' if kind == 'decode' else 'x264'} ({rate:.0f} pictures/s)", target
+        ratio = statistics.median(way.ratios)
+        yield name, f"{ratio:.2f} of {'decoding' if kind == 'decode' else 'x264'} ({way.rate(n_frames)})", target
         yield "  peak memory", f"{way.peak_mb:.0f} MB", "400 MB" if "mp4" in formats else "300 MB"
     if is_made:
         lengths = [10.0 * LONGER, *([3600 * hours] if hours else [])]

@@ -10,6 +10,7 @@ path starves nobody; "share" is how much of a step goes into it. The first batch
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Iterator
 from itertools import chain, repeat
@@ -47,10 +48,9 @@ def make_job(recipe: Recipe, data: Path | None) -> Job:
 
 def rate(batches: Iterator[Any], step: Any) -> float:
     """Return the samples a second of steps over batches."""
-    n, n_batches, began = 0, 0, 0.0
-    for batch in batches:
+    n, began = 0, 0.0
+    for n_batches, batch in enumerate(batches, 1):
         step(batch)
-        n_batches += 1
         if n_batches == WARM:
             began = time.perf_counter()
         elif n_batches > WARM:
@@ -102,7 +102,7 @@ def main() -> None:
     """Print a row for each recipe."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipes", nargs="*", default=list(RECIPES), help="names in recipes/, with changes of data")
-    parser.add_argument("--data", type=Path)
+    parser.add_argument("--data", type=Path, default=os.environ.get("EMOFUSE_DATA"))
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     table = Table("recipe", "data path, samples/s", "training, samples/s", "share of the data path")

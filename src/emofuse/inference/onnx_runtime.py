@@ -14,7 +14,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # inherited by the processes that we 
 
 import onnxruntime
 
-from emofuse.errors import BundleError
+from emofuse.errors import BundleError, UsageError
 from emofuse.inference.onnx_file import check_onnx_file
 
 PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -53,6 +53,7 @@ def open_session(path: Path, device: str = "cpu", n_threads: int = 1, content: b
 
     Raises:
         BundleError: The file is no network that can be run, or one that a bundle may not have.
+        UsageError: The device is there, but cannot be started.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = n_threads
@@ -63,9 +64,15 @@ def open_session(path: Path, device: str = "cpu", n_threads: int = 1, content: b
     try:
         check_onnx_file(path)
         model = str(path) if content is None else content
-        return onnxruntime.InferenceSession(model, options, providers=[PROVIDERS[device]])
+        session = onnxruntime.InferenceSession(model, options, providers=[PROVIDERS[device]])
     except BundleError:
         raise
     except Exception as error:  # noqa: BLE001 (ONNX Runtime's exceptions have no public base)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise BundleError(f"{path} is not a network that can be run: {reason}") from None
+    if PROVIDERS[device] not in session.get_providers():  # it says so in its log alone, and goes on with the CPU
+        raise UsageError(
+            f"the device {device!r} cannot be used: ONNX Runtime has it, but it could not be started",
+            "look whether the driver, CUDA and cuDNN are those that onnxruntime-gpu wants, or use --device cpu",
+        )
+    return session
