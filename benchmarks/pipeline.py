@@ -79,12 +79,13 @@ from pathlib import Path
 from emofuse.threads import share_cores
 from emofuse.recordings.plan import Task
 from emofuse.recordings.one import Options, analyze_recording
-from emofuse.inference.analyzer import AnalyzerSettings
+from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 import json
 share_cores()
 clip, formats, settings = Path(sys.argv[1]), tuple(sys.argv[2].split(",")), json.loads(sys.argv[3])
 bundle = load_bundle()
+Analyzer(bundle)  # the detectors are loaded, too
 with tempfile.TemporaryDirectory() as out:
     t, cpu = time.perf_counter(), time.process_time()
     options = Options(formats, AnalyzerSettings(**settings))

@@ -82,9 +82,9 @@ class _Course:
             part = _Part(stated_s, stated_s, stated_s)
             self.parts.append(part)
         self.longest_s = max(self.longest_s, stated_s - part.latest_s)
-        self.step_s = float((packet.duration or 0) * time_base) or min(self.longest_s, _LONGEST_LAST_S)
+        self.step_s = _container.in_seconds(packet.duration or 0, time_base) or min(self.longest_s, _LONGEST_LAST_S)
         part.latest_s = max(part.latest_s, stated_s)
-        shown_later_s = float(max((packet.pts or 0) - (packet.dts or packet.pts or 0), 0) * time_base)
+        shown_later_s = _container.in_seconds(max((packet.pts or 0) - (packet.dts or packet.pts or 0), 0), time_base)
         most_s = _LONGEST_ALONE_S if self.n_packets == 0 else max(self.longest_s, _LONGEST_LAST_S)
         part.end_s = max(part.end_s, stated_s + shown_later_s + min(self.step_s, most_s))
         self.is_whole &= not packet.is_corrupt
@@ -163,7 +163,7 @@ def _courses(path: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, 
             if course is None:
                 slip_s = SLIP_S if packet.dts is not None else _REORDERED_S
                 course = courses[index] = _Course(slip_s, _packet_lengths(container.streams[index]))
-            course.push(packet, float(stated * packet.time_base))
+            course.push(packet, _container.in_seconds(stated, packet.time_base))
             if index in has_adts:
                 course.forms.add(_adts_form(bytes(packet)))
             if index in floats:

@@ -173,6 +173,7 @@ class _Run:
 
     def __init__(self, start_s: float, from_hz: int, rate_hz: int) -> None:
         self.start_s, self.from_hz, self._rate_hz = start_s, from_hz, rate_hz
+        self._time_base = Fraction(1, from_hz)
         self._resampler = AudioResampler(format="fltp", layout="mono", rate=rate_hz)
         self._n_in = self._n_out = 0
 
@@ -180,7 +181,7 @@ class _Run:
         if not len(mono):
             return
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(mono)[None], format="fltp", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = self.from_hz, self._n_in, Fraction(1, self.from_hz)
+        frame.sample_rate, frame.pts, frame.time_base = self.from_hz, self._n_in, self._time_base
         self._n_in += len(mono)
         yield from self._blocks(frame)
 
