@@ -8,6 +8,7 @@ from importlib.resources import files
 import pytest
 
 from emofuse.inference.detector import YUNET
+from emofuse.inference.face_identity import FACE_IDENTITY
 from emofuse.inference.vad import SILERO
 
 SHIPPED = files("emofuse") / "detectors"
@@ -39,5 +40,12 @@ def test_each_is_what_its_authors_published_under_mit(file: str, sha256: str, li
 
 
 def test_those_that_run_by_default_are_those_that_ship() -> None:
-    assert {YUNET.name, SILERO.name} == {one.name for one in SHIPPED.iterdir() if one.name.endswith(".onnx")}
+    assert {YUNET.name, SILERO.name, FACE_IDENTITY.name} == {
+        one.name for one in SHIPPED.iterdir() if one.name.endswith(".onnx")
+    }
     assert YUNET.is_file() and SILERO.is_file()
+
+
+def test_the_network_of_ours_is_the_one_that_is_described() -> None:
+    notice = (SHIPPED / "README.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(FACE_IDENTITY.read_bytes()).hexdigest() in notice

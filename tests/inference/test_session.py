@@ -15,6 +15,7 @@ from emofuse.cli.demo import CLIP
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.detector import YUNET
+from emofuse.inference.face_identity import FACE_IDENTITY
 from emofuse.inference.session import run
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.vad import SILERO
@@ -131,8 +132,9 @@ def test_provenance_names_every_model_by_the_hash_of_its_file(clip_mp4: Path) ->
     assert how.settings["hop_s"] == 0.25 and how.settings["mode"] == "queue"
     assert how.settings["smoothing"] == {"time_constant_s": 0.5, "persistence": 2.0}
     base = Path(emofuse.__file__).parent / "bundles" / "base"
-    files = [base / "fusion.json", *(base / f"{m}.onnx" for m in ("face", "voice", "text")), YUNET, SILERO]
-    roles = ["fusion", "face", "voice", "text", "face detector", "speech detector"]
+    files = [base / "fusion.json", *(base / f"{m}.onnx" for m in ("face", "voice", "text"))]
+    files += [YUNET, FACE_IDENTITY, SILERO]
+    roles = ["fusion", "face", "voice", "text", "face detector", "face identity", "speech detector"]
     expected = [(r, f.name, hashlib.sha256(f.read_bytes()).hexdigest()) for r, f in zip(roles, files, strict=True)]
     assert [(m.role, m.name, m.sha256) for m in how.models] == expected
     assert how.transcript is None and how.device == "cpu" and how.bundle["name"] == "base"

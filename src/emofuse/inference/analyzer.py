@@ -19,7 +19,9 @@ from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.cuts import CutDetector
 from emofuse.inference.detector import FaceDetector, YuNetDetector
 from emofuse.inference.face_follower import FaceFollower
+from emofuse.inference.face_identity import shared_embedder
 from emofuse.inference.landmarker import FaceLandmarker
+from emofuse.inference.people import PeopleFollower, TrackRecord
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
 from emofuse.inference.reasons import LITTLE_SOUND, NO_NETWORK, no_face, no_speech
 from emofuse.inference.sound_input import SoundInput
@@ -46,6 +48,7 @@ class AnalyzerSettings(Settings):
     number for each label. detect_period_s: seconds between two detections of faces, at most; in between they are
     followed, and 0 looks for them in every picture. min_face_px: the smallest face wanted, in pixels of the picture;
     None: the smallest that the detector finds. every: of how many pictures one is looked at.
+    people: whether faces are compared, to tell who is who.
     """
 
     mode: Mode = "queue"
@@ -61,6 +64,7 @@ class AnalyzerSettings(Settings):
     detect_period_s: float = Field(0.1, ge=0)
     min_face_px: float | None = Field(None, gt=0)
     every: int = Field(1, ge=1)
+    people: bool = True
 
 
 @dataclass(slots=True)
@@ -107,6 +111,7 @@ class Analyzer:
         self._detector = detector or YuNetDetector(min_face_px=self.settings.min_face_px)
         self._cuts = CutDetector()
         self._follower = FaceFollower(self._detector, self.settings.detect_period_s)
+        self._people = PeopleFollower(shared_embedder()) if self.settings.people else None
         self._faces = FacePredictor(bundle) if "face" in bundle.networks else None
         is_measured = self.settings.measure_faces or self.settings.face_points
         self._landmarker = FaceLandmarker() if is_measured else None
@@ -154,6 +159,8 @@ class Analyzer:
         if self._scorer is not None and not isinstance(self._scorer, TextPredictor):
             networks.append(model_file("text", self._scorer))
         detectors = [model_file("face detector", self._detector)] if self._looks else []
+        if self._people is not None and self._looks:
+            detectors.append(shared_embedder().model_file)
         if self._landmarker is not None:
             detectors.append(self._landmarker.model_file)
         if self._hears:
@@ -191,6 +198,8 @@ class Analyzer:
 
     def flush(self) -> list[Moment]:
         """End the stream: return the moments up to its end; the last one stands at the end itself."""
+        if self._people is not None:
+            self._people.flush()
         held_back = self._listen(self._sound_input.flush())
         if self._next_hop_s is None:
             return held_back
@@ -220,6 +229,14 @@ class Analyzer:
         faces = self._told(self._in_view())
         last = self._last
         return Moment(time_s, last.fused, last.by_modality, faces) if last else Moment(time_s, None, faces=faces)
+
+    def take_tracks(self) -> list[TrackRecord]:
+        """Return the tracks that have ended since this was asked before; of many, the latest."""
+        if self._people is None:
+            return []
+        ended = list(self._people.ended)
+        self._people.ended.clear()
+        return ended
 
     @property
     def face_measurements(self) -> tuple[FaceMeasurement, ...]:
@@ -256,6 +273,8 @@ class Analyzer:
             return
         time_s = frame.time_s
         tracked = self._follower.push(frame.image, time_s, is_cut=self._cuts.push(frame.image, time_s))
+        if self._people is not None:
+            tracked = self._people.push(frame.image, tracked, time_s)
         for face in tracked:
             track = self._tracks.setdefault(_id(face), _Track(face, deque(), time_s))
             track.face, track.seen_s = face, time_s

@@ -43,6 +43,7 @@ class StreamOptions(TypedDict, total=False):
         risk: How likely an answer may be wrong, before it is "uncertain"; 1 for any answer.
         coverage: How often prediction sets (`Certainty.labels`) are to hold the truth; by default there are none.
         prior: How often each label is expected: "flat", "corpus", or a number for each label.
+        people: Whether faces are compared, to tell who is who; so by default.
         text_model: Scores the words in place of the bundle's network, such as `HubTextPredictor`.
         smoothing: Steadies the labels from moment to moment.
     """
@@ -57,6 +58,7 @@ class StreamOptions(TypedDict, total=False):
     risk: float | None
     coverage: float | None
     prior: Prior | None
+    people: bool | None
     text_model: TextScorer | None
     smoothing: SmoothingSettings | None
 

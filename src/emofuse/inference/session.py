@@ -12,6 +12,9 @@ from emofuse import __version__
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.answers import AnswerMaker
 from emofuse.inference.bundle import Bundle
+from emofuse.inference.people import TrackRecord
+from emofuse.inference.people_clustering import assign_people
+from emofuse.inference.people_summary import name_faces, people_of
 from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, UNREADABLE, no_face, no_speech
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.spoken import TextScorer
@@ -78,12 +81,14 @@ def run(
     smoother = None if shown is None else Smoother(shown)
     moments: list[Moment] = []
     measurements: list[FaceMeasurement] = []
+    tracks: list[TrackRecord] = []
     for packet in packets:
         made = analyzer.push(packet)
         steadied = made if smoother is None else [smoother.push(moment) for moment in made]
         moments += made if smoothing is None else steadied
         if isinstance(packet, Frame):
             measurements += analyzer.face_measurements
+            tracks += analyzer.take_tracks()
         if on_frame is not None and isinstance(packet, Frame):
             view = analyzer.view(packet.time_s)
             on_frame(packet, view if smoother is None else smoother.dress(view))
@@ -91,9 +96,14 @@ def run(
             on_progress(packet.time_s)
     made = analyzer.flush()
     moments += made if smoothing is None or smoother is None else map(smoother.push, made)
+    tracks += analyzer.take_tracks()
+    told = assign_people(tracks)
+    moments = name_faces(moments, told)
     how = provenance_of(analyzer, call, transcript, smoothing)
-    timeline = timeline_of(moments, source if isinstance(source, SourceInfo) else source(), analyzer, how)
-    return replace(timeline, lines=lines or (), face_measurements=tuple(measurements))
+    whole = source if isinstance(source, SourceInfo) else source()
+    timeline = timeline_of(moments, whole, analyzer, how)
+    people = people_of(moments, tracks, told, analyzer.answers, bundle.labels, whole.duration_s)
+    return replace(timeline, lines=lines or (), face_measurements=tuple(measurements), people=people)
 
 
 def provenance_of(
