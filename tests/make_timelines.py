@@ -7,8 +7,19 @@ from dataclasses import replace
 import numpy as np
 
 from emofuse.emotions import BASE
+from emofuse.people import Person
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
-from emofuse.types import ALWAYS_LISTED, BLENDSHAPES, MODALITIES, Face, FaceAngles, FaceMeasurement, Moment, Scores
+from emofuse.types import (
+    ALWAYS_LISTED,
+    BLENDSHAPES,
+    MODALITIES,
+    Face,
+    FaceAngles,
+    FaceMeasurement,
+    Line,
+    Moment,
+    Scores,
+)
 
 
 def scores(
@@ -62,6 +73,25 @@ def measurement(time_s: float, track_id: int | None = 3, **shapes: float) -> Fac
     return FaceMeasurement(time_s, track_id, 0.98, FaceAngles(12.0, -3.5, 1.25), FaceAngles(8.0, -1.0), values)
 
 
+def conversation() -> Timeline:
+    """Four seconds of two people, Anna and one without a name, in which three lines are said, one by nobody known."""
+    seen = {2: face(track_id=7, label="happy"), 1: face(track_id=4, label="sad")}
+    moments = [
+        replace(m, faces=tuple(replace(f, person_id=i) for i, f in seen.items()))
+        for m in course([("happy", 20), ("sad", 20)])
+    ]
+    lines = (
+        Line("I am so glad <3", 0.2, 1.0, speaker="A", emotion=scores("happy", 0.9, "text"), person_id=2),
+        Line("That is -->\nsad.", 2.0, 2.9, person_id=1),
+        Line("Who is there?", 2.8, 3.2, speaker="B"),
+    )
+    people = (
+        Person(1, "", ((0.0, 4.0),), (), {"sad": 4.0}, scores("sad", 0.83), {"face": scores("sad", 0.83, "face")}),
+        Person(2, "Anna", ((0.0, 4.0),), ((0.2, 1.0),), {"happy": 4.0}, scores("happy", 0.83)),
+    )
+    return replace(timeline(*moments, duration_s=4.0), lines=lines, people=people)
+
+
 TIMELINES: dict[str, Timeline] = {
     "empty": timeline(),
     "nothing spoke": timeline(moment(0.0, None), moment(0.5, None), duration_s=1.0),
@@ -82,5 +112,6 @@ TIMELINES: dict[str, Timeline] = {
             for i in range(11)
         ),
     ),
+    "two people who speak": conversation(),
     "a gap": timeline(*course([("happy", 20), (None, 30), ("sad", 20)]), duration_s=7.0),
 }

@@ -71,6 +71,21 @@ def share_of_time(segments: Sequence[Segment]) -> dict[str, float]:
     return dict(sorted(total.items(), key=lambda share: -share[1]))
 
 
+def label_between(segments: Sequence[Segment], start_s: float, end_s: float) -> str | None:
+    """Return the label that lasts longest from start_s to end_s; None where nothing was read then.
+
+    Example:
+        >>> label_between([Segment(0.0, 2.0, "sad", 0.6), Segment(2.0, 5.0, "happy", 0.9)], 1.5, 3.0)
+        'happy'
+    """
+    near = [
+        Segment(max(s.start_s, start_s), min(s.end_s, max(end_s, start_s + 1e-3)), s.label, s.confidence)
+        for s in segments
+        if s.start_s < max(end_s, start_s + 1e-3) and s.end_s > start_s
+    ]
+    return next(iter(share_of_time(near)), None)
+
+
 def smooth_probabilities(
     times: NDArray[np.float64], probabilities: NDArray[np.float32], width_s: float
 ) -> NDArray[np.float32]:

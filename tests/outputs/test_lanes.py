@@ -2,7 +2,7 @@
 
 import pytest
 
-from emofuse.outputs.lanes import lanes, length_s, tracks
+from emofuse.outputs.lanes import faces, lanes, length_s
 from emofuse.types import Moment
 from make_timelines import TIMELINES, course, face, moment, scores, timeline
 
@@ -30,7 +30,7 @@ def test_somebody_who_is_seen_for_a_while_stands_where_they_were():
     moments = [moment(i / 10, "happy", faces=(face(track_id=1),) if 30 <= i < 50 else ()) for i in range(100)]
     whole = timeline(*moments, duration_s=10.0)
     person = lanes(whole)[-1]
-    assert tracks(whole) == {1: (30, 49)}
+    assert faces(whole) == {1: (30, 49)}
     assert [(s.start_s, s.end_s) for s in person.segments] == [(pytest.approx(2.9), pytest.approx(4.9))]
 
 

@@ -41,7 +41,8 @@ LONGEST_GAP_S: Final = 60.0  # a longer jump of the stream's clock is skipped, n
 class AnalyzerSettings(Settings):
     """How a stream becomes moments. queue: one every hop_s, over the last seconds; frame: one for every frame.
 
-    text_window_s: how long what was said counts, less and less, after it was said. measure_faces: whether every face of
+    text_window_s: how long a line that was pushed counts, less and less, after it was said; one of a transcript counts
+    while it is said. measure_faces: whether every face of
     every picture is measured, too (extra `landmarks`); face_points: whether its 478 points are kept with that. risk:
     how likely an answer may be wrong, before it is "uncertain"; coverage: how often prediction sets hold the truth,
     None for none; prior: how often each label is expected: "flat", "corpus" (as in the networks' training), or a
@@ -90,7 +91,8 @@ class Analyzer:
 
     Lines of what was said are known beforehand, or pushed at any time. `push` returns the moments that a packet
     completed, `flush` the last ones. Nothing that grows with the stream is kept. A moment at time t is made of what
-    was heard, seen and said up to t, never after.
+    was heard and seen up to t, never after, and of the lines that are being said: those of a transcript are known from
+    their beginning, those that are pushed once they are.
     """
 
     def __init__(
@@ -229,6 +231,10 @@ class Analyzer:
         faces = self._told(self._in_view())
         last = self._last
         return Moment(time_s, last.fused, last.by_modality, faces) if last else Moment(time_s, None, faces=faces)
+
+    def scored_lines(self) -> tuple[Line, ...]:
+        """Return the lines that were known beforehand, with what the text network gives for each."""
+        return self._words.scored_lines()
 
     def take_tracks(self) -> list[TrackRecord]:
         """Return the tracks that have ended since this was asked before; of many, the latest."""

@@ -36,7 +36,7 @@ class StreamOptions(TypedDict, total=False):
         hop_s: Seconds between moments in queue mode, and of sound alone.
         face_buffer_s: Seconds over which the answers for a face are averaged in queue mode.
         face_period_s: Seconds between two looks at the same face in queue mode.
-        text_window_s: For how long what was said counts, less and less.
+        text_window_s: For how long a line that was pushed counts, less and less; one of a transcript while it is said.
         measure_faces: Whether every face of every picture is measured, too: head, gaze, blinks, 52 movements (extra
             `landmarks`); see `Timeline.face_measurements` and `Stream.face_measurements`.
         face_points: Whether the 478 points of each are kept with that.

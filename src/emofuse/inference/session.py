@@ -103,7 +103,7 @@ def run(
     whole = source if isinstance(source, SourceInfo) else source()
     timeline = timeline_of(moments, whole, analyzer, how)
     people = people_of(moments, tracks, told, analyzer.answers, bundle.labels, whole.duration_s)
-    return replace(timeline, lines=lines or (), face_measurements=tuple(measurements), people=people)
+    return replace(timeline, lines=analyzer.scored_lines(), face_measurements=tuple(measurements), people=people)
 
 
 def provenance_of(

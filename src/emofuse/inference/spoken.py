@@ -6,8 +6,8 @@ import math
 from bisect import insort
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 from emofuse.features.text import drop_sounds, has_letters
 from emofuse.inference.bundle import Bundle
@@ -17,6 +17,8 @@ from emofuse.inference.text_predictor import TextPredictor
 from emofuse.timeline import LEAST_WEIGHT, pool_scores
 from emofuse.transcripts.sentences import cut_line
 from emofuse.types import Line, Scores
+
+_LEAST_S: Final = 1e-3  # for which a piece without length counts
 
 
 class TextScorer(Protocol):
@@ -39,24 +41,38 @@ def fusion_weights(bundle: Bundle, scorer: TextScorer | None) -> dict[str, float
     return {**({} if scorer is None else {"text": 1.0}), **bundle.weights}
 
 
-class SpokenWords:
-    """Keeps lines until they have been said, and the scores of what was said in the last window_s.
+@dataclass(slots=True, eq=False)
+class _Piece:
+    """A piece of a line that is known beforehand. n_line: of which line; is_scored: whether `scores` were asked for."""
 
-    Lines may come at any time and in any order: known beforehand from a transcript, or late from a recogniser that
-    listens along. Each is cut into pieces (`cut_line`) and a piece counts from the end of its last word on.
+    line: Line
+    n_line: int
+    scores: Scores | None = None
+    is_scored: bool = False
+
+
+class SpokenWords:
+    """Keeps what is said, and tells what it adds up to at a time.
+
+    Lines that are known beforehand, as those of a recording are, count from their own start to their end. Lines that
+    are pushed while they are spoken, by a recogniser that listens along, come late: each counts from its end on, less
+    and less, for window_s. Each line is cut into pieces (`cut_line`), and every piece is scored once.
     """
 
     def __init__(self, scorer: TextScorer | None, window_s: float, lines: Iterable[Line] | None = None) -> None:
         """lines: those that are known beforehand; None where there is no transcript, though lines may still come."""
         self._scorer = scorer
         self._window_s = window_s
-        self._pending: list[Line] = []  # the next to end is the last: popped in no time
+        self._lines = tuple(lines or ())
+        pieces = [_Piece(piece, n) for n, line in enumerate(self._lines) for piece in cut_line(line)]
+        self._known = sorted(pieces, key=lambda piece: piece.line.start_s) if scorer is not None else []
+        self._n_begun = 0  # of the known pieces
+        self._current: list[_Piece] = []  # begun, and not over at the latest moment
+        self._asked_s = -math.inf
+        self._pending: list[Line] = []  # of the pushed, the next to end is the last: popped in no time
         self._said: deque[Scores] = deque()
         self._unread_s = -math.inf  # when words ended that could not be scored
         self._has_transcript = lines is not None
-        if scorer is not None:
-            pieces = (piece for line in lines or () for piece in cut_line(line))
-            self._pending = sorted(pieces, key=_latest_first)  # insorted one by one, each would move all others
 
     def push(self, line: Line) -> None:
         """Take a line; one that ended long ago is never scored."""
@@ -67,23 +83,20 @@ class SpokenWords:
             insort(self._pending, piece, key=_latest_first)
 
     def score(self, time_s: float) -> Scores | None:
-        """Pool what ended within window_s up to `time_s`, each piece counting less with its age; None for nothing."""
-        while self._pending and self._pending[-1].end_s <= time_s:
-            piece = self._pending.pop()
-            if self._scorer is not None and time_s - piece.end_s < self._window_s:
-                text = drop_sounds(piece.text)
-                scores = self._scorer.score(text, piece.start_s, piece.end_s)
-                if scores is not None:
-                    self._said.append(scores)
-                elif has_letters(text):
-                    self._unread_s = piece.end_s
-        recent = deque(scores for scores in self._said if time_s - scores.end_s < self._window_s)
-        self._said = recent
-        if not recent:
+        """Pool what was said since the moment before, up to `time_s`; None for nothing. Times come in their order."""
+        since_s, self._asked_s = self._asked_s, time_s
+        weighed = [*self._known_scores(since_s, time_s), *self._pushed_scores(time_s)]
+        if not weighed:
             return None
-        aged = [replace(s, quality=s.quality * (1 - (time_s - s.end_s) / self._window_s)) for s in recent]
-        weights = [max(s.quality, LEAST_WEIGHT) for s in aged]
-        return pool_scores(aged, "text", weights, weights)
+        weights = [weight for _, weight in weighed]
+        return pool_scores([scores for scores, _ in weighed], "text", weights, weights)
+
+    def scored_lines(self) -> tuple[Line, ...]:
+        """Return the lines that were known beforehand, with what each is scored."""
+        of_line: dict[int, list[_Piece]] = {}
+        for piece in self._known:
+            of_line.setdefault(piece.n_line, []).append(piece)
+        return tuple(self._with_emotion(line, of_line.get(n, [])) for n, line in enumerate(self._lines))
 
     def why_not(self, time_s: float) -> str:
         """Say why there are no scores at a time."""
@@ -92,6 +105,52 @@ class SpokenWords:
         if self._scorer is None:
             return NO_NETWORK
         return UNREADABLE if time_s - self._unread_s < self._window_s else NOTHING_SAID
+
+    def _known_scores(self, since_s: float, time_s: float) -> list[tuple[Scores, float]]:
+        """Return the scores of the known pieces that are said in between, each with its weight."""
+        while self._n_begun < len(self._known) and self._known[self._n_begun].line.start_s < time_s:
+            self._current.append(self._known[self._n_begun])
+            self._n_begun += 1
+        found = []
+        for piece in self._current:
+            common_s = min(piece.line.end_s, time_s) - max(piece.line.start_s, since_s)
+            scores = self._scores_of(piece) if common_s > 0 or piece.line.start_s >= since_s else None
+            if scores is not None:
+                found.append((scores, max(scores.quality, LEAST_WEIGHT) * max(common_s, _LEAST_S)))
+        self._current = [piece for piece in self._current if piece.line.end_s > time_s]
+        return found
+
+    def _pushed_scores(self, time_s: float) -> list[tuple[Scores, float]]:
+        """Return the scores of the pushed pieces that ended within window_s, each counting less with its age."""
+        while self._pending and self._pending[-1].end_s <= time_s:
+            piece = self._pending.pop()
+            scores = self._score_text(piece) if time_s - piece.end_s < self._window_s else None
+            if scores is not None:
+                self._said.append(scores)
+        self._said = deque(scores for scores in self._said if time_s - scores.end_s < self._window_s)
+        aged = [replace(s, quality=s.quality * (1 - (time_s - s.end_s) / self._window_s)) for s in self._said]
+        return [(scores, max(scores.quality, LEAST_WEIGHT)) for scores in aged]
+
+    def _scores_of(self, piece: _Piece) -> Scores | None:
+        if not piece.is_scored:
+            piece.scores, piece.is_scored = self._score_text(piece.line), True
+        return piece.scores
+
+    def _score_text(self, piece: Line) -> Scores | None:
+        if self._scorer is None:
+            return None
+        text = drop_sounds(piece.text)
+        scores = self._scorer.score(text, piece.start_s, piece.end_s)
+        if scores is None and has_letters(text):
+            self._unread_s = max(self._unread_s, piece.end_s)
+        return scores
+
+    def _with_emotion(self, line: Line, pieces: Iterable[_Piece]) -> Line:
+        scored = [scores for piece in pieces if (scores := self._scores_of(piece)) is not None]
+        if not scored:
+            return line
+        weights = [max(s.quality, LEAST_WEIGHT) * max(s.end_s - s.start_s, _LEAST_S) for s in scored]
+        return replace(line, emotion=pool_scores(scored, "text", weights, weights))
 
 
 def _latest_first(piece: Line) -> float:

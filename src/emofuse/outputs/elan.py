@@ -10,7 +10,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from emofuse.atomic import atomic
-from emofuse.outputs.lanes import Lane, lanes
+from emofuse.outputs.lanes import Lane, WordsTier, lanes, words_tiers
 from emofuse.outputs.locations import MediaLinks
 from emofuse.timeline import SourceInfo, Timeline
 from emofuse.wording import documentary
@@ -43,9 +43,9 @@ _MIME_TYPES: Final = {
 def write_eaf(timeline: Timeline, path: str | os.PathLike[str], links: MediaLinks | None = None) -> None:
     """Write a tier of labels for the fused answer, each modality and each person, with confidences below each.
 
-    Labels are of a controlled vocabulary, so that an annotator corrects one by choosing another; a confidence is
-    tied to its annotation. links: where it finds the recording; by default, where that is now. Raises OutputError
-    when `path` cannot be written.
+    What was said is in a tier for each speaker. Labels are of a controlled vocabulary, so that an annotator corrects
+    one by choosing another; a confidence is tied to its annotation. links: where it finds the recording; by default,
+    where that is now. Raises OutputError when `path` cannot be written.
     """
     root = ET.Element(
         "ANNOTATION_DOCUMENT",
@@ -60,10 +60,12 @@ def write_eaf(timeline: Timeline, path: str | os.PathLike[str], links: MediaLink
     )
     rows = lanes(timeline)
     links = links or MediaLinks.between(timeline.source.path, path)
-    header = _add_header(root, timeline.source, links, 2 * sum(len(row.segments) for row in rows))
+    words = words_tiers(timeline)
+    n_annotations = 2 * sum(len(row.segments) for row in rows) + sum(len(tier.lines) for tier in words)
+    header = _add_header(root, timeline.source, links, n_annotations)
     for what, value in [] if timeline.provenance is None else timeline.provenance.entries():
         ET.SubElement(header, "PROPERTY", {"NAME": f"emofuse: {what}"}).text = value
-    _add_tiers(root, rows)
+    _add_tiers(root, rows, words)
     _add_types(root, timeline.labels)
     _make_well_formed(root)
     ET.indent(root, "    ")
@@ -93,7 +95,7 @@ def _add_header(root: ET.Element, source: SourceInfo, links: MediaLinks, n_annot
     return header
 
 
-def _add_tiers(root: ET.Element, rows: list[Lane]) -> None:
+def _add_tiers(root: ET.Element, rows: list[Lane], words: list[WordsTier]) -> None:
     slots = ET.SubElement(root, "TIME_ORDER")
     ids = count(1)
     for row in rows:
@@ -121,6 +123,14 @@ def _add_tiers(root: ET.Element, rows: list[Lane]) -> None:
             )
             reference = {"ANNOTATION_ID": doubt, "ANNOTATION_REF": said}
             _add_value(below, "REF_ANNOTATION", reference, f"{segment.confidence:.2f}")
+    for spoken in words:
+        tier = ET.SubElement(root, "TIER", {"LINGUISTIC_TYPE_REF": "words", "TIER_ID": spoken.name})
+        reached_ms = 0
+        for line in spoken.lines:
+            start_ms = max(round(line.start_s * 1000), reached_ms)  # those of one tier may not overlap
+            reached_ms = max(round(line.end_s * 1000), start_ms + 1)
+            refs = {f"TIME_SLOT_REF{i}": _add_slot(slots, ms) for i, ms in ((1, start_ms), (2, reached_ms))}
+            _add_value(tier, "ALIGNABLE_ANNOTATION", {"ANNOTATION_ID": f"a{next(ids)}", **refs}, line.text)
     # ELAN expects the slots in the order of time; their names say nothing.
     slots[:] = sorted(slots, key=lambda slot: int(slot.get("TIME_VALUE", "0")))
 
@@ -156,6 +166,8 @@ def _add_value(tier: ET.Element, kind: str, attributes: dict[str, str], value: s
 def _add_types(root: ET.Element, labels: tuple[str, ...]) -> None:
     emotion = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": "emotion", "TIME_ALIGNABLE": "true"}
     ET.SubElement(root, "LINGUISTIC_TYPE", {"CONTROLLED_VOCABULARY_REF": _VOCABULARY, **emotion})
+    spoken = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": "words", "TIME_ALIGNABLE": "true"}
+    ET.SubElement(root, "LINGUISTIC_TYPE", spoken)
     confidence = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": "confidence", "TIME_ALIGNABLE": "false"}
     ET.SubElement(root, "LINGUISTIC_TYPE", {"CONSTRAINTS": "Symbolic_Association", **confidence})
     language = {"LANG_DEF": _LANGUAGE_URL, "LANG_ID": _LANGUAGE, "LANG_LABEL": "undetermined (und)"}

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from emofuse.atomic import atomic
 from emofuse.cells import escape_row
 from emofuse.emotions import rgb
-from emofuse.outputs.lanes import tracks
+from emofuse.outputs.lanes import faces
 from emofuse.outputs.locations import relative_url
 from emofuse.outputs.page import GENERATOR, html_page, notice, provenance_html, read_player_file
 from emofuse.outputs.records import Table, probability_names
@@ -77,7 +77,7 @@ class Digest:
             used=tuple(summary.used),
             why=dict(summary.why),
             segments=tuple(timeline.segments()),
-            n_people=len(tracks(timeline)),
+            n_people=len(faces(timeline)),
             provenance=timeline.provenance,
         )
 

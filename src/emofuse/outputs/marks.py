@@ -34,7 +34,7 @@ _PNG_KEY: Final = b"tEXtComment\0"
 _MOVIE_TIMESCALE: Final = 90_000  # of the videos that emofuse writes; others have 600 or 1,000
 
 _NUMBER: Final = re.compile(rb"(?:-?\d+(?:\.\d+)?)?")
-_ANSWER: Final = rb"[^\n]+ \d{1,3} %"
+_ANSWER: Final = rb"(?:[^\n]+ \d{1,3} %|\[[^\]\n]+\]\xc2\xa0[^\n]*)"  # alone, or before what is said
 _CLOCK: Final = rb"\d\d+:\d\d:\d\d"
 _SRT: Final = re.compile(
     rb"(?:\d+\n" + _CLOCK + rb",\d{3} --> " + _CLOCK + rb",\d{3}\n" + _ANSWER + rb"\n\n)*", re.DOTALL

@@ -23,7 +23,7 @@ from emofuse.wording import documentary, documentary_line
 # In the order in which they build on one another: each may import only from those before it.
 _SCRIPTS: Final = (
     *("document.js", "window.js", "interest.js", "lanes.js", "boxes.js", "parts.js", "stage.js", "slider.js"),
-    *("timeline.js", "player.js"),
+    *("timeline.js", "transcript.js", "player.js"),
 )
 _IMPORT: Final = re.compile(r"^import\s[^;]*?from\s+\"\./[\w.]+\";\n", re.MULTILINE)
 _HINT: Final = "Analyse it with --formats html,mp4 for a film that every browser plays."

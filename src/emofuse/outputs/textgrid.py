@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from emofuse.atomic import atomic
-from emofuse.outputs.lanes import lanes, length_s
+from emofuse.outputs.lanes import lanes, length_s, words_tiers
 from emofuse.segments import Segment
 from emofuse.timeline import Timeline
 from emofuse.wording import documentary_line
@@ -18,8 +18,8 @@ def write_textgrid(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     """Write the long text format as UTF-8 (https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html).
 
     An interval's text is the label, and is empty where nothing was read; the tier `fused confidence` has the
-    probability in the same intervals as `fused`. Comments at the end say how it was made. Raises OutputError when
-    `path` cannot be written.
+    probability in the same intervals as `fused`; a tier for each speaker has what was said. Comments at the end say how
+    it was made. Raises OutputError when `path` cannot be written.
     """
     rows = lanes(timeline)
     end_s = max(round(length_s(timeline, rows), 3), 0.001)  # Praat has no tier without length
@@ -29,6 +29,9 @@ def write_textgrid(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         if lane.kind == "fused":
             numbers = [f"{s.confidence:.2f}" for s in lane.segments]
             tiers.append(("fused confidence", _intervals(lane.segments, numbers, end_s)))
+    for tier in words_tiers(timeline):
+        spoken = [Segment(line.start_s, line.end_s, line.text, 1.0) for line in tier.lines]
+        tiers.append((tier.name, _intervals(spoken, [line.text for line in tier.lines], end_s)))
     with atomic(path) as name, name.open("w", encoding="utf-8", newline="\n") as out:
         out.writelines(f"{line}\n" for line in _lines(tiers, end_s))
         if timeline.provenance is not None:

@@ -25,7 +25,9 @@ from emofuse.transcripts import SUFFIXES, Transcript
 BESIDE: Final = "auto"  # in place of a file or a folder: beside each recording
 _LANGUAGE: Final = re.compile(r"\.([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{2,8})*(?:\.(?:sdh|cc|hi))?")  # as in clip.pt-BR.srt
 _PEEK_BYTES: Final = 300
-_OWN: Final = re.compile(rb'"schema": "emofuse/|-->[^\n]*\n[^\n]* \d{1,3} %\n')  # JSON; subtitles such as "happy 66 %"
+_OWN: Final = re.compile(
+    rb'"schema": "emofuse/|-->[^\n]*\n(?:[^\n]* \d{1,3} %\n|\[[^\]\n]+\]\xc2\xa0)'
+)  # JSON; subtitles such as "happy 66 %" and "[happy] I am so glad"
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,8 +131,8 @@ export function lanesOf(doc, maxPeople) {
   fused.runs = doc.segments.map((s) => ({ from: s.start_s, to: s.end_s, label: s.label, confidence: s.confidence }));
   const modalities = doc.summary.used.map((m) => laneOf(doc, m, "modality", (moment) => moment.by_modality[m]));
   const people = peopleOf(doc);
-  const followed = people.slice(0, maxPeople).map(({ id }) =>
-    laneOf(doc, `person ${id}`, "person", (moment) => faceOf(moment, id)?.probabilities ?? null),
+  const followed = people.slice(0, maxPeople).map(({ id, name }) =>
+    laneOf(doc, name, "person", (moment) => moment.faces.find((face) => whoIs(doc, face) === id)?.probabilities ?? null),
   );
   const lanes = [fused, ...modalities, ...followed, ...measuredLanes(doc)];
   return { lanes, nHidden: people.length - followed.length };
@@ -173,30 +173,59 @@ function faceOf(moment, id) {
   return moment.faces.find((face) => face.track_id === id);
 }
 
+/** Who a face is: a person's id, or the track's where the document does not know who is who; null for nobody known. */
+export function whoIs(doc, face) {
+  return doc.people?.length ? face.person_id : face.track_id;
+}
+
+/** What to call somebody. */
+export function nameOf(doc, id) {
+  return doc.people?.find((person) => person.id === id)?.name ?? `person ${id}`;
+}
+
+/** Who says a line: a person's name, the transcript's, "person 2", or "" where nobody knows. */
+export function speakerOf(doc, line) {
+  const person = doc.people?.find((one) => one.id === line.person_id);
+  return person?.name ?? line.speaker ?? (person ? nameOf(doc, person.id) : "");
+}
+
+/** The label that lasts longest from one time to another, by the segments; null where nothing was read then. */
+export function labelBetween(doc, from, to) {
+  const lasts = new Map();
+  for (const { start_s, end_s, label } of doc.segments) {
+    const common = Math.min(end_s, Math.max(to, from + 1e-3)) - Math.max(start_s, from);
+    if (common > 0) lasts.set(label, (lasts.get(label) ?? 0) + common);
+  }
+  let found = null;
+  for (const [label, seconds] of lasts) if (found === null || seconds > lasts.get(found)) found = label;
+  return found;
+}
+
 /**
  * Everybody whose face was read, longest seen first.
- * @returns {{id: number, from: number, to: number, seen: number, mean: Probabilities}[]} seconds; mean over moments
+ * @returns {{id: number, name: string, from: number, to: number, seen: number, mean: Probabilities}[]} seconds; mean over moments
  */
 export function peopleOf(doc) {
   const people = new Map();
   const hop = usualHop(doc.moments);
   for (const moment of doc.moments) {
     for (const face of moment.faces) {
-      if (face.track_id === null || !face.probabilities) continue;
-      if (!people.has(face.track_id)) {
+      const id = whoIs(doc, face);
+      if (id === null || !face.probabilities) continue;
+      if (!people.has(id)) {
         const from = Math.max(0, moment.time_s - hop);
-        people.set(face.track_id, { id: face.track_id, from, to: moment.time_s, n: 0, sum: {} });
+        people.set(id, { id, name: nameOf(doc, id), from, to: moment.time_s, n: 0, sum: {} });
       }
-      const person = people.get(face.track_id);
+      const person = people.get(id);
       person.to = moment.time_s;
       person.n += 1;
       for (const [label, p] of Object.entries(face.probabilities)) person.sum[label] = (person.sum[label] ?? 0) + p;
     }
   }
   return [...people.values()]
-    .map(({ id, from, to, n, sum }) => {
+    .map(({ id, name, from, to, n, sum }) => {
       const mean = Object.fromEntries(Object.entries(sum).map(([label, p]) => [label, p / n]));
-      return { id, from, to, seen: n * hop, mean };
+      return { id, name, from, to, seen: n * hop, mean };
     })
     .sort((a, b) => b.seen - a.seen || a.id - b.id);
 }

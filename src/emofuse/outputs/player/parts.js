@@ -166,7 +166,7 @@ export function peoplePart(doc) {
   for (const person of people.slice(0, MAX_PEOPLE)) {
     const said = best(person.mean);
     list.append(
-      make("dt", {}, `person ${person.id}`),
+      make("dt", {}, person.name),
       make(
         "dd",
         {},

@@ -6,6 +6,7 @@ import { lengthOf, momentAt } from "./document.js";
 import { interestPart, modalitiesPart, make, nowPart, peoplePart, segmentsPart, summaryPart } from "./parts.js";
 import { stagePart } from "./stage.js";
 import { timelinePart } from "./timeline.js";
+import { transcriptPart } from "./transcript.js";
 
 /**
  * Build the player at the end of an element, which gets the class `ef`.
@@ -30,10 +31,12 @@ export function createPlayer(root, doc, { media = null, boxes = true, hint = "" 
   const stage = media && stagePart(doc, media, { boxes, hint }, () => show());
   const controls = { seek, toggle: () => playback?.toggle(), time: () => position };
   const timeline = timelinePart(doc, length, controls, segments.filter);
+  const transcript = transcriptPart(doc, seek);
   const parts = [
     summaryPart(doc),
     make("div", { class: "ef-top" }, ...(stage ? [stage.element] : []), now.element),
     timeline.element,
+    ...transcript.elements,
     make("div", { class: "ef-below" }, segments.element, make("div", {}, ...interestPart(doc, seek), modalitiesPart(doc), ...peoplePart(doc))),
   ];
   root.classList.add("ef");
@@ -44,6 +47,7 @@ export function createPlayer(root, doc, { media = null, boxes = true, hint = "" 
     const moment = momentAt(doc.moments, position);
     now.show(moment, position);
     segments.show(position);
+    transcript.show(position);
     timeline.show(position, moment);
     stage?.show(position);
   }
