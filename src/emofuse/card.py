@@ -10,6 +10,28 @@ from emofuse.types import CLIP_RATE_HZ, LONGEST_CLIP_S, Sampling
 
 CARD_KEY: Final = "emofuse.card"  # in the metadata of an ONNX file
 
+INTENDED: Final = (
+    "research on how emotions are shown, with people who agreed to it",
+    "annotating films, games and one's own recordings, where a person looks at the answers",
+    "interfaces that react to an expression which their user chose to show",
+)
+"""What networks that read emotions are for."""
+FORBIDDEN: Final = (
+    "inferring emotions at work or in education: forbidden in the European Union, but for medical or safety reasons "
+    "(Regulation (EU) 2024/1689, Article 5 (1) f)",
+    "deciding about people: hiring, credit, insurance, policing, borders, diagnosis, or whether somebody lies",
+    "watching people who do not know it: who uses such a system has to tell those who are exposed to it (Article 50 "
+    "(3)), and it counts as a system of high risk (Annex III, 1 c)",
+)
+"""What they must not be used for."""
+LIMITS: Final = (
+    "It reads what is shown, which is not what is felt; people of other cultures, ages and temperaments show it "
+    "otherwise.",
+    "Nearly all emotions that it learnt and was measured on are acted: on people who act nothing, expect less.",
+    "A score on one corpus says little about other rooms, cameras, languages and people; look at those left out.",
+)
+"""What to keep in mind."""
+
 InputKind = Literal["face", "samples", "clip", "text"]
 
 _KINDS: Final[dict[str, InputKind]] = {"face": "face", "voice": "samples", "clip": "clip", "text": "text"}

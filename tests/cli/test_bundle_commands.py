@@ -380,3 +380,11 @@ def test_a_bundle_is_fitted_on_recordings_in_which_modalities_belong_together(
     (tmp_path / "parts.csv").write_text(parts)
     refused = emofuse("bundle", "fit", "base", "--on", tmp_path / "parts.csv", "-o", tmp_path / "other")
     assert refused.code == 1 and "is a part of a recording" in refused.err
+
+
+def test_the_card_is_printed_or_written(emofuse, tmp_path: Path) -> None:
+    printed = emofuse("bundle", "card", "base")
+    assert printed.code == 0
+    assert "# Bundle base" in printed.out and "## Forbidden uses" in printed.out
+    assert emofuse("bundle", "card", "base", "-o", tmp_path / "card.md").code == 0
+    assert (tmp_path / "card.md").read_text("utf-8") == printed.out

@@ -1,4 +1,4 @@
-"""`emofuse robustness`: which bundle, which recordings, and what is told before hours of work."""
+"""`robustness`, `fairness` and `benchmark`: which bundle, which recordings, what is told before hours of work."""
 
 from __future__ import annotations
 
@@ -6,12 +6,57 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from emofuse.corpora.manifest import Clip, Manifest, write_manifest
+from emofuse.evaluation.predictions import PREDICTIONS_NAME, Predictions, write_predictions
+from emofuse.evaluation.protocol import clip_names
+from emofuse.evaluation.result import EvaluationReport, write_json
+from emofuse.evaluation.summary import summarise
+from make_reports import stamp
+
+LABELS = ("happy", "sad")
 
 
 def table(folder: Path, clip: Path, *people: str) -> Path:
     clips = tuple(Clip(clip, "happy", name, start_s=0.01 * i, licence="ours") for i, name in enumerate(people))
     return write_manifest(Manifest("made", ("happy",), clips, "ours"), folder / "made.csv")
+
+
+def evaluated(folder: Path, sound: Path) -> tuple[Path, Path]:
+    """Write a folder of `emofuse evaluate`, and the manifest of its 48 clips in two languages."""
+    clips = tuple(
+        Clip(sound, LABELS[i % 2], f"p{i % 6}", start_s=i / 10_000, language="de" if i < 24 else "pl")
+        for i in range(48)
+    )
+    manifest = Manifest("made", LABELS, clips, "ours")
+    logs = np.where(np.eye(2)[np.arange(48) % 2] > 0, -0.1, -2.3).astype(np.float32)
+    found = Predictions(
+        clips=clip_names(manifest),
+        speakers=tuple(clip.speaker for clip in clips),
+        sexes=("unknown",) * 48,
+        folds=("1",) * 48,
+        labels=LABELS,
+        seeds=(1,),
+        truth=(np.arange(48) % 2).astype(np.int64),
+        log_probabilities=logs[None],
+    )
+    run = folder / "run"
+    run.mkdir()
+    made = summarise(found, ["1"])
+    report = EvaluationReport(
+        title="made",
+        model="voice",
+        stamp=stamp(labels=LABELS, leaky=False),
+        metrics=made.metrics,
+        per_class=made.per_class,
+        confusion=made.confusion,
+        temperature=1.0,
+        calibration_error=(0.1, 0.1),
+    )
+    write_json(report, run)
+    write_predictions(found, run / PREDICTIONS_NAME)
+    return run, write_manifest(manifest, folder / "clips.csv")
 
 
 def test_robustness_writes_a_report(emofuse: Any, tmp_path: Path, clip_mp4: Path) -> None:
@@ -66,3 +111,27 @@ def test_benchmark_writes_a_page_of_what_is_there(emofuse: Any, tmp_path: Path) 
     assert "ms a call" in page and "CC BY" in page
     assert json.loads((tmp_path / "page" / "benchmark.json").read_text("utf-8"))["missing"]
     assert "emodb is not in" in found.err
+
+
+def test_fairness_takes_any_column_of_a_manifest(emofuse: Any, tmp_path: Path, voice_wav: Path) -> None:
+    rows = [
+        f"{voice_wav},{'happy' if i % 2 else 'sad'},p{i},{'female' if i % 4 < 2 else 'male'},{i / 10_000},{20 + i}"
+        for i in range(4)
+    ]
+    (tmp_path / "made.csv").write_text("path,emotion,speaker,sex,start_s,age\n" + "\n".join(rows) + "\n", "utf-8")
+    found = emofuse("fairness", "base", "--data", tmp_path / "made.csv", "--by", "age,sex", "-o", tmp_path / "out")
+    assert found.code == 0, found.err
+    report = json.loads((tmp_path / "out" / "fairness.json").read_text("utf-8"))
+    assert [one["attribute"] for one in report["attributes"]] == ["age", "sex"]
+    assert all(one["n_left_out"] == 4 for one in report["attributes"])  # groups are too small
+    assert emofuse("fairness", "base").code == 2
+
+
+def test_fairness_of_predictions_joins_a_manifest(emofuse: Any, tmp_path: Path, voice_wav: Path) -> None:
+    folder, manifest = evaluated(tmp_path, voice_wav)
+    found = emofuse("fairness", folder, "--data", manifest, "--by", "language,speaker", "-o", tmp_path / "out")
+    assert found.code == 0, found.err
+    report = json.loads((tmp_path / "out" / "fairness.json").read_text("utf-8"))
+    assert {group["name"] for group in report["attributes"][0]["groups"]} == {"de", "pl"}
+    other = emofuse("fairness", folder, "--data", table(tmp_path, voice_wav, "ann"), "-o", tmp_path / "other")
+    assert other.code == 2 and "has no clip" in other.err

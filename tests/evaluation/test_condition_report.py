@@ -57,13 +57,15 @@ def test_what_is_taken_away_has_no_answer(bundle: Bundle, clip_mp4: Path) -> Non
 
 
 def test_only_what_recordings_have_is_spoilt(media_dir: Path, clip_mp4: Path, voice_wav: Path) -> None:
-    assert streams_of(films(clip_mp4, "ann")) == {"sound", "picture", "words"}
+    assert streams_of(films(clip_mp4, "ann")) == {"sound", "picture", "film", "words"}
     wordless = [replace(one, clip=replace(one.clip, text="")) for one in films(voice_wav, "ann")]
     assert streams_of(wordless) == {"sound"}
     kinds = {one.kind for one in applicable(CONDITIONS, frozenset({"sound"}))}
     assert kinds == {"as it is", "sound"}
-    names = [one.name for one in applicable(CONDITIONS, frozenset({"picture"}))]
-    assert "surgical mask" in names and "5 pictures a second" in names
+    still = [one.name for one in applicable(CONDITIONS, frozenset({"picture"}))]
+    assert "surgical mask" in still and "5 pictures a second" not in still
+    names = [one.name for one in applicable(CONDITIONS, frozenset({"picture", "film"}))]
+    assert "5 pictures a second" in names
     assert "without picture" not in names and "sound 500 ms ahead" not in names
     assert len(applicable(CONDITIONS, streams_of(films(clip_mp4, "ann")))) == len(CONDITIONS)
 

@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from emofuse.atomic import atomic
 from emofuse.card import InputSpec
 from emofuse.cli import bundle_fit
 from emofuse.cli.console import OUT, note
+from emofuse.cli.train import need_torch
 from emofuse.emotions import BASE, LABEL_SETS
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import (
@@ -25,7 +27,7 @@ from emofuse.inference.bundle import (
     load_bundle,
     load_network,
 )
-from emofuse.inference.compose import MODALITIES, Part, common_labels, compose, parts_of_bundle
+from emofuse.inference.compose import MODALITIES, Part, common_labels, compose, page, parts_of_bundle
 from emofuse.inference.trial import HubTrial, try_bundle, try_hub_text
 
 app = typer.Typer(
@@ -138,6 +140,36 @@ def check(
     if hub_trial is not None:
         _print_hub_text(manifest, hub_trial, device)
     OUT.print("\nall networks can be run")
+
+
+@app.command("card")
+def card(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder that holds one, or the name of one.")],
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--results",
+            metavar="FILE.json",
+            help="What `emofuse benchmark`, `robustness` or `fairness` wrote.",
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file for it; default: it is printed.")] = None,
+) -> None:
+    """Write the card of a bundle: data, licences, scores, what was measured since, intended and forbidden uses."""
+    loaded = load_bundle(bundle)
+    measured = ""
+    if results:
+        need_torch()
+        from emofuse.evaluation.bundle_card import measured_sections
+
+        measured = measured_sections(loaded, results)
+    text = page(loaded, measured)
+    if out is None:
+        OUT.print(escape(text), end="")
+        return
+    with atomic(out) as name:
+        name.write_text(text, encoding="utf-8", newline="\n")
+    OUT.print(escape(str(out)))
 
 
 def _print_hub_text(manifest: BundleManifest, trial: HubTrial, device: str) -> None:

@@ -30,6 +30,7 @@ class _Commands(LazyGroup):
         "evaluate": "emofuse.cli.evaluate:evaluate",
         "compare": "emofuse.cli.compare:compare",
         "robustness": "emofuse.cli.robustness:robustness",
+        "fairness": "emofuse.cli.fairness:fairness",
         "benchmark": "emofuse.cli.benchmark:benchmark",
         "bundle": "emofuse.cli.bundle:app",
         "corpus": "emofuse.cli.corpus:app",

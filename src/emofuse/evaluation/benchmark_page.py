@@ -93,9 +93,9 @@ def benchmark_document(report: BenchmarkReport, pictures: Sequence[str] = ()) ->
             "knows whose they are. ECE: the expected calibration error of the probabilities that the fusion goes by. "
             "All voices and most faces are acted: on people who act nothing, expect less."
         ),
-        *_left_out(report),
+        *left_out_blocks(report),
         *_shipped(report),
-        *_recalls(report),
+        *recall_blocks(report),
         *_peers(report),
         *_films(report.films),
     ]
@@ -108,7 +108,8 @@ def benchmark_document(report: BenchmarkReport, pictures: Sequence[str] = ()) ->
     return Document(f"How good the bundle {report.bundle.split()[0]} is", "", tuple(blocks))
 
 
-def _left_out(report: BenchmarkReport) -> list[Block]:
+def left_out_blocks(report: BenchmarkReport) -> list[Block]:
+    """Return what networks score on corpora that they were trained without, and with which commands."""
     if not report.left_out:
         return []
     return [
@@ -162,7 +163,8 @@ def _commands(rows: Sequence[BenchmarkRow]) -> list[Code]:
     return [Code(command) for command in dict.fromkeys(row.command for row in rows)]
 
 
-def _recalls(report: BenchmarkReport) -> list[Block]:
+def recall_blocks(report: BenchmarkReport) -> list[Block]:
+    """Return the recall of each emotion, but on what was trained on."""
     rows = [*report.left_out, *(row for row in report.shipped if row.relation != "trained on")]
     if not rows:
         return []

@@ -199,7 +199,7 @@ def condition_document(report: ConditionReport) -> Document:
         condition_table(report),
         Picture(_FIGURE, "Unweighted recall under every condition with its interval, and the mean confidence"),
         Heading("How it was measured"),
-        Facts(tuple(line for line in report.stamp.lines() if line[0] != "command")),
+        Facts(tuple((name, told) for name, told in report.stamp.lines() if name not in ("command", "fold all"))),
         Code(report.stamp.command),
     ]
     return Document(report.title, alarm(report.stamp), tuple(blocks))

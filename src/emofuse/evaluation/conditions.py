@@ -11,7 +11,7 @@ from emofuse.evaluation.corrupt_picture import PictureChange
 from emofuse.evaluation.corrupt_sound import SoundChange
 
 Kind = Literal["as it is", "sound", "picture", "time", "removed"]
-Stream = Literal["sound", "picture", "words"]
+Stream = Literal["sound", "picture", "film", "words"]
 
 
 @dataclass(frozen=True, slots=True)

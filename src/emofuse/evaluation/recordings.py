@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Generator
 
-from emofuse.corpora.manifest import Clip, Manifest
+from emofuse.corpora.manifest import COLUMNS, Clip, Manifest, read_manifest
 from emofuse.corpora.registry import PORTRAITS, corpus_of
 from emofuse.corpora.samples import clip_packets, open_recording
+from emofuse.corpora.table import read_table
 from emofuse.emotions import FERPLUS
 from emofuse.errors import UsageError
 from emofuse.evaluation.conditions import CLEAN, Condition, Kind, Stream
@@ -50,12 +51,21 @@ class Recording:
         name: What predictions call it.
         corpus: What people call its corpus.
         still: A picture (H, W, 3) uint8 RGB that stands for as long as the sound lasts, in place of a film.
+        facts: What its manifest's other columns tell, such as "age".
     """
 
     clip: Clip
     name: str
     corpus: str = ""
     still: NDArray[np.uint8] | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    def group(self, attribute: str) -> str:
+        """Return what the data tell of the person or the recording: "" where they do not."""
+        if attribute == "corpus":
+            return self.corpus
+        told = getattr(self.clip, attribute, None) if attribute in COLUMNS else self.facts.get(attribute)
+        return str(told or "").strip()
 
     def sound(self) -> Samples | None:
         """Decode its sound: (T,) float32 at 16 kHz from the clip's start, None where it has none."""
@@ -90,27 +100,32 @@ class Recording:
                     yield Frame(packet.image, packet.time_s - self.clip.start_s)
 
     def streams(self) -> frozenset[Stream]:
-        """Return what it has, of sound, picture and words."""
+        """Return what it has: a picture that changes is a film."""
         found: set[Stream] = {"words"} if self.clip.text else set()
         if self.sound() is not None:
             found.add("sound")
         if next(self.frames(), None) is not None:
             found.add("picture")
+            if self.still is None:
+                found.add("film")
         return frozenset(found)
 
 
-def recordings_of(manifest: Manifest, labels: Sequence[str]) -> list[Recording]:
+def recordings_of(
+    manifest: Manifest, labels: Sequence[str], facts: Sequence[Mapping[str, str]] | None = None
+) -> list[Recording]:
     """Return the clips of a manifest whose emotion is one of a bundle's labels, under that label.
 
-    Raises CorpusError, or BundleError, where none of them is.
+    facts: of each clip, what other columns tell. Raises CorpusError, or BundleError, where none of them is.
     """
     carried = labels_matrix(manifest.labels, labels)
     rows = {label: carried[i] for i, label in enumerate(manifest.labels)}
     found = []
-    for clip, name in zip(manifest, clip_names(manifest), strict=True):
+    corpus = corpus_of(manifest).title
+    for clip, name, told in zip(manifest, clip_names(manifest), facts or [{}] * len(manifest), strict=True):
         if rows[clip.emotion].any():
             emotion = labels[int(rows[clip.emotion].argmax())]
-            found.append(Recording(replace(clip, emotion=emotion), name, corpus_of(manifest).title))
+            found.append(Recording(replace(clip, emotion=emotion), name, corpus, facts=told))
     return found
 
 
@@ -123,9 +138,21 @@ def find_recordings(names: Sequence[str], data: str | Path | None, labels: Seque
     for name in names:
         if name in PORTRAITS:
             found += portrait_recordings(name, data or ".", labels)
+        elif name.lower().endswith(".csv"):
+            manifest = find_corpus(name, data)
+            found += recordings_of(manifest, labels, [row for _, row in read_table(Path(name), "manifest")[1]])
         else:
             found += recordings_of(find_corpus(name, data), labels)
     return found
+
+
+def read_facts(path: Path) -> dict[str, dict[str, str]]:
+    """Return all columns of a manifest by the name that predictions call a clip.
+
+    Raises CorpusError where it cannot be read.
+    """
+    names = clip_names(read_manifest(path))
+    return dict(zip(names, (row for _, row in read_table(path, "manifest")[1]), strict=True))
 
 
 def portrait_recordings(name: str, data: str | Path, labels: Sequence[str]) -> list[Recording]:
@@ -235,7 +262,7 @@ def answer(
 
 
 def streams_of(recordings: Sequence[Recording]) -> frozenset[Stream]:
-    """Return what the recordings of every corpus have, of sound, picture and words, by the first of each."""
+    """Return what the recordings of every corpus have, by the first of each."""
     first: dict[str, Recording] = {}
     for one in recordings:
         first.setdefault(one.corpus, one)
@@ -248,7 +275,7 @@ def applicable(conditions: Sequence[Condition], streams: frozenset[Stream]) -> l
         "as it is": frozenset(),
         "sound": frozenset({"sound"}),
         "picture": frozenset({"picture"}),
-        "time": frozenset({"picture"}),
+        "time": frozenset({"film"}),
         "removed": frozenset(),
     }
     return [
@@ -256,7 +283,7 @@ def applicable(conditions: Sequence[Condition], streams: frozenset[Stream]) -> l
         for condition in conditions
         if needs[condition.kind] <= streams
         and (not condition.sound_later_s or {"sound", "picture"} <= streams)
-        and (condition.without is None or (condition.without in streams and len(streams) > 1))
+        and (condition.without is None or (condition.without in streams and len(streams - {"film"}) > 1))
     ]
 
 

@@ -11,7 +11,7 @@ from typing import Final, get_args
 
 from emofuse import __version__
 from emofuse.atomic import make_folder
-from emofuse.card import ModelCard
+from emofuse.card import FORBIDDEN, INTENDED, LIMITS, ModelCard
 from emofuse.emotions import BASE, LABEL_SETS, SPELLINGS
 from emofuse.errors import BundleError, OutputError
 from emofuse.inference.bundle import (
@@ -25,6 +25,7 @@ from emofuse.inference.bundle import (
     load_bundle,
     read_manifest,
 )
+from emofuse.inference.licences import in_the_way, sources_of
 from emofuse.reading import file_hash
 from emofuse.staging import StagedPath
 
@@ -116,8 +117,12 @@ def common_labels(cards: Sequence[ModelCard], first_choice: Sequence[str] = BASE
     return tuple(first_choice)
 
 
-def page(bundle: Bundle) -> str:
-    """Write what people should know of a bundle, as Markdown: labels, data with licences, scores and cautions."""
+def page(bundle: Bundle, measured: str = "") -> str:
+    """Write what people should know of a bundle, as Markdown: labels, data with licences, scores, cautions, and what it
+    is for and must not be used for.
+
+    measured: sections on what was measured of it since, as Markdown.
+    """
     manifest = bundle.manifest
     lines = [
         f"# Bundle {manifest.name} {manifest.version}",
@@ -134,7 +139,18 @@ def page(bundle: Bundle) -> str:
     if manifest.hub_text is not None:
         own = f"temperature {manifest.hub_text.temperature}; weight {manifest.hub_text.weight}"
         lines += ["", f"## text: `{manifest.hub_text.model}`", "", f"A text model of the Hugging Face Hub, {own}."]
+    lines += ["", measured.strip()] if measured else []
+    for title, sentences in (("Intended uses", INTENDED), ("Forbidden uses", FORBIDDEN), ("Limits", LIMITS)):
+        lines += ["", f"## {title}", "", *(f"- {sentence}" for sentence in sentences)]
+    lines += ["", f"Commercial use: {_commerce(bundle)}."]
     return "\n".join(lines) + "\n"
+
+
+def _commerce(bundle: Bundle) -> str:
+    refused = dict.fromkeys(source.modality for source in in_the_way(sources_of(bundle)))
+    if not refused:
+        return "the licences of all data and weights allow it, by their names"
+    return f"not of this bundle: the data of {', '.join(refused)} do not allow it, or do not say so"
 
 
 def _about(card: ModelCard, settings: ModalitySettings) -> list[str]:
