@@ -133,7 +133,7 @@ def test_whom_a_fused_answer_follows_is_counted(
 ) -> None:
     found = measure_films(bundle, make_films(*voices_and_faces, n=3, seed=1))
     assert found.agree.n == found.conflict.n == 3
-    assert (found.voices, found.faces) == ("voices", "faces")
+    assert (found.bundle, found.voices, found.faces, found.is_known) == ("base", "voices", "faces", False)
     for score in (found.agree, found.conflict):
         shares = [one[0] for one in (score.as_both, score.as_voice, score.as_face, score.as_neither)]
         assert sum(shares) == pytest.approx(1)
@@ -198,7 +198,7 @@ def _films() -> dict[str, object]:
         **dict.fromkeys(("confidence", "same_answer", "invented"), 0.5),
         **{key: {"voice": 0.5, "face": 0.5} for key in ("confidence_alone", "alone")},
     }
-    return {"voices": "EMO-DB", "faces": "CFEE", "agree": pair, "conflict": pair}
+    return {"bundle": "base", "is_known": True, "voices": "EMO-DB", "faces": "CFEE", "agree": pair, "conflict": pair}
 
 
 def test_a_recording_that_stands_is_seen_to_its_end(voices_and_faces: tuple[list[Recording], list[Recording]]) -> None:

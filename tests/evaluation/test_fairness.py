@@ -16,11 +16,10 @@ LABELS = ("happy", "sad", "angry")
 
 
 def answers(groups: list[str], shares: dict[str, float], n_people: int = 8) -> tuple[NDArray, NDArray, list[str]]:
-    """Draw the truths and the probabilities of recordings, right in this share of each group's, and whose they are."""
-    random = np.random.default_rng(3)
+    """Make the truths and the probabilities of recordings, right in this share of each group's, and whose they are."""
     n = len(groups)
     truth = np.arange(n) % 3
-    right = random.random(n) < np.array([shares[g] for g in groups])
+    right = (np.arange(n) * 7) % 20 < 20 * np.array([shares[g] for g in groups])
     guess = np.where(right, truth, (truth + 1) % 3)
     probabilities = np.full((n, 3), 0.1, np.float32)
     probabilities[np.arange(n), guess] = 0.8

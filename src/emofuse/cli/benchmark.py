@@ -51,7 +51,11 @@ def benchmark(
     ] = None,
     films: Annotated[
         list[str] | None,
-        typer.Option("--films", metavar="VOICES+FACES", help="Films to make of corpora, as emodb+cfee."),
+        typer.Option(
+            "--films",
+            metavar="VOICES+FACES[=BUNDLE]",
+            help="Films to make of corpora, as emodb+cfee; another bundle than the one that is measured, if any.",
+        ),
     ] = None,
     n_films: Annotated[int, typer.Option(min=2, help="Voices that are laid over faces, twice each.")] = 140,
     seed: SeedOption = 1,
@@ -158,7 +162,9 @@ def _films(bundle: Bundle, pair: str, data: Path, n: int, seed: int, hook: objec
     from emofuse.evaluation.made_films import make_films, measure_films
     from emofuse.evaluation.recordings import find_recordings
 
-    voices, _, faces = pair.partition("+")
+    corpora, _, other = pair.partition("=")
+    voices, _, faces = corpora.partition("+")
+    bundle = load_bundle(other) if other else bundle
     if not voices or not faces:
         raise UsageError(f"--films {pair!r} is not of the form VOICES+FACES", "for example emodb+cfee")
     made = make_films(

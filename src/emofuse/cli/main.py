@@ -25,6 +25,7 @@ class _Commands(LazyGroup):
         "live": "emofuse.cli.live:live",
         "serve": "emofuse.cli.serve:serve",
         "info": "emofuse.cli.info:info",
+        "privacy": "emofuse.cli.privacy:privacy",
         "train": "emofuse.cli.train:train",
         "export": "emofuse.cli.train:export",
         "evaluate": "emofuse.cli.evaluate:evaluate",

@@ -216,16 +216,15 @@ def _films(films: Sequence[MadeFilmsReport]) -> list[Block]:
     rows = []
     for one in films:
         for what, score in (("the same", one.agree), ("different ones", one.conflict)):
-            rows.append((f"{one.voices} over {one.faces}", what, *_pair(score)))
+            by = f"{one.bundle}, TRAINED ON THEM" if one.is_known else f"{one.bundle}, which knows neither"
+            rows.append((f"{one.voices} over {one.faces}, by {by}", what, *_pair(score)))
     header = ("voice over face", "emotions", "films", "fused is both's", "the voice's", "the face's", "neither's")
     more = ("confidence", "voice's own", "face's own", "voice right", "face right", "both answer alike", "invented")
     return [
         Heading("When face and voice agree, and when they do not"),
         Text(
             "Films made of one person's voice and a picture of another's face. The fused answer should be surer where "
-            "both show the same than where they do not. Invented: the fused answer is that of neither network. Voices "
-            "and faces are of corpora that the networks that ship were trained on, so each is right more often than on "
-            "strangers; what is to be seen here is whom the fused answer follows."
+            "both show the same than where they do not. Invented: the fused answer is that of neither network."
         ),
         Table((*header, *more), tuple(rows), len(header) + len(more) - 1),
     ]

@@ -31,7 +31,8 @@ _LOST: Final = 0.2  # of the recall: more is told in words
 _READING: Final = (
     "Kept: the share of the unweighted recall (UAR) of the recordings as they are, with its 95 % interval over the "
     "same speakers. A recording without an answer counts as wrong. Confidence, accuracy and calibration error (ECE) "
-    "are of the answers that there are; too sure: by how much the confidence is above the accuracy, in points."
+    "are of the answers that there are, also of those that people are told to be uncertain; too sure: by how much the "
+    "confidence is above the accuracy, in points."
 )
 
 
@@ -54,6 +55,7 @@ class ConditionScore(_Part):
         confidence: Of these, the mean.
         calibration_error: Of these.
         by_modality: The recall of each modality by itself.
+        uncertain: The share of the answers that people are told to be uncertain.
     """
 
     name: str
@@ -67,6 +69,7 @@ class ConditionScore(_Part):
     confidence: float
     calibration_error: float
     by_modality: dict[str, float]
+    uncertain: float = 0.0
 
 
 class ConditionReport(_Part):
@@ -132,6 +135,7 @@ def _scored(condition: Condition, answers: Answers, clean: Answers, used: Sequen
         accuracy=accuracy(answers),
         confidence=confidence,
         calibration_error=error,
+        uncertain=float(answers.uncertain.sum() / max(answers.answered().sum(), 1)),
         by_modality={m: float(uar_of(confusions(answers, m).sum(axis=1))[0]) for m in used},
     )
 
@@ -209,7 +213,19 @@ def condition_table(report: ConditionReport) -> Table:
     """Return a row for each condition."""
     modalities = list(report.clean.by_modality)
     alone = modalities if len(modalities) > 1 else []
-    header = ("condition", "answered", "UAR", "95 %", "kept", "95 %", "confidence", "accuracy", "too sure", "ECE")
+    header = (
+        "condition",
+        "answered",
+        "UAR",
+        "95 %",
+        "kept",
+        "95 %",
+        "confidence",
+        "accuracy",
+        "too sure",
+        "ECE",
+        "uncertain",
+    )
     rows = tuple(
         (
             one.name,
@@ -222,6 +238,7 @@ def condition_table(report: ConditionReport) -> Table:
             percent(one.accuracy),
             signed(one.confidence - one.accuracy),
             f"{one.calibration_error:.3f}",
+            f"{one.uncertain:.0%}",
             *(percent(one.by_modality[m]) for m in alone),
         )
         for one in report.conditions

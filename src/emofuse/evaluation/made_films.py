@@ -60,9 +60,20 @@ class PairScore(BaseModel):
 
 
 class MadeFilmsReport(BaseModel):
-    """How fused answers follow agreement and conflict."""
+    """How fused answers follow agreement and conflict.
+
+    Attributes:
+        bundle: Which one answered.
+        is_known: Whether its networks were trained on the voices' or the faces' corpus.
+        voices: The voices' corpus.
+        faces: The faces' corpus.
+        agree: Of films whose voice and face show the same emotion.
+        conflict: And of those that do not.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    bundle: str
+    is_known: bool
     voices: str
     faces: str
     agree: PairScore
@@ -108,8 +119,14 @@ def measure_films(
     found = answer(bundle, [film.recording for film in films], on_progress=on_progress)
     agree = np.array([film.voice == film.face for film in films])
     voices, faces = films[0].recording.corpus.split(" over ")
+    trained = {source.name for m in (VOICE, FACE) for source in bundle.networks[m].card.data}
     return MadeFilmsReport(
-        voices=voices, faces=faces, agree=_scored(films, found, agree), conflict=_scored(films, found, ~agree)
+        bundle=bundle.manifest.name,
+        is_known=bool({voices, faces} & trained),
+        voices=voices,
+        faces=faces,
+        agree=_scored(films, found, agree),
+        conflict=_scored(films, found, ~agree),
     )
 
 

@@ -32,7 +32,7 @@ from emofuse.timeline import SourceInfo, Summary
 from emofuse.training.face_data import read_portraits
 from emofuse.training.utterances import find_corpus
 from emofuse.transcripts.transcript import spread
-from emofuse.types import AudioBlock, Frame, Packet
+from emofuse.types import UNCERTAIN, AudioBlock, Frame, Packet
 
 FUSED: Final = "fused"
 _BLOCK: Final = RATE_HZ // 10  # samples that are pushed at once
@@ -202,12 +202,14 @@ class Answers:
         labels: L of the bundle.
         truth: (N,) int64, an index into labels.
         probabilities: By modality, and FUSED: (N, L) float32; NaN where there was no answer.
+        uncertain: (N,) bool: fused answers that people are told to be uncertain.
     """
 
     recordings: tuple[Recording, ...]
     labels: tuple[str, ...]
     truth: NDArray[np.int64]
     probabilities: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    uncertain: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
 
     def answered(self, modality: str = FUSED) -> NDArray[np.bool_]:
         """Return which recordings have an answer, (N,)."""
@@ -250,6 +252,7 @@ def answer(
     truth = np.array([bundle.labels.index(one.clip.emotion) for one in recordings], dtype=np.int64)
     names = [FUSED, *bundle.weights]
     probabilities = {name: np.full((len(recordings), len(bundle.labels)), np.nan, np.float32) for name in names}
+    uncertain = np.zeros(len(recordings), np.bool_)
     for row, recording in enumerate(recordings):
         generator = Generator().manual_seed(seed * 100_003 + row)
         around = Surroundings(generator, _babblers(recordings, row) if condition.name.startswith("babble") else ())
@@ -257,8 +260,9 @@ def answer(
         for name, scores in {FUSED: summary.fused, **summary.by_modality}.items():
             if scores is not None and name in probabilities:
                 probabilities[name][row] = scores.probabilities
+        uncertain[row] = summary.fused is not None and summary.fused.answer == UNCERTAIN
         on_progress(condition.name, row + 1, len(recordings))
-    return Answers(tuple(recordings), bundle.labels, truth, probabilities)
+    return Answers(tuple(recordings), bundle.labels, truth, probabilities, uncertain)
 
 
 def streams_of(recordings: Sequence[Recording]) -> frozenset[Stream]:
