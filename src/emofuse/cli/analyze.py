@@ -64,9 +64,9 @@ def analyze(
     transcript: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE|DIR|auto",
+            metavar="FILE|DIR|auto|none",
             help="What is said, as .srt, .vtt, .json or .txt: the recording's file, a folder of files that are called "
-            "as the recordings, or auto for those beside them.",
+            "as the recordings, auto (the default) for those beside them and subtitles inside them, or none.",
         ),
     ] = None,
     asr: Annotated[

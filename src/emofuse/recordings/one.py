@@ -99,7 +99,7 @@ def analyze_recording(
             duration_s = media.source.duration_s
             show = (lambda time_s: on_progress(time_s, duration_s)) if on_progress else None
             recogniser, scorer = load_words(options.words, bundle)
-            words = said_in(task, media.source, options.words, recogniser, show, options.audio_track)
+            words = said_in(task, media.source, options.words, recogniser, show, options.audio_track, media.start_s)
             notes += words.notes
             recording = recording_id(task.source)
             film, paint = None, None

@@ -16,13 +16,15 @@ from emofuse.inference.hub_text import HubTextPredictor, load_hub_text
 from emofuse.inference.recogniser import MODEL, Recogniser
 from emofuse.inference.session import fitted
 from emofuse.inference.spoken import text_scorer
+from emofuse.media.subtitle_track import read_subtitle_track
 from emofuse.reading import is_file, is_folder
 from emofuse.recordings.plan import Task
 from emofuse.remote import Place
 from emofuse.timeline import SourceInfo
-from emofuse.transcripts import SUFFIXES, Transcript
+from emofuse.transcripts import SUFFIXES, Transcript, subtitle_transcript
 
-BESIDE: Final = "auto"  # in place of a file or a folder: beside each recording
+BESIDE: Final = "auto"  # in place of a file or a folder: beside each recording, or inside it
+NOWHERE: Final = "none"
 _LANGUAGE: Final = re.compile(r"\.([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{2,8})*(?:\.(?:sdh|cc|hi))?")  # as in clip.pt-BR.srt
 _PEEK_BYTES: Final = 300
 _OWN: Final = re.compile(
@@ -32,7 +34,8 @@ _OWN: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class WordOptions:
-    """Where the words of a run come from. found: a transcript by recording; searched: whether one was looked for;
+    """Where the words of a run come from. found: a transcript by recording; searched: where one was looked for,
+    where that was asked; inside: whether a subtitle track of the recording is read where none was found;
     asr_model: recognises what is said in the others, None for no recognition; text_model: scores in place of the
     bundle's network."""
 
@@ -42,6 +45,7 @@ class WordOptions:
     asr_language: str | None = None
     text_model: str | None = None
     device: str = "cpu"
+    inside: bool = True
 
 
 def plan_words(
@@ -54,17 +58,25 @@ def plan_words(
     text_model: str | None = None,
     device: str = "cpu",
 ) -> WordOptions:
-    """Find the transcripts of the recordings. Raises UsageError where the options do not go together, a transcript is
-    not there, or an output would replace one."""
-    found, searched = _found(tasks, transcript) if transcript is not None else ({}, "")
-    if asr and transcript is not None and not searched:
+    """Find the transcripts of the recordings.
+
+    transcript: a file, a folder, BESIDE or NOWHERE. None is as BESIDE, but that nothing is said where there is none,
+    and that a text without times, which may be anything, is none.
+
+    Raises UsageError where the options do not go together, a transcript is not there, or an output would replace one.
+    """
+    found, searched = _found(tasks, transcript or BESIDE)
+    if transcript is None:
+        found, searched = {task: file for task, file in found.items() if file.suffix.lower() != ".txt"}, ""
+    if asr and transcript not in (None, NOWHERE) and not searched:
         raise UsageError("--asr and the transcript of the recording are given both", "choose one")
     used = {file.resolve() for file in found.values()}
     for task in tasks:
         for kind in formats:
             if task.target(kind).resolve() in used:
                 raise UsageError(f"{task.target(kind)} would replace a transcript", "choose another folder with -o")
-    return WordOptions(found, searched, asr_model if asr else None, asr_language, text_model, device)
+    inside = transcript in (None, BESIDE)
+    return WordOptions(found, searched, asr_model if asr else None, asr_language, text_model, device, inside)
 
 
 def load_words(options: WordOptions, bundle: Bundle) -> tuple[Recogniser | None, HubTextPredictor | None]:
@@ -102,15 +114,21 @@ def said_in(
     recogniser: Recogniser | None,
     on_progress: Callable[[float], None] | None = None,
     audio_track: int | None = None,
+    start_s: float = 0.0,
 ) -> Words:
-    """Read or recognise what is said in a recording.
+    """Read or recognise what is said in a recording: a file of it, its own subtitles, or else its sound.
 
     A transcript that cannot be used, and sound that cannot be recognised, cost the words: nothing is raised.
-    audio_track: that was asked for.
+    audio_track: that was asked for; start_s: where the clock of the pictures begins, on that of the container.
     """
     file = options.found.get(task.source)
     try:
-        if file is not None:
+        # of one at an address all would be read twice
+        may_have = file is None and options.inside and isinstance(task.source, Path)
+        own = read_subtitle_track(task.source, start_s) if may_have else None
+        if own is not None:
+            transcript = fitted(subtitle_transcript(own), source)
+        elif file is not None:
             transcript = fitted(file, source)
             if transcript is not None and transcript.origin is not None and options.searched:
                 transcript = replace(transcript, origin=replace(transcript.origin, how="found"))
@@ -131,11 +149,13 @@ def _found(tasks: Sequence[Task], where: str) -> tuple[dict[Place, Path], str]:
     """Return the transcript of each recording that has one, and in words where they were looked for ("" for a file)."""
     if where == BESIDE:
         return _with_stems(tasks, None), "is beside it"
+    if where == NOWHERE:
+        return {}, ""
     place = Path(where)
     if is_folder(place):
         return _with_stems(tasks, place), f"of its name is in {place}"
     if not is_file(place):
-        raise UsageError(f"no transcript {place}", f"give a file, a folder of them, or {BESIDE!r} for those beside")
+        raise UsageError(f"no transcript {place}", f"give a file, a folder of them, {BESIDE!r} or {NOWHERE!r}")
     if place.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{place} is no transcript that can be read", f"one of {', '.join(SUFFIXES)}")
     if len(tasks) > 1:

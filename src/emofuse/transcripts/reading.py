@@ -46,6 +46,13 @@ def read_transcript(path: str | Path, duration_s: float | None = None) -> Transc
         raise TranscriptError(f"{file}: {one_line(error)}") from None
 
 
+def subtitle_transcript(text: str) -> Transcript:
+    """Read the SubRip text of the subtitles that were inside a recording. Raises TranscriptError as a file does."""
+    lines = in_order([line for line in read_subtitles(text) if line.text])
+    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return Transcript(lines.lines, lines.notes, TranscriptOrigin("found", "subtitles of the recording", digest))
+
+
 def _read(text: str, suffix: str, duration_s: float | None) -> Transcript:
     if suffix == ".json":
         lines = read_document(text)
