@@ -11,17 +11,23 @@ that are not English are left out; an input without an answer has no row. `emofu
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from emofuse.corpora.registry import read_texts
 from emofuse.emotions import BASE, FERPLUS
+from emofuse.evaluation import corrupt_picture, corrupt_sound
+from emofuse.evaluation.certainty_fit import CLEAN
+from emofuse.evaluation.corrupt_picture import PictureChange
+from emofuse.evaluation.corrupt_sound import SoundChange, Surroundings
 from emofuse.evaluation.predictions import Predictions, write_predictions
+from emofuse.evaluation.recordings import stand_back
 from emofuse.features.face import crop_face
 from emofuse.features.measures import Measures, measure_face, measure_text, measure_voice
 from emofuse.features.speech import RATE_HZ
@@ -35,12 +41,12 @@ from emofuse.inference.vad import speech_in
 from emofuse.media import open_media
 from emofuse.training.face_data import read_portraits
 from emofuse.training.utterances import find_corpus
-from emofuse.types import AudioBlock
+from emofuse.types import AudioBlock, Face
 
 Image = NDArray[np.uint8]
 Sound = NDArray[np.float32]
 WINDOW_S: Final = 3.0
-CLEAN: Final = "clean"
+T = TypeVar("T")
 
 
 class Row(NamedTuple):
@@ -64,6 +70,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--conditions", action="store_true", help="noise, blur, telephone, ... too")
     parser.add_argument("--every", type=int, default=1, help="take every nth utterance")
+    parser.add_argument("--conditions-every", type=int, default=4, help="spoil every nth of those")
     parser.add_argument("--style", default="", help="take utterances whose style says so")
     arguments = parser.parse_args()
     network = OnnxNetwork(arguments.network)
@@ -99,74 +106,54 @@ def _write(rows: list[Row], network: OnnxNetwork, out: Path) -> None:
 
 def _faces(network: OnnxNetwork, arguments: argparse.Namespace) -> Iterator[Row]:
     portraits = read_portraits(arguments.corpus, arguments.data).scored()
-    chosen = FACE_CONDITIONS if arguments.conditions else {CLEAN: FACE_CONDITIONS[CLEAN]}
     to_base = labels_matrix(FERPLUS, BASE)
-    random = np.random.default_rng(1)
-    for i in range(0, len(portraits.truth), arguments.every):
+    for number, i in enumerate(range(0, len(portraits.truth), arguments.every)):
         truth = to_base[portraits.truth[i]]
         if not truth.any():
             continue
-        for condition, spoil in chosen.items():
-            picture = spoil(_framed(portraits.images[i]), random)
-            found = YuNetDetector().detect(picture)
-            if not found:
+        standing = stand_back(portraits.images[i])
+        found = YuNetDetector().detect(standing)
+        for condition, change in _chosen(PICTURES, number, arguments):
+            picture = change(standing, found[:1])
+            found_then = found if condition == CLEAN else YuNetDetector().detect(picture)
+            if not found_then:
                 continue
-            crop = crop_face(picture, found[0])
+            crop = crop_face(picture, found_then[0])
             logits = network.logits(crop[None, None].astype(np.float32))[0]
-            measures = measure_face(crop, found[0])
+            measures = measure_face(crop, found_then[0])
             name = f"{arguments.corpus}/{i:04d}"
             yield Row(name, portraits.subjects[i], condition, int(truth.argmax()), logits, measures)
 
 
-def _framed(portrait: Image) -> Image:
-    """Put a face into a picture that is as much larger as a person's is in a film."""
-    return np.asarray(cv2.copyMakeBorder(portrait, 60, 80, 70, 70, cv2.BORDER_REPLICATE), dtype=np.uint8)
+def _chosen(conditions: Mapping[str, T], number: int, arguments: argparse.Namespace) -> Iterator[tuple[str, T]]:
+    """Yield the conditions of the input of this number: the clean one, and all of every nth."""
+    for name, change in conditions.items():
+        if name == CLEAN or (arguments.conditions and number % arguments.conditions_every == 0):
+            yield name, change
 
 
-def _smaller(side_px: int) -> Callable[[Image, np.random.Generator], Image]:
-    def spoil(image: Image, random: np.random.Generator) -> Image:
-        scale = side_px / 100  # a portrait's face is about 100 pixels wide
+def _further_away(size_px: int) -> PictureChange:
+    """Return what makes a smaller picture, in which a face has this size."""
+
+    def change(image: Image, faces: Sequence[Face]) -> Image:
+        scale = size_px / max(faces[0].size_px if faces else 200.0, size_px)
         return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
-    return spoil
+    return change
 
 
-def _dark(image: Image, random: np.random.Generator) -> Image:
-    noisy = image * 0.15 + random.normal(0, 5, image.shape)
-    return np.clip(noisy, 0, 255).astype(np.uint8)
-
-
-def _turned(degrees: float) -> Callable[[Image, np.random.Generator], Image]:
-    def spoil(image: Image, random: np.random.Generator) -> Image:
-        height, width = image.shape[:2]
-        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
-        return np.asarray(cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
-
-    return spoil
-
-
-def _covered(image: Image, random: np.random.Generator) -> Image:
-    """Lay a mask of one colour over mouth and chin."""
-    spoilt = image.copy()
-    spoilt[60 + 85 : 60 + 145, 70 + 15 : 70 + 125] = random.integers(60, 220, 3)
-    return spoilt
-
-
-def _compressed(image: Image, random: np.random.Generator) -> Image:
-    _, data = cv2.imencode(".jpg", cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), [1, 12])
-    return np.asarray(cv2.resize(cv2.imdecode(data, 1), image.shape[1::-1]), np.uint8)
-
-
-FACE_CONDITIONS: Final[dict[str, Callable[[Image, np.random.Generator], Image]]] = {
-    CLEAN: lambda image, random: image,
-    "24 pixels": _smaller(24),
-    "40 pixels": _smaller(40),
-    "blurred": lambda image, random: np.asarray(cv2.GaussianBlur(image, (0, 0), 4.0), np.uint8),
-    "dark": _dark,
-    "rolled by 30 degrees": _turned(30),
-    "upside down": _turned(180),
-    "mouth covered": _covered,
-    "compressed": _compressed,
+PICTURES: Final[Mapping[str, PictureChange]] = {
+    CLEAN: lambda image, faces: image,
+    "24 pixels": _further_away(24),
+    "40 pixels": _further_away(40),
+    "blur 4 %": corrupt_picture.blur(0.04),
+    "blur 8 %": corrupt_picture.blur(0.08),
+    "dark": corrupt_picture.darken(0.03),
+    "rolled by 30 degrees": corrupt_picture.rotate(30),
+    "upside down": corrupt_picture.rotate(180),
+    "compressed": corrupt_picture.compress(5),
+    "mask": corrupt_picture.put_on_mask,
+    "sunglasses": corrupt_picture.put_on_sunglasses,
 }
 
 
@@ -175,21 +162,42 @@ def _voices(network: OnnxNetwork, arguments: argparse.Namespace) -> Iterator[Row
     to_base = labels_matrix(manifest.labels, BASE)
     clips = [clip for clip in manifest if arguments.style in clip.style][:: arguments.every]
     sounds = [_cut(_sound(clip.sound_file)) for clip in clips]
-    chosen = VOICE_CONDITIONS if arguments.conditions else {CLEAN: VOICE_CONDITIONS[CLEAN]}
-    random = np.random.default_rng(1)
-    for clip, sound in zip(clips, sounds, strict=True):
+    size = round(WINDOW_S * RATE_HZ)
+    for number, (clip, sound) in enumerate(zip(clips, sounds, strict=True)):
         truth = to_base[manifest.labels.index(clip.emotion)]
-        if not truth.any():
+        if not truth.any() or not len(sound):
             continue
-        for condition, spoil in chosen.items():
-            heard = spoil(sound, random, sounds)[: round(WINDOW_S * RATE_HZ)].astype(np.float32)
+        others = [other for other in sounds[number + 1 : number + 1 + corrupt_sound.N_BABBLING] if len(other)]
+        for condition, change in _chosen(SOUNDS, number, arguments):
+            around = Surroundings(torch.Generator().manual_seed(number), others)
+            heard = change(sound, around)[:size].astype(np.float32)
             spoken_s = speech_in(heard)
             if spoken_s < LEAST_VOICED_S:
                 continue
-            padded = np.pad(heard, (0, round(WINDOW_S * RATE_HZ) - len(heard)))
+            logits = network.logits(np.pad(heard, (0, size - len(heard)))[None])[0]
             measures = measure_voice(heard, spoken_s)
-            logits = network.logits(padded[None])[0]
             yield Row(clip.path.stem, clip.speaker, condition, int(truth.argmax()), logits, measures)
+
+
+def _music(sound: Sound, around: Surroundings) -> Sound:
+    """Add a chord as loud as the voice."""
+    time_s = np.arange(len(sound)) / RATE_HZ
+    chord = np.sum([np.sin(2 * np.pi * hz * time_s) / k for k, hz in enumerate((220, 277, 330, 440), start=1)], axis=0)
+    level = np.sqrt(np.square(sound).mean() / max(np.square(chord).mean(), 1e-9))
+    return np.asarray(sound + level * chord, np.float32)
+
+
+SOUNDS: Final[Mapping[str, SoundChange]] = {
+    CLEAN: lambda sound, around: sound,
+    "noise 15 dB": corrupt_sound.add_noise(15),
+    "noise 5 dB": corrupt_sound.add_noise(5),
+    "babble 5 dB": corrupt_sound.add_babble(5),
+    "music 0 dB": _music,
+    "telephone": corrupt_sound.through_telephone,
+    "room 0.7 s": corrupt_sound.put_in_room(0.7, 4.0),
+    "overdriven": corrupt_sound.cut_peaks(0.1),
+    "one second": lambda sound, around: sound[:RATE_HZ],
+}
 
 
 def _sound(path: Path) -> Sound:
@@ -203,59 +211,6 @@ def _cut(sound: Sound) -> Sound:
     loud = np.flatnonzero(np.abs(sound) > 0.05 * np.abs(sound).max()) if len(sound) else np.zeros(0)
     margin = RATE_HZ // 10
     return sound[max(0, loud[0] - margin) : loud[-1] + margin] if len(loud) else sound
-
-
-def _mixed(sound: Sound, noise: NDArray[Any], snr_db: float) -> Sound:
-    level = np.sqrt(np.square(sound).mean() / (np.square(noise).mean() + 1e-12)) * 10 ** (-snr_db / 20)
-    return np.asarray(sound + level * noise, np.float32)
-
-
-def _noisy(snr_db: float) -> Callable[[Sound, np.random.Generator, list[Sound]], Sound]:
-    return lambda sound, random, others: _mixed(sound, random.normal(0, 1, len(sound)), snr_db)
-
-
-def _babble(sound: Sound, random: np.random.Generator, others: list[Sound]) -> Sound:
-    noise = sum(np.resize(others[random.integers(len(others))], len(sound)) for _ in range(4))
-    return _mixed(sound, np.asarray(noise), 5)
-
-
-def _music(sound: Sound, random: np.random.Generator, others: list[Sound]) -> Sound:
-    time_s = np.arange(len(sound)) / RATE_HZ
-    chord = sum(np.sin(2 * np.pi * hz * time_s) / k for k, hz in enumerate((220, 277, 330, 440, 554), start=1))
-    return _mixed(sound, np.asarray(chord), 5)
-
-
-def _telephone(sound: Sound, random: np.random.Generator, others: list[Sound]) -> Sound:
-    spectrum = np.fft.rfft(sound)
-    hz = np.fft.rfftfreq(len(sound), 1 / RATE_HZ)
-    spectrum[(hz < 300) | (hz > 3_400)] = 0
-    return np.asarray(np.fft.irfft(spectrum, len(sound)), np.float32)
-
-
-def _room(sound: Sound, random: np.random.Generator, others: list[Sound]) -> Sound:
-    time_s = np.arange(RATE_HZ // 2) / RATE_HZ
-    tail = random.normal(size=len(time_s)) * np.exp(-6.9 * time_s / 0.5)
-    tail[0], tail[1:] = 1.0, tail[1:] / np.sqrt(np.square(tail[1:]).sum())
-    size = len(sound) + len(tail)
-    return np.asarray(np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(tail, size), size)[: len(sound)], np.float32)
-
-
-def _overdriven(sound: Sound, random: np.random.Generator, others: list[Sound]) -> Sound:
-    limit = 0.15 * float(np.abs(sound).max())
-    return np.asarray(np.clip(sound, -limit, limit), np.float32)
-
-
-VOICE_CONDITIONS: Final[dict[str, Callable[[Sound, np.random.Generator, list[Sound]], Sound]]] = {
-    CLEAN: lambda sound, random, others: sound,
-    "noise 15 dB": _noisy(15),
-    "noise 5 dB": _noisy(5),
-    "babble 5 dB": _babble,
-    "music 5 dB": _music,
-    "telephone": _telephone,
-    "room 0.5 s": _room,
-    "overdriven": _overdriven,
-    "first second": lambda sound, random, others: sound[:RATE_HZ],
-}
 
 
 def _texts(network: OnnxNetwork, arguments: argparse.Namespace) -> Iterator[Row]:

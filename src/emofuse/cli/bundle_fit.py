@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from emofuse.cli.bundle_certainty import fit_bundle_certainty
 from emofuse.cli.console import OUT, progress_hook
 from emofuse.cli.train import need_torch
 from emofuse.errors import UsageError
@@ -39,13 +40,25 @@ def fit(
             help="A network whose training took its prior out (train.logit_adjustment): it gets a flat one.",
         ),
     ] = None,
+    together: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODALITY=PREDICTIONS.csv,...",
+            help="Predictions of two modalities or more for the same clips of a corpus, of any models: they tell how "
+            "much agreement is worth.",
+        ),
+    ] = None,
+    only_certainty: Annotated[
+        bool,
+        typer.Option("--only-certainty", help="Leave answers as they are: fit how far they can be relied on alone."),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the halves, and of the examples that are put together.")] = 1,
 ) -> None:
-    """Fit temperatures, priors and weights of a bundle, check them, and write the bundle anew.
+    """Fit temperatures, priors, weights and certainty of a bundle, check them, and write the bundle anew.
 
     A modality without predictions keeps what it has. Weights are fitted where two modalities or more have predictions,
     on one half of the recordings of a manifest, and checked on the other. Without a manifest, examples of one emotion
-    are put together.
+    are put together. Certainty is how far answers can be relied on: docs/trust.md.
 
     Exit code: 0 the bundle was made, 1 it was not, 2 wrong usage.
     """
@@ -57,6 +70,13 @@ def fit(
     unknown = [name for name in flat or () if name not in corpora]
     if unknown:
         raise UsageError(f"--flat {unknown[0]}: nothing is fitted for it", "give its predictions with --on")
+    parts = parts_of_bundle(loaded)
+    if only_certainty:
+        present = {modality: present_calibration(loaded, modality) for modality in corpora}
+        certainty = fit_bundle_certainty(loaded, corpora, present, loaded.weights, recorded, together or ())
+        compose(out, loaded.manifest.name, loaded.labels, parts, loaded.manifest.hub_text, certainty)
+        OUT.print(f"{escape(str(out / MANIFEST))}: fitted the certainty of {', '.join(corpora)}")
+        return
     calibrations = {
         modality: fit_calibration(ones, is_flat=modality in (flat or ())) for modality, ones in corpora.items()
     }
@@ -66,7 +86,6 @@ def fit(
         checks += check_calibration(modality, ones, before, seed, is_flat=modality in (flat or ()))
     _print_checks(checks)
     weights = _fit_weights(_halves(corpora, recorded, calibrations, seed)) if len(corpora) > 1 else {}
-    parts = parts_of_bundle(loaded)
     for modality, found in calibrations.items():
         parts[modality] = replace(
             parts[modality],
@@ -74,7 +93,9 @@ def fit(
             prior=tuple(round(float(p), 4) for p in found.prior),
             weight=round(weights.get(modality, parts[modality].weight), 3),
         )
-    compose(out, loaded.manifest.name, loaded.labels, parts, loaded.manifest.hub_text)
+    all_weights: dict[str, float] = {m: part.weight for m, part in parts.items()}
+    certainty = fit_bundle_certainty(loaded, corpora, calibrations, all_weights, recorded, together or ())
+    compose(out, loaded.manifest.name, loaded.labels, parts, loaded.manifest.hub_text, certainty)
     OUT.print(f"{escape(str(out / MANIFEST))}: fitted {', '.join(calibrations)}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Final, TypeVar
@@ -15,8 +15,9 @@ from scipy.special import log_softmax
 
 from emofuse.corpora.manifest import read_manifest
 from emofuse.errors import CorpusError, UsageError
+from emofuse.evaluation.certainty_fit import CLEAN, Answers
 from emofuse.evaluation.metrics import expected_calibration_error
-from emofuse.evaluation.predictions import Predictions, read_predictions
+from emofuse.evaluation.predictions import PREDICTIONS_NAME, Predictions, read_predictions
 from emofuse.inference.bundle import Bundle, BundleModality, labels_matrix
 from emofuse.inference.fusion import log_pool
 from emofuse.inference.pipeline import Pipeline
@@ -38,6 +39,10 @@ class Examples:
         carried: (C, L) 0/1, from those to the bundle's labels.
         present: (L,) bool: the bundle's labels that the corpus has; the others cannot be told wrong there.
         truth: (N,) int64, an index into the bundle's labels.
+        clips: What each clip is called, (N,); empty where that is not known.
+        speakers: Who it is, (N,).
+        conditions: `certainty_fit.CLEAN`, or what was done to the input, (N,).
+        measures: By name, (N,) of each input.
     """
 
     name: str
@@ -45,10 +50,38 @@ class Examples:
     carried: NDArray[np.float64]
     present: NDArray[np.bool_]
     truth: NDArray[np.int64]
+    clips: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, str))
+    speakers: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, str))
+    conditions: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, str))
+    measures: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def part(self, chosen: NDArray[np.int64]) -> Examples:
         """Return some of them."""
-        return Examples(self.name, self.logits[chosen], self.carried, self.present, self.truth[chosen])
+        clips, speakers, conditions = (
+            one[chosen] if len(one) else one for one in (self.clips, self.speakers, self.conditions)
+        )
+        return replace(
+            self,
+            logits=self.logits[chosen],
+            truth=self.truth[chosen],
+            clips=clips,
+            speakers=speakers,
+            conditions=conditions,
+            measures={name: values[chosen] for name, values in self.measures.items()},
+        )
+
+    def clean(self) -> Examples:
+        """Return those whose input was left as it was."""
+        return self.part(np.flatnonzero(self.conditions == CLEAN)) if len(self.conditions) else self
+
+    def answers(self, calibration: Calibration) -> Answers:
+        """Return what `analyze` would answer, over all labels of the bundle."""
+        n = len(self.truth)
+        speakers = self.speakers if len(self.speakers) else np.array([str(i) for i in range(n)])
+        conditions = self.conditions if len(self.conditions) else np.full(n, CLEAN)
+        everywhere = replace(self, present=np.ones_like(self.present))
+        evidence = calibration.evidence(everywhere)
+        return Answers(self.name, evidence, self.truth, speakers, conditions, self.measures)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +121,8 @@ def read_examples(path: Path, labels: Sequence[str]) -> Examples:
     Raises UsageError for another file, BundleError for labels that cannot be carried to those of the bundle.
     """
     found = read_predictions(path)
-    examples = examples_of(found, path.parent.name, labels)
+    name = path.parent.name if path.name == PREDICTIONS_NAME else path.stem
+    examples = examples_of(found, name, labels)
     if not len(examples.truth):
         raise UsageError(f"{path} has no prediction of a label of the bundle", f"its labels: {', '.join(found.labels)}")
     return examples
@@ -104,7 +138,18 @@ def examples_of(found: Predictions, name: str, labels: Sequence[str]) -> Example
     truth = carried[found.truth[kept]].argmax(axis=1)
     logits = np.maximum(found.log_probabilities.astype(np.float64), np.log(_FLOOR)).mean(axis=0)[kept]
     present = np.isin(np.arange(len(labels)), truth)
-    return Examples(name, logits, carried, present, truth)
+    folds = np.array(found.folds)[kept]
+    return Examples(
+        name,
+        logits,
+        carried,
+        present,
+        truth,
+        np.array(found.clips)[kept],
+        np.array(found.speakers)[kept],
+        folds if CLEAN in folds else np.full(len(folds), CLEAN),
+        {measure: values[kept] for measure, values in found.measures.items()},
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,13 +185,15 @@ def score_recordings(
     Raises CorpusError for a manifest without a label of the bundle, MediaError for a recording that cannot be read.
     """
     plain = {m: s.model_copy(update={"temperature": 1.0, "prior": None}) for m, s in bundle.manifest.modalities.items()}
-    pipeline = Pipeline(replace(bundle, manifest=bundle.manifest.model_copy(update={"modalities": plain})))
+    without = bundle.manifest.model_copy(update={"modalities": plain, "certainty": None})
+    pipeline = Pipeline(replace(bundle, manifest=without))
     manifest = read_manifest(path)
     carried = labels_matrix(manifest.labels, bundle.labels)
     clips = [clip for clip in manifest if carried[manifest.labels.index(clip.emotion)].any()]
     truth = np.array([carried[manifest.labels.index(clip.emotion)].argmax() for clip in clips], dtype=np.int64)
     logits: dict[BundleModality, list[NDArray[np.float64]]] = {m: [] for m in bundle.networks}
     rows: dict[BundleModality, list[int]] = {m: [] for m in bundle.networks}
+    measures: dict[BundleModality, list[Mapping[str, float]]] = {m: [] for m in bundle.networks}
     for row, clip in enumerate(clips):
         if clip.start_s or clip.end_s is not None:
             raise CorpusError(
@@ -157,20 +204,43 @@ def score_recordings(
         for modality, found in logits.items():
             scores = answers.get(modality)
             if scores is not None:
-                found.append(np.log(scores.probabilities.astype(np.float64) + _FLOOR))
+                found.append(np.log(scores.evidence.astype(np.float64) + _FLOOR))
                 rows[modality].append(row)
+                measures[modality].append(scores.measures)
         on_progress(row + 1, len(clips))
     present = np.isin(np.arange(len(bundle.labels)), truth)
     same = np.eye(len(bundle.labels))
+    names, speakers = np.array([str(clip.path) for clip in clips]), np.array([clip.speaker for clip in clips])
     return Recorded(
         {
-            m: Examples(path.stem, np.stack(found), same, present, truth[rows[m]])
+            m: Examples(
+                path.stem,
+                np.stack(found),
+                same,
+                present,
+                truth[rows[m]],
+                names[rows[m]],
+                speakers[rows[m]],
+                measures={name: np.array([one[name] for one in measures[m]]) for name in measures[m][0]},
+            )
             for m, found in logits.items()
             if found
         },
         {m: np.array(found, dtype=np.int64) for m, found in rows.items()},
         truth,
     )
+
+
+def join_by_clip(examples: Mapping[BundleModality, Examples]) -> dict[BundleModality, Examples]:
+    """Return the clips that all modalities have, in one order.
+
+    Raises UsageError where there are none.
+    """
+    shared = sorted(set.intersection(*(set(one.clips.tolist()) for one in examples.values())))
+    if not shared:
+        raise UsageError("the predictions that belong together have no clip in common", "clips must be called alike")
+    place = {m: {clip: i for i, clip in enumerate(one.clips.tolist())} for m, one in examples.items()}
+    return {m: one.part(np.array([place[m][clip] for clip in shared])) for m, one in examples.items()}
 
 
 def fit_calibration(corpora: Sequence[Examples], *, is_flat: bool = False) -> Calibration:
@@ -180,6 +250,7 @@ def fit_calibration(corpora: Sequence[Examples], *, is_flat: bool = False) -> Ca
     there. A prior far from flat is held back where there is little evidence for it. is_flat: it is flat, and the
     temperature alone is fitted.
     """
+    corpora = [one.clean() for one in corpora]
     n_labels = corpora[0].carried.shape[1]
     weights = [_class_weights(one.truth, n_labels) for one in corpora]
     penalty = _PENALTY / sum(len(one.truth) for one in corpora)
@@ -211,6 +282,7 @@ def check_calibration(
 ) -> list[Check]:
     """Measure the expected calibration error of each corpus with what is fitted on the others; where there is one
     alone, of one half with what is fitted on the other. is_flat: see `fit_calibration`."""
+    corpora = [one.clean() for one in corpora]
     pairs: list[tuple[Sequence[Examples], Examples]]
     if len(corpora) == 1:
         order = np.random.default_rng(seed).permutation(len(corpora[0].truth))
@@ -243,7 +315,7 @@ def gather(corpora: Mapping[M, Sequence[Examples]], calibrations: Mapping[M, Cal
             np.concatenate([calibrations[modality].evidence(one) for one in ones]),
             np.concatenate([one.truth for one in ones]),
         )
-        for modality, ones in corpora.items()
+        for modality, ones in ((m, [one.clean() for one in each]) for m, each in corpora.items())
     }
 
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from emofuse.inference.certainty import CERTAIN, MOST_LACKING, Bound, ModalityCertainty, temper
-from emofuse.types import Limits
+from emofuse.inference.certainty import CERTAIN, MOST_LACKING, Bin, Bound, ModalityCertainty, temper
 
 CLEAN: Final = "clean"
 COVERAGES: Final = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
 CLEAR: Final = 0.8
+WINDOW: Final = 0.1  # of p_right: answers of about one certainty
 LIKELY: Final = 0.5  # the least share that is right of what is called so
 _PENALTY: Final = 1.0  # examples' worth of log-likelihood that one logit of a label costs, squared
 _LEAST_CALLED: Final = 30  # answers that a word is fitted on
@@ -141,10 +141,15 @@ def judge_left_out(corpora: Sequence[Answers]) -> list[Judged]:
     """Judge every corpus by what is fitted on the others; where there is one alone, its halves by each other."""
     if len(corpora) > 1:
         return [judge(fit_modality([*corpora[:i], *corpora[i + 1 :]]), one) for i, one in enumerate(corpora)]
-    people = np.unique(corpora[0].speakers)
-    first = np.isin(corpora[0].speakers, people[::2])
+    first = first_half(corpora[0])
     halves = [part(corpora[0], chosen) for chosen in (first, ~first)]
     return [judge(fit_modality([halves[1 - i]]), half) for i, half in enumerate(halves)]
+
+
+def first_half(answers: Answers) -> NDArray[np.bool_]:
+    """Return a mask (N,) of the answers of every other person; of every other answer where they are of one."""
+    people = np.unique(answers.speakers)
+    return np.arange(len(answers.truth)) % 2 == 0 if len(people) < 2 else np.isin(answers.speakers, people[::2])
 
 
 def part(answers: Answers, chosen: NDArray[np.bool_]) -> Answers:
@@ -173,32 +178,67 @@ def fit_sets(judged: Sequence[Judged]) -> tuple[tuple[float, float], ...]:
     )
 
 
-def fit_limits(p_right: NDArray[np.float64], right: NDArray[np.bool_], weight: NDArray[np.float64]) -> Limits:
-    """Return where the words begin: of the answers that are called so, and are no surer than twice as near the
-    limit, at least CLEAR or LIKELY of them are right.
+def measure(judged: Sequence[Judged], n_bins: int = 20) -> tuple[Bin, ...]:
+    """Return clean answers by how far they can be relied on, with the share that is right; corpora count alike.
 
     Args:
-        p_right: (N,) of left-out answers, judged by what was fitted on other corpora.
-        right: (N,) whether they are.
-        weight: (N,) how much each counts.
+        judged: By what was fitted on other corpora.
+        n_bins: Of equal width from 0 to 1; empty ones are left out.
     """
-    clear = _limit(p_right, right, weight, CLEAR, 1.0)
-    return Limits(clear, min(_limit(p_right, right, weight, LIKELY, clear), clear), 0.0)
+    p_right = np.concatenate([one.p_right[one.answers.clean] for one in judged])
+    right = np.concatenate([one.answers.right[one.answers.clean] for one in judged])
+    weight = np.concatenate([np.full(one.answers.clean.sum(), 1 / one.answers.clean.sum()) for one in judged])
+    place = np.minimum((p_right * n_bins).astype(int), n_bins - 1)
+    found = []
+    for at in np.unique(place):
+        inside = place == at
+        mean_p, share = (float(np.average(one[inside], weights=weight[inside])) for one in (p_right, right))
+        found.append(Bin(p_right=round(mean_p, 4), right=round(share, 4), n=int(inside.sum())))
+    return tuple(found)
 
 
-def _limit(
-    p_right: NDArray[np.float64], right: NDArray[np.bool_], weight: NDArray[np.float64], wanted: float, below: float
-) -> float:
-    """Return the least p_right from which on, in every band of 0.1 up to `below`, enough answers are right."""
-    limit = below
-    for start in np.arange(round(below, 2) - 0.01, 0.1, -0.01):
-        band = (p_right >= start) & (p_right < min(start + 0.1, below + 1e-9))
-        if band.sum() < _LEAST_CALLED:
-            continue
-        if np.average(right[band], weights=weight[band]) < wanted:
-            return float(round(limit, 2))
-        limit = float(start)
-    return float(round(limit, 2))
+def fit_limits(measured: Mapping[str, Sequence[Bin]]) -> tuple[float, float]:
+    """Return where the words "clear" and "likely" begin.
+
+    A word begins at the lowest certainty from which on at least CLEAR, or LIKELY, of the answers of about one certainty
+    (WINDOW) are right, for every modality: the word holds whatever it is said of.
+
+    Args:
+        measured: Bins by modality.
+    """
+    return _limit(measured, CLEAR), _limit(measured, LIKELY)
+
+
+def _limit(measured: Mapping[str, Sequence[Bin]], wanted: float) -> float:
+    limit = 1.0
+    for start in np.arange(1 - WINDOW, 0.1, -WINDOW / 2).round(4).tolist():
+        windows = [share_right(bins, start, start + WINDOW) for bins in measured.values()]
+        shares = [share for share in windows if share is not None]
+        if shares and min(shares) < wanted:
+            break
+        limit = start
+    return limit
+
+
+def share_right(bins: Sequence[Bin], start: float, below: float) -> float | None:
+    """Return the share that is right of the answers from one certainty to below another; None where they are few."""
+    inside = [one for one in bins if start <= one.p_right < below]
+    n = sum(one.n for one in inside)
+    return sum(one.right * one.n for one in inside) / n if n >= _LEAST_CALLED else None
+
+
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """Return the expected calibration error (arXiv:1706.04599) of binned answers."""
+    return sum(one.n * abs(one.p_right - one.right) for one in bins) / sum(one.n for one in bins)
+
+
+def coverage_of(judged: Judged, sets: Sequence[tuple[float, float]], coverage: float) -> tuple[float, float]:
+    """Return how many of the clean truths are in their prediction sets, and how many labels those hold on average."""
+    least = float(np.interp(coverage, [at for at, _ in sets], [p for _, p in sets]))
+    tempered = judged.tempered[judged.answers.clean]
+    held = (tempered >= least) | (np.arange(tempered.shape[1]) == tempered.argmax(axis=1)[:, None])
+    truth = judged.answers.truth[judged.answers.clean]
+    return float(held[np.arange(len(truth)), truth].mean()), float(held.sum(axis=1).mean())
 
 
 def area_under_roc(score: NDArray[np.float64], right: NDArray[np.bool_]) -> float:

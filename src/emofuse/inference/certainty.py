@@ -136,8 +136,26 @@ class FusedCertainty(BaseModel):
         return bounded(logistic(logit), n_labels)
 
 
+class Bin(BaseModel):
+    """Left-out answers of about one certainty: their mean p_right, the share that was right, and how many they were."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    p_right: float
+    right: float
+    n: int
+
+
 class CertaintySettings(BaseModel):
-    """The block `certainty` of a bundle. clear, likely: the least p_right of answers that are called so."""
+    """The block `certainty` of a bundle.
+
+    Attributes:
+        modalities: By modality.
+        fused: Of what is fused.
+        clear: The least p_right of an answer that is called clear.
+        likely: And of one that is called likely.
+        measured: What it comes from: by modality, and for "fused", answers to clean inputs of corpora that were left
+            out, judged by what was fitted on the others.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     version: Literal[1] = 1
@@ -145,6 +163,7 @@ class CertaintySettings(BaseModel):
     fused: FusedCertainty
     clear: Annotated[float, Field(gt=0, le=1)]
     likely: Annotated[float, Field(gt=0, le=1)]
+    measured: dict[str, tuple[Bin, ...]] = {}
 
     def limits(self, risk: float) -> Limits:
         """Return where the words begin, and the least p_right of an answer where a risk is allowed."""

@@ -25,6 +25,7 @@ from emofuse.inference.bundle import (
     load_bundle,
     read_manifest,
 )
+from emofuse.inference.certainty import CertaintySettings
 from emofuse.inference.licences import in_the_way, sources_of
 from emofuse.reading import file_hash
 from emofuse.staging import StagedPath
@@ -55,10 +56,12 @@ def compose(
     labels: Sequence[str],
     parts: Mapping[BundleModality, Part],
     hub_text: HubTextSettings | None = None,
+    certainty: CertaintySettings | None = None,
 ) -> None:
     """Write a bundle, load it, and only then put it in place of what `folder` held: nothing, or another bundle.
 
-    hub_text: the text model of the Hub, or a folder of one, that it names; it is not copied. Raises OutputError where
+    hub_text: the text model of the Hub, or a folder of one, that it names; it is not copied. certainty: how far its
+    answers can be relied on, fitted for these very networks. Raises OutputError where
     `folder` holds anything else or cannot be written, BundleError where the parts make no bundle.
     """
     target = folder.resolve()
@@ -80,7 +83,12 @@ def compose(
                 prior=part.prior,
             )
         manifest = BundleManifest(
-            name=name, version=__version__, labels=tuple(labels), modalities=modalities, hub_text=hub_text
+            name=name,
+            version=__version__,
+            labels=tuple(labels),
+            modalities=modalities,
+            hub_text=hub_text,
+            certainty=certainty,
         )
         (made / MANIFEST).write_text(manifest.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
         bundle = load_bundle(made)
