@@ -238,6 +238,14 @@ class Scores:
         return UNCERTAIN if self.certainty is not None and self.certainty.abstains else self.label
 
     @property
+    def caution(self) -> str:
+        """What to add for people to the label and its confidence: ", likely", or ", uncertain"; nothing where the
+        bundle does not tell."""
+        if self.certainty is None:
+            return ""
+        return f", {UNCERTAIN if self.certainty.abstains else self.certainty.word}"
+
+    @property
     def confidence(self) -> float:
         """The probability of the most probable label."""
         return float(self.probabilities.max())

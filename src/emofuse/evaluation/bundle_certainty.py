@@ -122,10 +122,10 @@ def _check_people(of: str, corpora: Sequence[Answers]) -> CertaintyCheck:
     sets = fit_sets([judge(fit_modality(known), one) for one in known])
     joined = Answers(
         PEOPLE,
-        *(
-            np.concatenate([getattr(one.answers, name) for one in new])
-            for name in ("probabilities", "truth", "speakers", "conditions")
-        ),
+        np.concatenate([one.answers.probabilities for one in new]),
+        np.concatenate([one.answers.truth for one in new]),
+        np.concatenate([one.answers.speakers for one in new]),
+        np.concatenate([one.answers.conditions for one in new]),
     )
     told = Judged(joined, np.concatenate([one.p_right for one in new]), np.concatenate([one.tempered for one in new]))
     return _check(of, told, sets, True)

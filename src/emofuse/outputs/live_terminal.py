@@ -66,7 +66,7 @@ class LivePanel:
         used = " + ".join(m for m in MODALITIES if m in latest.by_modality)
         return Text.assemble(
             (look.printable(latest.fused.label), f"bold {label_style(latest.fused.label)}"),
-            (f"  {latest.fused.confidence:.0%}", "bold"),
+            (f"  {latest.fused.confidence:.0%}{latest.fused.caution}", "bold"),
             (f"   from {used}", ""),
             (f"   {_faces(len(latest.faces))}", "dim"),
         )

@@ -107,7 +107,7 @@ def _headline(timeline: Timeline, look: Look) -> Text:
     used = " + ".join(timeline.summary.used)
     return Text.assemble(
         (look.printable(fused.label), f"bold {label_style(fused.label)}"),
-        (f"  {fused.confidence:.0%}", "bold"),
+        (f"  {fused.confidence:.0%}{fused.caution}", "bold"),
         f"   from {used}" if used else "",
         (length, "dim"),
     )
@@ -193,7 +193,7 @@ def _voices(timeline: Timeline, look: Look) -> Table:
     for modality in timeline.summary.listed:
         scores = timeline.summary.by_modality.get(modality)
         if scores is not None:
-            said = f"{scores.label} {scores.confidence:.0%}"
+            said = f"{scores.label} {scores.confidence:.0%}{scores.caution}"
         else:
             said = f"not used: {timeline.summary.why.get(modality, 'it gave no answer')}"
         style = "" if scores is not None else "dim"

@@ -1,0 +1,109 @@
+"""Certainty on the command line: options of `analyze`, and what `bundle fit` makes of predictions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from emofuse.cli.demo import CLIP
+from emofuse.emotions import BASE
+from emofuse.evaluation.predictions import Predictions, write_predictions
+from emofuse.inference.bundle import load_bundle
+from emofuse.timeline import Timeline
+
+SCHEMA = json.loads(
+    (Path(__file__).parents[2] / "src/emofuse/outputs/timeline.schema.json").read_text(encoding="utf-8")
+)
+
+
+def test_risk_coverage_and_prior_change_what_is_told_and_not_the_evidence(emofuse, tmp_path: Path) -> None:
+    prior = tmp_path / "prior.json"
+    prior.write_text(json.dumps({label: 100 if label == "sad" else 1 for label in BASE}), encoding="utf-8")
+    options = {
+        "plain": (),
+        "strict": ("--risk", "0.001", "--coverage", "0.99"),
+        "prior": ("--prior", prior),
+    }
+    found = {}
+    for name, given in options.items():
+        result = emofuse("analyze", CLIP, "-o", tmp_path / name, "--formats", "json", "--hop-s", 2, *given)
+        assert result.code == 0, result.err
+        document = json.loads((tmp_path / name / f"{CLIP.stem}.json").read_text(encoding="utf-8"))
+        jsonschema.validate(document, SCHEMA)
+        assert Timeline.from_json(document).to_json() == {k: v for k, v in document.items() if k != "mark"}
+        found[name] = document
+    plain, strict, weighed = (found[name]["summary"] for name in options)
+    assert plain["certainty"]["p_right"] == max(plain["probabilities"].values())
+    assert strict["label"] == plain["label"] and strict["certainty"]["answer"] == "uncertain"
+    assert {one["answer"] for one in found["strict"]["segments"]} == {"uncertain"}
+    assert strict["certainty"]["labels"][0] == plain["label"] and "labels" not in plain["certainty"]
+    assert weighed["probabilities"]["sad"] > plain["probabilities"]["sad"]
+    scores = [{m: one["scores"] for m, one in each["evidence"].items()} for each in (plain, strict, weighed)]
+    assert scores[0] == scores[1] == scores[2]
+    assert sum(one["weight"] for one in plain["evidence"].values()) == pytest.approx(1, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(("--risk", "0"), "risk"), (("--coverage", "0.2"), "coverage"), (("--prior", "none.json"), "--prior none.json")],
+)
+def test_a_value_that_is_not_allowed_is_named(emofuse, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    result = emofuse("analyze", CLIP, "-o", tmp_path, *options)
+    assert result.code == 2 and message in result.err
+
+
+def predictions(path: Path, seed: int, separation: float, n: int = 420) -> Path:
+    """Predictions of sounds, a third of which are noisy and harder."""
+    random = np.random.default_rng(seed)
+    truth, is_noisy = np.arange(n) % 7, np.arange(n) % 3 == 0
+    seen = separation * np.where(is_noisy, 0.3, 1.0)[:, None] * np.eye(7)[truth] + random.normal(size=(n, 7))
+    logs = seen - np.log(np.exp(seen).sum(axis=1, keepdims=True))
+    write_predictions(
+        Predictions(
+            tuple(map(str, range(n))),
+            tuple(f"s{i // 7 % 10}" for i in range(n)),
+            ("unknown",) * n,
+            tuple("noise" if noisy else "clean" for noisy in is_noisy),
+            BASE,
+            (1,),
+            truth,
+            logs.astype(np.float32)[None],
+            {"snr_db": np.where(is_noisy, 5.0, 40.0)},
+        ),
+        path,
+    )
+    return path
+
+
+def test_certainty_is_fitted_and_answers_are_left_as_they_are(emofuse, tmp_path: Path) -> None:
+    first, second = (predictions(tmp_path / f"{name}.csv", seed, 3.0) for seed, name in enumerate(("one", "two")))
+    face = predictions(tmp_path / "face.csv", 2, 2.0)
+    out = tmp_path / "fitted"
+    on = ("--on", f"voice={first}", "--on", f"voice={second}", "--together", f"face={face},voice={first}")
+    result = emofuse("bundle", "fit", "base", "--only-certainty", *on, "-o", out)
+    assert result.code == 0, result.err
+    fitted, before = load_bundle(out).manifest, load_bundle().manifest
+    assert fitted.modalities == before.modalities
+    assert fitted.certainty is not None and before.certainty is not None
+    assert fitted.certainty.modalities["face"] == before.certainty.modalities["face"]  # nothing was given for it
+    assert fitted.certainty.modalities["voice"].measures["snr_db"].loss > 0
+    assert fitted.certainty.fused != before.certainty.fused
+    changed = emofuse("bundle", "fit", "base", "--on", f"voice={first}", "-o", tmp_path / "other")
+    assert changed.code == 0, changed.err
+    assert load_bundle(tmp_path / "other").manifest.modalities["voice"] != before.modalities["voice"]
+
+
+@pytest.mark.parametrize(
+    ("together", "message"),
+    [("face=x.csv", "does not hold predictions"), ("smell=x", "not of the form"), ("face", "not of the form")],
+)
+def test_what_does_not_belong_together_is_one_line(emofuse, tmp_path: Path, together: str, message: str) -> None:
+    on = f"voice={predictions(tmp_path / 'one.csv', 0, 3.0, n=70)}"
+    result = emofuse(
+        "bundle", "fit", "base", "--only-certainty", "--on", on, "--together", together, "-o", tmp_path / "o"
+    )
+    assert result.code == 2 and message in result.err
