@@ -47,7 +47,9 @@ def fit_bundle_certainty(
     belonging: list[Mapping[str, Answers]] = [_read_together(text, bundle) for text in together]
     for one in recorded:
         if len(one.examples) > 1:
-            joined = {m: each.answers(calibrations[m]) for m, each in join_by_clip(one.examples).items()}
+            joined: dict[str, Answers] = {
+                m: each.answers(calibrations[m]) for m, each in join_by_clip(one.examples).items()
+            }
             if len(next(iter(joined.values())).truth) >= _LEAST_ANSWERS:
                 belonging.append(joined)
     before = bundle.manifest.certainty

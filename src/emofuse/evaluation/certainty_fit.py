@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,29 +18,37 @@ COVERAGES: Final = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
 CLEAR: Final = 0.8
 WINDOW: Final = 0.1  # of p_right: answers of about one certainty
 LIKELY: Final = 0.5  # the least share that is right of what is called so
-_PENALTY: Final = 1.0  # examples' worth of log-likelihood that one logit of a label costs, squared
+ENERGY: Final = "energy"
+_FEW: Final = 3  # corpora, below which labels are hardly told apart: what is true of one is not of another
+_PENALTY: Final = 0.01  # in mean log-likelihood of one logit for a label, squared
+_PENALTY_OF_FEW: Final = 1.0
 _LEAST_CALLED: Final = 30  # answers that a word is fitted on
 _FLOOR: Final = 1e-6
-Side = Literal["low", "high", "both"]
-SIDES: Final[Mapping[str, Side]] = {
-    "size_octaves": "low",
-    "sharpness": "low",
-    "light": "both",
-    "contrast": "low",
-    "roll_deg": "high",
-    "turn": "high",
-    "detection": "low",
-    "spoken_s": "low",
-    "snr_db": "low",
-    "clipped": "high",
-    "high_band_db": "both",
-    "flatness_db": "both",
-    "word_octaves": "low",
-    "known": "low",
-    "english": "low",
-    "energy": "low",
+
+
+def _usual(scale: float, low: float | None = None, high: float | None = None) -> Bound:
+    return Bound(low=low, high=high, scale=scale, loss=0.0)
+
+
+USUAL: Final[Mapping[str, Bound]] = {
+    "size_octaves": _usual(1, low=5.6),  # the network's 48 pixels
+    "sharpness": _usual(0.5, low=-1.5),
+    "light": _usual(30, low=60, high=200),
+    "contrast": _usual(8, low=25),
+    "roll_deg": _usual(15, high=15),
+    "turn": _usual(0.1, high=0.15),
+    "detection": _usual(0.1, low=0.8),
+    "spoken_s": _usual(0.5, low=1),
+    "snr_db": _usual(8, low=20),
+    "clipped": _usual(0.05, high=0.005),
+    "high_band_db": _usual(5, low=-26, high=-10),
+    "flatness_db": _usual(4, low=-19, high=-8),
+    "word_octaves": _usual(1, low=2),
+    "known": _usual(0.2, low=0.8),
+    "english": _usual(0.15, low=0.15),
 }
-"""On which side of what is usual a measure tells of a bad input."""
+"""Where a measure tells of a usual input, and in what steps beyond: studios differ too little from one another to tell.
+How much a step takes off is fitted; the bound of a network's energy is, too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +61,7 @@ class Answers:
         truth: (N,) int64, an index into them.
         speakers: Who it was, (N,).
         conditions: (N,): CLEAN, or what was done to the input.
-        measures: By name, (N,) float64 of each input; none where they were not taken.
+        measures: By name, (N,) float64 of each input; where they were not taken, inputs count as usual ones.
     """
 
     name: str
@@ -83,7 +91,7 @@ class Judged:
     tempered: NDArray[np.float64]
 
 
-def fit_modality(corpora: Sequence[Answers]) -> ModalityCertainty:
+def fit_modality(corpora: Sequence[Answers], *, is_for_others: bool = True) -> ModalityCertainty:
     """Fit the certainty of a modality: the logistic function with the highest likelihood.
 
     Every corpus counts alike, and in it clean inputs as much as all others together. What is measured
@@ -91,22 +99,24 @@ def fit_modality(corpora: Sequence[Answers]) -> ModalityCertainty:
 
     Args:
         corpora: Of left-out predictions; several are best.
+        is_for_others: Whether it is for corpora that are not among these: from few of them little is learnt of single
+            labels.
     """
     n_labels = corpora[0].probabilities.shape[1]
     bounds = _bounds(corpora)
     features = np.concatenate([_features(one, bounds, n_labels) for one in corpora])
     right = np.concatenate([one.right for one in corpora])
     weight = np.concatenate([_weights(one) for one in corpora])
-    n = len(right)
     weight = weight / weight.sum()
+    penalty = _PENALTY_OF_FEW if is_for_others and len(corpora) < _FEW else _PENALTY
 
     def loss(found: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         p = expit(features @ found)
         likelihood = np.where(right, np.log(p + 1e-12), np.log(1 - p + 1e-12))
         by_label = found[3 : 3 + n_labels]
         gradient = features.T @ (weight * (p - right))
-        gradient[3 : 3 + n_labels] += 2 * _PENALTY * by_label / n * len(corpora)
-        return float(-(weight * likelihood).sum() + _PENALTY * np.square(by_label).sum() / n * len(corpora)), gradient
+        gradient[3 : 3 + n_labels] += 2 * penalty * by_label
+        return float(-(weight * likelihood).sum() + penalty * np.square(by_label).sum()), gradient
 
     limits = [(None, None), (0, None), (0, None), *[(None, None)] * n_labels, *[(None, 0)] * len(bounds)]
     found = minimize(loss, np.zeros(features.shape[1]), jac=True, method="L-BFGS-B", bounds=limits).x
@@ -143,7 +153,7 @@ def judge_left_out(corpora: Sequence[Answers]) -> list[Judged]:
         return [judge(fit_modality([*corpora[:i], *corpora[i + 1 :]]), one) for i, one in enumerate(corpora)]
     first = first_half(corpora[0])
     halves = [part(corpora[0], chosen) for chosen in (first, ~first)]
-    return [judge(fit_modality([halves[1 - i]]), half) for i, half in enumerate(halves)]
+    return [judge(fit_modality([halves[1 - i]], is_for_others=False), half) for i, half in enumerate(halves)]
 
 
 def first_half(answers: Answers) -> NDArray[np.bool_]:
@@ -262,19 +272,14 @@ def _weights(answers: Answers) -> NDArray[np.float64]:
 
 
 def _bounds(corpora: Sequence[Answers]) -> dict[str, Bound]:
-    """Return what is usual of each measure: half of the clean inputs are within, corpora counting alike."""
-    names = [name for name in SIDES if all(name in one.measures for one in corpora)]
-    found: dict[str, Bound] = {}
-    for name in names:
-        ends = np.mean([np.percentile(one.measures[name][one.clean], [25, 75]) for one in corpora], axis=0)
-        spread = max(float(np.mean([one.measures[name][one.clean].std() for one in corpora])), 1e-3)
-        side = SIDES[name]
-        found[name] = Bound(
-            low=None if side == "high" else round(float(ends[0]), 4),
-            high=None if side == "low" else round(float(ends[1]), 4),
-            scale=round(spread, 4),
-            loss=0.0,
-        )
+    """Return what is usual of each measure that was taken; a network's energy is, above a tenth of the clean inputs."""
+    taken = {name for one in corpora for name in one.measures}
+    found = {name: bound for name, bound in USUAL.items() if name in taken}
+    energy = [one.measures[ENERGY][one.clean] for one in corpora if ENERGY in one.measures and one.clean.any()]
+    if energy:
+        low = float(np.mean([np.percentile(values, 10) for values in energy]))
+        scale = max(float(np.mean([values.std() for values in energy])), 1e-3)
+        found[ENERGY] = _usual(round(scale, 4), low=round(low, 4))
     return found
 
 
@@ -282,7 +287,10 @@ def _features(answers: Answers, bounds: Mapping[str, Bound], n_labels: int) -> N
     """Return (N, 3 + L + M): 1, log-odds, log of the margin, which label, and what is lacking of each measure."""
     p = np.maximum(answers.probabilities, _FLOOR)
     second, first = np.partition(p, -2, axis=1)[:, -2:].T
-    lacking = [_lacking(answers.measures[name], bound) for name, bound in bounds.items()]
+    usual = np.zeros(len(p))  # where nothing was measured
+    lacking = [
+        _lacking(answers.measures[name], bound) if name in answers.measures else usual for name, bound in bounds.items()
+    ]
     chosen = np.eye(n_labels)[answers.probabilities.argmax(axis=1)]
     odds = np.log(first / np.maximum(1 - first, _FLOOR))
     columns = [np.ones(len(p)), odds, np.log(first / second), *chosen.T, *lacking]

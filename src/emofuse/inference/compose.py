@@ -141,6 +141,8 @@ def page(bundle: Bundle, measured: str = "") -> str:
         "Scores are fractions of one corpus's own test; they say little about your recordings. Emotion shown is not "
         "emotion felt: do not decide about people by it.",
     ]
+    if manifest.certainty is not None:
+        lines += ["", *_about_certainty(manifest.certainty)]
     for modality, network in bundle.networks.items():
         settings = manifest.modalities[modality]
         lines += ["", f"## {modality}: `{settings.file}`", "", *_about(network.card, settings)]
@@ -152,6 +154,27 @@ def page(bundle: Bundle, measured: str = "") -> str:
         lines += ["", f"## {title}", "", *(f"- {sentence}" for sentence in sentences)]
     lines += ["", f"Commercial use: {_commerce(bundle)}."]
     return "\n".join(lines) + "\n"
+
+
+def _about_certainty(certainty: CertaintySettings) -> list[str]:
+    lines = [
+        "Confidence is the share of such answers that were right on corpora that were left out; an answer is called "
+        f"clear from {certainty.clear:.2f} on, and likely from {certainty.likely:.2f}.",
+    ]
+    if certainty.measured:
+        lines += [
+            "",
+            "| of | left-out answers | right | of those called clear or likely | right |",
+            "|---|---|---|---|---|",
+        ]
+    for name, bins in certainty.measured.items():
+        called = [one for one in bins if one.p_right >= certainty.likely]
+        counts = [sum(one.n for one in some) for some in (bins, called)]
+        right = [
+            sum(one.n * one.right for one in some) / max(n, 1) for some, n in zip((bins, called), counts, strict=True)
+        ]
+        lines.append(f"| {name} | {counts[0]:,} | {right[0]:.1%} | {counts[1]:,} | {right[1]:.1%} |")
+    return lines
 
 
 def _commerce(bundle: Bundle) -> str:
