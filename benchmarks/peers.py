@@ -157,7 +157,7 @@ PEERS: Final = (
 
 
 def _emofuse(name: str, kind: str, options: str, *, with_all: bool = False) -> Peer:
-    head = f"options = {options}\nwith_all, with_sound = {with_all}, {kind == SOUND}\n"
+    head = f"import sys\noptions = {options}\nwith_all, with_sound = {with_all}, {kind == SOUND}\n"
     return Peer(name, kind, "", (), head + EMOFUSE)
 
 

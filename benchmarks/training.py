@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from rich.console import Console
 from rich.table import Table
 from torch.utils.data import DataLoader
@@ -86,8 +87,7 @@ def measure(recipe: Recipe, data: Path | None, device: str) -> tuple[float, floa
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-5)
 
     def step(batch: Any) -> None:
-        moved = [part.to(device) for part in batch]
-        loss = module.training_step(moved, 0)
+        loss = module.training_step(move_data_to_device(batch, device), 0)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -14,7 +14,7 @@ from emofuse.inference.bundle import load_bundle
 from emofuse.inference.session import read_ahead, run
 from emofuse.inference.vad import speech_in
 from emofuse.media import STANDING_S, open_media
-from emofuse.outputs.overlay import draw
+from emofuse.outputs.overlay import Overlay
 from emofuse.overlap import WriteBehind
 from emofuse.types import Frame, Moment
 
@@ -48,12 +48,13 @@ def test_what_is_drawn_is_the_same_to_the_bit(clip_mp4: Path) -> None:
     bundle, settings = load_bundle(), AnalyzerSettings()
 
     def sketch(shown: tuple[Frame, Moment]) -> None:
-        drawn.append((shown[0].time_s, hashlib.sha256(draw(shown[0].image, shown[1], bundle.labels)).hexdigest()))
+        drawn.append((shown[0].time_s, hashlib.sha256(overlay.draw(shown[0].image, shown[1])).hexdigest()))
 
     drawn: list[tuple[float, str]] = []
+    overlay = Overlay()
     with open_media(clip_mp4) as media:
         run(media, media.source, bundle, settings, lambda frame, moment: sketch((frame, moment)))
-    plain, drawn = drawn, []
+    plain, drawn, overlay = drawn, [], Overlay()
     with open_media(clip_mp4) as media, WriteBehind(sketch, room=3) as behind, read_ahead(media) as packets:
         run(packets, media.source, bundle, settings, lambda frame, moment: behind.put((frame, moment)))
     assert drawn == plain and len(plain) > 30
