@@ -15,7 +15,6 @@ LEFT = {
     "groups": ["results/summary.csv", "results/index.html"],
     "train": ["corpus.csv", "mine/fusion.json", "results/new.json"],
     "lecture-hall": ["hall.csv"],
-    "own-model": [],
 }
 
 
