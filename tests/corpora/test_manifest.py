@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.corpora.manifest import Clip, Manifest, read_manifest, write_manifest
+from emofuse.corpora.manifest import Clip, Manifest, read_manifest, read_manifest_in_part, write_manifest
 from emofuse.emotions import BASE, RAVDESS
 from emofuse.errors import CorpusError, OutputError
 
@@ -168,7 +168,7 @@ def test_labels_are_in_the_order_of_a_known_set(
         ("a.wav,sad,s1,,-1,", "start_s '-1' is not a number of seconds"),
         ("a.wav,glum,s1,,,", "the emotion 'glum' is not one of neutral, happy"),
         ("b.wav,sad,s1,,0,", "the same clip as in line 2, b.wav"),
-        ("./b.wav,sad,s1,,,", "the same clip as in line 2, ./b.wav"),
+        ("./b.wav,sad,s1,,,", "the same clip as in line 2, b.wav"),
         ("a.wav,sad,s1", "3 cells under 6 columns"),
         ("a.wav,sad,s1,,,,", "7 cells under 6 columns"),
         ('a.wav,"sad"ly,s1,,,', "expected after"),
@@ -255,3 +255,33 @@ def test_a_name_that_is_no_text_is_refused_and_nothing_is_half_written(tmp_path:
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, manifest: Manifest) -> None:
     with pytest.raises(OutputError, match="cannot write"):
         write_manifest(manifest, tmp_path / "nowhere" / "list.csv")
+
+
+def test_rows_that_are_amiss_are_left_out_and_named_by_prepare(table: Table) -> None:
+    path = table(
+        "path,emotion,speaker,sex,start_s,end_s",
+        "a.wav,sad,s1,,0,1",
+        "a.wav,,s1,,,",
+        "a.wav,sad,s1",
+        "absent.wav,sad,s1,,,",
+        "a.wav,sad,s2,,0,1",
+        "a.wav,sad,s2,,1,2",
+        "b.wav,happy,s2,,soon,",
+    )
+    manifest = read_manifest_in_part(path)
+    assert [(clip.path.name, clip.speaker, clip.end_s) for clip in manifest] == [("a.wav", "s1", 1), ("a.wav", "s2", 2)]
+    assert [reason for file, reason in manifest.skipped if file == path] == [
+        "line 3: emotion is empty",
+        "line 4: 3 cells under 6 columns",
+        f"line 5: there is no file {path.parent / 'absent.wav'}",
+        "line 8: start_s 'soon' is not a number of seconds",
+        "line 6: the same clip as in line 2, a.wav",
+    ]
+    with pytest.raises(CorpusError, match="line 3: emotion is empty"):
+        read_manifest(path)
+
+
+def test_a_table_of_longer_lines_than_any_is_refused(table: Table) -> None:
+    path = table("path,emotion,speaker", "a.wav,sad," + "s" * 2_000_000)
+    with pytest.raises(CorpusError, match="a line of more than 1,048,576 characters"):
+        read_manifest(path)

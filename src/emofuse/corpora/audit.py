@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from emofuse.corpora.cache import content_hash
 from emofuse.corpora.manifest import Clip, Manifest
@@ -23,6 +26,8 @@ KINDS: Final[tuple[Kind, ...]] = ("speaker", "session", "audio", "sentence")
 NOT_NAMED: Final = "(not named)"
 Hook = Callable[[str, int, int], None]  # what is done, how much of it, out of how much
 _Indices = tuple[int, ...]
+_PARTS: Final = ("train", "valid", "test")
+_HASH: Final = np.dtype("V16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +64,11 @@ def audit(
     """
     clips = manifest.clips
     found = same_sounds(manifest, hook) if sounds is None else sounds
-    sentences = _groups([_words(clip.statement) for clip in clips]).values()
-    groups: dict[Kind, list[tuple[str, Sequence[int]]]] = {
-        "speaker": [*_groups([clip.speaker or NOT_NAMED for clip in clips]).items()],
-        "session": [*_groups([clip.session for clip in clips]).items()],
-        "audio": [(clips[group[0]].path.name, group) for group in found.groups],
+    sentences = _groups(_words(clip.statement) for clip in clips).values()
+    groups: dict[Kind, list[tuple[str, NDArray[np.int64]]]] = {
+        "speaker": [*_groups(clip.speaker or NOT_NAMED for clip in clips).items()],
+        "session": [*_groups(clip.session for clip in clips).items()],
+        "audio": [(clips[group[0]].path.name, np.asarray(group, np.int64)) for group in found.groups],
         "sentence": [(clips[group[0]].statement, group) for group in sentences],
     }
     return tuple(
@@ -77,17 +82,25 @@ def same_sounds(manifest: Manifest, hook: Hook | None = None) -> SameSounds:
     A sound and its lossless copy are the same; a lossy copy is not. Raises CorpusError for a file that cannot be
     read at all.
     """
-    keys: list[str] = []
     undecoded: list[tuple[Path, str]] = []
-    by_bytes: dict[str, str] = {}  # files of the same bytes are decoded once
-    for number, clip in enumerate(manifest, start=1):
-        stored = f"{content_hash(clip.sound_file)} {clip.start_s} {clip.end_s}"
-        if stored not in by_bytes:
-            by_bytes[stored] = _sound_hash(clip, stored, undecoded)
-        keys.append(by_bytes[stored])
+    stored = np.empty(len(manifest), _HASH)  # 16 bytes for each clip; texts in lists and dictionaries would be 500
+    for i, clip in enumerate(manifest):
+        stored[i] = _hash(f"{content_hash(clip.sound_file)} {clip.start_s} {clip.end_s}".encode())
+    _, first, which = np.unique(stored, return_index=True, return_inverse=True)
+    decoded = np.empty(len(first), _HASH)  # clips of the same bytes are decoded once
+    for number, i in enumerate(sorted(first.tolist()), start=1):
+        decoded[which[i]] = _sound_hash(manifest.clips[i], bytes(stored[i]), undecoded)
         if hook is not None:
-            hook("compare sounds", number, len(manifest))
-    return SameSounds(tuple(tuple(group) for group in _groups(keys).values() if len(group) > 1), tuple(undecoded))
+            hook("compare sounds", number, len(first))
+    return SameSounds(_same(decoded[which]), tuple(undecoded))
+
+
+def _same(hashes: NDArray[np.void]) -> tuple[_Indices, ...]:
+    """Return the groups of indices with the same hash, where there are two or more, by their first index."""
+    order = np.argsort(hashes, kind="stable")
+    ends = np.flatnonzero(hashes[order][1:] != hashes[order][:-1]) + 1
+    groups = (tuple(group.tolist()) for group in np.split(order, ends) if len(group) > 1)
+    return tuple(sorted(groups))
 
 
 def contradictions(manifest: Manifest, sounds: SameSounds) -> tuple[_Indices, ...]:
@@ -97,36 +110,40 @@ def contradictions(manifest: Manifest, sounds: SameSounds) -> tuple[_Indices, ..
 
 
 def _shared(
-    kind: Kind, fold: Fold, groups: Sequence[tuple[str, Sequence[int]]], manifest: Manifest
+    kind: Kind, fold: Fold, groups: Sequence[tuple[str, NDArray[np.int64]]], manifest: Manifest
 ) -> Iterator[Overlap]:
-    parts = {"train": fold.train, "valid": fold.valid, "test": fold.test}
-    part_of = {index: part for part, clips in parts.items() for index in clips}
+    part_of = np.zeros(len(manifest), np.uint8)  # 0: in none
+    for number, indices in enumerate((fold.train, fold.valid, fold.test), start=1):
+        part_of[np.asarray(indices, np.intp)] = number
     for value, group in groups:
-        held: dict[str, list[Path]] = {part: [] for part in parts}
-        for index in group:
-            if index in part_of:
-                held[part_of[index]].append(manifest.clips[index].path)
-        for a, b in combinations(parts, 2):
-            if held[a] and held[b]:
-                yield Overlap(kind, fold.name, (a, b), value, tuple(held[a]), tuple(held[b]))
+        parts = part_of[group]
+        held = {number: np.flatnonzero(parts == number) for number in (1, 2, 3)}
+        for a, b in combinations(held, 2):
+            if len(held[a]) and len(held[b]):
+                of_a, of_b = (tuple(manifest.clips[group[i]].path for i in held[part].tolist()) for part in (a, b))
+                yield Overlap(kind, fold.name, (_PARTS[a - 1], _PARTS[b - 1]), value, of_a, of_b)
 
 
-def _groups(values: Sequence[str]) -> dict[str, list[int]]:
+def _groups(values: Iterable[str]) -> dict[str, NDArray[np.int64]]:
     """Return value → where it stands, in the order of the values; "" is left out."""
-    groups: dict[str, list[int]] = defaultdict(list)
+    groups: dict[str, array[int]] = {}
     for index, value in enumerate(values):
         if value:
-            groups[value].append(index)
-    return dict(sorted(groups.items()))
+            groups.setdefault(value, array("q")).append(index)
+    return {value: np.frombuffer(groups[value], np.int64) for value in sorted(groups)}
 
 
 def _words(sentence: str) -> str:
     return " ".join(re.findall(r"\w+", sentence.casefold()))
 
 
-def _sound_hash(clip: Clip, stored: str, undecoded: list[tuple[Path, str]]) -> str:
+def _hash(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_HASH.itemsize).digest()
+
+
+def _sound_hash(clip: Clip, stored: bytes, undecoded: list[tuple[Path, str]]) -> bytes:
     try:
-        return hashlib.sha256(read_samples(clip, AUDIO_RATE_HZ).tobytes()).hexdigest()
+        return _hash(read_samples(clip, AUDIO_RATE_HZ).tobytes())
     except CorpusError as error:
         undecoded.append((clip.path, error.message))
         return stored

@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from emofuse.reading import file_hash
 FORMAT: Final = 1  # of the key and of the stored file; another one finds nothing that this one stored
 _CONTENT: Final = re.compile("[0-9a-f]{64}")
 _SEAL_BYTES: Final = hashlib.sha256().digest_size
+_MOST_KNOWN: Final = 1 << 16  # files whose hash is kept in memory
 _SETTLED_NS: Final = 2_000_000_000  # a file changed later than this ago may change again within one tick of its clock
 
 
@@ -79,7 +80,7 @@ def content_hash(path: Path) -> str:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-@cache
+@lru_cache(maxsize=_MOST_KNOWN)
 def _known_hash(path: Path, size: int, mtime_ns: int, inode: int) -> str:
     return file_hash(path)
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 import math
 import os
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
+from sys import intern
 from typing import Final, Literal, get_args
+
+import numpy as np
 
 from emofuse.atomic import atomic
 from emofuse.cells import escape_named
-from emofuse.corpora.table import check_header, read_table
+from emofuse.corpora.table import check_header, open_table, row_of
 from emofuse.emotions import LABEL_SETS
 from emofuse.errors import CorpusError
 from emofuse.reading import is_file
@@ -121,52 +126,124 @@ def is_manifest(file: Path, beginning: str) -> bool:
 
 
 def _from(folder: Path, path: Path) -> str:
-    absolute = path.absolute()
-    return (absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute).as_posix()
+    text, above = str(path.absolute()), f"{folder}{os.sep}"
+    return text.removeprefix(above).replace(os.sep, "/")
 
 
-def read_manifest(path: str | Path, labels: Sequence[str] | None = None, name: str = "") -> Manifest:
+def read_manifest(
+    path: str | Path, labels: Sequence[str] | None = None, name: str = "", *, leave_out: bool = False
+) -> Manifest:
     """Read a CSV with the columns path, emotion and speaker, and any other of Clip's fields.
 
     Relative paths count from the folder of the CSV. The manifest is called `name`, or else as the file is. Its
     labels are `labels`; without them the emotions that occur, in the order of a known label set that has them all,
-    or of the alphabet. Columns that Clip does not have are said in `skipped`.
+    or of the alphabet. Columns that Clip does not have are said in `skipped`. Rows are read one by one: a million of
+    them take as many clips, and no text of the table beside them.
+    leave_out: leave out rows that are amiss, and say which in `skipped`.
     Raises CorpusError, with the line, for anything amiss, an emotion outside `labels` and a missing file included.
     """
     source = Path(path)
-    header, rows = read_table(source, "manifest", "`emofuse corpus prepare` writes one")
-    check_header(source, header, REQUIRED, COLUMNS)
-    clips: list[Clip] = []
-    missing: list[str] = []
-    n_files = 0
-    seen: dict[tuple[str, float, float | None], int] = {}
-    for line, row in rows:
-        where = f"{source}, line {line}"
-        clip = _clip(row, source.parent, where)
-        if labels is not None and clip.emotion not in labels:
-            raise CorpusError(f"{where}: the emotion {clip.emotion!r} is not one of {', '.join(labels)}")
-        first = seen.setdefault((os.path.normpath(clip.path), clip.start_s, clip.end_s), line)
-        if first != line:
-            raise CorpusError(f"{where}: the same clip as in line {first}, {row['path']}")
-        files = (clip.path, clip.sound_path) if clip.sound_path else (clip.path,)
-        missing += [f"{file} (line {line})" for file in files if not is_file(file)]
-        n_files += len(files)
-        clips.append(clip)
-    if not clips:
-        raise CorpusError(f"{source} lists no clip")
-    if missing:
-        raise CorpusError(
-            f"{source}: {len(missing)} of {n_files} files are missing, the first is {missing[0]}",
-            "relative paths count from the folder of the CSV",
-        )
+    rows = _Rows(source, labels, leave_out)
+    with open_table(source, "manifest", "`emofuse corpus prepare` writes one") as (header, lines):
+        check_header(source, header, REQUIRED, COLUMNS)
+        for line, cells in lines:
+            rows.add(line, header, cells)
+    clips, skipped = rows.finish()
     unused = [repr(column) for column in header if column not in COLUMNS]
     return Manifest(
         name=name or source.stem,
         labels=tuple(labels) if labels is not None else in_known_order({clip.emotion for clip in clips}),
-        clips=tuple(clips),
+        clips=clips,
         licence="; ".join(dict.fromkeys(clip.licence for clip in clips if clip.licence)),
-        skipped=((source, f"columns that are not used: {', '.join(unused)}"),) if unused else (),
+        skipped=(*(((source, f"columns that are not used: {', '.join(unused)}"),) if unused else ()), *skipped),
     )
+
+
+def read_manifest_in_part(path: str | Path) -> Manifest:
+    """Read a CSV as `read_manifest` does, and leave out the rows that are amiss: `skipped` names each with its line.
+
+    Raises CorpusError where it is no such table, or no row is left.
+    """
+    return read_manifest(path, leave_out=True)
+
+
+class _Rows:
+    """The clips of a table, of which each row is checked as it comes."""
+
+    def __init__(self, source: Path, labels: Sequence[str] | None, leave_out: bool) -> None:
+        self._source, self._labels, self._leave_out = source, labels, leave_out
+        self._clips: list[Clip] = []
+        self._skipped: list[tuple[Path, str]] = []
+        self._missing: list[str] = []
+        self._n_files = 0
+        # of path, start and end; 16 bytes for each clip, where a dictionary would take 300
+        self._marks, self._lines = array("q"), array("q")
+        self._is_file = lru_cache(maxsize=1024)(is_file)  # of recordings that many clips are cut out of
+
+    def add(self, line: int, header: Sequence[str], cells: Sequence[str]) -> None:
+        """Take a row. Raises CorpusError where it is amiss and none is to be left out."""
+        where = f"{self._source}, line {line}"
+        try:
+            clip = _clip(row_of(header, cells, where), self._source.parent, where)
+            if self._labels is not None and clip.emotion not in self._labels:
+                raise CorpusError(f"{where}: the emotion {clip.emotion!r} is not one of {', '.join(self._labels)}")
+        except CorpusError as error:
+            self._leave(line, error)
+            return
+        files = (clip.path, clip.sound_path) if clip.sound_path else (clip.path,)
+        missing = [file for file in files if not self._is_file(file)]
+        self._n_files += len(files)
+        if missing and self._leave_out:
+            self._leave(line, CorpusError(f"{where}: there is no file {missing[0]}"))
+            return
+        self._missing += [f"{file} (line {line})" for file in missing]
+        self._marks.append(hash(_identity(clip)))
+        self._lines.append(line)
+        self._clips.append(clip)
+
+    def finish(self) -> tuple[tuple[Clip, ...], list[tuple[Path, str]]]:
+        """Return the clips, and what was left out. Raises CorpusError for what is amiss with all of them together."""
+        twice = self._twice()
+        clips = tuple(clip for i, clip in enumerate(self._clips) if i not in twice) if twice else tuple(self._clips)
+        if not clips and self._skipped:
+            raise CorpusError(f"{self._source}, {self._skipped[0][1]}")
+        if not clips:
+            raise CorpusError(f"{self._source} lists no clip")
+        if self._missing:
+            raise CorpusError(
+                f"{self._source}: {len(self._missing)} of {self._n_files} files are missing, "
+                f"the first is {self._missing[0]}",
+                "relative paths count from the folder of the CSV",
+            )
+        return clips, self._skipped
+
+    def _leave(self, line: int, error: CorpusError) -> None:
+        if not self._leave_out:
+            raise error
+        self._skipped.append((self._source, error.message.removeprefix(f"{self._source}, ")))
+
+    def _twice(self) -> set[int]:
+        """Find clips that came before under another line."""
+        marks = np.frombuffer(self._marks, np.int64)
+        order = np.argsort(marks, kind="stable")
+        same = np.flatnonzero(marks[order][1:] == marks[order][:-1])
+        twice: set[int] = set()
+        for at in sorted(order[same + 1].tolist()):
+            clip = self._clips[at]
+            alike = np.flatnonzero(marks[:at] == marks[at]).tolist()  # and a hash may be shared by others
+            first = next((i for i in alike if _identity(self._clips[i]) == _identity(clip)), None)
+            if first is not None:
+                where = f"{self._source}, line {self._lines[at]}"
+                path = _from(self._source.absolute().parent, clip.path)
+                self._leave(
+                    self._lines[at], CorpusError(f"{where}: the same clip as in line {self._lines[first]}, {path}")
+                )
+                twice.add(at)
+        return twice
+
+
+def _identity(clip: Clip) -> tuple[str, float, float | None]:
+    return os.path.normpath(clip.path), clip.start_s, clip.end_s
 
 
 def _clip(row: dict[str, str], folder: Path, where: str) -> Clip:
@@ -181,21 +258,22 @@ def _clip(row: dict[str, str], folder: Path, where: str) -> Clip:
     if end_s is not None and end_s <= start_s:
         raise CorpusError(f"{where}: end_s {end_s:g} is not after start_s {start_s:g}")
     sound = row.get("sound_path", "")
+    # what is the same in many rows is held once
     return Clip(
         path=folder / row["path"],
-        emotion=row["emotion"].strip(),
-        speaker=row["speaker"].strip(),
+        emotion=intern(row["emotion"].strip()),
+        speaker=intern(row["speaker"].strip()),
         sex=sex,
-        statement=row.get("statement", ""),
-        language=row.get("language", ""),
-        intensity=row.get("intensity", ""),
-        session=row.get("session", ""),
+        statement=intern(row.get("statement", "")),
+        language=intern(row.get("language", "")),
+        intensity=intern(row.get("intensity", "")),
+        session=intern(row.get("session", "")),
         start_s=start_s,
         end_s=end_s,
-        licence=row.get("licence", ""),
+        licence=intern(row.get("licence", "")),
         sound_path=folder / sound if sound.strip() else None,
-        dialogue=row.get("dialogue", ""),
-        style=row.get("style", ""),
+        dialogue=intern(row.get("dialogue", "")),
+        style=intern(row.get("style", "")),
         text=row.get("text", ""),
     )
 
