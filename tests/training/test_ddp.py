@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
+import socket
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
 import torch
 
 from emofuse.training.fit import load_weights
@@ -77,3 +79,49 @@ def test_two_processes_share_every_epoch_and_write_one_result(tmp_path: Path) ->
         rows = [row for row in csv.DictReader(file) if row["train_loss"]]
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert float(rows[-1]["train_loss"]) == first["loss"].item()
+
+
+def train(folder: Path, name: str, *options: str, **env: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "emofuse", "train", "tiny.toml", "-o", name, "--data", "data", "--validate", *options],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def losses(run: Path) -> list[float]:
+    with (run / "metrics.csv").open(encoding="utf-8") as file:
+        return [float(row["train_loss"]) for row in csv.DictReader(file) if row["train_loss"]]
+
+
+@pytest.mark.load
+def test_processes_of_one_and_of_two_machines_give_the_scores_of_one_process(tmp_path: Path) -> None:
+    write_ravdess(tmp_path / "data", range(1, 11))
+    recipe = RECIPE.replace("frozen_epochs = 1", "frozen_epochs = 0").replace("epochs = 2", "epochs = 6")
+    (tmp_path / "tiny.toml").write_text(recipe)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    half = "train.batch_size=2"  # of each of two, so that both together have the same batches
+    begun = {
+        "one": [train(tmp_path, "one")],
+        "two processes": [train(tmp_path, "two processes", half, "--devices", "2", "--strategy", "ddp")],
+        "two machines": [
+            train(tmp_path, "two machines", half, "--nodes", "2", **shared, NODE_RANK=str(rank)) for rank in (0, 1)
+        ],
+    }
+    for processes in begun.values():
+        for process in processes:
+            _, said = process.communicate(timeout=240)
+            assert process.returncode == 0, said
+    alone = losses(tmp_path / "one")
+    for name in ("two processes", "two machines"):
+        together = losses(tmp_path / name)
+        assert len(together) == len(alone) == 6
+        # the batch norm of each sees half of a batch
+        assert together == pytest.approx(alone, rel=0.25), name
+        assert (tmp_path / name / "model.safetensors").exists()

@@ -28,6 +28,10 @@ def test_a_batch_larger_than_the_share_of_a_process_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=r"train\.batch_size: 12 is more than there is .* in each of 2 processes"):
         fit(make_recipe(), make_job(n_train=23), tmp_path / "run", n_devices=2, progress=False)
+    with pytest.raises(UsageError, match=r"train\.batch_size: 12 is more than there is .* in each of 4 processes"):
+        fit(make_recipe(), make_job(n_train=47), tmp_path / "run", n_devices=2, n_nodes=2, progress=False)
+    with pytest.raises(UsageError, match=r"there is no strategy 'fsdp' \(allowed: auto, ddp\)"):
+        fit(make_recipe(), make_job(), tmp_path / "run", strategy="fsdp", progress=False)
     assert not (tmp_path / "run").exists()
 
 

@@ -40,7 +40,13 @@ def train(
     data: DataOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run; default runs/NAME.")] = None,
     device: DeviceOption = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="Processes or GPUs that train together (DDP).")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="Processes or GPUs that train together (DDP), on each node.")] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, help="Machines that train together; the command is run on each (docs/scale.md).")
+    ] = 1,
+    strategy: Annotated[
+        str, typer.Option(help="auto, or ddp: faster where every weight has a gradient in every step.")
+    ] = "auto",
     validate: Annotated[
         bool, typer.Option("--validate", help="Hold speakers out, to stop early and choose the epoch by.")
     ] = False,
@@ -67,8 +73,17 @@ def train(
         job = text_job(settings, data_folder(data))
     else:
         settings, job = _job(settings, data, validate)
-    settings = with_fitting_batch(settings, job, devices, rank_zero_only(note))
-    result = fit(settings, job, folder, device=device, n_devices=devices, progress=ERR.is_terminal)
+    settings = with_fitting_batch(settings, job, devices * nodes, rank_zero_only(note))
+    result = fit(
+        settings,
+        job,
+        folder,
+        device=device,
+        n_devices=devices,
+        n_nodes=nodes,
+        strategy=strategy,
+        progress=ERR.is_terminal,
+    )
     chosen = (
         f"{job.monitor} {result.score:.2%} on the validation part" if result.score is not None else "nothing selected"
     )

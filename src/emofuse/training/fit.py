@@ -33,6 +33,9 @@ from emofuse.training.module import Augment, Classifier
 
 Monitor = Literal["val_accuracy", "val_uar"]
 DEVICES: Final = ("cpu", "cuda", "auto")  # auto: a GPU where there is one
+# How processes train together: auto also allows weights without a gradient, as a frozen part has, and ddp does not look
+# for these; of one process there is nothing to choose
+STRATEGIES: Final = {"auto": "ddp_find_unused_parameters_true", "ddp": "ddp"}
 
 _LEAST_BATCH: Final = 2  # batch norm has nothing to go by in one example
 
@@ -66,20 +69,20 @@ class FitResult:
     epoch: int
 
 
-def with_fitting_batch(recipe: Recipe, job: Job, n_devices: int, notice: Callable[[str], None]) -> Recipe:
+def with_fitting_batch(recipe: Recipe, job: Job, n_processes: int, notice: Callable[[str], None]) -> Recipe:
     """Return the recipe, with a smaller batch where there are fewer examples than one has.
 
     Args:
         recipe: What is to be trained.
         job: Its data.
-        n_devices: Processes that share them.
+        n_processes: That share them.
         notice: Gets one line where the batch is lowered.
 
     Returns:
         The recipe. A lowered batch is half of the examples, so that an epoch has two steps; where there are not two
         examples, it is as it was, and `fit` refuses it.
     """
-    n_each = _n_each(job, n_devices)
+    n_each = _n_each(job, n_processes)
     size = recipe.train.batch_size
     if size <= n_each or n_each < _LEAST_BATCH:
         return recipe
@@ -88,9 +91,9 @@ def with_fitting_batch(recipe: Recipe, job: Job, n_devices: int, notice: Callabl
     return recipe.model_copy(update={"train": recipe.train.model_copy(update={"batch_size": lowered})})
 
 
-def _n_each(job: Job, n_devices: int) -> int:
+def _n_each(job: Job, n_processes: int) -> int:
     """Return how many examples each process gets."""
-    return len(job.train) // n_devices  # type: ignore[arg-type]  # torch's Dataset promises no length, ours have one
+    return len(job.train) // n_processes  # type: ignore[arg-type]  # torch's Dataset promises no length, ours have one
 
 
 def fit(
@@ -100,11 +103,15 @@ def fit(
     *,
     device: str = "cpu",
     n_devices: int = 1,
+    n_nodes: int = 1,
+    strategy: str = "auto",
     progress: bool = True,
 ) -> FitResult:
     """Train `job` as `recipe` says, into `folder`; a training that was cut off goes on from its last epoch.
 
-    n_devices: processes of Lightning's DDP, each of which gets its share of every epoch in batches of batch_size.
+    n_devices: processes of Lightning's DDP on each of n_nodes machines; each process gets its share of every epoch in
+    batches of batch_size. Several machines need a folder that they share, and what starts the command on each of them:
+    SLURM, torchrun, or NODE_RANK, MASTER_ADDR and MASTER_PORT in its environment. strategy: one of STRATEGIES.
 
     Writes model.safetensors (the chosen weights, with the recipe and labels in its header), metrics.csv and
     Lightning's own checkpoints. The same recipe, data and number of threads give the same weights, also when the
@@ -114,10 +121,13 @@ def fit(
     """
     out = Path(folder)
     accelerator = _accelerator(device, n_devices)
+    if strategy not in STRATEGIES:
+        raise UsageError(f"there is no strategy {strategy!r}", f"allowed: {', '.join(STRATEGIES)}")
+    n_processes = n_devices * n_nodes
     train = train_loader(job.train, recipe.train.batch_size, recipe.seed)
-    n_each = _n_each(job, n_devices)
-    if len(train) < n_devices:
-        share = f" in each of {n_devices} processes" if n_devices > 1 else ""
+    n_each = _n_each(job, n_processes)
+    if len(train) < n_processes:
+        share = f" in each of {n_processes} processes" if n_processes > 1 else ""
         raise UsageError(
             f"train.batch_size: {recipe.train.batch_size} is more than there is to train on{share}",
             f"there are {n_each}: lower train.batch_size, or train on more",
@@ -145,8 +155,8 @@ def fit(
     trainer = L.Trainer(
         accelerator=accelerator,
         devices=n_devices,
-        # a frozen part has no gradients to wait for
-        strategy="ddp_find_unused_parameters_true" if n_devices > 1 else "auto",
+        num_nodes=n_nodes,
+        strategy=STRATEGIES[strategy] if n_processes > 1 else "auto",
         use_distributed_sampler=False,  # the order of an epoch is ours: see EpochSampler
         max_epochs=recipe.train.epochs,
         precision=recipe.train.precision,
