@@ -31,7 +31,7 @@ from emofuse.inference.recogniser import MODEL
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.media import MOST_PIXELS
 from emofuse.outputs.formats import FORMATS
-from emofuse.recordings.engine import EngineSettings
+from emofuse.recordings.engine import ENGINES, EngineSettings
 from emofuse.recordings.groups import read_groups
 from emofuse.recordings.one import Options
 from emofuse.recordings.plan import make_plan, parse_formats, refuse_foreign_results
@@ -125,7 +125,13 @@ def analyze(
     threads: ThreadsOption = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Recordings to work on at once; by default 1."),
+        typer.Option(min=1, help="Recordings to work on at once; by default 1, in a cluster one for each core."),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help=f"What works on them: {' or '.join(ENGINES)}, a cluster (extra: scale).")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT|auto", help="Of the cluster; without it, one of this machine.")
     ] = None,
     groups: Annotated[
         Path | None,
@@ -193,9 +199,9 @@ def analyze(
     if permissive_only and text_model is not None:
         raise UsageError(f"what the licence of {text_model} allows is not known", "leave out --text-model")
     check_options(loaded, settings.prior, settings.coverage)
-    works = engine_of("local", EngineSettings(jobs))
+    works = engine_of(engine, EngineSettings(jobs, address))
     # one recording is analysed here: a process of its own takes a second more, and there is no other to save
-    is_spread = plan.is_batch or isinstance(folder, Address)
+    is_spread = plan.is_batch or isinstance(folder, Address) or engine != "local"
     again = () if overwrite else refuse_foreign_results(plan.tasks, wanted)
     for line in (*plan.notes, *(() if resume else again), *notes_on(words, loaded)):
         note(line)

@@ -165,7 +165,7 @@ def _end_batch(
     if n_kept:
         note(f"{n_kept} of {len(done)} kept: the results were there, of the same content and settings")
     code = _conclude(plan, done)
-    if code != NOTHING_DONE:
+    if code != NOTHING_DONE and plan.is_batch:
         rows = [Row(str(o.source), o.digest, o.files, o.failure) for o in done]
         rows += [Row(source, failure=reason) for source, reason in plan.failures]
         rows += _earlier_rows(plan, folder, settings)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from emofuse.errors import UsageError
 from emofuse.recordings.one import Options, Outcome
 from emofuse.recordings.plan import Task
 from emofuse.recordings.pool import LocalEngine, OnProgress
@@ -38,15 +39,25 @@ class EngineSettings:
     """What may be asked of an engine.
 
     Attributes:
-        jobs: Recordings to work on at once; None: one on this machine.
+        jobs: Recordings to work on at once; None: one on this machine, as many as there are cores in a cluster.
+        address: Of a cluster, as HOST:PORT or "auto"; None: the one that RAY_ADDRESS names, or one of this machine.
     """
 
     jobs: int | None = None
+    address: str | None = None
 
 
 def _local(settings: EngineSettings) -> Engine:
+    if settings.address is not None:
+        raise UsageError("--address is that of a cluster", "give --engine ray, too")
     return LocalEngine(settings.jobs or 1)
 
 
-ENGINES: Final[Mapping[str, Callable[[EngineSettings], Engine]]] = {"local": _local}
+def _ray(settings: EngineSettings) -> Engine:
+    from emofuse.recordings.ray_engine import RayEngine  # needs the extra `scale`
+
+    return RayEngine(settings.address, settings.jobs)
+
+
+ENGINES: Final[Mapping[str, Callable[[EngineSettings], Engine]]] = {"local": _local, "ray": _ray}
 """Every engine by the name that `--engine` takes; makes it, or raises UsageError where it cannot be had."""

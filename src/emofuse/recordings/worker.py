@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -68,6 +69,9 @@ def _analyzed(task: Task, options: Options, bundle: Bundle, on_progress: OnProgr
         with _scratch() as scratch:
             near = replace(task, stem=scratch / task.stem, batch=scratch)
             outcome = _noted(near, options, _slim(analyze_recording(near, options, bundle, on_progress)), known)
+            if outcome.failure:  # of which machine it is, where its disk is full
+                there = outcome.failure.replace(str(scratch), f"{socket.gethostname()}:{scratch}")
+                return replace(outcome, failure=there)
             names = [file.relative_to(scratch).as_posix() for file in outcome.files if isinstance(file, Path)]
             for name in names:
                 upload(scratch / name, task.batch / name)
@@ -77,7 +81,7 @@ def _analyzed(task: Task, options: Options, bundle: Bundle, on_progress: OnProgr
     except EmofuseError as error:
         return Outcome(task.source, failure=str(error))
     except OSError as error:  # of the folder of this machine
-        return Outcome(task.source, failure=f"its results cannot be kept here meanwhile: {error.strerror or error}")
+        return Outcome(task.source, failure=f"cannot write on {socket.gethostname()}: {error.strerror or error}")
 
 
 @contextmanager
