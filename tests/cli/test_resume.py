@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from emofuse.recordings import worker
 from emofuse.recordings.plan import RECORDS
 from emofuse.remote import Address, open_input
+from emofuse.staging import StagedPath
 from make_media import Sound, record
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -176,3 +181,25 @@ def test_recordings_and_results_at_addresses(emofuse, batch: Batch, store: str, 
 def test_results_go_to_no_address_of_the_web(emofuse, recordings: Path) -> None:
     result = emofuse("analyze", recordings, "-o", "https://example.org/out")
     assert result.code == 2 and "cannot write to https://example.org/out" in result.err
+
+
+def test_a_full_disk_of_a_machine_is_one_line_that_names_it_and_the_others_are_done(
+    emofuse, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = worker.StagedPath
+    n_made = 0
+
+    def on_a_disk_that_fills_up(target: Path, *, is_folder: bool) -> StagedPath:
+        nonlocal n_made
+        n_made += 1
+        if n_made == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return made(target, is_folder=is_folder)
+
+    monkeypatch.setattr(worker, "StagedPath", on_a_disk_that_fills_up)
+    call = ("analyze", f"{store}/in", "-o", f"{store}/out", "--formats", "json")
+    result = emofuse(*call)
+    assert result.code == 1 and "skipped 1 of 3" in result.err
+    assert f"memory://store/in/b.wav: cannot write on {socket.gethostname()}: No space left on device" in result.err
+    result = emofuse(*call, "--resume")
+    assert result.code == 0 and "2 of 3 kept" in result.err
