@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from emofuse.types import MODALITIES, Json, Scores
 
 Stretch = tuple[float, float]  # start_s, end_s
 
+_APART_S: Final = 0.5  # a shorter absence is none: somebody turned around, or the picture was cut twice
 _THUMBNAIL: Final = "data:image/jpeg;base64,"
 
 
@@ -56,6 +57,29 @@ class Person:
     def seen_s(self) -> float:
         """For how long the face is in view, in seconds."""
         return sum(end_s - start_s for start_s, end_s in self.seen)
+
+
+def join_stretches(stretches: Iterable[Stretch], apart_s: float = _APART_S) -> tuple[Stretch, ...]:
+    """Join stretches that overlap or nearly touch.
+
+    Args:
+        stretches: Start and end in seconds, in any order.
+        apart_s: A gap that is no longer is none.
+
+    Returns:
+        The rest, in the order of time.
+
+    Example:
+        >>> join_stretches([(2.0, 3.0), (0.0, 1.0), (1.2, 1.5)])
+        ((0.0, 1.5), (2.0, 3.0))
+    """
+    joined: list[Stretch] = []
+    for start_s, end_s in sorted(stretches):
+        if joined and start_s - joined[-1][1] <= apart_s:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end_s))
+        else:
+            joined.append((start_s, end_s))
+    return tuple(joined)
 
 
 def people_between(people: Sequence[Person], start_s: float, end_s: float) -> list[int]:

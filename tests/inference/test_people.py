@@ -11,7 +11,7 @@ from emofuse.errors import AssetError
 from emofuse.inference.face_identity import FACE_IDENTITY, FaceEmbedder
 from emofuse.inference.people import PeopleFollower, TrackRecord
 from emofuse.inference.people_clustering import assign_people
-from emofuse.inference.people_summary import join_stretches
+from emofuse.people import join_stretches
 from emofuse.types import Face
 
 D = 64

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, ClassVar, Final
 
 import typer
@@ -15,12 +17,14 @@ from emofuse.cli.console import ERR, complain
 from emofuse.cli.lazy import LazyGroup
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.processes import TERMINATED, stop_when_terminated
+from emofuse.remote import is_url
 
 
 class _Commands(LazyGroup):
     places: ClassVar[Mapping[str, str]] = {
         "analyze": "emofuse.cli.analyze:analyze",
         "tables": "emofuse.cli.tables:tables",
+        "people": "emofuse.cli.people:people",
         "demo": "emofuse.cli.demo:demo",
         "live": "emofuse.cli.live:live",
         "serve": "emofuse.cli.serve:serve",
@@ -42,7 +46,7 @@ class _Commands(LazyGroup):
 app = typer.Typer(
     name="emofuse",
     cls=_Commands,
-    help="Emotion from face, voice and words on video.",
+    help="Emotion from face, voice and words on video. `emofuse clip.mp4` analyses a recording.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -65,7 +69,7 @@ def _main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Emotion from face, voice and words on video."""
+    """Emotion from face, voice and words on video. `emofuse clip.mp4` analyses a recording."""
 
 
 def run(arguments: list[str] | None = None) -> None:
@@ -76,7 +80,9 @@ def run(arguments: list[str] | None = None) -> None:
         given = sys.argv[1:] if arguments is None else arguments
         _refuse_empty(given)
         remember_command(given)
-        app(args=arguments, prog_name="emofuse")  # under that name also where Python was told to run the package
+        app(
+            args=_with_command(given), prog_name="emofuse"
+        )  # under that name also where Python was told to run the package
     except EmofuseError as error:
         complain(error)
         sys.exit(error.exit_code)
@@ -84,6 +90,25 @@ def run(arguments: list[str] | None = None) -> None:
         if stop.code in (_INTERRUPTED, TERMINATED):  # typer makes the first of Ctrl-C
             ERR.print("stopped; nothing was left half-written")
         raise
+
+
+def _with_command(arguments: list[str]) -> list[str]:
+    """Return the arguments with `analyze` before them, where a recording comes in place of a command."""
+    if not arguments or arguments[0] in {*_Commands.places, "--help", "--version"}:
+        return arguments
+    first = arguments if arguments[0].startswith("-") else arguments[:1]
+    return ["analyze", *arguments] if any(map(_is_recording, first)) else arguments
+
+
+def _is_recording(argument: str) -> bool:
+    """Whether an argument is a file, a folder, an address, or has the name of a recording, which may be missing."""
+    if argument.startswith("-"):
+        return False
+    if is_url(argument) or os.path.exists(argument):  # noqa: PTH110 (raises nothing, for a name that is too long)
+        return True
+    from emofuse.media.kinds import media_suffixes  # late: it takes FFmpeg, which no other command line waits for
+
+    return Path(argument).suffix.lower() in media_suffixes()
 
 
 def _refuse_empty(arguments: list[str]) -> None:

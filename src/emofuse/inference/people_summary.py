@@ -7,12 +7,10 @@ from dataclasses import replace
 
 from emofuse.inference.answers import AnswerMaker
 from emofuse.inference.people import TrackRecord
-from emofuse.people import Person, Stretch
+from emofuse.people import Person, Stretch, join_stretches
 from emofuse.segments import cut_segments, share_of_time
 from emofuse.timeline import mean_scores
 from emofuse.types import Moment, Scores
-
-_APART_S = 0.5  # a shorter absence is none: somebody turned around, or the picture was cut twice
 
 
 def name_faces(moments: Iterable[Moment], told: Mapping[int, int | None]) -> list[Moment]:
@@ -72,29 +70,6 @@ def people_of(
             )
         )
     return tuple(people)
-
-
-def join_stretches(stretches: Iterable[Stretch], apart_s: float = _APART_S) -> tuple[Stretch, ...]:
-    """Join stretches that overlap or nearly touch.
-
-    Args:
-        stretches: Start and end in seconds, in any order.
-        apart_s: A gap that is no longer is none.
-
-    Returns:
-        The rest, in the order of time.
-
-    Example:
-        >>> join_stretches([(2.0, 3.0), (0.0, 1.0), (1.2, 1.5)])
-        ((0.0, 1.5), (2.0, 3.0))
-    """
-    joined: list[Stretch] = []
-    for start_s, end_s in sorted(stretches):
-        if joined and start_s - joined[-1][1] <= apart_s:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end_s))
-        else:
-            joined.append((start_s, end_s))
-    return tuple(joined)
 
 
 def _emotions(moments: Sequence[Moment]) -> dict[int, list[tuple[float, float, Scores]]]:
