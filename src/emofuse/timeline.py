@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from emofuse.errors import UsageError
 from emofuse.explanation import Explanation
 from emofuse.face_measurements import measurements_json, read_measurements
+from emofuse.headline import Headline, make_headline
 from emofuse.people import Person, people_between, person_json, read_person, shares_json, speakers_between
 from emofuse.provenance import Provenance
 from emofuse.reading import one_line
@@ -169,6 +170,26 @@ class Timeline:
         """
         return share_of_time(self.segments())
 
+    def headline(self) -> Headline | None:
+        """Sum the recording up in a line, as every output does.
+
+        Returns:
+            The emotion with a number that has a name, its certainty, and what the modalities gave: the mean over the
+            recording, or for one of over a minute the share of time. None where nothing was read.
+
+        Example:
+            >>> import emofuse
+            >>> from emofuse.cli.demo import CLIP
+            >>> headline = emofuse.analyze(CLIP).headline()
+            >>> headline.label, headline.basis
+            ('happy', 'mean over the recording')
+        """
+        return self._headline_of(self.segments())
+
+    def _headline_of(self, segments: Sequence[Segment]) -> Headline | None:
+        summary = self.summary
+        return make_headline(summary.fused, summary.by_modality, share_of_time(segments), self.source.duration_s)
+
     def to_json(self) -> Json:
         """Write the timeline as a document that JSON can hold.
 
@@ -182,6 +203,7 @@ class Timeline:
             'emofuse/2'
         """
         fused, segments = self.summary.fused, self.segments()
+        headline = self._headline_of(segments)
         has_certainty = fused is not None and fused.certainty is not None
         return {
             "schema": SCHEMA,
@@ -189,7 +211,11 @@ class Timeline:
             "bundle": dict(self.bundle),
             **({} if self.provenance is None else {"provenance": self.provenance.to_json()}),
             "labels": list(self.labels),
-            "summary": _summary_json(self.summary) | {"share_of_time": shares_json(share_of_time(segments))},
+            "summary": _summary_json(self.summary)
+            | {
+                "share_of_time": shares_json(share_of_time(segments)),
+                "headline": None if headline is None else headline.to_json(),
+            },
             "people": [person_json(person) for person in self.people],
             "moments": [moment_json(m, self.summary.listed) for m in self.moments],
             "segments": [

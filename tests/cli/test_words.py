@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import sys
 from importlib.resources import files
@@ -57,7 +58,7 @@ def test_a_transcript_is_used_like_the_other_modalities(emofuse, tmp_path: Path,
     assert by_time[0.5] is None and max(by_time[1.0], key=by_time[1.0].get) == "angry"
     rows = list(csv.DictReader((tmp_path / "out" / "clip.csv").open(newline="")))
     assert rows[1]["used"].split("+")[-1] == "text" and float(rows[1]["text_angry"]) == by_time[1.0]["angry"]
-    assert "from face + voice + text" in result.out
+    assert re.search(r"Face, voice and text agree|Face \w+, voice \w+, text \w+: together", result.out)
     assert scorer.asked == ["I am so angry.", "sad"]  # the second ends with the clip
     assert "left out: none" in result.err
 

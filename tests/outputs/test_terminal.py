@@ -22,7 +22,8 @@ def printed(found: Timeline, width: int = 80, encoding: str = "utf-8", **options
 
 def test_it_says_what_was_read_from_what_and_why_not():
     text = printed(SPOKEN)
-    assert "happy  38%   from face   0:10" in text
+    assert "happy: 38 % mean over the recording   0:10" in text
+    assert "From the face alone." in text
     assert "face   happy 38%" in text
     assert "voice  not used: no voice was found" in text
     assert "clip.mp4" in text
@@ -30,7 +31,7 @@ def test_it_says_what_was_read_from_what_and_why_not():
 
 def test_clips_are_named_only_where_they_were_looked_at():
     text = printed(TIMELINES["with clips"])
-    assert "from face + clip" in text and "clip   sad 70%" in text
+    assert "Face and clip agree." in text and "clip   sad 70%" in text
     assert "clip " not in printed(SPOKEN)
 
 
@@ -68,7 +69,7 @@ def test_an_ascii_terminal_is_served():
     odd = timeline(moment(0.0, labels[0], labels=labels), labels=labels)
     source = SourceInfo("/a/caf\udce9\x1b[31m.mp4", 1.0, None, None, None, True, False)
     text = printed(Timeline(labels, odd.moments, source, odd.summary), encoding="ascii")
-    assert "heureux ?  70%" in text
+    assert "heureux ?: 70 % mean over the recording" in text
     assert "caf??[31m.mp4" in text
     assert "####" in text
 

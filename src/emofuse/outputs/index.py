@@ -61,12 +61,13 @@ class Digest:
     why: Mapping[str, str]
     segments: tuple[Segment, ...]
     n_people: int
+    headline: tuple[str, str] = ("", "")  # the word, and the number with its name
     provenance: Provenance | None = None
 
     @classmethod
     def of(cls, timeline: Timeline) -> Self:
         """Return what the index shows of this timeline."""
-        fused, summary = timeline.summary.fused, timeline.summary
+        fused, summary, headline = timeline.summary.fused, timeline.summary, timeline.headline()
         return cls(
             labels=timeline.labels,
             duration_s=timeline.source.duration_s,
@@ -78,6 +79,7 @@ class Digest:
             why=dict(summary.why),
             segments=tuple(timeline.segments()),
             n_people=len(faces(timeline)),
+            headline=("", "") if headline is None else (headline.title, headline.number),
             provenance=timeline.provenance,
         )
 
@@ -104,6 +106,7 @@ class Digest:
                 for s in document["segments"]
             ),
             n_people=int(document["n_people"]),
+            headline=(str(document["headline"][0]), str(document["headline"][1])),
             provenance=None if provenance is None else Provenance.from_json(provenance),
         )
 
@@ -275,7 +278,8 @@ def _shared_provenance(digests: Sequence[Digest]) -> Provenance | None:
 
 def _table_row(row: Row, digest: Digest, folder: Path, has_groups: bool) -> str:
     label = digest.label
-    answer = f"<b>{escape(label)}</b> {100 * digest.confidence:.0f}&nbsp;%" if label else "none could be read"
+    word, number = digest.headline
+    answer = f"<b>{escape(word)}</b>: {escape(number)}" if label else "none could be read"
     used = " + ".join(digest.used) or "nothing"
     why = "; ".join(f"no {m}: {why}" for m, why in digest.why.items())
     report = next((file for file in row.files if file.suffix == ".html"), None)

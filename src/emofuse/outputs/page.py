@@ -52,8 +52,8 @@ def write_html(timeline: Timeline, path: str | os.PathLike[str], links: MediaLin
 def report_page(timeline: Timeline, media: str | None, url: str, is_annotated: bool) -> str:
     """Return the HTML of a report. media: "video", "audio" or None; url: what it plays; is_annotated: whether
     that has boxes in its pictures already."""
-    fused = timeline.summary.fused
-    answer = f"{fused.label} {100 * fused.confidence:.0f} %{fused.caution}" if fused else "no emotion could be read"
+    headline = timeline.headline()
+    answer = "no emotion could be read" if headline is None else headline.text
     title = file_name(timeline.source.path)
     element = (
         f'<{media} id="media" src="{escape(url)}" controls preload="metadata" playsinline></{media}>' if media else ""

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emofuse.emotions import COLOURS, rgb
+from emofuse.headline import MEAN
 from emofuse.timeline import Timeline
 from emofuse.types import Scores
 from emofuse.wording import clock
@@ -70,7 +71,7 @@ class _Summary:
         if self.timeline.moments:
             parts += [Text(), *_course(self.timeline, look)]
         if fused is not None:
-            parts += [Text(), bars(fused, look)]
+            parts += [Text(), Text(f"{MEAN}:", style="dim"), bars(fused, look)]
         parts += [Text(), _voices(self.timeline, look)]
         name = self.timeline.source.path.replace("\\", "/").rsplit("/", 1)[-1]
         yield Panel(Group(*parts), title=Text(look.printable(name)), width=width)
@@ -99,17 +100,15 @@ def label_style(label: str) -> str:
 
 
 def _headline(timeline: Timeline, look: Look) -> Text:
-    fused = timeline.summary.fused
-    duration_s = timeline.source.duration_s
+    headline, duration_s = timeline.headline(), timeline.source.duration_s
     length = f"   {clock(duration_s)}" if duration_s is not None else ""
-    if fused is None:
+    if headline is None:
         return Text.assemble(("no emotion could be read", "bold"), (length, "dim"))
-    used = " + ".join(timeline.summary.used)
     return Text.assemble(
-        (look.printable(fused.label), f"bold {label_style(fused.label)}"),
-        (f"  {fused.confidence:.0%}{fused.caution}", "bold"),
-        f"   from {used}" if used else "",
+        (look.printable(headline.title), f"bold {label_style(headline.label)}"),
+        (f": {headline.number}", "bold"),
         (length, "dim"),
+        f"\n{look.printable(headline.agreement)}" if headline.agreement else "",
     )
 
 

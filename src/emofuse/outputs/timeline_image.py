@@ -167,14 +167,13 @@ def _letters(size: float) -> Lettering:
 
 
 def _draw_title(page: _Page, timeline: Timeline) -> None:
-    fused = timeline.summary.fused
+    headline = timeline.headline()
     name = timeline.source.path.replace("\\", "/").rsplit("/", 1)[-1]
     page.write(name, _MARGIN, 30, 20, _INK)
-    if fused is None:
+    if headline is None:
         page.write("no emotion could be read", _MARGIN, 56, 15, _DIM)
     else:
-        used = " + ".join(timeline.summary.used)
-        page.write(f"{fused.label} {100 * fused.confidence:.0f} %, from {used}", _MARGIN, 56, 15, _DIM)
+        page.write(f"{headline.text}. {headline.agreement}", _MARGIN, 56, 15, _DIM)
 
 
 def _draw_row(page: _Page, row: Lane, top: float) -> None:

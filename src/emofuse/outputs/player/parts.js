@@ -28,15 +28,15 @@ export function swatch(labels, label) {
 
 /** The answer for the whole recording. */
 export function summaryPart(doc) {
-  const { label, probabilities, used } = doc.summary;
+  const { label, probabilities, used, headline } = doc.summary;
   if (!label) return make("p", { class: "ef-answer" }, make("strong", {}, "No emotion could be read"));
   const length = doc.source.duration_s === null ? "" : ` (${clock(doc.source.duration_s, 1)})`;
   return make(
     "p",
     { class: "ef-answer" },
-    swatch(doc.labels, label),
-    make("strong", {}, `${label} ${percent(probabilities[label])}`),
-    ` over the whole recording${length}, from ${used.join(" + ")}`,
+    swatch(doc.labels, headline?.label ?? label),
+    make("strong", {}, headline?.text ?? `${label}: ${percent(probabilities[label])} mean over the recording`),
+    `${length}. ${headline?.agreement ?? `From ${used.join(" + ")}.`}`,
   );
 }
 
@@ -67,7 +67,7 @@ export function nowPart(doc) {
   );
   const show = (moment, seconds) => {
     const said = best(moment?.probabilities);
-    time.textContent = clock(seconds, 1);
+    time.textContent = `at ${clock(seconds, 1)}`;
     answer.textContent = said ? `${said.label} ${percent(said.p)}` : "nothing read";
     for (const [label, { bar, number, item }] of bars) {
       const p = moment?.probabilities?.[label] ?? 0;
@@ -130,7 +130,7 @@ export function segmentsPart(doc, seek) {
   const hidden = doc.segments.length - items.length;
   const rest = hidden > 0 ? [make("p", {}, `and ${hidden} more; all of them are in the JSON`)] : [];
   const nothing = items.length ? [] : [make("p", {}, "There are none.")];
-  const element = make("section", { "aria-label": "Segments" }, make("h2", {}, "Segments"), ...nothing, list, ...rest);
+  const element = make("section", { "aria-label": "Segments" }, make("h2", {}, "Segments (mean over each)"), ...nothing, list, ...rest);
   let current = null;
   const show = (time) => {
     const found = items.find(({ segment }) => time >= segment.start_s && time < segment.end_s)?.button ?? null;
@@ -155,7 +155,7 @@ export function modalitiesPart(doc) {
       : [`not used: ${doc.summary.why[modality] ?? "it gave no answer"}`];
     list.append(make("dt", {}, modality), make("dd", {}, ...words));
   }
-  return make("section", { "aria-label": "What it was read from" }, make("h2", {}, "Read from"), list);
+  return make("section", { "aria-label": "What it was read from" }, make("h2", {}, "Read from (mean over the recording)"), list);
 }
 
 /** Everybody whose face was read, as a list of one section, which is empty where there is nobody. */
@@ -171,7 +171,7 @@ export function peoplePart(doc) {
         "dd",
         {},
         swatch(doc.labels, said.label),
-        `mostly ${said.label} (${percent(said.p)} on average), ${clock(person.from, 1)} – ${clock(person.to, 1)}`,
+        `mostly ${said.label} (${percent(said.p)} mean while seen), ${clock(person.from, 1)} – ${clock(person.to, 1)}`,
       ),
     );
   }
