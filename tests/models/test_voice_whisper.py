@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import math
 import struct
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 
-from emofuse.config import WhisperVoiceSettings
+from emofuse.config import Recipe, VoiceDataSettings, WhisperVoiceSettings
 from emofuse.errors import AssetError, UsageError
 from emofuse.models.ctranslate2_file import read_weights
 from emofuse.models.voice_whisper import LOUDEST, WhisperEncoder, WhisperLogMel, WhisperVoice, load_whisper
+from emofuse.training.export import export
 
 SETTINGS = WhisperVoiceSettings(pretrained=None, width=32, heads=2, hidden=8)
 CODES = {"float32": 0, "int8": 1, "int16": 2, "int32": 3, "float16": 4}
@@ -140,3 +145,17 @@ def test_silence_has_a_prediction() -> None:
 def test_heads_must_share_the_width() -> None:
     with pytest.raises(UsageError, match="5 heads"):
         WhisperVoiceSettings(width=32, heads=5)
+
+
+def test_its_large_layers_ship_in_8_bits(tmp_path: Path) -> None:
+    settings = WhisperVoiceSettings(pretrained=None, width=64, heads=2, hidden=8)
+    recipe = Recipe(name="tiny", seed=0, data=VoiceDataSettings(), model=settings)
+    network = WhisperVoice(settings, 4)
+    header = {"recipe": recipe.model_dump_json(), "labels": json.dumps(["a", "b", "c", "d"])}
+    save_file(network.state_dict(), tmp_path / "model.safetensors", metadata=header)
+    export(tmp_path / "model.safetensors", tmp_path / "tiny.onnx")
+    stored = onnx.load(tmp_path / "tiny.onnx").graph.initializer
+    in_8_bits = sum(math.prod(one.dims) for one in stored if one.data_type == onnx.TensorProto.INT8)
+    assert in_8_bits == 3 * 12 * 64**2  # of each layer: three, one, four and four squares
+    in_whole = [math.prod(one.dims) for one in stored if one.data_type == onnx.TensorProto.FLOAT]
+    assert max(in_whole) < 80 * 256  # the mel bank apart, nothing large is left

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from emofuse.config import Recipe, VoiceNetSettings, WhisperVoiceSettings
+from emofuse.config import Recipe, VoiceDataSettings, VoiceNetSettings, WhisperVoiceSettings
 from emofuse.errors import RecipeError, UsageError
 from emofuse.models.voice import VoiceNet
 from emofuse.models.voice_whisper import WhisperVoice
@@ -70,6 +70,24 @@ def test_versions_differ_and_are_the_same_again() -> None:
     (made, _), target = batches.__getitems__([1])
     assert target.tolist() == [[0, 1]]
     assert any(torch.equal(made[0], first.made[version, 0].float()) for version in (0, 1))
+
+
+def test_the_last_versions_may_be_as_recorded() -> None:
+    network = VoiceNet(SETTINGS, 3)
+    clips = [np.random.default_rng(i).integers(-3000, 3000, 9600).astype(np.int16) for i in range(3)]
+
+    def noisy(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return x + 0.01 * torch.randn(x.shape, generator=generator)
+
+    both = make_activations(network, clips, 9600, (noisy, noisy), 2, 4)
+    mixed = make_activations(network, clips, 9600, (noisy, noisy), 3, 4, 1)
+    assert torch.equal(mixed.made[:2], both.made)  # the others are what they were
+    samples = torch.stack([torch.from_numpy(clip) for clip in clips]).float() / 32768
+    with torch.no_grad():
+        expected = network.eval().activate(network.frontend(samples))[0]
+    torch.testing.assert_close(mixed.made[2].float(), expected, atol=5e-3, rtol=1e-2)
+    with pytest.raises(UsageError, match="as recorded"):
+        VoiceDataSettings(versions=1, as_recorded=2)
 
 
 def test_training_leaves_the_frozen_blocks_as_they_are_and_moves_the_rest(data: Path, tmp_path: Path) -> None:

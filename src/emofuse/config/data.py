@@ -126,6 +126,13 @@ class VoiceDataSettings(CorpusSettings, SoundSettings):
         ge=0,
         description="of each clip, augmented once, before the training of a network with frozen blocks; 0: anew always",
     )
+    as_recorded: int = Field(0, ge=0, description="of the versions, the last so many, which are not augmented")
+
+    @model_validator(mode="after")
+    def _has_so_many_versions(self) -> Self:
+        if self.as_recorded > self.versions:
+            raise ValueError(f"of {self.versions} versions {self.as_recorded} cannot be as recorded")
+        return self
 
 
 class VideoDataSettings(CorpusSettings):

@@ -39,8 +39,9 @@ def make_activations(
     augment: tuple[Augment, Augment],
     n_versions: int,
     seed: int,
+    n_as_recorded: int = 0,
 ) -> Activations:
-    """Augment every clip n_versions times and run the frozen blocks of a network over it.
+    """Augment every clip and run the frozen blocks of a network over it, n_versions times.
 
     Args:
         network: Whose blocks they are.
@@ -49,14 +50,16 @@ def make_activations(
         augment: What is done to the samples, and to what the front end makes of them.
         n_versions: How many of each clip.
         seed: Of all that is drawn.
+        n_as_recorded: Of the versions, the last ones, in which nothing is augmented; which stretch of a clip is cut is
+            drawn there too.
     """
     generator = Generator().manual_seed(seed)
     draws = VoiceBatches(clips, np.zeros((len(clips), 1), np.float32), window)
-    augment_input, augment_features = augment
     network.eval()
     made: list[Tensor] = []
     weights: list[Tensor] = []
     for version in range(n_versions):
+        augment_input, augment_features = augment if version < n_versions - n_as_recorded else (_leave, _leave)
         draws.reseed(seed, version)
         order = np.random.default_rng((seed, version)).permutation(len(clips))
         back = torch.from_numpy(np.argsort(order))
@@ -73,6 +76,10 @@ def make_activations(
         made.append(torch.cat([x.half() for x, _ in pairs])[back])
         weights.append(torch.cat([w.half() for _, w in pairs])[back])
     return Activations(torch.stack(made), torch.stack(weights))
+
+
+def _leave(x: Tensor, generator: Generator) -> Tensor:
+    return x
 
 
 class ActivationBatches(Dataset[Batch]):

@@ -138,11 +138,19 @@ def _write(network: BuiltNetwork, card: ModelCard, path: Path) -> None:
 
 
 def _store_steps(model: onnx.ModelProto, tables: dict[str, Tensor]) -> None:
-    """Store tables of vectors as 8-bit steps and their sizes, which the runtime multiplies when it loads the file."""
+    """Store tables of vectors as 8-bit steps and their sizes, which the runtime multiplies when it loads the file.
+
+    The exporter keeps the weights of a linear layer transposed, and under a name of its own.
+    """
     graph = model.graph
     made = []
-    for tensor in [one for one in graph.initializer if one.name in tables]:
-        steps, sizes = quantise_rows(tables[tensor.name].detach())
+    for tensor in list(graph.initializer):
+        found = _table(tensor, tables)
+        if found is None:
+            continue
+        table, is_transposed = found
+        pair = quantise_rows(table.detach())
+        steps, sizes = (part.T.contiguous() for part in pair) if is_transposed else pair
         name = tensor.name
         graph.initializer.remove(tensor)
         for what, values in (("steps", steps), ("sizes", sizes)):
@@ -151,6 +159,19 @@ def _store_steps(model: onnx.ModelProto, tables: dict[str, Tensor]) -> None:
         made.append(onnx.helper.make_node("Mul", [f"{name}.steps.float", f"{name}.sizes.float"], [name]))
     for node in reversed(made):
         graph.node.insert(0, node)
+
+
+def _table(tensor: onnx.TensorProto, tables: dict[str, Tensor]) -> tuple[Tensor, bool] | None:
+    """Return the table that a stored tensor is, and whether it is stored transposed; None where it is none."""
+    if tensor.name in tables:
+        return tables[tensor.name], False
+    if len(tensor.dims) != 2 or tensor.data_type != _FLOAT:
+        return None
+    alike = [table for table in tables.values() if table.shape[::-1] == tuple(tensor.dims)]
+    if not alike:
+        return None
+    values = numpy_helper.to_array(tensor)
+    return next(((table, True) for table in alike if np.array_equal(table.detach().numpy().T, values)), None)
 
 
 def _store_half(model: onnx.ModelProto, names: set[str]) -> None:

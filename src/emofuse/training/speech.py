@@ -51,8 +51,10 @@ class SpeechData(Utterances):
         blocks are as they were pretrained, and know of no fold."""
         key = f"{network.frozen_part} {seed}"
         if key not in self._made:
-            n_versions = self.settings.versions
-            self._made[key] = make_activations(network, self.samples, self._window, augment, n_versions, seed)
+            kinds = self.settings
+            self._made[key] = make_activations(
+                network, self.samples, self._window, augment, kinds.versions, seed, kinds.as_recorded
+            )
         return self._made[key]
 
     @property
