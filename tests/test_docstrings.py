@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import doctest
 import inspect
-from types import ModuleType
+from importlib import import_module
 
 import pytest
 
 import emofuse
-import emofuse.inference.pipeline
-import emofuse.timeline
 
-MODULES = [emofuse.inference.pipeline, emofuse.timeline]
+MODULES = sorted(
+    set(emofuse._PLACES.values())
+    | {
+        "emofuse.affect",
+        "emofuse.inference.inputs",
+        "emofuse.media.arrays",
+        "emofuse.media.kinds",
+        "emofuse.media.photo",
+        "emofuse.remote",
+    }
+)
 PUBLIC = [getattr(emofuse, name) for name in emofuse.__all__ if not name.startswith("__")]
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-def test_examples_are_true(module: ModuleType) -> None:
-    result = doctest.testmod(module)
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_are_true(module: str) -> None:
+    result = doctest.testmod(import_module(module))
     assert result.attempted > 0 and result.failed == 0
 
 

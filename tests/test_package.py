@@ -1,5 +1,7 @@
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -7,9 +9,14 @@ import emofuse
 
 
 def test_the_public_names() -> None:
-    assert emofuse.__all__ == ["Pipeline", "Timeline", "__version__", "analyze"]
+    assert set(emofuse.__all__) == {*emofuse._PLACES, "__version__"} and emofuse.__all__ == sorted(emofuse.__all__)
+    assert {"Pipeline", "Timeline", "Timelines", "agree", "analyze"} <= set(emofuse.__all__)
     for name in emofuse.__all__:
         assert getattr(emofuse, name) and name in dir(emofuse)
+    tree = ast.parse(Path(emofuse.__file__).read_text(encoding="utf-8"))
+    typed = [one for node in ast.walk(tree) if isinstance(node, ast.If) for one in node.body]
+    imported = {(a.name, one.module) for one in typed if isinstance(one, ast.ImportFrom) for a in one.names}
+    assert imported == set(emofuse._PLACES.items())  # what an editor sees is what there is
     with pytest.raises(AttributeError, match="no attribute 'analyse'"):
         _ = emofuse.analyse
 

@@ -7,19 +7,47 @@ recordings, and for streams.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from emofuse.inference.pipeline import Pipeline, analyze
+    from emofuse.agreement import Agreement, agree
+    from emofuse.errors import EmofuseError
+    from emofuse.inference.pipeline import Pipeline, Stream, analyze
+    from emofuse.inference.smoothing import SmoothingSettings
     from emofuse.timeline import Timeline
+    from emofuse.timelines import Timelines
+    from emofuse.types import AudioBlock, Frame, Line
 
-__all__ = ["Pipeline", "Timeline", "__version__", "analyze"]
+__all__ = [
+    "Agreement",
+    "AudioBlock",
+    "EmofuseError",
+    "Frame",
+    "Line",
+    "Pipeline",
+    "SmoothingSettings",
+    "Stream",
+    "Timeline",
+    "Timelines",
+    "__version__",
+    "agree",
+    "analyze",
+]
 
 __version__ = "0.1.0"
 
-_PLACES = {
+_PLACES: Final = {
+    "Agreement": "emofuse.agreement",
+    "AudioBlock": "emofuse.types",
+    "EmofuseError": "emofuse.errors",
+    "Frame": "emofuse.types",
+    "Line": "emofuse.types",
     "Pipeline": "emofuse.inference.pipeline",
+    "SmoothingSettings": "emofuse.inference.smoothing",
+    "Stream": "emofuse.inference.pipeline",
     "Timeline": "emofuse.timeline",
+    "Timelines": "emofuse.timelines",
+    "agree": "emofuse.agreement",
     "analyze": "emofuse.inference.pipeline",
 }
 

@@ -24,7 +24,21 @@ _CONTROLS: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 
 class EmofuseError(Exception):
-    """Base of everything emofuse raises on purpose: one line for the user, and a hint of what to do."""
+    """Base of everything emofuse raises on purpose: one line for the user, and a hint of what to do.
+
+    Attributes:
+        message: What is wrong, with the value that is, on one line.
+        hint: The next step; "" where there is none.
+        exit_code: Of the command that it ends.
+
+    Example:
+        >>> import emofuse
+        >>> try:
+        ...     emofuse.analyze("nowhere.mp4")
+        ... except emofuse.EmofuseError as error:
+        ...     print(error.message, "/", error.hint)
+        no such file: nowhere.mp4 / check the path
+    """
 
     exit_code = 1
 

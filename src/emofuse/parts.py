@@ -27,6 +27,7 @@ def part_of(timeline: Timeline, start_s: float, end_s: float) -> Timeline:
         source=source,
         summary=_summary(moments, timeline.summary),
         people=tuple(person for person in people if person.seen or person.spoke),
+        embedded=tuple(e for e in timeline.embedded if e.start_s < end_s and e.end_s > start_s),
         face_measurements=tuple(m for m in timeline.face_measurements if start_s < m.time_s <= end_s),
     )
 

@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from emofuse.affect import Affect, derive_affect
 from emofuse.errors import UsageError
 from emofuse.explanation import Explanation
 from emofuse.face_measurements import measurements_json, read_measurements
@@ -30,7 +32,7 @@ from emofuse.timeline_json import (
     reasons_json,
     scores_json,
 )
-from emofuse.types import ALWAYS_LISTED, MODALITIES, FaceMeasurement, Json, Line, Moment, Scores, Word
+from emofuse.types import ALWAYS_LISTED, MODALITIES, Embedding, FaceMeasurement, Json, Line, Moment, Scores, Word
 from emofuse.wording import counted, documentary_line
 
 if TYPE_CHECKING:  # a timeline knows its outputs by name, and imports them where it is asked for one
@@ -99,6 +101,8 @@ class Timeline:
         people: Who is seen, in the order of appearance.
         provenance: How it came about; None where nobody knows. `dataclasses.replace(timeline, provenance=None)` is the
             result alone, which depends on the recording and the bundle and on nothing else.
+        embedded: What each network knows of its inputs, in the order in which they were scored, where that was asked;
+            JSON does not keep it.
         face_measurements: What was measured of every face of every picture, in the order of time, where that was asked.
         explanations: What the surest answers come from, where that was asked; the report shows them, JSON has none.
 
@@ -122,6 +126,7 @@ class Timeline:
     provenance: Provenance | None = None
     people: tuple[Person, ...] = ()
     face_measurements: tuple[FaceMeasurement, ...] = ()
+    embedded: tuple[Embedding, ...] = ()
     explanations: tuple[Explanation, ...] = ()
 
     def __post_init__(self) -> None:
@@ -274,6 +279,41 @@ class Timeline:
             word for line in self.lines for word in (line.words or (Word(line.text, line.start_s, line.end_s),))
         )
 
+    @property
+    def affect(self) -> tuple[Affect, ...]:
+        """Valence and arousal of each moment that has an answer, derived from it by `affect.RULE`; none where a label
+        has no rating."""
+        fused = [(m.time_s, m.fused.probabilities) for m in self.moments if m.fused is not None]
+        derived = [(time_s, derive_affect(p, self.labels)) for time_s, p in fused]
+        return tuple(Affect(time_s, *found) for time_s, found in derived if found is not None)
+
+    def embeddings(self, modality: str) -> NDArray[np.float32]:
+        """Return what a network knows of its inputs before it names an emotion: features for a head of one's own.
+
+        They are gathered where `embeddings=True` was asked for. `embedded` has the time and the track of each.
+
+        Args:
+            modality: "face", "voice", "text" or "clip".
+
+        Returns:
+            (N, D), a row for each face, window of sound or piece of text that was scored.
+
+        Raises:
+            UsageError: There are none of this modality.
+
+        Example:
+            >>> import emofuse
+            >>> from emofuse.cli.demo import CLIP
+            >>> emofuse.analyze(CLIP, embeddings=True).embeddings("voice").shape[1]
+            128
+        """
+        found = [one.vector for one in self.embedded if one.modality == modality]
+        if not found:
+            there = sorted({one.modality for one in self.embedded})
+            hint = f"there are some of {', '.join(there)}" if there else "analyse it with embeddings=True"
+            raise UsageError(f"no embeddings of {one_line(repr(modality))}", hint)
+        return np.stack(found)
+
     def between(self, start_s: float, end_s: float) -> Timeline:
         """Return the part between two times, whose clock stays that of the recording.
 
@@ -307,7 +347,7 @@ class Timeline:
         """Return one of the tables that `to_dataframe` gives, without any library.
 
         Args:
-            table: "moments", "faces", "people", "segments", "words" or "measurements".
+            table: "moments", "faces", "people", "segments", "words", "affect" or "measurements".
 
         Returns:
             A dictionary for each row, by the names of its columns; what is not known is None.
@@ -330,7 +370,8 @@ class Timeline:
 
         Args:
             table: "moments", a row for each, as the CSV has it; "faces", a row for each face of each moment;
-                "people"; "segments"; "words", what was said; or "measurements" of faces, where they were asked for.
+                "people"; "segments"; "words", what was said; "affect", valence and arousal,
+                derived; or "measurements" of faces, where they were asked for.
             library: "pandas" (`pip install 'emofuse[tables]'`), "polars" or "pyarrow".
 
         Returns:

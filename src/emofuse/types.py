@@ -60,7 +60,19 @@ def _check_said(what: str, text: object, start_s: float, end_s: float) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture. image: (H, W, 3) uint8 RGB, upright; time_s: presentation time from the container."""
+    """One picture.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB, upright.
+        time_s: Presentation time from the container, in seconds.
+
+    Raises:
+        PacketError: It is something else.
+
+    Example:
+        >>> Frame(np.zeros((48, 64, 3), np.uint8), time_s=0.04).image.shape
+        (48, 64, 3)
+    """
 
     image: NDArray[np.uint8]
     time_s: float
@@ -83,6 +95,13 @@ class AudioBlock:
         samples: (T,) float32 in [-1, 1], or (T, channels) of at most 8 channels. What emofuse reads is mono.
         rate_hz: Samples a second; an `Analyzer` takes any, and resamples what is not at its own.
         time_s: Presentation time of the first sample, in seconds.
+
+    Raises:
+        PacketError: It is something else.
+
+    Example:
+        >>> AudioBlock(np.zeros(8_000, np.float32), rate_hz=16_000, time_s=1.0).end_s
+        1.5
     """
 
     samples: NDArray[np.float32]
@@ -136,6 +155,13 @@ class Line:
         speaker: As a transcript names them; "" where it is not known.
         emotion: What the text network predicts for it; None where it was not scored.
         person_id: Of who says it, among `Timeline.people`; None where that is not known.
+
+    Raises:
+        PacketError: The text is none, or the times are not in order.
+
+    Example:
+        >>> Line("Good morning", start_s=0.5, end_s=1.2).speaker
+        ''
     """
 
     text: str
@@ -316,6 +342,25 @@ class FaceAngles:
     yaw_deg: float
     pitch_deg: float
     roll_deg: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedding:
+    """What a network knows of one input before it names an emotion.
+
+    Attributes:
+        modality: Whose network.
+        start_s: Of the input, in seconds.
+        end_s: Of the input, in seconds.
+        vector: (D,) float32, what goes into the last layer of the network.
+        track_id: Of a face; None for anything else.
+    """
+
+    modality: str
+    start_s: float
+    end_s: float
+    vector: NDArray[np.float32]
+    track_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

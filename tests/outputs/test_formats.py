@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import av
 import cv2
+import numpy as np
 import pytest
 
 from emofuse.errors import OutputError
@@ -67,6 +68,7 @@ def read_textgrid(path: Path) -> dict[str, list[tuple[float, float, str]]]:
 READERS = {
     "json": lambda path: json.loads(path.read_bytes()),
     "csv": lambda path: list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())),
+    "embeddings": lambda path: dict(np.load(path)),
     "faces": lambda path: list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())),
     "html": read_html,
     "png": lambda path: cv2.imread(str(path)),
@@ -104,7 +106,7 @@ def test_a_file_may_have_any_name(kind, name, tmp_path):
     path = tmp_path / f"out.{FORMATS[kind].suffix}"
     write(kind, named(name), path)
     if kind != "json":  # which keeps the escape
-        path.read_bytes() if kind == "png" else path.read_bytes().decode("utf-8")
+        path.read_bytes() if kind in ("png", "embeddings") else path.read_bytes().decode("utf-8")
     found = READERS[kind](path)
     if kind == "html":
         assert found.count("script") == 3 and "b" not in found
@@ -193,6 +195,7 @@ def test_a_document_that_lies_beside_its_recording_does_not_tell_where_it_was_ma
 
 def test_every_suffix_is_the_formats_own():
     assert {name: format.suffix for name, format in FORMATS.items() if format.suffix != name} == {
+        "embeddings": "embeddings.npz",
         "faces": "faces.csv",
         "textgrid": "TextGrid",
     }

@@ -92,6 +92,10 @@ def analyze(
     face_points: Annotated[
         bool, typer.Option("--face-points", help="With --measure-faces: keep its 478 points, which takes much room.")
     ] = False,
+    embeddings: Annotated[
+        bool,
+        typer.Option("--embeddings", help="Write what the networks know of their inputs, as .npz."),
+    ] = False,
     risk: Annotated[
         float, typer.Option(metavar="0..1", help="How likely an answer may be wrong, before it is `uncertain`.")
     ] = DEFAULTS.risk,
@@ -162,12 +166,15 @@ def analyze(
     named = {} if groups is None else read_groups(groups)
     if explains and "html" not in wanted:
         wanted = (*wanted, "html")  # where it is shown
+    if embeddings and "embeddings" not in wanted:
+        wanted = (*wanted, "embeddings")
     measured = measure_faces or face_points or "faces" in wanted
     settings = AnalyzerSettings(
         mode=mode,
         hop_s=hop_s,
         measure_faces=measured,
         face_points=face_points,
+        embeddings="embeddings" in wanted,
         risk=risk,
         coverage=coverage,
         prior=read_prior(prior),

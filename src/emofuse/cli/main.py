@@ -26,6 +26,7 @@ class _Commands(LazyGroup):
         "tables": "emofuse.cli.tables:tables",
         "people": "emofuse.cli.people:people",
         "demo": "emofuse.cli.demo:demo",
+        "agree": "emofuse.cli.agree:agree",
         "live": "emofuse.cli.live:live",
         "serve": "emofuse.cli.serve:serve",
         "info": "emofuse.cli.info:info",

@@ -18,6 +18,7 @@ from emofuse.inference.bundle import MANIFEST, Bundle
 from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.cuts import CutDetector
 from emofuse.inference.detector import FaceDetector, YuNetDetector
+from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.face_follower import FaceFollower
 from emofuse.inference.face_identity import shared_embedder
 from emofuse.inference.landmarker import FaceLandmarker
@@ -30,7 +31,7 @@ from emofuse.inference.text_predictor import TextPredictor
 from emofuse.inference.vad import SileroDetector, SpeechDetector
 from emofuse.provenance import ModelFile, model_file
 from emofuse.timeline import LEAST_WEIGHT, mean_scores, pool_scores
-from emofuse.types import AudioBlock, Face, FaceMeasurement, Frame, Line, Moment, Packet, Scores
+from emofuse.types import AudioBlock, Embedding, Face, FaceMeasurement, Frame, Line, Moment, Packet, Scores
 
 Mode = Literal["queue", "frame"]
 
@@ -48,8 +49,9 @@ class AnalyzerSettings(Settings):
     None for none; prior: how often each label is expected: "flat", "corpus" (as in the networks' training), or a
     number for each label. detect_period_s: seconds between two detections of faces, at most; in between they are
     followed, and 0 looks for them in every picture. min_face_px: the smallest face wanted, in pixels of the picture;
-    None: the smallest that the detector finds. every: of how many pictures one is looked at.
-    people: whether faces are compared, to tell who is who.
+    None: the smallest that the detector finds. every: of how many pictures one is looked at. embeddings: whether what
+    each network knows of its input is gathered (`Timeline.embeddings`), which runs it twice. people:
+    whether faces are compared, to tell who is who.
     """
 
     mode: Mode = "queue"
@@ -66,6 +68,7 @@ class AnalyzerSettings(Settings):
     min_face_px: float | None = Field(None, gt=0)
     every: int = Field(1, ge=1)
     people: bool = True
+    embeddings: bool = False
 
 
 @dataclass(slots=True)
@@ -124,6 +127,10 @@ class Analyzer:
         self._clip = ClipPredictor(bundle, self._speech, frame_answers) if "clip" in bundle.networks else None
         hearing = [self._voice, self._clip if self._clip is not None and self._clip.hears else None]
         self._scorer = scorer or text_scorer(bundle)
+        self._log = EmbeddingLog() if self.settings.embeddings else None
+        for predictor in (self._faces, self._voice, self._clip, self._scorer):
+            if isinstance(predictor, FacePredictor | VoicePredictor | ClipPredictor | TextPredictor):
+                predictor.log = self._log
         self._words = SpokenWords(self._scorer, self.settings.text_window_s, lines)
         self.answers = AnswerMaker.of_bundle(
             bundle,
@@ -243,6 +250,10 @@ class Analyzer:
         ended = list(self._people.ended)
         self._people.ended.clear()
         return ended
+
+    def take_embeddings(self) -> list[Embedding]:
+        """Return what was embedded since this was asked last, where `embeddings` was asked for."""
+        return [] if self._log is None else self._log.take()
 
     @property
     def face_measurements(self) -> tuple[FaceMeasurement, ...]:

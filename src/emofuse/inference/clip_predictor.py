@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from emofuse.features.speech import RATE_HZ, SoundBuffer
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.clip_buffer import ClipBuffer, ClipWindow
+from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.predictors import FULL_VOICED_S, LEAST_VOICED_S, Calibrated
 from emofuse.inference.vad import SpeechDetector
 from emofuse.types import Face, Scores
@@ -21,8 +22,11 @@ class ClipPredictor:
     """Gathers pictures as they come, and scores what it has when asked.
 
     frame_answers: what to make of a network that answers for every frame: the mean of its log-probabilities, or
-    those of the newest frame. speech: tells whether somebody speaks; it hears the stream elsewhere.
+    those of the newest frame. speech: tells whether somebody speaks; it hears the stream elsewhere. log: takes the
+    embedding of each window, where somebody wants them.
     """
+
+    log: EmbeddingLog | None = None
 
     def __init__(
         self,
@@ -73,6 +77,8 @@ class ClipPredictor:
             batches.append(_placed(heard, self.window_s, missing_s, is_spoken)[None])
             batches.append(np.array([[seen is not None, is_spoken]], np.float32))
         logits = self._model.network.logits(*batches)
+        if self.log is not None:
+            self.log.add("clip", self._model.network, batches, time_s - self.window_s, time_s, (self.front_id,))
         (probabilities,), (covered,) = self._model.calibrate(self._of_clip(logits, seen))
         quality = min(1.0, spoken_s / FULL_VOICED_S) if seen is None else seen.quality
         start_s = time_s - len(heard) / RATE_HZ if is_spoken else time_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from emofuse.card import CARD_KEY, InputSpec, ModelCard
 from emofuse.errors import BundleError, UsageError
 from emofuse.features.text import WIDTH
+from emofuse.inference.onnx_graph import embedding_name, with_output
 from emofuse.inference.onnx_runtime import PROVIDERS, available_devices, open_session
 from emofuse.reading import file_hash, is_file
 
@@ -38,6 +40,9 @@ class OnnxNetwork:
         if not is_file(self.path):
             raise BundleError(f"no model at {self.path}")
         self.sha256 = file_hash(self.path)
+        self._device, self._n_threads = device, n_threads
+        self._embedder: tuple[Any, str] | None = None
+        self._lock = threading.Lock()
         self._session = open_session(self.path, device, n_threads)
         self.card = _card(self.path, _metadata(self.path, self._session))
         self._inputs = _inputs(self.path, self.card.input, self._session)
@@ -66,20 +71,50 @@ class OnnxNetwork:
         logits, known = self._run((OUTPUT, KNOWN), (tokens,))
         return logits, known
 
+    def embeddings(self, *batches: NDArray[Any]) -> NDArray[np.float32]:
+        """Run a batch as `logits` does, and return what goes into the last layer.
+
+        The file is loaded a second time at the first call, with that tensor as an output.
+
+        Returns:
+            (N, D).
+
+        Raises:
+            BundleError: The network has no linear layer before its logits, or refuses the batches.
+        """
+        with self._lock:
+            if self._embedder is None:
+                self._embedder = self._open_embedder()
+        session, name = self._embedder
+        found = self._outputs(session, (name,), batches)[0]
+        return found.reshape(len(batches[0]), -1)
+
+    def _open_embedder(self) -> tuple[Any, str]:
+        data = self.path.read_bytes()
+        name = embedding_name(data, OUTPUT)
+        if name is None:
+            raise BundleError(f"{self.path.name} has no embedding: no linear layer comes before its logits")
+        return open_session(self.path, self._device, self._n_threads, with_output(data, name)), name
+
     def _run(self, names: tuple[str, ...], batches: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
         """Run the network, and check the first of the named outputs, the logits."""
-        try:
-            outputs: list[Any] = self._session.run(list(names), dict(zip(self._inputs, batches, strict=True)))
-        except Exception as error:  # noqa: BLE001
-            shapes = ", ".join(str(batch.shape) for batch in batches)
-            raise BundleError(f"{self.path.name} could not score {shapes}: {_first_line(error)}") from None
-        found = [np.asarray(output, dtype=np.float32) for output in outputs]
+        found = self._outputs(self._session, names, batches)
         wanted = (len(batches[0]), *_answers(self.card))
         if found[0].shape != wanted:
             raise BundleError(
                 f"{self.path.name} gives {_written(found[0].shape)}; by its card it would be {_written(wanted)}"
             )
         return found
+
+    def _outputs(
+        self, session: Any, names: tuple[str, ...], batches: Sequence[NDArray[Any]]
+    ) -> list[NDArray[np.float32]]:
+        try:
+            outputs: list[Any] = session.run(list(names), dict(zip(self._inputs, batches, strict=True)))
+        except Exception as error:  # noqa: BLE001
+            shapes = ", ".join(str(batch.shape) for batch in batches)
+            raise BundleError(f"{self.path.name} could not score {shapes}: {_first_line(error)}") from None
+        return [np.asarray(output, dtype=np.float32) for output in outputs]
 
 
 def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:

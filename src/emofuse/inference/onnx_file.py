@@ -78,7 +78,7 @@ def _walk(path: Path, data: mmap.mmap) -> None:
         message, begin, end, depth = waiting.pop()
         if depth > _DEEPEST:
             raise _NotProtobufError
-        for number, wire_type, value, size in _fields(data, begin, end):
+        for number, wire_type, value, size in fields_of(data, begin, end):
             n_fields += 1
             if n_fields > _MOST_FIELDS:
                 raise BundleError(f"{path} has more than {_MOST_FIELDS:,} fields, which no network needs")
@@ -88,8 +88,10 @@ def _walk(path: Path, data: mmap.mmap) -> None:
                 waiting.append((inner, value, value + size, depth + 1))
 
 
-def _check_field(path: Path, data: mmap.mmap, message: str, number: int, wire_type: int, value: int, size: int) -> None:
-    """Raise BundleError for a field that may not be in a bundle's network. See `_fields` for value and size."""
+def _check_field(
+    path: Path, data: mmap.mmap | bytes, message: str, number: int, wire_type: int, value: int, size: int
+) -> None:
+    """Raise BundleError for a field that may not be in a bundle's network. See `fields_of` for value and size."""
     if message == "tensor" and (
         number == _TENSOR_EXTERNAL_DATA or (number == _TENSOR_DATA_LOCATION and (wire_type != _VARINT or value != 0))
     ):
@@ -112,7 +114,7 @@ def _check_field(path: Path, data: mmap.mmap, message: str, number: int, wire_ty
         )
 
 
-def _fields(data: mmap.mmap, begin: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+def fields_of(data: mmap.mmap | bytes, begin: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Yield the fields of a message: number, wire type, and the number itself (varint) or where its bytes begin, and
     how many there are."""
     at = begin
@@ -137,7 +139,7 @@ def _fields(data: mmap.mmap, begin: int, end: int) -> Iterator[tuple[int, int, i
         at += size
 
 
-def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
+def _varint(data: mmap.mmap | bytes, at: int, end: int) -> tuple[int, int]:
     """Read a number of 7 bits a byte, the lowest first; return it and where it ends."""
     value = 0
     for i in range(_LONGEST_VARINT):

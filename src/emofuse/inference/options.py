@@ -44,6 +44,10 @@ class StreamOptions(TypedDict, total=False):
         coverage: How often prediction sets (`Certainty.labels`) are to hold the truth; by default there are none.
         prior: How often each label is expected: "flat", "corpus", or a number for each label.
         people: Whether faces are compared, to tell who is who; so by default.
+        detect_period_s: Seconds between two detections of faces, at most; in between they are followed.
+        min_face_px: The smallest face that is looked for, in pixels.
+        every: Of how many pictures one is looked at.
+        embeddings: Whether what each network knows of its inputs is gathered: see `Timeline.embeddings`.
         text_model: Scores the words in place of the bundle's network, such as `HubTextPredictor`.
         smoothing: Steadies the labels from moment to moment.
     """
@@ -59,6 +63,10 @@ class StreamOptions(TypedDict, total=False):
     coverage: float | None
     prior: Prior | None
     people: bool | None
+    detect_period_s: float | None
+    min_face_px: float | None
+    every: int | None
+    embeddings: bool | None
     text_model: TextScorer | None
     smoothing: SmoothingSettings | None
 

@@ -239,6 +239,17 @@ class Stream:
     """One stream of pictures, sound and words; made by `Pipeline.stream`, for one thread.
 
     Nothing that grows with the stream is kept: whoever wants the moments, keeps them.
+
+    Attributes:
+        face_measurements: Of each face of the latest picture, where `measure_faces=True` was asked for.
+
+    Example:
+        >>> import numpy as np
+        >>> import emofuse
+        >>> stream = emofuse.Pipeline.load().stream(mode="frame")
+        >>> picture = emofuse.Frame(np.zeros((48, 64, 3), np.uint8), time_s=0.0)
+        >>> [moment.why["face"] for moment in stream.push(picture)]
+        ['no face found']
     """
 
     def __init__(self, analyzer: Analyzer, smoother: Smoother | None = None) -> None:

@@ -12,6 +12,7 @@ from emofuse.features.face import SIZE, crop_face, face_quality
 from emofuse.features.measures import measure_face, measure_voice
 from emofuse.features.speech import RATE_HZ
 from emofuse.inference.bundle import Bundle, ModalitySettings, labels_matrix
+from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.inference.vad import SpeechDetector
 from emofuse.types import Face, Scores
@@ -48,7 +49,9 @@ class Calibrated:
 
 
 class FacePredictor:
-    """Scores the faces of a picture."""
+    """Scores the faces of a picture. log: takes the embedding of each, where somebody wants them."""
+
+    log: EmbeddingLog | None = None
 
     def __init__(self, bundle: Bundle) -> None:
         settings = bundle.manifest.modalities["face"]
@@ -62,7 +65,10 @@ class FacePredictor:
         if not faces:
             return []
         crops = [crop_face(image, face) for face in faces]
-        logits = self._model.network.logits(np.stack(crops)[:, None].astype(np.float32))
+        batch = np.stack(crops)[:, None].astype(np.float32)
+        logits = self._model.network.logits(batch)
+        if self.log is not None:
+            self.log.add("face", self._model.network, (batch,), time_s, time_s, [face.track_id for face in faces])
         probabilities, covered = self._model.calibrate(logits)
         energy = self._model.energy(logits)
         return [
@@ -83,8 +89,11 @@ class VoicePredictor:
     """Scores a window of sound as the network's training had it: silence after what is shorter than the window that
     its card names.
 
-    speech: tells whether somebody speaks in it; it hears the stream elsewhere.
+    speech: tells whether somebody speaks in it; it hears the stream elsewhere. log: takes the embedding of each, where
+    somebody wants them.
     """
+
+    log: EmbeddingLog | None = None
 
     def __init__(self, bundle: Bundle, speech: SpeechDetector) -> None:
         settings = bundle.manifest.modalities["voice"]
@@ -112,6 +121,8 @@ class VoicePredictor:
         start_s = end_s - len(samples) / RATE_HZ
         padded = np.pad(samples, (0, max(0, round(self.window_s * RATE_HZ) - len(samples))))
         logits = self._model.network.logits(padded[None])
+        if self.log is not None:
+            self.log.add("voice", self._model.network, (padded[None],), start_s, end_s)
         probabilities, covered = self._model.calibrate(logits)
         quality = min(1.0, voiced / FULL_VOICED_S) * float(covered[0])
         measures = {**measure_voice(samples, voiced), "energy": float(self._model.energy(logits)[0])}

@@ -22,7 +22,7 @@ from emofuse.overlap import ReadAhead
 from emofuse.provenance import Provenance, TranscriptOrigin
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
 from emofuse.transcripts import Transcript, read_transcript
-from emofuse.types import ALWAYS_LISTED, MODALITIES, FaceMeasurement, Frame, Moment, Packet, Scores
+from emofuse.types import ALWAYS_LISTED, MODALITIES, Embedding, FaceMeasurement, Frame, Moment, Packet, Scores
 
 OnFrame = Callable[[Frame, Moment], None]
 OnProgress = Callable[[float], object]  # takes the time reached, in seconds
@@ -82,8 +82,10 @@ def run(
     moments: list[Moment] = []
     measurements: list[FaceMeasurement] = []
     tracks: list[TrackRecord] = []
+    embedded: list[Embedding] = []
     for packet in packets:
         made = analyzer.push(packet)
+        embedded += analyzer.take_embeddings()
         steadied = made if smoother is None else [smoother.push(moment) for moment in made]
         moments += made if smoothing is None else steadied
         if isinstance(packet, Frame):
@@ -95,6 +97,7 @@ def run(
         if on_progress is not None:
             on_progress(packet.time_s)
     made = analyzer.flush()
+    embedded += analyzer.take_embeddings()
     moments += made if smoothing is None or smoother is None else map(smoother.push, made)
     tracks += analyzer.take_tracks()
     told = assign_people(tracks)
@@ -103,7 +106,13 @@ def run(
     whole = source if isinstance(source, SourceInfo) else source()
     timeline = timeline_of(moments, whole, analyzer, how)
     people = people_of(moments, tracks, told, analyzer.answers, bundle.labels, whole.duration_s)
-    return replace(timeline, lines=analyzer.scored_lines(), face_measurements=tuple(measurements), people=people)
+    return replace(
+        timeline,
+        lines=analyzer.scored_lines(),
+        face_measurements=tuple(measurements),
+        embedded=tuple(embedded),
+        people=people,
+    )
 
 
 def provenance_of(

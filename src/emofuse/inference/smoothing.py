@@ -18,8 +18,20 @@ _FORGET_S: Final = 2.0  # after so long without an answer the next one stands fo
 
 
 class SmoothingSettings(Settings):
-    """How answers are steadied. time_constant_s: of the running mean of probabilities; persistence: how many times as
-    likely the label of a moment ago is to stand as another, so that another must be so much likelier to replace it."""
+    """How answers are steadied.
+
+    Attributes:
+        time_constant_s: Of the running mean of probabilities, in seconds.
+        persistence: How many times as likely the label of a moment ago is to stand as another, so that another must be
+            so much likelier to replace it.
+
+    Raises:
+        UsageError: A value is not allowed.
+
+    Example:
+        >>> SmoothingSettings(time_constant_s=1.0).persistence
+        1.5
+    """
 
     time_constant_s: float = Field(0.5, gt=0, le=60)
     persistence: float = Field(1.5, ge=1, le=100)

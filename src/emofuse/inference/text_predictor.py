@@ -10,6 +10,7 @@ from emofuse.features.language import ENGLISH, LEAST_LATIN, guess_language, shar
 from emofuse.features.measures import measure_text
 from emofuse.features.text import encode, has_letters, split_words
 from emofuse.inference.bundle import Bundle
+from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.predictors import Calibrated
 from emofuse.types import Scores
 
@@ -32,8 +33,10 @@ class TextPredictor:
     """Scores a sentence or two of English.
 
     The quality falls with the share of words that the network does not know, and is lower for sentences of under
-    ENOUGH_WORDS words.
+    ENOUGH_WORDS words. log: takes the embedding of each, where somebody wants them.
     """
+
+    log: EmbeddingLog | None = None
 
     def __init__(self, bundle: Bundle) -> None:
         settings = bundle.manifest.modalities["text"]
@@ -47,9 +50,12 @@ class TextPredictor:
         """
         if not has_letters(text) or not is_english(text):
             return None
-        logits, known = self._model.network.logits_and_known(encode(text)[None])
+        tokens = encode(text)[None]
+        logits, known = self._model.network.logits_and_known(tokens)
         if known[0] < LEAST_KNOWN:
             return None
+        if self.log is not None:
+            self.log.add("text", self._model.network, (tokens,), start_s, end_s)
         probabilities, covered = self._model.calibrate(logits)
         quality = float(covered[0]) * min(1.0, float(known[0]) / ENOUGH_KNOWN) * _length_quality(text)
         measures = {**measure_text(text, float(known[0])), "energy": float(self._model.energy(logits)[0])}

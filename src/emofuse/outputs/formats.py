@@ -11,6 +11,7 @@ from typing import Final
 
 from emofuse.errors import UsageError
 from emofuse.outputs.elan import write_eaf
+from emofuse.outputs.embeddings import write_npz
 from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.marks import mark_file, origin, recording_id
 from emofuse.outputs.page import write_html
@@ -77,6 +78,14 @@ _ALL: Final = (
         "text/csv; charset=utf-8",
         "Face measurements as CSV",
         _without_links(write_faces_csv),
+        is_extra=True,
+    ),
+    Format(
+        "embeddings",
+        "embeddings.npz",
+        "application/octet-stream",
+        "Embeddings as NumPy arrays",
+        _without_links(write_npz),
         is_extra=True,
     ),
     Format("png", "png", "image/png", "Timeline as PNG", _without_links(write_png)),

@@ -20,6 +20,7 @@ from typing import Final
 
 from emofuse.atomic import atomic
 from emofuse.face_measurements import COLUMNS
+from emofuse.outputs.embeddings import is_npz
 from emofuse.outputs.page import GENERATOR
 from emofuse.remote import open_input
 
@@ -217,6 +218,7 @@ _HEADS: Final = {
     "png": re.compile(rb"\x89PNG"),
     "srt": re.compile(rb"1\n|\Z"),
     "vtt": re.compile(rb"WEBVTT\n"),
+    "embeddings": re.compile(rb"PK"),
     "faces": re.compile(re.escape(",".join(COLUMNS).encode()) + rb"\n"),
     "csv": re.compile(rb"(?:#[^\n]*\n)*time_s,label,confidence,p_"),
     "textgrid": re.compile(rb'File type = "ooTextFile"\nObject class = "TextGrid"\n'),
@@ -234,6 +236,7 @@ _FORMS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "srt": lambda data: _SRT.fullmatch(data) is not None,
     "vtt": lambda data: _VTT.fullmatch(data) is not None,
     "csv": _is_csv,
+    "embeddings": is_npz,
     "faces": _is_faces_csv,
     "textgrid": _is_textgrid,
 }

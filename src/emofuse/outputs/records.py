@@ -17,7 +17,7 @@ from emofuse.timeline_json import moment_json
 from emofuse.types import Json, Line
 from emofuse.wording import documentary_line
 
-TableName = Literal["moments", "faces", "people", "segments", "words", "measurements"]
+TableName = Literal["moments", "faces", "people", "segments", "words", "affect", "measurements"]
 Library = Literal["pandas", "polars", "pyarrow"]
 Cell = str | float | int | None
 
@@ -184,6 +184,11 @@ def _words_table(timeline: Timeline) -> Table:
     return Table(columns, tuple(row for line in timeline.lines for row in rows(line)))
 
 
+def _affect_table(timeline: Timeline) -> Table:
+    columns: dict[str, type] = {"time_s": float, "valence_derived": float, "arousal_derived": float}
+    return Table(columns, tuple((round(a.time_s, 4), a.valence, a.arousal) for a in timeline.affect))
+
+
 def _measurements_table(timeline: Timeline) -> Table:
     columns: dict[str, type] = dict.fromkeys(COLUMNS, float) | {"track_id": int}
     return Table(columns, tuple(tuple(row) for row in table_rows(timeline.face_measurements)))
@@ -236,5 +241,6 @@ _TABLES: Final = {
     "people": _people_table,
     "segments": _segments_table,
     "words": _words_table,
+    "affect": _affect_table,
     "measurements": _measurements_table,
 }

@@ -21,7 +21,7 @@ from emofuse.remote import Address, Place
 RECORDS: Final = ".emofuse"  # below the folder of the results of a batch: what is done (`record`)
 
 
-_OF_PHOTOS: Final = ("json", "csv", "faces", "png")
+_OF_PHOTOS: Final = ("json", "csv", "faces", "embeddings", "png")
 
 
 @dataclass(frozen=True, slots=True)
