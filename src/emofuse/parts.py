@@ -19,7 +19,7 @@ def part_of(timeline: Timeline, start_s: float, end_s: float) -> Timeline:
     lines = tuple(line for line in timeline.lines if line.end_s > start_s and line.start_s < end_s)
     duration_s = timeline.source.duration_s
     source = replace(timeline.source, duration_s=None if duration_s is None else min(duration_s, end_s))
-    people = (_person(p, moments, lines, timeline.labels, (start_s, end_s)) for p in timeline.people)
+    people = (person_in(p, moments, lines, timeline.labels, (start_s, end_s)) for p in timeline.people)
     return replace(
         timeline,
         moments=moments,
@@ -41,7 +41,7 @@ def _summary(moments: Sequence[Moment], whole: Summary) -> Summary:
     return Summary(mean_scores((m.fused for m in moments if m.fused is not None), "fused"), means, why)
 
 
-def _person(
+def person_in(
     person: Person, moments: Sequence[Moment], lines: Sequence[Line], labels: Sequence[str], span: Stretch
 ) -> Person:
     """Return what of a person is in a part: when they are seen and speak, and what they show meanwhile."""

@@ -37,11 +37,13 @@ ONLY_PYTHON = {
     "channels": "arrays in memory",
     "progress": "the command has a bar",
     "on_error": "the command lists what failed, and goes on",
+    "same_person": "the command writes each recording as it is done, before all are known",
     "smoothing": "--smooth",
     "min_face_px": "--min-face",
     "face_buffer_s": "for those who build on it",
     "face_period_s": "as face_buffer_s",
     "text_window_s": "as face_buffer_s",
+    "people": "the command tells people apart always",
 }
 
 

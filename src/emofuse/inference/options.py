@@ -82,6 +82,8 @@ class RecordingOptions(StreamOptions, total=False):
         max_pixels: Of a picture; larger ones are refused.
         progress: True for a bar on the standard error; or what is called with the seconds that are done and the seconds
             of the whole, None where that is not known.
+        same_person: Whether all recordings of a call are of one person: what their face and voice answer on average is
+            taken out of each. They must show several emotions.
         on_error: Of several inputs: "raise" ends at the first that cannot be read, "skip" lists it in
             `Timelines.failures` and goes on.
     """
@@ -92,6 +94,7 @@ class RecordingOptions(StreamOptions, total=False):
     channels: Channels | None
     max_pixels: int | None
     progress: Progress | bool | None
+    same_person: bool | None
     on_error: Literal["raise", "skip"] | None
 
 
@@ -108,6 +111,7 @@ class CheckedOptions:
         self.transcript: Transcript | str | Path | None = values.get("transcript")
         self.audio_track: int | Sequence[int] | None = values.get("audio_track")
         self.progress: Progress | bool = values.get("progress", False)
+        self.same_person: bool = values.get("same_person", False)
         self.on_error: Literal["raise", "skip"] = values.get("on_error", "raise")
         self.text_model: TextScorer | None = values.get("text_model")
         self.smoothing: SmoothingSettings | None = values.get("smoothing")
@@ -130,6 +134,8 @@ class CheckedOptions:
         for name, allowed in (("channels", ("rgb", "bgr")), ("on_error", ("raise", "skip"))):
             if name in values and values[name] not in allowed:
                 raise UsageError(f"{name}: {shown(values[name])} is of no use", f"choose from {', '.join(allowed)}")
+        if not isinstance(self.same_person, bool):
+            raise UsageError(f"same_person: {shown(self.same_person)} is of no use", "give True or False")
         max_pixels = values.get("max_pixels", MOST_PIXELS)
         if type(max_pixels) is not int or max_pixels < 1:
             raise UsageError(f"max_pixels: {shown(max_pixels)} is no number of pixels", "give a whole number from 1")

@@ -22,6 +22,7 @@ from emofuse.inference.options import (
     check_type,
     shown_progress,
 )
+from emofuse.inference.same_person import adapt_to_person
 from emofuse.inference.session import fitted, read_ahead, run
 from emofuse.inference.smoothing import Smoother
 from emofuse.inference.spoken import text_scorer
@@ -131,7 +132,12 @@ class Pipeline:
             return self._each(path, asked, dict(options))
         if isinstance(path, str | os.PathLike) and path != "" and is_folder(path):
             return self._each(recordings_below(path), asked, dict(options))
-        return self._one(path, asked, dict(options))
+        timeline = self._one(path, asked, dict(options))
+        return self._adapted([timeline], asked)[0] if asked.same_person else timeline
+
+    def _adapted(self, timelines: Sequence[Timeline], asked: CheckedOptions) -> list[Timeline]:
+        answers = Analyzer(self.bundle, settings=asked.settings, scorer=asked.text_model).answers
+        return adapt_to_person(timelines, answers)
 
     def _one(self, value: Any, asked: CheckedOptions, options: Mapping[str, Any]) -> Timeline:
         with ExitStack() as stack:
@@ -167,7 +173,7 @@ class Pipeline:
                     hint = f"{error.hint}; on_error='skip' leaves it out".lstrip("; ")
                     raise type(error)(f"{name}: {error.message}", hint) from error
                 failures[name] = str(error)
-        return Timelines(done, failures)
+        return Timelines(self._adapted(done, asked) if asked.same_person else done, failures)
 
     def text(self, text: str) -> Scores | None:
         """Read the emotion of a text alone.
