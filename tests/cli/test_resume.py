@@ -203,3 +203,18 @@ def test_a_full_disk_of_a_machine_is_one_line_that_names_it_and_the_others_are_d
     assert f"memory://store/in/b.wav: cannot write on {socket.gethostname()}: No space left on device" in result.err
     result = emofuse(*call, "--resume")
     assert result.code == 0 and "2 of 3 kept" in result.err
+
+
+def test_at_an_address_too_nothing_of_others_is_replaced(emofuse, store: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.json").write_text("[]")  # of the folder that the command is given in, and not in the way
+    files = pytest.importorskip("fsspec").filesystem("memory")
+    files.pipe_file(f"{store}/out/a.json", b"[]")
+    call = ("analyze", f"{store}/in", "-o", f"{store}/out", "--formats", "json")
+    result = emofuse(*call)
+    assert result.code == 2 and "memory://store/out/a.json would be replaced" in result.err
+    assert emofuse(*call, "--overwrite").code == 0
+    again = emofuse(*call)
+    assert again.code == 0 and "3 of 3 recordings have results there already" in again.err
+    with open_input(f"{store}/out/a.json") as file:
+        assert json.load(file)["schema"].startswith("emofuse/")

@@ -16,7 +16,7 @@ from emofuse.outputs.index import INDEX_FILES, refuse_foreign_index
 from emofuse.outputs.marks import recording_id
 from emofuse.ownership import OVERWRITE_HINT
 from emofuse.recordings.finding import find_recordings
-from emofuse.remote import Address, Place
+from emofuse.remote import Address, Place, remote_files
 
 RECORDS: Final = ".emofuse"  # below the folder of the results of a batch: what is done (`record`)
 
@@ -160,7 +160,12 @@ def refuse_foreign_results(tasks: Sequence[Task], formats: Sequence[str]) -> tup
     """
     in_the_way: list[str] = []
     n_again = 0
-    for task in tasks:
+    if tasks and isinstance(tasks[0].batch, Address):
+        in_the_way, n_again = _in_the_way_at(tasks[0].batch, tasks, formats)
+        tasks_here: Sequence[Task] = ()
+    else:
+        tasks_here = tasks
+    for task in tasks_here:
         there = [kind for kind in task.kinds(formats) if os.path.lexists(task.target(kind))]
         reasons = _reasons_to_keep(task, there) if there else []
         in_the_way += reasons
@@ -172,6 +177,20 @@ def refuse_foreign_results(tasks: Sequence[Task], formats: Sequence[str]) -> tup
         return ()
     have = "the recording has" if len(tasks) == 1 else f"{n_again} of {len(tasks)} recordings have"
     return (f"{have} results there already; they are made again and replaced",)
+
+
+def _in_the_way_at(folder: Address, tasks: Sequence[Task], formats: Sequence[str]) -> tuple[list[str], int]:
+    """Name what is at an address and no record tells of, and count the recordings that have results there."""
+    there = {name for _, name in remote_files(folder)}
+    noted = {name for _, name in remote_files(folder / RECORDS)}
+    found = [folder / name for name in INDEX_FILES if name in there and not noted]
+    n_again = 0
+    for task in tasks:
+        targets = [name for name in (task.target(kind).as_posix() for kind in formats) if name in there]
+        if targets and f"{task.stem.as_posix()}.json" not in noted:
+            found += [folder / name for name in targets]
+        n_again += bool(targets)
+    return [f"{place} would be replaced, and no batch of emofuse has noted it" for place in found], n_again
 
 
 def _reasons_to_keep(task: Task, kinds: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from emofuse.inference.spoken import text_scorer
 from emofuse.media.subtitle_track import read_subtitle_track
 from emofuse.reading import is_file, is_folder
 from emofuse.recordings.plan import Task
-from emofuse.remote import Place
+from emofuse.remote import Address, Place
 from emofuse.timeline import SourceInfo
 from emofuse.transcripts import SUFFIXES, Transcript, subtitle_transcript
 
@@ -72,7 +72,7 @@ def plan_words(
         raise UsageError("--asr and the transcript of the recording are given both", "choose one")
     used = {file.resolve() for file in found.values()}
     for task in tasks:
-        for kind in formats:
+        for kind in () if isinstance(task.batch, Address) else formats:
             if task.target(kind).resolve() in used:
                 raise UsageError(f"{task.target(kind)} would replace a transcript", "choose another folder with -o")
     inside = transcript in (None, BESIDE)
