@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -22,6 +25,7 @@ from emofuse.recordings.engine import ENGINES, EngineSettings
 from emofuse.recordings.one import Options, Outcome
 from emofuse.recordings.plan import Task
 from emofuse.recordings.pool import analyze_each
+from make_media import Sound, record
 from running import is_running
 
 OPTIONS = Options(("json",), AnalyzerSettings())
@@ -105,7 +109,7 @@ def test_a_cluster_gives_what_one_machine_gives_though_a_machine_is_lost(cluster
         gathered = threading.Thread(target=lambda: first.extend(found), daemon=True)
         gathered.start()
         limit = time.monotonic() + 200
-        while not all(file.exists() for file in begun):
+        while not all(file.exists() and file.read_text().endswith("\n") for file in begun):
             assert time.monotonic() < limit and not first, f"the two machines do not work at once: {first}"
             time.sleep(0.05)
         lost = next(node for node in cluster.list_all_nodes() if not node.head)
@@ -122,3 +126,31 @@ def test_a_cluster_gives_what_one_machine_gives_though_a_machine_is_lost(cluster
     n_begun = sorted(len(file.read_text().split()) for file in begun)
     assert n_begun == [1, 2], "what the lost machine worked on is done again, and nothing else"
     assert sorted(file.name for file in far.glob("*.json")) == sorted(file.name for file in near.glob("*.json"))
+    in_words = [
+        said(cluster_or_not, tmp_path) for cluster_or_not in ([], ["--engine", "ray", "--address", cluster.address])
+    ]
+    assert in_words[0] == in_words[1]
+    assert in_words[0][0] == 1 and "skipped 2 of 4" in in_words[0][2]
+
+
+def said(options: list[str], folder: Path) -> tuple[int, list[str], str, str]:
+    """Return the exit code of a batch, what it prints, in whatever order recordings end, and its table."""
+    recordings, out = folder / "in", folder / "out"
+    recordings.mkdir(exist_ok=True)
+    for number, name in enumerate(("a", "c")):
+        record(recordings / f"{name}.wav", sound=Sound("pcm_s16le", 16_000, "mono", 0.4, tone_hz=300.0 + 100 * number))
+    (recordings / "b.mp4").write_bytes(b"no film")
+    done = subprocess.run(
+        [sys.executable, "-m", "emofuse", "analyze", "in", "absent.mp4", "-o", "out", "--formats", "json", *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    table = (out / "summary.csv").read_text()
+    documents = [json.loads((out / f"{name}.json").read_text()) for name in "ac"]
+    for document in documents:
+        document.pop("provenance")
+        document.pop("mark")
+    shutil.rmtree(out)
+    return done.returncode, sorted(done.stdout.splitlines()), done.stderr, table + json.dumps(documents)
