@@ -5,8 +5,9 @@ r"""Make src/emofuse/bundles/base from its trained networks and the reports that
         --voice runs/voice/model.safetensors --voice-report runs/voice-evaluation/report.json \
         --text runs/text/model.safetensors --text-report runs/text-evaluation/report.json
 
-Temperatures come from the reports. `emofuse bundle fit` then fits them anew, with priors and weights, on predictions of
-corpora that the networks were not trained on; the face network, whose training took its prior out, with --flat face.
+Temperatures come from the reports. `emofuse bundle fit` then fits them anew, with priors, weights and certainty, on
+predictions of corpora that the networks were not trained on; the face network, whose training took its prior out, with
+--flat face.
 """
 
 from __future__ import annotations

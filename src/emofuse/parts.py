@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from emofuse.people import Person, Stretch
 from emofuse.segments import cut_segments, share_of_time
-from emofuse.timeline import Summary, Timeline, mean_scores
+from emofuse.timeline import Summary, Timeline, mean_answers
 from emofuse.types import Line, Moment, Scores
 
 
@@ -34,11 +34,11 @@ def part_of(timeline: Timeline, start_s: float, end_s: float) -> Timeline:
 
 def _summary(moments: Sequence[Moment], whole: Summary) -> Summary:
     means = {
-        modality: mean_scores((m.by_modality[modality] for m in moments if modality in m.by_modality), modality)
+        modality: mean_answers((m.by_modality[modality] for m in moments if modality in m.by_modality), modality)
         for modality in whole.listed
     }
     why = {m: whole.why.get(m, "it gave no answer in this part") for m, scores in means.items() if scores is None}
-    return Summary(mean_scores((m.fused for m in moments if m.fused is not None), "fused"), means, why)
+    return Summary(mean_answers((m.fused for m in moments if m.fused is not None), "fused"), means, why)
 
 
 def person_in(
@@ -51,7 +51,7 @@ def person_in(
         "voice": [m.by_modality["voice"] for m in moments if m.speaker_id == person.id and "voice" in m.by_modality],
         "text": [line.emotion for line in lines if line.person_id == person.id and line.emotion is not None],
     }
-    means = {modality: mean_scores(scores, modality) for modality, scores in found.items()}
+    means = {modality: mean_answers(scores, modality) for modality, scores in found.items()}
     by_modality: dict[str, Scores] = {modality: scores for modality, scores in means.items() if scores is not None}
     course = [Moment(time_s, emotion) for time_s, emotion in shown]
     return replace(
@@ -59,7 +59,7 @@ def person_in(
         seen=_within(person.seen, span),
         spoke=None if person.spoke is None else _within(person.spoke, span),
         share_of_time=share_of_time(cut_segments(course, labels, None)),
-        summary=mean_scores(by_modality.values(), "fused"),
+        summary=mean_answers(by_modality.values(), "fused"),
         by_modality=by_modality,
     )
 

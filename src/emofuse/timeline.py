@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -554,6 +555,42 @@ def mean_scores(scores: Iterable[Scores], modality: str) -> Scores | None:
     if not items:
         return None
     return pool_scores(items, modality, [max(s.quality, LEAST_WEIGHT) for s in items], [1.0] * len(items))
+
+
+def mean_answers(scores: Iterable[Scores], modality: str) -> Scores | None:
+    """Average answers weighted by their quality, as `pool_answers` does; None when there are none."""
+    items = list(scores)
+    return pool_answers(items, modality, [max(s.quality, LEAST_WEIGHT) for s in items]) if items else None
+
+
+def pool_answers(scores: Sequence[Scores], modality: str, weights: Sequence[float]) -> Scores:
+    """Average answers that were given, where no bundle is at hand to ask how far the mean can be relied on.
+
+    What was told of them is averaged, too: it is as certain as they are on average, and abstains where most of them do.
+
+    Raises ValueError when they are not all over the same labels.
+    """
+    pooled = pool_scores(scores, modality, weights, [1.0] * len(scores))
+    told = [s.certainty for s in scores if s.certainty is not None]
+    if len(told) < len(scores):
+        return pooled
+    mean = np.average(np.stack([s.probabilities for s in scores]).astype(np.float64), axis=0, weights=weights)
+    probabilities = (mean / mean.sum()).astype(np.float32)
+    words = Counter(one.word for one in told)
+    certainty = replace(
+        told[0],
+        word=words.most_common(1)[0][0],
+        abstains=2 * sum(one.abstains for one in told) >= len(told),
+        weight=float(np.average([one.weight for one in told], weights=weights)),
+        labels=(),
+        lowered_by=tuple(dict.fromkeys(reason for one in told for reason in one.lowered_by)),
+    )
+    return replace(
+        pooled,
+        probabilities=probabilities,
+        raw=pooled.probabilities,
+        certainty=certainty.at(float(probabilities.max())),
+    )
 
 
 def pool_scores(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from emofuse.errors import UsageError
 from emofuse.people import Person, join_stretches
-from emofuse.timeline import LEAST_WEIGHT, Timeline, pool_scores
+from emofuse.timeline import LEAST_WEIGHT, Timeline, pool_answers
 from emofuse.types import Face, Moment, Scores
 from emofuse.wording import documentary_line
 
@@ -86,7 +86,7 @@ def _mean(modality: str, weighed: Iterable[tuple[Scores, float]]) -> Scores | No
     if not found:
         return None
     weights = [max(seconds, LEAST_WEIGHT) for _, seconds in found]
-    return pool_scores([scores for scores, _ in found], modality, weights, weights)
+    return pool_answers([scores for scores, _ in found], modality, weights)
 
 
 def _renumbered(moment: Moment, to: Mapping[int, int]) -> Moment:
