@@ -9,6 +9,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 SOURCES = "https://github.com/emofuse/emofuse/blob/main/"
 _LINK = re.compile(r"\]\(((?:\.\./)+[^)#\s]+)(#[^)\s]*)?\)")
+_LISTED = re.compile(r"<!-- documented: (.*?)-->", re.DOTALL)  # full names, or `emofuse.__all__`
 _SHIM = re.compile(r"https://unpkg\.com/iframe-worker/shim")
 _OWN = {"CHANGELOG.md": "changes.md", "src/emofuse/bundles/base/card.md": "cards.md"}
 
@@ -16,10 +17,11 @@ _OWN = {"CHANGELOG.md": "changes.md", "src/emofuse/bundles/base/card.md": "cards
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     """Turn a link to a file beside docs/ into one that works on the site; one to a file that is not there stays.
 
-    The page of commands is written from the commands themselves.
+    The page of commands is written from the commands themselves, and that of the public names from `emofuse.__all__`.
     """
     if page.file.src_uri == "reference/commands.md":
         markdown = markdown.replace("<!-- commands -->", commands())
+    markdown = _LISTED.sub(lambda found: documented(found[1].split()), markdown)
     folder = (ROOT / "docs" / page.file.src_uri).parent
 
     def lead(link: re.Match[str]) -> str:
@@ -42,6 +44,16 @@ def on_post_page(output: str, *, page: Any, **_: Any) -> str:
 def on_post_template(output_content: str, **_: Any) -> str:
     """Do so for pages that are no chapters, too, whose addresses begin at the root."""
     return _SHIM.sub("/assets/iframe-worker.js", output_content)
+
+
+def documented(names: list[str]) -> str:
+    """Return what makes mkdocstrings document these names, each once over all pages: public ones where those are."""
+    import emofuse
+
+    public = [getattr(emofuse, name) for name in emofuse.__all__ if not name.startswith("__")]
+    places = [f"{one.__module__}.{one.__qualname__}" for one in public if hasattr(one, "__qualname__")]
+    shown = places if names == ["emofuse.__all__"] else [name for name in names if name not in places]
+    return "\n".join(f"::: {place}\n" for place in shown)
 
 
 def commands() -> str:

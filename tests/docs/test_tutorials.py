@@ -14,6 +14,7 @@ LEFT = {
     "interview": ["coded/interview.json", "coded/interview.eaf", "coded/interview.html"],
     "groups": ["results/summary.csv", "results/index.html"],
     "train": ["corpus.csv", "mine/fusion.json", "results/new.json"],
+    "own-model": ["mine/fusion.json", "results/clip.json"],
     "lecture-hall": ["hall.csv"],
 }
 
