@@ -12,6 +12,7 @@ import pytest
 from emofuse.corpora.manifest import Clip
 from emofuse.emotions import BASE
 from emofuse.errors import UsageError
+from emofuse.evaluation import recordings
 from emofuse.evaluation.condition_report import (
     ConditionReport,
     condition_document,
@@ -23,6 +24,8 @@ from emofuse.evaluation.document import to_markdown
 from emofuse.evaluation.recordings import Answers, Recording, answer, applicable, draw_alike, streams_of
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.pipeline import Pipeline
+from emofuse.timeline import Summary
+from emofuse.types import Certainty, Scores
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +77,7 @@ def test_a_recording_without_an_answer_is_wrong_and_what_is_kept_has_an_interval
     bundle: Bundle, clip_mp4: Path, tmp_path: Path
 ) -> None:
     conditions = (CLEAN, named("noise, 10 dB"), Condition("in the dark", "picture", picture=lambda p, _: 0 * p))
-    recordings = films(clip_mp4, "ann", "ben")
-    wordless = [replace(one, clip=replace(one.clip, text="")) for one in recordings]
+    wordless = [replace(one, clip=replace(one.clip, text="")) for one in films(clip_mp4, "ann", "ben")]
     report = measure_conditions(bundle, wordless, "emofuse robustness base --data made.csv", 1, conditions)
     assert [one.name for one in report.conditions] == ["as it is", "noise, 10 dB", "in the dark"]
     assert report.clean.kept == 1 and report.clean.kept_95 == (1, 1)
@@ -125,3 +127,19 @@ def test_answers_that_are_not_there_are_no_confidence() -> None:
     np.testing.assert_array_equal(found.guesses(), [1, 2])
     np.testing.assert_array_equal(found.answered(), [True, False])
     assert json.dumps(found.confidence()[0]) == json.dumps(float(np.float32(0.8)))
+
+
+def test_answers_that_people_are_told_to_be_uncertain_are_counted(
+    bundle: Bundle, voice_wav: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([Certainty(0.2, "unsure", abstains=True), Certainty(0.9, "clear"), None])
+
+    def analyse(*_: object) -> Summary:
+        certainty = next(answers)
+        p = np.full(len(BASE), 1 / len(BASE), np.float32)
+        return Summary(Scores("fused", BASE, p, 0, 1, certainty=certainty) if certainty else None, {}, {})
+
+    monkeypatch.setattr(recordings, "_analyse", analyse)
+    report = measure_conditions(bundle, films(voice_wav, "ann", "ben", "eve"), "emofuse robustness", 1, [CLEAN])
+    assert report.clean.answered == pytest.approx(2 / 3)
+    assert report.clean.uncertain == pytest.approx(1 / 2)
