@@ -92,6 +92,16 @@ def test_calibration_is_of_what_was_fitted_on_the_other_corpora(bundle: Bundle, 
     assert calibrated.calibration_error < 0.1
 
 
+def test_tables_of_left_out_predictions_are_read_without_their_conditions(bundle: Bundle, tmp_path: Path) -> None:
+    write_predictions(predictions(BASE, ("clean", "noise 5 dB", "room")), tmp_path / "voice-emodb.csv")
+    (row,) = rows_left_out(bundle, {"voice": [tmp_path / "voice-emodb.csv"]})
+    assert (row.corpus, row.n, row.licence) == ("EMO-DB", 20, "free for research")
+    assert "predict_left_out.py voice NETWORK.onnx emodb" in row.command
+    write_predictions(predictions(BASE), tmp_path / "voice-ours.csv")
+    with pytest.raises(UsageError, match="no corpus that is known"):
+        rows_left_out(bundle, {"voice": [tmp_path / "voice-ours.csv"]})
+
+
 def test_others_are_scored_on_the_same_faces(bundle: Bundle, tmp_path: Path) -> None:
     write_predictions(predictions(FERPLUS[:7]), tmp_path / "cfee.csv")
     (row,) = rows_of_peer("fer", tmp_path, bundle)

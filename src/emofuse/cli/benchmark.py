@@ -39,7 +39,9 @@ def benchmark(
     left_out: Annotated[
         list[str] | None,
         typer.Option(
-            "--left-out", metavar="MODALITY=FOLDER", help="Of `emofuse evaluate`, where a corpus was not trained on."
+            "--left-out",
+            metavar="MODALITY=FOLDER|FILE.csv",
+            help="Of `emofuse evaluate`, or of scripts/predict_left_out.py, where a corpus was not trained on.",
         ),
     ] = None,
     peers: Annotated[

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from emofuse.corpora.corpus import Corpus
 from emofuse.corpora.registry import CORPORA, PORTRAITS, TEXTS
 from emofuse.errors import CorpusError, UsageError
 from emofuse.evaluation.as_is import evaluate_as_is
@@ -75,7 +76,9 @@ class Evaluated:
     Attributes:
         examples: Its predictions.
         units: Whom, or what else, the intervals resample, (N,).
-        report: What was evaluated, and how.
+        network: What the network is called.
+        licence: Of the corpus.
+        command: What makes the predictions again.
         modality: What the network is given.
         relation: Of the network to the corpus.
         corpus: What people call it.
@@ -83,7 +86,9 @@ class Evaluated:
 
     examples: Examples
     units: tuple[str, ...]
-    report: EvaluationReport
+    network: str
+    licence: str
+    command: str
     modality: BundleModality
     relation: Relation
     corpus: str
@@ -106,7 +111,10 @@ def rows_as_shipped(
             missing.append(name)
             continue
         relation = _relation(bundle, modality, name)
-        one = _evaluated(bundle, report, predictions, modality, relation, _title(name))
+        # the temperature that was fitted on the corpus itself is taken out again: a bundle goes by its own
+        logits = predictions.log_probabilities * np.float32(report.temperature)
+        plain = replace(predictions, log_probabilities=logits)
+        one = _evaluated(bundle, report, plain, modality, relation, _title(name))
         rows.append(row_of(one, bundle.labels, bundle.manifest.name, present_calibration(bundle, modality)))
     return rows, missing
 
@@ -125,12 +133,15 @@ def rows_left_out(bundle: Bundle, folders: Mapping[BundleModality, Sequence[Path
             prior = bundle.manifest.modalities[modality].prior if modality in bundle.manifest.modalities else None
             is_flat = prior is None or max(prior) - min(prior) < 1e-3
             fitted = fit_calibration(others, is_flat=is_flat) if others else _plain(bundle)
-            rows.append(row_of(one, bundle.labels, one.report.model, fitted, guess_by=_plain(bundle)))
+            rows.append(row_of(one, bundle.labels, one.network, fitted, guess_by=_plain(bundle)))
     return rows
 
 
 def read_left_out(bundle: Bundle, modality: BundleModality, folder: Path) -> list[Evaluated]:
-    """Read a folder of `emofuse evaluate`; of several corpora, each by itself."""
+    """Read a folder of `emofuse evaluate`, of several corpora, each by itself; or a CSV, called MODALITY-CORPUS, of
+    `scripts/predict_left_out.py`, of which those under conditions are passed over."""
+    if folder.suffix == ".csv":
+        return [_read_table(bundle, modality, folder)]
     report, predictions = read_report(folder), read_predictions(folder / PREDICTIONS_NAME)
     several = [m.name for m in report.metrics if m.name.startswith(_MEAN_OF)]
     if not several:
@@ -141,6 +152,27 @@ def read_left_out(bundle: Bundle, modality: BundleModality, folder: Path) -> lis
         part = predictions.ordered_as([predictions.clips[i] for i in chosen])
         found.append(_evaluated(bundle, report, part, modality, "left out", corpus))
     return found
+
+
+def _read_table(bundle: Bundle, modality: BundleModality, file: Path) -> Evaluated:
+    predictions, name = read_predictions(file), file.stem.rpartition("-")[2]
+    known: Mapping[str, Corpus[Any]] = {**CORPORA, **PORTRAITS, **TEXTS}
+    if name not in known:
+        raise UsageError(f"{file.name} is of no corpus that is known", f"it is called as {modality}-emodb.csv")
+    under_conditions = "clean" in predictions.folds
+    chosen = [c for c, fold in zip(predictions.clips, predictions.folds, strict=True) if fold == "clean"]
+    clean = predictions.ordered_as(chosen) if under_conditions else predictions
+    examples = examples_of(clean, known[name].title, bundle.labels)
+    return Evaluated(
+        examples,
+        _kept_units(clean, examples),
+        network=f"{modality}, trained without it",
+        licence=known[name].licence,
+        command=f"python scripts/predict_left_out.py {modality} NETWORK.onnx {name} -o {file.name}",
+        modality=modality,
+        relation="left out",
+        corpus=known[name].title,
+    )
 
 
 def rows_of_peer(name: str, folder: Path, bundle: Bundle) -> list[BenchmarkRow]:
@@ -193,8 +225,8 @@ def row_of(
         "modality": one.modality,
         "corpus": one.corpus,
         "relation": one.relation,
-        "licence": one.report.stamp.licence,
-        "command": one.report.stamp.command,
+        "licence": one.licence,
+        "command": one.command,
     }
     return _row(one.examples, labels, one.units, evidence, guessed, about)
 
@@ -294,11 +326,11 @@ def _evaluated(
     relation: Relation,
     corpus: str,
 ) -> Evaluated:
-    # the temperature that was fitted on the corpus itself is taken out again: a bundle goes by its own
-    logits = predictions.log_probabilities * np.float32(report.temperature if relation != "left out" else 1.0)
-    plain = replace(predictions, log_probabilities=logits)
-    examples = examples_of(plain, corpus, bundle.labels)
-    return Evaluated(examples, _kept_units(plain, examples), report, modality, relation, corpus)
+    examples = examples_of(predictions, corpus, bundle.labels)
+    units = _kept_units(predictions, examples)
+    return Evaluated(
+        examples, units, report.model, report.stamp.licence, report.stamp.command, modality, relation, corpus
+    )
 
 
 def _kept_units(predictions: Predictions, examples: Examples) -> tuple[str, ...]:

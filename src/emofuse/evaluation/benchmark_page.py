@@ -139,13 +139,27 @@ def _shipped(report: BenchmarkReport) -> list[Block]:
 
 
 def _table(rows: Sequence[BenchmarkRow]) -> Table:
-    header = ("corpus", "n", "people or units", "emotions", "UAR", "95 %", "accuracy", "95 %", "ECE", "modality", "is")
+    header = (
+        "corpus",
+        "n",
+        "people or units",
+        "emotions",
+        "chance",
+        "UAR",
+        "95 %",
+        "accuracy",
+        "95 %",
+        "ECE",
+        "modality",
+        "is",
+    )
     cells = tuple(
         (
             row.corpus,
             f"{row.n:,}",
             f"{row.n_units:,}",
             str(len(row.recalls)),
+            percent(1 / len(row.recalls)),
             percent(row.uar),
             between(row.uar_95),
             percent(row.accuracy),
@@ -156,7 +170,7 @@ def _table(rows: Sequence[BenchmarkRow]) -> Table:
         )
         for row in sorted(rows, key=lambda row: (row.modality, list(_RELATIONS).index(row.relation)))
     )
-    return Table(header, cells, 8)
+    return Table(header, cells, 9)
 
 
 def _commands(rows: Sequence[BenchmarkRow]) -> list[Code]:

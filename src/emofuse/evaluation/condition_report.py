@@ -55,7 +55,7 @@ class ConditionScore(_Part):
         confidence: Of these, the mean.
         calibration_error: Of these.
         by_modality: The recall of each modality by itself.
-        uncertain: The share of the answers that people are told to be uncertain.
+        uncertain: The share of the answers that people are told to be uncertain; None in reports of older versions.
     """
 
     name: str
@@ -69,7 +69,7 @@ class ConditionScore(_Part):
     confidence: float
     calibration_error: float
     by_modality: dict[str, float]
-    uncertain: float = 0.0
+    uncertain: float | None = None
 
 
 class ConditionReport(_Part):
@@ -238,7 +238,7 @@ def condition_table(report: ConditionReport) -> Table:
             percent(one.accuracy),
             signed(one.confidence - one.accuracy),
             f"{one.calibration_error:.3f}",
-            f"{one.uncertain:.0%}",
+            "" if one.uncertain is None else f"{one.uncertain:.0%}",
             *(percent(one.by_modality[m]) for m in alone),
         )
         for one in report.conditions
