@@ -131,9 +131,9 @@ def test_words_begin_where_every_modality_earns_them() -> None:
     assert fit_limits({"face": bins(honest), "voice": bins(np.minimum(honest, 0.75))})[0] == 1.0  # never clear
 
 
-@pytest.fixture(scope="module")
-def shipped() -> CertaintySettings:
-    certainty = load_bundle("base").manifest.certainty
+@pytest.fixture(scope="module", params=["base", "large", "permissive"])
+def shipped(request: pytest.FixtureRequest) -> CertaintySettings:
+    certainty = load_bundle(request.param).manifest.certainty
     assert certainty is not None
     return certainty
 

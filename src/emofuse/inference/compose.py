@@ -142,7 +142,7 @@ def page(bundle: Bundle, measured: str = "") -> str:
         "emotion felt: do not decide about people by it.",
     ]
     if manifest.certainty is not None:
-        lines += ["", *_about_certainty(manifest.certainty)]
+        lines += ["", *_about_certainty(manifest.certainty, list(bundle.networks))]
     for modality, network in bundle.networks.items():
         settings = manifest.modalities[modality]
         lines += ["", f"## {modality}: `{settings.file}`", "", *_about(network.card, settings)]
@@ -156,7 +156,7 @@ def page(bundle: Bundle, measured: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _about_certainty(certainty: CertaintySettings) -> list[str]:
+def _about_certainty(certainty: CertaintySettings, modalities: Sequence[str]) -> list[str]:
     lines = [
         "Confidence is the share of such answers that were right on corpora that were left out; an answer is called "
         f"clear from {certainty.clear:.2f} on, and likely from {certainty.likely:.2f}.",
@@ -167,7 +167,8 @@ def _about_certainty(certainty: CertaintySettings) -> list[str]:
             "| of | left-out answers | right | of those called clear or likely | right |",
             "|---|---|---|---|---|",
         ]
-    for name, bins in certainty.measured.items():
+    told = [*modalities, *(["fused"] if len(modalities) > 1 else [])]
+    for name, bins in ((name, bins) for name, bins in certainty.measured.items() if name in told):
         called = [one for one in bins if one.p_right >= certainty.likely]
         counts = [sum(one.n for one in some) for some in (bins, called)]
         right = [
