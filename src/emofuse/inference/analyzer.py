@@ -22,6 +22,7 @@ from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.face_follower import FaceFollower
 from emofuse.inference.face_identity import shared_embedder
 from emofuse.inference.landmarker import FaceLandmarker
+from emofuse.inference.mouths import SPEECH_SHARE, MouthWatcher
 from emofuse.inference.people import PeopleFollower, TrackRecord
 from emofuse.inference.predictors import FacePredictor, VoicePredictor
 from emofuse.inference.reasons import LITTLE_SOUND, NO_NETWORK, no_face, no_speech
@@ -31,10 +32,23 @@ from emofuse.inference.text_predictor import TextPredictor
 from emofuse.inference.vad import SileroDetector, SpeechDetector
 from emofuse.provenance import ModelFile, model_file
 from emofuse.timeline import LEAST_WEIGHT, mean_scores, pool_scores
-from emofuse.types import AudioBlock, Embedding, Face, FaceMeasurement, Frame, Line, Moment, Packet, Scores
+from emofuse.types import (
+    OUT_OF_VIEW,
+    AudioBlock,
+    Embedding,
+    Face,
+    FaceMeasurement,
+    Frame,
+    Line,
+    Moment,
+    Packet,
+    Scores,
+)
 
 Mode = Literal["queue", "frame"]
 
+_SPOKEN_S: Final = 0.5  # of sound in which it is heard whether somebody speaks
+_MOST_SPEAKERS: Final = 1024
 _SOUND_AHEAD_S: Final = 2.0  # that sound may have come beyond the moment that is made of it
 LONGEST_GAP_S: Final = 60.0  # a longer jump of the stream's clock is skipped, not filled with moments
 
@@ -117,6 +131,8 @@ class Analyzer:
         self._cuts = CutDetector()
         self._follower = FaceFollower(self._detector, self.settings.detect_period_s)
         self._people = PeopleFollower(shared_embedder()) if self.settings.people else None
+        self._mouths = MouthWatcher()
+        self._speakers: deque[tuple[float, int]] = deque(maxlen=_MOST_SPEAKERS)  # of moments: time, track
         self._faces = FacePredictor(bundle) if "face" in bundle.networks else None
         is_measured = self.settings.measure_faces or self.settings.face_points
         self._landmarker = FaceLandmarker() if is_measured else None
@@ -239,6 +255,13 @@ class Analyzer:
         last = self._last
         return Moment(time_s, last.fused, last.by_modality, faces) if last else Moment(time_s, None, faces=faces)
 
+    def take_speakers(self) -> list[tuple[float, int]]:
+        """Return the times of the moments since this was asked before in which somebody speaks, each with the track
+        whose mouth moves, or OUT_OF_VIEW."""
+        spoken = list(self._speakers)
+        self._speakers.clear()
+        return spoken
+
     def scored_lines(self) -> tuple[Line, ...]:
         """Return the lines that were known beforehand, with what the text network gives for each."""
         return self._words.scored_lines()
@@ -292,6 +315,8 @@ class Analyzer:
         tracked = self._follower.push(frame.image, time_s, is_cut=self._cuts.push(frame.image, time_s))
         if self._people is not None:
             tracked = self._people.push(frame.image, tracked, time_s)
+            if self._hears:
+                self._mouths.push(frame.image, tracked, time_s)
         for face in tracked:
             track = self._tracks.setdefault(_id(face), _Track(face, deque(), time_s))
             track.face, track.seen_s = face, time_s
@@ -356,8 +381,21 @@ class Analyzer:
         by_modality = {modality: scores for modality, scores in found.items() if scores is not None}
         why = {modality: self._why_not(modality, time_s) for modality, scores in found.items() if scores is None}
         by_modality, fused = self.answers.fuse(by_modality)
-        self._last = Moment(time_s, fused, by_modality, self._told(faces), why)
+        self._last = Moment(time_s, fused, by_modality, self._told(faces), why, self._speaker(time_s))
         return self._last
+
+    def _speaker(self, time_s: float) -> int | None:
+        """Return the person who speaks just before a time, as `Moment.speaker_id` has it."""
+        if self._people is None or not self._hears or self._sound.is_empty:
+            return None
+        samples = self._sound.window(time_s - _SPOKEN_S, time_s)
+        if self._speech.spoken_s(samples, min(time_s, self._sound.end_s)) < SPEECH_SHARE * _SPOKEN_S:
+            return None
+        track_id = self._mouths.speaker(self._visible, time_s) if self._saw_frame else OUT_OF_VIEW
+        if track_id is None:
+            return None
+        self._speakers.append((time_s, track_id))
+        return OUT_OF_VIEW if track_id == OUT_OF_VIEW else self._tracks[track_id].face.person_id
 
     def _told(self, faces: Iterable[Face]) -> tuple[Face, ...]:
         return tuple(self._told_once(face) for face in faces)

@@ -14,7 +14,7 @@ from emofuse.inference.answers import AnswerMaker
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.people import TrackRecord
 from emofuse.inference.people_clustering import assign_people
-from emofuse.inference.people_summary import name_faces, people_of
+from emofuse.inference.people_summary import assign_lines, name_faces, people_of
 from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, UNREADABLE, no_face, no_speech
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.spoken import TextScorer
@@ -83,6 +83,7 @@ def run(
     measurements: list[FaceMeasurement] = []
     tracks: list[TrackRecord] = []
     embedded: list[Embedding] = []
+    speakers: list[tuple[float, int]] = []
     for packet in packets:
         made = analyzer.push(packet)
         embedded += analyzer.take_embeddings()
@@ -91,6 +92,7 @@ def run(
         if isinstance(packet, Frame):
             measurements += analyzer.face_measurements
             tracks += analyzer.take_tracks()
+        speakers += analyzer.take_speakers()
         if on_frame is not None and isinstance(packet, Frame):
             view = analyzer.view(packet.time_s)
             on_frame(packet, view if smoother is None else smoother.dress(view))
@@ -100,15 +102,17 @@ def run(
     embedded += analyzer.take_embeddings()
     moments += made if smoothing is None or smoother is None else map(smoother.push, made)
     tracks += analyzer.take_tracks()
+    speakers += analyzer.take_speakers()
     told = assign_people(tracks)
-    moments = name_faces(moments, told)
+    moments = name_faces(moments, told, speakers)
     how = provenance_of(analyzer, call, transcript, smoothing)
     whole = source if isinstance(source, SourceInfo) else source()
     timeline = timeline_of(moments, whole, analyzer, how)
-    people = people_of(moments, tracks, told, analyzer.answers, bundle.labels, whole.duration_s)
+    said = assign_lines(analyzer.scored_lines(), moments)
+    people = people_of(moments, tracks, told, analyzer.answers, bundle.labels, whole, said)
     return replace(
         timeline,
-        lines=analyzer.scored_lines(),
+        lines=said,
         face_measurements=tuple(measurements),
         embedded=tuple(embedded),
         people=people,
