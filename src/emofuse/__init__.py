@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from emofuse.errors import EmofuseError
     from emofuse.inference.pipeline import Pipeline, Stream, analyze
     from emofuse.inference.smoothing import SmoothingSettings
+    from emofuse.inference.voice_measurements import measure_voice
     from emofuse.timeline import Timeline
     from emofuse.timelines import Timelines
     from emofuse.types import AudioBlock, Frame, Line
@@ -32,6 +33,7 @@ __all__ = [
     "__version__",
     "agree",
     "analyze",
+    "measure_voice",
 ]
 
 __version__ = "0.1.0"
@@ -49,6 +51,7 @@ _PLACES: Final = {
     "Timelines": "emofuse.timelines",
     "agree": "emofuse.agreement",
     "analyze": "emofuse.inference.pipeline",
+    "measure_voice": "emofuse.inference.voice_measurements",
 }
 
 

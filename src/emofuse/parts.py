@@ -27,6 +27,7 @@ def part_of(timeline: Timeline, start_s: float, end_s: float) -> Timeline:
         source=source,
         summary=_summary(moments, timeline.summary),
         people=tuple(person for person in people if person.seen or person.spoke),
+        voice_measurements=tuple(v for v in timeline.voice_measurements if v.start_s < end_s and v.end_s > start_s),
         embedded=tuple(e for e in timeline.embedded if e.start_s < end_s and e.end_s > start_s),
         face_measurements=tuple(m for m in timeline.face_measurements if start_s < m.time_s <= end_s),
     )

@@ -33,7 +33,18 @@ from emofuse.timeline_json import (
     reasons_json,
     scores_json,
 )
-from emofuse.types import ALWAYS_LISTED, MODALITIES, Embedding, FaceMeasurement, Json, Line, Moment, Scores, Word
+from emofuse.types import (
+    ALWAYS_LISTED,
+    MODALITIES,
+    Embedding,
+    FaceMeasurement,
+    Json,
+    Line,
+    Moment,
+    Scores,
+    VoiceMeasurement,
+    Word,
+)
 from emofuse.wording import counted, documentary_line
 
 if TYPE_CHECKING:  # a timeline knows its outputs by name, and imports them where it is asked for one
@@ -104,6 +115,7 @@ class Timeline:
             result alone, which depends on the recording and the bundle and on nothing else.
         embedded: What each network knows of its inputs, in the order in which they were scored, where that was asked;
             JSON does not keep it.
+        voice_measurements: What `emofuse.measure_voice` measured; JSON does not keep it.
         face_measurements: What was measured of every face of every picture, in the order of time, where that was asked.
         explanations: What the surest answers come from, where that was asked; the report shows them, JSON has none.
 
@@ -128,6 +140,7 @@ class Timeline:
     people: tuple[Person, ...] = ()
     face_measurements: tuple[FaceMeasurement, ...] = ()
     embedded: tuple[Embedding, ...] = ()
+    voice_measurements: tuple[VoiceMeasurement, ...] = ()
     explanations: tuple[Explanation, ...] = ()
 
     def __post_init__(self) -> None:
@@ -348,7 +361,7 @@ class Timeline:
         """Return one of the tables that `to_dataframe` gives, without any library.
 
         Args:
-            table: "moments", "faces", "people", "segments", "words", "affect" or "measurements".
+            table: "moments", "faces", "people", "segments", "words", "affect", "voice" or "measurements".
 
         Returns:
             A dictionary for each row, by the names of its columns; what is not known is None.
@@ -372,7 +385,8 @@ class Timeline:
         Args:
             table: "moments", a row for each, as the CSV has it; "faces", a row for each face of each moment;
                 "people"; "segments"; "words", what was said; "affect", valence and arousal,
-                derived; or "measurements" of faces, where they were asked for.
+                derived; "voice", after
+                `emofuse.measure_voice`; or "measurements" of faces, where they were asked for.
             library: "pandas" (`pip install 'emofuse[tables]'`), "polars" or "pyarrow".
 
         Returns:

@@ -344,6 +344,33 @@ class FaceAngles:
     roll_deg: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class VoiceMeasurement:
+    """What a voice does in a stretch of time; None for what cannot be told.
+
+    Attributes:
+        start_s: Of the stretch, in seconds.
+        end_s: Of the stretch, in seconds.
+        person_id: Who speaks in it; None where it is a segment of the recording, whoever speaks.
+        pitch_hz: The mean fundamental frequency of what is voiced.
+        loudness: The mean, as the ear hears it; comparable only where the microphone is the same.
+        rate_hz: Voiced stretches a second, which go with syllables.
+        pause_s: The mean length of what is not voiced, in seconds.
+        jitter: How much one period differs from the next, as a share of it.
+        shimmer_db: How much the amplitude of one period differs from that of the next.
+    """
+
+    start_s: float
+    end_s: float
+    person_id: int | None = None
+    pitch_hz: float | None = None
+    loudness: float | None = None
+    rate_hz: float | None = None
+    pause_s: float | None = None
+    jitter: float | None = None
+    shimmer_db: float | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
     """What a network knows of one input before it names an emotion.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any, Final, Literal, get_args
 
@@ -14,10 +14,10 @@ from emofuse.people import Person, people_between, person_json, speakers_between
 from emofuse.segments import Segment
 from emofuse.timeline import Timeline
 from emofuse.timeline_json import moment_json
-from emofuse.types import Json, Line
+from emofuse.types import Json, Line, VoiceMeasurement
 from emofuse.wording import documentary_line
 
-TableName = Literal["moments", "faces", "people", "segments", "words", "affect", "measurements"]
+TableName = Literal["moments", "faces", "people", "segments", "words", "affect", "voice", "measurements"]
 Library = Literal["pandas", "polars", "pyarrow"]
 Cell = str | float | int | None
 
@@ -189,6 +189,17 @@ def _affect_table(timeline: Timeline) -> Table:
     return Table(columns, tuple((round(a.time_s, 4), a.valence, a.arousal) for a in timeline.affect))
 
 
+def _voice_table(timeline: Timeline) -> Table:
+    columns: dict[str, type] = {"start_s": float, "end_s": float, "person_id": int}
+    columns |= dict.fromkeys((field.name for field in fields(VoiceMeasurement)[3:]), float)
+
+    def row(one: VoiceMeasurement) -> tuple[Cell, ...]:
+        values = (getattr(one, name) for name in columns)
+        return tuple(round(value, 4) if isinstance(value, float) else value for value in values)
+
+    return Table(columns, tuple(map(row, timeline.voice_measurements)))
+
+
 def _measurements_table(timeline: Timeline) -> Table:
     columns: dict[str, type] = dict.fromkeys(COLUMNS, float) | {"track_id": int}
     return Table(columns, tuple(tuple(row) for row in table_rows(timeline.face_measurements)))
@@ -242,5 +253,6 @@ _TABLES: Final = {
     "segments": _segments_table,
     "words": _words_table,
     "affect": _affect_table,
+    "voice": _voice_table,
     "measurements": _measurements_table,
 }
