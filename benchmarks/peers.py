@@ -41,11 +41,11 @@ def pictures():
         yield picture  # BGR
 def run(analyse):
     analyse(next(pictures()))
-    t, n = time.perf_counter(), 0
+    t, cpu, n = time.perf_counter(), time.process_time(), 0
     for picture in pictures():
         analyse(picture)
         n += 1
-    return {"seconds": time.perf_counter() - t, "n": n}
+    return {"seconds": time.perf_counter() - t, "cpu": time.process_time() - cpu, "n": n}
 """
 SAMPLES: Final = """
 import time, sys, numpy as np, wave
@@ -53,18 +53,18 @@ with wave.open(sys.argv[2]) as file:
     samples = np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32) / 32768
 def run(analyse):
     analyse(samples[:16000])
-    t = time.perf_counter()
+    t, cpu = time.perf_counter(), time.process_time()
     analyse(samples)
-    return {"seconds": time.perf_counter() - t, "n": len(samples)}
+    return {"seconds": time.perf_counter() - t, "cpu": time.process_time() - cpu, "n": len(samples)}
 """
 EMOFUSE: Final = """
 import time, sys
 import emofuse
 pipeline = emofuse.Pipeline.load()
 pipeline(sys.argv[1], **options)
-t = time.perf_counter()
+t, cpu = time.perf_counter(), time.process_time()
 timeline = pipeline(sys.argv[3] if with_all else sys.argv[2] if with_sound else sys.argv[1], **options)
-result = {"seconds": time.perf_counter() - t, "n": len(timeline.moments)}
+result = {"seconds": time.perf_counter() - t, "cpu": time.process_time() - cpu, "n": len(timeline.moments)}
 """
 
 
@@ -156,6 +156,14 @@ PEERS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one run took: seconds, and seconds of CPU, which other load hardly changes."""
+
+    time_s: float
+    cpu_s: float
+
+
 def _emofuse(name: str, kind: str, options: str, *, with_all: bool = False) -> Peer:
     head = f"import sys\noptions = {options}\nwith_all, with_sound = {with_all}, {kind == SOUND}\n"
     return Peer(name, kind, "", (), head + EMOFUSE)
@@ -191,8 +199,8 @@ def interpreter(peer: Peer, folder: Path) -> Path:
     return python
 
 
-def measure(peer: Peer, python: Path, arguments: list[str]) -> float:
-    """Run a peer once and return its seconds. Raises RuntimeError."""
+def measure(peer: Peer, python: Path, arguments: list[str]) -> Measured:
+    """Run a peer once. Raises RuntimeError."""
     tail = "\nimport json\nprint('MEASURED', json.dumps(result))\n"
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_minloglevel": "2"}
     if peer.environment:
@@ -203,7 +211,8 @@ def measure(peer: Peer, python: Path, arguments: list[str]) -> float:
     if ran.returncode or not found:
         lines = ran.stderr.strip().splitlines() or ["it ended without a result"]
         raise RuntimeError(lines[-1])
-    return float(json.loads(found[0].removeprefix("MEASURED"))["seconds"])
+    result = json.loads(found[0].removeprefix("MEASURED"))
+    return Measured(result["seconds"], result["cpu"])
 
 
 def parts(clip: Path, folder: Path) -> tuple[Path, Path]:
@@ -237,7 +246,7 @@ def compare(clip: Path, words: Path, folder: Path, weights: Path, n_rounds: int)
             runnable.append((peer, interpreter(peer, folder)))
         except RuntimeError as error:
             reasons[peer.name] = f"not run: {error}"
-    seconds: dict[str, list[float]] = {peer.name: [] for peer, _ in runnable}
+    runs: dict[str, list[Measured]] = {peer.name: [] for peer, _ in runnable}
     with tempfile.TemporaryDirectory() as place:
         silent, sound = parts(clip, Path(place))
         arguments = [str(silent), str(sound), str(clip), str(weights), str(words)]
@@ -246,20 +255,26 @@ def compare(clip: Path, words: Path, folder: Path, weights: Path, n_rounds: int)
                 if peer.name in reasons:
                     continue
                 try:
-                    seconds[peer.name].append(measure(peer, python, arguments))
+                    runs[peer.name].append(measure(peer, python, arguments))
                 except RuntimeError as error:
                     reasons[peer.name] = f"not run: {error}"
     rows: list[tuple[str, ...]] = []
     for peer in (*OURS, *PEERS):
         if peer.name in reasons:
-            rows.append((peer.name, "", "", reasons[peer.name]))
+            rows.append((peer.name, reasons[peer.name], "", ""))
             continue
-        own = seconds[OURS[0].name if peer.kind == FACES else OURS[3].name]
-        ratio = statistics.median(b / a for a, b in zip(own, seconds[peer.name], strict=True))
-        alone = seconds[OURS[2].name]
-        whole = statistics.median(b / a for a, b in zip(alone, seconds[peer.name], strict=True))
-        rows.append((peer.name, f"{statistics.median(seconds[peer.name]):.2f} s", f"{ratio:.1f}", f"{whole:.1f}"))
+        found = runs[peer.name]
+        took = f"{statistics.median(r.time_s for r in found):.2f} s, {statistics.median(r.cpu_s for r in found):.2f} s"
+        same = runs[OURS[0].name if peer.kind == FACES else OURS[3].name]
+        rows.append((peer.name, took, ratios(same, found), ratios(runs[OURS[2].name], found)))
     return rows
+
+
+def ratios(ours: list[Measured], theirs: list[Measured]) -> str:
+    """Return how many times as long theirs took, by the clock and of CPU: the median over the rounds."""
+    pairs = list(zip(ours, theirs, strict=True))
+    by_clock = statistics.median(b.time_s / a.time_s for a, b in pairs)
+    return f"{by_clock:.1f}, {statistics.median(b.cpu_s / a.cpu_s for a, b in pairs):.1f}"
 
 
 def main() -> None:
@@ -269,15 +284,16 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path(os.environ.get("EMOFUSE_WEIGHTS", "weights")))
     parser.add_argument("--clip", type=Path, help="a clip of your own, with sound")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=6.0, help="of the made clip")
     parser.add_argument("--markdown", type=Path, help="write the table there, too")
     arguments = parser.parse_args()
     from emofuse.cli.demo import CLIP
 
-    titles = ("what", "time", "times emofuse on the same", "times emofuse with face, voice and words")
+    titles = ("what", "time, of CPU", "times emofuse on the same", "times emofuse with face, voice and words")
     with tempfile.TemporaryDirectory() as place:
         clip = arguments.clip or Path(place) / "clip.mp4"
         if not arguments.clip:
-            make_clip(clip, 6.0)
+            make_clip(clip, arguments.seconds)
         weights = arguments.weights.absolute()
         rows = compare(clip, CLIP.with_suffix(".srt"), arguments.folder.absolute(), weights, arguments.rounds)
     table = Table(*titles, title=f"on {os.cpu_count()} cores")

@@ -32,7 +32,7 @@ from emofuse.training.module import Classifier
 from emofuse.training.text import text_job
 
 ROOT: Final = Path(__file__).parent.parent
-RECIPES: Final = ("voice:train_on=emodb", "face-ferplus", "meld-words", "cnn3d", "iemocap-attention")
+RECIPES: Final = ('voice:train_on=["emodb"]', "face-ferplus", "meld-words", "cnn3d", "iemocap-attention")
 WARM: Final = 2  # batches
 SECONDS: Final = 8.0  # of each measurement
 LEAST: Final = 4  # batches, however long they take
