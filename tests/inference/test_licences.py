@@ -53,5 +53,8 @@ def test_the_permissive_bundle_is_the_words_of_the_base_bundle() -> None:
     assert loaded.networks["text"].sha256 == base.networks["text"].sha256
     settings, theirs = loaded.manifest.modalities["text"], base.manifest.modalities["text"]
     assert settings.model_copy(update={"file": theirs.file}) == theirs
+    certainty, whole = loaded.manifest.certainty, base.manifest.certainty
+    assert certainty is not None and whole is not None  # python scripts/make_permissive_bundle.py makes it anew
+    assert certainty == whole.model_copy(update={"modalities": {"text": whole.modalities["text"]}})
     assert (BUNDLES / "permissive" / PAGE).read_text("utf-8") == page(loaded)
     assert json.loads((BUNDLES / "permissive" / MANIFEST).read_text("utf-8"))["modalities"].keys() == {"text"}
