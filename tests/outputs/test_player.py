@@ -15,7 +15,7 @@ from emofuse.outputs.page import write_html
 from emofuse.outputs.tables import write_json
 from emofuse.timeline import SourceInfo, Timeline
 from make_media import Sound, Video, record
-from make_timelines import face, moment, timeline
+from make_timelines import TIMELINES, face, moment, timeline
 
 pytestmark = pytest.mark.browser
 
@@ -324,3 +324,15 @@ def test_a_phone_needs_no_sideways_scrolling(browser, folder, dark):
     assert sizes[0] <= sizes[1] == 360
     background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert background == ("rgb(20, 23, 27)" if dark else "rgb(255, 255, 255)")
+
+
+def test_measured_faces_are_curves_below_the_answers(browser, folder: Path) -> None:
+    page = folder / "measured.html"
+    write_html(TIMELINES["measured"], page)
+    opened(browser, page)
+    names = browser.execute_script(
+        "return [...document.querySelectorAll('.ef-measured .ef-name')].map(e => e.textContent)"
+    )
+    assert names == ["smile", "brows", "eyes closed"]
+    words = browser.execute_script("return document.querySelector('.ef-measured canvas').getAttribute('aria-label')")
+    assert words == "smile: highest 50 % at 0:01.0"

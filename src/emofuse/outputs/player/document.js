@@ -138,10 +138,10 @@ export function lanesOf(doc, maxPeople) {
   return { lanes, nHidden: people.length - followed.length };
 }
 
-/** What the curves of measured faces show, from the numbers of a face by name, in [0, 1]. */
+/** What the curves of measured faces show, in [0, 1], from the numbers of a face by name; brows at rest are in the middle. */
 const MEASURED = {
   smile: (of) => (of("mouthSmileLeft") + of("mouthSmileRight")) / 2,
-  "brows, raised above the middle": (of) => {
+  brows: (of) => {
     const up = (of("browInnerUp") + of("browOuterUpLeft") + of("browOuterUpRight")) / 3;
     return (1 + up - (of("browDownLeft") + of("browDownRight")) / 2) / 2;
   },
