@@ -47,6 +47,15 @@ def test_a_photo_is_answered_with_its_picture(emofuse: Command, face: Image.Imag
     assert middle.mean() < 0.05
 
 
+def test_quiet_prints_failures_alone(emofuse: Command, face: Image.Image, tmp_path: Path) -> None:
+    face.save(tmp_path / "me.png")
+    result = emofuse("analyze", tmp_path / "me.png", "-q", "-o", tmp_path / "out")
+    assert (result.code, result.out, result.err) == (0, "", "")
+    failed = emofuse("analyze", tmp_path / "me.png", tmp_path / "no.mp4", "-q", "-o", tmp_path / "out")
+    assert failed.code == 1 and failed.out == "" and "no such file" in failed.err
+    assert "happy" in emofuse("analyze", tmp_path / "me.png", "-o", tmp_path / "out2").out  # quiet once, not for good
+
+
 def test_a_folder_of_photos_is_one_table_and_its_pictures_are_not_analysed_again(
     emofuse: Command, face: Image.Image, tmp_path: Path
 ) -> None:

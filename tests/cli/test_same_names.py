@@ -30,6 +30,7 @@ ONLY_THE_COMMAND = {
     "fast": "every= and detect_period_s=",
     "groups": "Timelines.to_dataframe, and groupby",
     "explains": "inference.explain",
+    "quiet": "Python prints nothing",
     "address": "as jobs",
     "permissive_only": "bundle= names the bundle",
 }

@@ -9,7 +9,7 @@ import typer
 
 from emofuse.cli.batch import analyze_plan, engine_of, results_folder
 from emofuse.cli.command_line import command_line
-from emofuse.cli.console import note
+from emofuse.cli.console import OUT, note
 from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
 from emofuse.cli.permissive import PermissiveOption, check_allowed
 from emofuse.cli.speed_options import (
@@ -151,6 +151,9 @@ def analyze(
         typer.Option("--explain", help="Show in the report (html) what the surest answers come from."),
     ] = False,
     permissive_only: PermissiveOption = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print warnings and failures alone: no answers, no bars.")
+    ] = False,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace files in the way that are not results of the same recording, too."),
@@ -162,6 +165,7 @@ def analyze(
 
     Exit code: 0 all done, 1 some inputs failed, 2 wrong usage, 3 nothing could be analysed.
     """
+    OUT.quiet = quiet
     wanted, device = parse_formats(formats), pick_device(device)
     named = {} if groups is None else read_groups(groups)
     if explains and "html" not in wanted:

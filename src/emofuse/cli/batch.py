@@ -126,7 +126,7 @@ class _Bars:
 
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=ERR, transient=True)
+    return Progress(*columns, console=ERR, transient=True, disable=OUT.quiet)
 
 
 def _tell(outcome: Outcome, alone: bool) -> None:
