@@ -60,12 +60,11 @@ def test_nothing_is_measured_unless_it_is_asked_for(emofuse: Callable[..., Any],
     assert "face_measurements" not in json.loads((tmp_path / "film.json").read_bytes())
 
 
-@pytest.mark.usefixtures("has_landmarker")
-def test_without_the_extra_it_says_what_to_install(
+def test_without_the_extra_it_says_what_to_install_before_it_fetches_anything(
     emofuse: Callable[..., Any], film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    landmarker._converted.cache_clear()
     monkeypatch.setitem(sys.modules, "tflite", None)
+    monkeypatch.setattr(landmarker, "find", lambda name: pytest.fail("it looks for the networks first"))
     result = emofuse("analyze", film, "-o", tmp_path, "--measure-faces")
     assert result.code == 2 and "emofuse[landmarks]" in result.err
     assert not list(tmp_path.iterdir())

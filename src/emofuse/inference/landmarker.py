@@ -29,7 +29,7 @@ from emofuse.features.face_mesh import (
     head_angles,
 )
 from emofuse.inference.onnx_runtime import open_session
-from emofuse.inference.tflite_onnx import to_onnx
+from emofuse.inference.tflite_onnx import import_packages, to_onnx
 from emofuse.provenance import ModelFile
 from emofuse.reading import file_hash
 from emofuse.types import Face, FaceMeasurement
@@ -65,6 +65,7 @@ class FaceLandmarker:
     """
 
     def __init__(self, n_threads: int = 1) -> None:
+        import_packages()  # before a download that would be in vain
         path = find(ASSET)
         self.model_file = ModelFile("face measurements", path.name, file_hash(path))
         converted = _converted(path, self.model_file.sha256 or "")

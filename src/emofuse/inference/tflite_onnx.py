@@ -43,13 +43,7 @@ def to_onnx(content: bytes) -> bytes:
         AssetError: It is no such file, or has an operator that is not known here.
         UsageError: The packages for it are not installed.
     """
-    try:
-        import onnx
-        import tflite
-    except ImportError as error:
-        raise UsageError(
-            f"face measurements need the package {error.name}", "install it: pip install 'emofuse[landmarks]'"
-        ) from None
+    onnx, tflite = import_packages()
     try:
         model = tflite.Model.GetRootAs(content)
         graph = _Graph(onnx, tflite, model).convert()
@@ -59,6 +53,25 @@ def to_onnx(content: bytes) -> bytes:
         graph, opset_imports=[onnx.helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION
     )
     return bytes(converted.SerializeToString())
+
+
+def import_packages() -> tuple[Any, Any]:
+    """Import what a conversion needs.
+
+    Returns:
+        The modules onnx and tflite.
+
+    Raises:
+        UsageError: One of them is not installed.
+    """
+    try:
+        import onnx
+        import tflite
+    except ImportError as error:
+        raise UsageError(
+            f"face measurements need the package {error.name}", "install it: pip install 'emofuse[landmarks]'"
+        ) from None
+    return onnx, tflite
 
 
 class _Graph:
