@@ -228,6 +228,9 @@ def test_analyze_with_a_clip_network(
     emofuse, tmp_path: Path, made: Path, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Told:
+        def __init__(self, **settings: object) -> None:
+            pass
+
         def detect(self, image: np.ndarray) -> list[Face]:
             return [Face(np.array([5, 2, 30, 40], np.float32), 0.9)]  # red and blue quarters of the picture
 

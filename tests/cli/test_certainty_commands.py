@@ -12,7 +12,9 @@ import pytest
 from emofuse.cli.demo import CLIP
 from emofuse.emotions import BASE
 from emofuse.evaluation.predictions import Predictions, write_predictions
+from emofuse.inference.answers import read_prior
 from emofuse.inference.bundle import load_bundle
+from emofuse.inference.pipeline import analyze
 from emofuse.timeline import Timeline
 
 SCHEMA = json.loads(
@@ -23,26 +25,26 @@ SCHEMA = json.loads(
 def test_risk_coverage_and_prior_change_what_is_told_and_not_the_evidence(emofuse, tmp_path: Path) -> None:
     prior = tmp_path / "prior.json"
     prior.write_text(json.dumps({label: 100 if label == "sad" else 1 for label in BASE}), encoding="utf-8")
-    options = {
-        "plain": (),
-        "strict": ("--risk", "0.001", "--coverage", "0.99"),
-        "prior": ("--prior", prior),
+    result = emofuse(
+        "analyze", CLIP, "-o", tmp_path, "--formats", "json", "--hop-s", 2, "--risk", 0.001, "--coverage", 0.99
+    )
+    assert result.code == 0, result.err
+    found = {
+        "plain": analyze(CLIP, hop_s=2).to_json(),
+        "strict": json.loads((tmp_path / f"{CLIP.stem}.json").read_text(encoding="utf-8")),
+        "prior": analyze(CLIP, hop_s=2, prior=read_prior(str(prior))).to_json(),
     }
-    found = {}
-    for name, given in options.items():
-        result = emofuse("analyze", CLIP, "-o", tmp_path / name, "--formats", "json", "--hop-s", 2, *given)
-        assert result.code == 0, result.err
-        document = json.loads((tmp_path / name / f"{CLIP.stem}.json").read_text(encoding="utf-8"))
+    for document in found.values():
         jsonschema.validate(document, SCHEMA)
         assert Timeline.from_json(document).to_json() == {k: v for k, v in document.items() if k != "mark"}
-        found[name] = document
-    plain, strict, weighed = (found[name]["summary"] for name in options)
+    plain, strict, weighed = (found[name]["summary"] for name in found)
     assert plain["certainty"]["p_right"] == max(plain["probabilities"].values())
     assert strict["label"] == plain["label"] and strict["certainty"]["answer"] == "uncertain"
     assert {one["answer"] for one in found["strict"]["segments"]} == {"uncertain"}
     assert strict["certainty"]["labels"][0] == plain["label"] and "labels" not in plain["certainty"]
     assert weighed["probabilities"]["sad"] > plain["probabilities"]["sad"]
-    scores = [{m: one["scores"] for m, one in each["evidence"].items()} for each in (plain, strict, weighed)]
+    # the command finds the words beside the clip, too
+    scores = [{m: each["evidence"][m]["scores"] for m in ("face", "voice")} for each in (plain, strict, weighed)]
     assert scores[0] == scores[1] == scores[2]
     assert sum(one["weight"] for one in plain["evidence"].values()) == pytest.approx(1, abs=2e-3)
 

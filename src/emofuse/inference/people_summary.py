@@ -86,12 +86,13 @@ def people_of(
         if person_id is not None:
             of_person.setdefault(person_id, []).append(record)
     emotions, spoken = _emotions(moments), _spoken(moments)
+    shown_by = "face" if "face" in answers.weights else "clip"  # without a network of faces, a face has the clip's
     people = []
     for person_id, own in sorted(of_person.items()):
         seen = join_stretches((r.start_s, r.end_s) for r in own)
         course = _in_view(emotions.get(person_id, []), seen)
         found = {
-            "face": mean_scores((m.fused for m in course if m.fused is not None), "face"),
+            shown_by: mean_scores((m.fused for m in course if m.fused is not None), shown_by),
             "voice": mean_scores(_voices(moments, person_id), "voice"),
             "text": mean_scores((s.emotion for s in lines if s.person_id == person_id and s.emotion), "text"),
         }
