@@ -3,6 +3,7 @@
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -15,7 +16,7 @@ from emofuse.outputs.page import write_html
 from emofuse.outputs.tables import write_json
 from emofuse.timeline import SourceInfo, Timeline
 from make_media import Sound, Video, record
-from make_timelines import TIMELINES, face, moment, timeline
+from make_timelines import TIMELINES, conversation, face, moment, timeline
 
 pytestmark = pytest.mark.browser
 
@@ -195,6 +196,19 @@ def test_moments_of_interest_are_links(browser, folder):
     browser.find_element("css selector", f"{section} li:nth-child(3) button").click()
     wait(browser, "return !document.querySelector('video').seeking")
     assert media_time(browser) == pytest.approx(4.1, abs=0.1)
+
+
+def test_what_was_said_runs_along_and_a_click_seeks(browser, tmp_path):
+    whole = conversation()
+    silent = SourceInfo("call", 4.0, None, None, None, False, False)
+    write_html(replace(whole, source=silent), tmp_path / "words.html")
+    opened(browser, tmp_path / "words.html")
+    assert texts(browser, ".ef-lines button")[0].endswith("Anna: I am so glad <3 (happy)")
+    assert [one.split(" ")[0] for one in texts(browser, ".ef-lines button")] == ["0:00.2", "0:02.0", "0:02.8"]
+    browser.execute_script("document.querySelectorAll('.ef-lines button')[1].click()")
+    assert [one.strip() for one in texts(browser, ".ef-lines [aria-current] strong")] == ["person 1:"]
+    assert "0:02.0" in text(browser, ".ef-now-head")
+    assert "Anna" in text(browser, "[aria-label=People]")
 
 
 def test_two_hours_stay_fluid(browser, tmp_path):
