@@ -127,7 +127,7 @@ def test_as_pictures_come_nobody_is_in_one_picture_twice_and_ids_are_never_taken
 
 def test_what_ended_is_kept_up_to_a_number_only():
     follower = PeopleFollower(_Told({10: somebody(1)}))
-    for i in range(3000):
+    for i in range(1200):
         follower.push(BLANK, [a_face(10, i)], 2.0 * i)
     assert len(follower.ended) == 1024
 

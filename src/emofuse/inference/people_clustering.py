@@ -7,6 +7,7 @@ turn around.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
@@ -45,23 +46,15 @@ class _Group:
 
     def is_apart(self, other: _Group) -> bool:
         """Whether both are seen at once."""
-        i = j = 0
-        while i < len(self.stretches) and j < len(other.stretches):
-            (a, b), (c, d) = self.stretches[i], other.stretches[j]
-            if min(b, d) - max(a, c) > _TOGETHER_S:
-                return True
-            if b < d:
-                i += 1
-            else:
-                j += 1
+        few, many = sorted((self.stretches, other.stretches), key=len)
+        for start_s, end_s in few:
+            first = bisect_right(many, (start_s, -np.inf)) - 1
+            for begin_s, stop_s in many[max(first, 0) :]:
+                if begin_s >= end_s:
+                    break
+                if min(stop_s, end_s) - max(begin_s, start_s) > _TOGETHER_S:
+                    return True
         return False
-
-    def likeness(self, other: _Group) -> float:
-        """Return how alike two are: the cosine of their embeddings, and more where they look the same."""
-        lengths = float(np.linalg.norm(self.total)) * float(np.linalg.norm(other.total))
-        alike = float(self.total @ other.total) / max(lengths, 1e-9)
-        looks = max(float(a @ b) for a in self.looks for b in other.looks)
-        return alike + _LOOKS_BONUS * max(looks - _LOOKS_ALIKE, 0.0) / (1 - _LOOKS_ALIKE)
 
 
 def assign_people(records: Sequence[TrackRecord]) -> dict[int, int | None]:
@@ -88,36 +81,65 @@ def assign_people(records: Sequence[TrackRecord]) -> dict[int, int | None]:
 
 def _joined(groups: list[_Group]) -> list[_Group]:
     """Join the most alike, until none are alike enough."""
-    alike: Matrix = np.full((len(groups), len(groups)), -np.inf)
-    for i, group in enumerate(groups):
-        for j in range(i):
-            alike[i, j] = alike[j, i] = _likeness_of(group, groups[j])
-    left = set(range(len(groups)))
-    while len(left) > 1:
+    totals, looks = np.stack([group.total for group in groups]), _looks(groups)
+    apart = _apart(groups)
+    np.fill_diagonal(apart, val=True)
+    alike = np.where(apart, -np.inf, _likeness(totals, totals, looks))
+    left = np.ones(len(groups), bool)
+    while left.sum() > 1:
         i, j = divmod(int(np.argmax(alike)), len(groups))
         if alike[i, j] < SAME:
             break
         groups[i].join(groups[j])
-        left.discard(j)
-        alike[j, :] = alike[:, j] = -np.inf
-        for k in left - {i}:
-            # who cannot be one with either, cannot be one with both
-            is_barred = np.isneginf(alike[i, k])
-            alike[i, k] = alike[k, i] = -np.inf if is_barred else _likeness_of(groups[i], groups[k])
-    return [groups[i] for i in sorted(left)]
+        left[j] = False
+        totals[i] = groups[i].total
+        looks[i] = looks[:, i] = np.maximum(looks[i], looks[j])
+        apart[i] = apart[:, i] = apart[i] | apart[j]  # who cannot be one with either, cannot be one with both
+        now = _likeness(totals[i : i + 1], totals, looks[i : i + 1])[0]
+        alike[i] = alike[:, i] = np.where(apart[i] | ~left, -np.inf, now)
+        alike[j] = alike[:, j] = -np.inf
+    return [group for group, is_left in zip(groups, left.tolist(), strict=True) if is_left]
 
 
-def _likeness_of(a: _Group, b: _Group) -> float:
-    return -np.inf if a.is_apart(b) else a.likeness(b)
+def _likeness(a: Matrix, b: Matrix, looks: Matrix) -> Matrix:
+    """Return how alike groups are, (N, M): the cosine of their embeddings, and more where they look the same."""
+    lengths = np.linalg.norm(a, axis=1)[:, None] * np.linalg.norm(b, axis=1)[None]
+    same = np.maximum(looks - _LOOKS_ALIKE, 0.0) / (1 - _LOOKS_ALIKE)
+    found: Matrix = a @ b.T / np.maximum(lengths, 1e-9) + _LOOKS_BONUS * same
+    return found
+
+
+def _looks(groups: Sequence[_Group]) -> Matrix:
+    """Return how alike the most alike looks of each two groups are, (N, N)."""
+    stacked = np.concatenate([group.looks for group in groups])
+    starts = np.cumsum([0, *(len(group.looks) for group in groups[:-1])])
+    pairs = stacked @ stacked.T
+    most: Matrix = np.maximum.reduceat(np.maximum.reduceat(pairs, starts, axis=0), starts, axis=1)
+    return most
+
+
+def _apart(groups: Sequence[_Group]) -> NDArray[np.bool_]:
+    """Return which groups are seen at once, (N, N)."""
+    start_s, end_s = (np.array([group.stretches[0][k] for group in groups]) for k in (0, 1))
+    common = np.minimum(end_s[:, None], end_s[None]) - np.maximum(start_s[:, None], start_s[None])
+    apart: NDArray[np.bool_] = common > _TOGETHER_S
+    for i, group in enumerate(groups):
+        if len(group.stretches) > 1:
+            apart[i] = apart[:, i] = [group.is_apart(other) for other in groups]
+    return apart
 
 
 def _people(groups: Sequence[_Group]) -> list[_Group]:
     """Return those of the groups that are people: enough was seen of them, or they are like nobody who was."""
-    sure = [group for group in groups if group.weight >= 2 * ENOUGH]
-    unsure = [group for group in groups if group.weight < 2 * ENOUGH]
-    kept = list(sure)
-    for group in unsure:
-        nearest = max((group.likeness(one) for one in kept if not group.is_apart(one)), default=-1.0)
-        if group.weight >= ENOUGH and nearest < OTHER:
-            kept.append(group)
+    kept = [group for group in groups if group.weight >= 2 * ENOUGH]
+    for group in groups:
+        if ENOUGH <= group.weight < 2 * ENOUGH:
+            others = [one for one in kept if not group.is_apart(one)]
+            if not others or _nearest(group, others) < OTHER:
+                kept.append(group)
     return kept
+
+
+def _nearest(group: _Group, others: Sequence[_Group]) -> float:
+    totals = np.stack([other.total for other in others])
+    return float(_likeness(group.total[None], totals, _looks([group, *others])[:1, 1:]).max())
