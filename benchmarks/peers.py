@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -122,7 +123,13 @@ result = run(analyse)
 """
 PEERS: Final = (
     Peer("fer, Haar", FACES, "fer", FER, PICTURES + FER_CODE.format(mtcnn=False)),
-    Peer("fer, MTCNN", FACES, "fer", FER, PICTURES + FER_CODE.format(mtcnn=True)),
+    Peer(
+        "fer, MTCNN",
+        FACES,
+        "fer",
+        FER,
+        PICTURES + FER_CODE.format(mtcnn=True),
+    ),
     Peer(
         "mediapipe, face landmarker (no emotions)",
         FACES,
@@ -209,8 +216,9 @@ def measure(peer: Peer, python: Path, arguments: list[str]) -> Measured:
     ran = subprocess.run(call, capture_output=True, text=True, check=False, env=environment)
     found = [line for line in ran.stdout.splitlines() if line.startswith("MEASURED")]
     if ran.returncode or not found:
-        lines = ran.stderr.strip().splitlines() or ["it ended without a result"]
-        raise RuntimeError(lines[-1])
+        lines = ran.stderr.splitlines()  # of errors, and of much else
+        errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
+        raise RuntimeError(errors[-1] if errors else f"it ended with {ran.returncode}, and without a result")
     result = json.loads(found[0].removeprefix("MEASURED"))
     return Measured(result["seconds"], result["cpu"])
 
