@@ -13,7 +13,7 @@ pytestmark = pytest.mark.docs
 LEFT = {
     "interview": ["coded/interview.json", "coded/interview.eaf", "coded/interview.html"],
     "groups": ["results/summary.csv", "results/index.html"],
-    "train": ["corpus.csv", "mine/fusion.json", "results/new.json"],
+    "train": ["corpus.csv", "mine/fusion.json", "results/s0_0.json"],
     "own-model": ["mine/fusion.json", "results/clip.json"],
     "lecture-hall": ["hall.csv"],
 }
