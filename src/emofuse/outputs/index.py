@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -15,7 +16,7 @@ from emofuse.cells import escape_row
 from emofuse.emotions import rgb
 from emofuse.outputs.lanes import faces
 from emofuse.outputs.locations import relative_url
-from emofuse.outputs.page import GENERATOR, html_page, notice, provenance_html, read_player_file
+from emofuse.outputs.page import GENERATOR, html_page, notice, provenance_html
 from emofuse.outputs.records import Table, probability_names
 from emofuse.ownership import refuse_foreign
 from emofuse.provenance import Provenance
@@ -221,7 +222,8 @@ def index_page(rows: Sequence[Row], folder: Path) -> str:
         notice(),
         "</footer>\n",
     ]
-    return html_page(counted(len(done), "recording"), "".join(body), script=read_player_file("batch.js"))
+    script = files("emofuse.outputs").joinpath("batch.js").read_text(encoding="utf-8")
+    return html_page(counted(len(done), "recording"), "".join(body), script=script)
 
 
 def _totals(done: Sequence[tuple[Row, Digest]]) -> str:

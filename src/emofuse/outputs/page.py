@@ -98,7 +98,7 @@ def html_page(title: str, body: str, style: str = "", script: str = "") -> str:
     Its policy lets nothing run or load but these, media, and pictures that are in the page: whatever a file's
     name holds, nothing is asked of another host.
     """
-    style = f"{read_player_file('page.css')}\n{style}"
+    style = f"{_read('page.css')}\n{style}"
     allowed = [
         "default-src 'none'",
         f"style-src '{_hash(style)}'",
@@ -129,12 +129,12 @@ def notice() -> str:
 
 def player_script() -> str:
     """Return the player as one ES module, `createPlayer(root, timeline, options)`; see player/player.js."""
-    return "\n".join(_IMPORT.sub("", read_player_file(name)) for name in _SCRIPTS)
+    return "\n".join(_IMPORT.sub("", _read(name)) for name in _SCRIPTS)
 
 
 def player_style() -> str:
     """Return the player's style sheet; everything in it is below the class `ef`."""
-    return read_player_file("player.css")
+    return _read("player.css")
 
 
 def script_json(document: Any) -> str:
@@ -149,8 +149,7 @@ def file_name(path: str) -> str:
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
-def read_player_file(name: str) -> str:
-    """Return a script or style sheet of `player/`."""
+def _read(name: str) -> str:
     return files("emofuse.outputs").joinpath("player", name).read_text(encoding="utf-8")
 
 
