@@ -22,8 +22,8 @@ from emofuse.types import Frame, Moment
 def in_one_line(path: Path, mode: Mode) -> object:
     """Analyse without any thread of ours."""
     with open_media(path, speech_s=speech_in, repeat_s=STANDING_S) as media:
-        timeline = run(media, media.source, load_bundle(), AnalyzerSettings(mode=mode))
-        return replace(timeline, source=media.source, provenance=None).to_json()
+        timeline = run(media, lambda: media.source, load_bundle(), AnalyzerSettings(mode=mode))
+        return replace(timeline, provenance=None).to_json()
 
 
 @pytest.mark.parametrize("mode", ["queue", "frame"])
