@@ -8,16 +8,15 @@ from itertools import combinations
 from pathlib import Path
 from typing import Final
 
-from emofuse.atomic import atomic, make_folder
 from emofuse.errors import UsageError
 from emofuse.evaluation.canvas import save
-from emofuse.evaluation.comparison import ALPHA, COMPARISON_NAME, Compared, Comparison, Pair, written_p
+from emofuse.evaluation.comparison import ALPHA, Compared, Comparison, Pair, written_p
 from emofuse.evaluation.comparison_figure import draw_comparison
 from emofuse.evaluation.contents import alarm, facts, percent, points, test_table, unit
 from emofuse.evaluation.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.evaluation.metrics import METRICS
 from emofuse.evaluation.predictions import Predictions
-from emofuse.evaluation.report import refuse_foreign_pages, write_pages
+from emofuse.evaluation.report import write_pages, write_record
 from emofuse.evaluation.result import EvaluationReport, Metric, stamped
 from emofuse.evaluation.significance import N_DRAWS, paired_bootstrap, paired_tests
 
@@ -115,11 +114,8 @@ def write_comparison(comparison: Comparison, folder: str | Path) -> list[Path]:
 
     Raises OutputError when `folder` cannot be written to.
     """
-    refuse_foreign_pages(folder, "comparison")
-    place = make_folder(folder)
-    target = place / COMPARISON_NAME
-    with atomic(target) as name:
-        name.write_text(comparison.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    target = write_record(comparison, folder, "comparison")
+    place = target.parent
     picture = save(draw_comparison(comparison), place / _PICTURE)
     return [target, *write_pages(comparison_document(comparison), place, "comparison"), picture]
 

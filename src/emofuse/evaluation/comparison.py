@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from emofuse.evaluation.result import Metric, Stamp
 
 FORMAT: Final = "emofuse-comparison/1"
-COMPARISON_NAME: Final = "comparison.json"
 ALPHA: Final = 0.05
 """An adjusted p under this is called a difference."""
 

@@ -11,7 +11,6 @@ from matplotlib.lines import Line2D
 from pydantic import BaseModel, ConfigDict, Field
 
 from emofuse import __version__
-from emofuse.atomic import atomic, make_folder
 from emofuse.evaluation.canvas import INK, OTHERS, OURS, PALETTE, add_key, framed, in_percent, plain, save
 from emofuse.evaluation.conditions import CONDITIONS, Condition
 from emofuse.evaluation.contents import alarm, percent, signed
@@ -19,7 +18,7 @@ from emofuse.evaluation.document import Block, Code, Document, Facts, Heading, P
 from emofuse.evaluation.metrics import uar_of
 from emofuse.evaluation.recorded_scores import UNKNOWN, Interval, accuracy, calibration, confusions, kept, score
 from emofuse.evaluation.recordings import Answers, Recording, answer, applicable, streams_of
-from emofuse.evaluation.report import refuse_foreign_pages, write_pages
+from emofuse.evaluation.report import write_pages, write_record
 from emofuse.evaluation.result import FoldRecord, Stamp
 from emofuse.inference.bundle import Bundle
 from emofuse.wording import counted
@@ -186,11 +185,8 @@ def write_condition_report(report: ConditionReport, folder: str | Path) -> list[
 
     Raises OutputError where the folder cannot be written to, UsageError where somebody else's page is in the way.
     """
-    refuse_foreign_pages(folder, NAME)
-    place = make_folder(folder)
-    target = place / f"{NAME}.json"
-    with atomic(target) as name:
-        name.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    target = write_record(report, folder, NAME)
+    place = target.parent
     figure = save(draw_conditions(report), place / _FIGURE)
     return [target, *write_pages(condition_document(report), place, NAME), figure]
 

@@ -7,13 +7,12 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from emofuse.atomic import atomic, make_folder
 from emofuse.evaluation.canvas import INK, OTHERS, OURS, framed, in_percent, plain, save
 from emofuse.evaluation.contents import alarm, percent, points
 from emofuse.evaluation.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.evaluation.fairness import LEAST, AttributeResult, FairnessReport
 from emofuse.evaluation.recorded_scores import UNKNOWN, Interval
-from emofuse.evaluation.report import refuse_foreign_pages, write_pages
+from emofuse.evaluation.report import write_pages, write_record
 
 NAME: Final = "fairness"
 _FIGURE: Final = "fairness.png"
@@ -32,11 +31,8 @@ def write_fairness(report: FairnessReport, folder: str | Path) -> list[Path]:
 
     Raises OutputError where the folder cannot be written to, UsageError where somebody else's page is in the way.
     """
-    refuse_foreign_pages(folder, NAME)
-    place = make_folder(folder)
-    target = place / f"{NAME}.json"
-    with atomic(target) as name:
-        name.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    target = write_record(report, folder, NAME)
+    place = target.parent
     figure = save(draw_groups(report), place / _FIGURE)
     return [target, *write_pages(fairness_document(report), place, NAME), figure]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from emofuse.atomic import atomic, make_folder
+from emofuse.atomic import make_folder
 from emofuse.evaluation.folds import as_folder
 from emofuse.evaluation.fusion_comparison import Runs
 from emofuse.evaluation.fusion_document import fusion_document
 from emofuse.evaluation.fusion_figures import save_fusion_figures
-from emofuse.evaluation.fusion_result import FUSION_NAME, FusionReport
+from emofuse.evaluation.fusion_result import FusionReport
 from emofuse.evaluation.predictions import PREDICTIONS_NAME, write_predictions
-from emofuse.evaluation.report import refuse_foreign_pages, write_pages
+from emofuse.evaluation.report import write_pages, write_record
 from emofuse.evaluation.result import write_json
 
 METHODS: Final = "methods"
@@ -24,11 +24,8 @@ def write_fusion(report: FusionReport, runs: Runs, folder: str | Path) -> list[P
     methods/NAME (of several draws: methods/NAME/drawK) holds each method's own report.json and predictions.csv.
     Raises OutputError when `folder` cannot be written to.
     """
-    refuse_foreign_pages(folder, "fusion")
-    place = make_folder(folder)
-    target = place / FUSION_NAME
-    with atomic(target) as name:
-        name.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    target = write_record(report, folder, "fusion")
+    place = target.parent
     figures = save_fusion_figures(report, place)
     written = [target, *write_pages(fusion_document(report), place, "fusion"), *figures]
     for method, ran in runs.ran.items():

@@ -11,7 +11,6 @@ from emofuse.evaluation.comparison import PairedTest
 from emofuse.evaluation.result import ClassScore, Metric, Stamp
 
 FORMAT: Final = "emofuse-fusion/1"
-FUSION_NAME: Final = "fusion.json"
 
 
 class _Part(BaseModel):

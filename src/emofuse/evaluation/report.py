@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+from pydantic import BaseModel
+
 from emofuse.atomic import atomic, make_folder
 from emofuse.evaluation.contents import report_document
 from emofuse.evaluation.document import Document, read_from, to_html, to_markdown
@@ -39,6 +41,18 @@ def refuse_foreign_pages(folder: str | Path, name: str) -> None:
         return _FORMAT.match(record) is not None
 
     refuse_foreign((place / f"{name}.{suffix}" for suffix in ("json", "md", "html")), is_ours, ELSEWHERE_HINT)
+
+
+def write_record(record: BaseModel, folder: str | Path, name: str) -> Path:
+    """Write a record as <name>.json into `folder`, which is made where there is none; return the file.
+
+    Raises OutputError where the folder cannot be written to, UsageError where somebody else's page is in the way.
+    """
+    refuse_foreign_pages(folder, name)
+    target = make_folder(folder) / f"{name}.json"
+    with atomic(target) as temporary:
+        temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return target
 
 
 def write_pages(document: Document, folder: Path, name: str) -> list[Path]:
