@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from emofuse.evaluation.benchmark import BenchmarkRow
 from emofuse.evaluation.condition_report import ConditionReport, condition_table
-from emofuse.evaluation.contents import percent
+from emofuse.evaluation.contents import percent, percent_span, with_interval
 from emofuse.evaluation.document import Block, Code, Document, Heading, Picture, Table, Text
 from emofuse.evaluation.made_films import MadeFilmsReport, PairScore, Share
 from emofuse.evaluation.recorded_scores import UNKNOWN, Interval
@@ -260,7 +260,7 @@ def _pair(score: PairScore) -> tuple[str, ...]:
 
 def _share(one: Share) -> str:
     value, interval = one
-    return percent(value) if interval == UNKNOWN else f"{percent(value)} ({between(interval)})"
+    return percent(value) if interval == UNKNOWN else with_interval(value, interval)
 
 
 def _trained_note(report: ConditionReport) -> str:
@@ -293,4 +293,4 @@ def _licences(report: BenchmarkReport) -> list[Block]:
 
 def between(interval: Interval) -> str:
     """Write an interval in per cent."""
-    return "unknown" if interval == UNKNOWN else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
+    return "unknown" if interval == UNKNOWN else percent_span(interval)

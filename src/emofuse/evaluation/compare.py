@@ -12,12 +12,12 @@ from emofuse.errors import UsageError
 from emofuse.evaluation.canvas import save
 from emofuse.evaluation.comparison import ALPHA, Compared, Comparison, Pair, written_p
 from emofuse.evaluation.comparison_figure import draw_comparison
-from emofuse.evaluation.contents import alarm, facts, percent, points, test_table, unit
+from emofuse.evaluation.contents import alarm, facts, points, test_table, unit, with_interval
 from emofuse.evaluation.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.evaluation.metrics import METRICS
 from emofuse.evaluation.predictions import Predictions
 from emofuse.evaluation.report import write_pages, write_record
-from emofuse.evaluation.result import EvaluationReport, Metric, stamped
+from emofuse.evaluation.result import EvaluationReport, stamped
 from emofuse.evaluation.significance import N_DRAWS, paired_bootstrap, paired_tests
 
 METRIC: Final = "UAR"
@@ -148,7 +148,7 @@ def _score_table(comparison: Comparison) -> Table:
     leaky = " (LEAKY)" if comparison.stamp.leaky else ""
     names = [m.name for m in comparison.models[0].metrics if m.name in _SHOWN]
     rows = tuple(
-        (model.name + leaky, *(_with_interval(m) for m in model.metrics if m.name in names))
+        (model.name + leaky, *(with_interval(m.value, m.interval_95) for m in model.metrics if m.name in names))
         for model in comparison.models
     )
     header = ("model", *(f"{name} (95 % interval)" for name in names))
@@ -168,11 +168,6 @@ def _verdict(comparison: Comparison, p: Pair) -> str:
     better, worse = (p.a, p.b) if p.difference > 0 else (p.b, p.a)
     gain = f"{points(abs(p.difference))} of {comparison.metric}"
     return f"{better} is better than {worse}: {gain} ({written_p(p.p_bootstrap_holm)}, Holm)."
-
-
-def _with_interval(metric: Metric) -> str:
-    low, high = metric.interval_95
-    return f"{percent(metric.value)} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _is_shared(line: tuple[str, str], comparison: Comparison) -> bool:

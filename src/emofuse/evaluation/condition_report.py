@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from emofuse import __version__
 from emofuse.evaluation.canvas import INK, OTHERS, OURS, PALETTE, add_key, framed, in_percent, plain, save
 from emofuse.evaluation.conditions import CONDITIONS, Condition
-from emofuse.evaluation.contents import alarm, percent, signed
+from emofuse.evaluation.contents import alarm, percent, percent_span, signed
 from emofuse.evaluation.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.evaluation.metrics import uar_of
 from emofuse.evaluation.recorded_scores import UNKNOWN, Interval, accuracy, calibration, confusions, kept, score
@@ -263,7 +263,7 @@ def _of_whom(report: ConditionReport) -> str:
 def _between(interval: Interval, decimals: int = 1) -> str:
     if interval == UNKNOWN:
         return "one speaker"
-    return f"{100 * interval[0]:.{decimals}f} to {100 * interval[1]:.{decimals}f}"
+    return percent_span(interval, decimals)
 
 
 def draw_conditions(report: ConditionReport) -> Figure:

@@ -42,6 +42,16 @@ def percent(share: float) -> str:
     return f"{share:.1%}"
 
 
+def percent_span(interval: tuple[float, float], decimals: int = 1) -> str:
+    """Write an interval of fractions of 1 in per cent, without the sign: "61.0 to 70.2"."""
+    return f"{100 * interval[0]:.{decimals}f} to {100 * interval[1]:.{decimals}f}"
+
+
+def with_interval(value: float, interval: tuple[float, float]) -> str:
+    """Write a fraction of 1 as a percentage, with its interval: "65.4% (61.0 to 70.2)"."""
+    return f"{percent(value)} ({percent_span(interval)})"
+
+
 def points(difference: float) -> str:
     """Write a difference of fractions of 1 in percentage points."""
     return f"{signed(difference)} points"

@@ -8,7 +8,7 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from emofuse.evaluation.canvas import INK, OTHERS, OURS, framed, in_percent, plain, save
-from emofuse.evaluation.contents import alarm, percent, points
+from emofuse.evaluation.contents import alarm, percent, percent_span, points
 from emofuse.evaluation.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.evaluation.fairness import LEAST, AttributeResult, FairnessReport
 from emofuse.evaluation.recorded_scores import UNKNOWN, Interval
@@ -103,7 +103,7 @@ def _attribute(one: AttributeResult) -> list[Block]:
 
 
 def _between(interval: Interval) -> str:
-    return "one person" if interval == UNKNOWN else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
+    return "one person" if interval == UNKNOWN else percent_span(interval)
 
 
 def between_points(interval: Interval) -> str:

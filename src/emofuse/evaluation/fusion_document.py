@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 from emofuse.config.fusion_comparison import WORDS
 from emofuse.evaluation.comparison import ALPHA
-from emofuse.evaluation.contents import alarm, facts, percent, points, signed, test_table
+from emofuse.evaluation.contents import alarm, facts, percent, percent_span, points, signed, test_table, with_interval
 from emofuse.evaluation.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.evaluation.fusion_result import FusionMethod, FusionReport, Share, Verdict
-from emofuse.evaluation.result import Metric
 
 _OWN = ("selection", "transductive", "seeds", "command", "versions")
 """The lines of a stamp that are a method's own, even where all are the same."""
@@ -37,7 +36,8 @@ def _scores(report: FusionReport) -> list[Block]:
         micro = method.metric("micro F1")
         row = [method.name + (" (LEAKY)" if report.stamp.leaky else ""), percent(micro.value)]
         row += [f"± {100 * micro.deviation_folds:.1f}"]
-        row += [_with_interval(method.metric(name)) for name in shown if name != "micro F1"]
+        scores = [method.metric(name) for name in shown if name != "micro F1"]
+        row += [with_interval(score.value, score.interval_95) for score in scores]
         row += [f"{method.n_parameters:,}" if method.n_parameters else ""]
         if published:
             row += [percent(published.scores[method.name]) if method.name in published.scores else ""]
@@ -91,7 +91,7 @@ def sentence(metric: str, verdict: Verdict) -> str:
     if verdict.difference < 0:
         low, high = -high, -low
     beats = "beats" if verdict.difference > 0 else "is worse than"
-    ends = f"95 % interval {100 * low:.1f} to {100 * high:.1f}"
+    ends = f"95 % interval {percent_span((low, high))}"
     return f"{name} {beats} {verdict.single} alone by {100 * abs(verdict.difference):.1f} points of {metric}, {ends}."
 
 
@@ -178,7 +178,7 @@ def _styles(report: FusionReport) -> list[Block]:
     rows = tuple(
         (
             m.name,
-            *(f"{percent(s.value)} ({100 * s.interval_95[0]:.1f} to {100 * s.interval_95[1]:.1f})" for s in m.by_style),
+            *(with_interval(s.value, s.interval_95) for s in m.by_style),
         )
         for m in report.methods
     )
@@ -223,11 +223,6 @@ def _alike(
         own = tuple(line for line in method.stamp.lines() if line not in shared and line[0] != "command")
         found.setdefault(own, []).append(method.name)
     return [(names, own) for own, names in found.items()]
-
-
-def _with_interval(metric: Metric) -> str:
-    low, high = metric.interval_95
-    return f"{percent(metric.value)} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _word(modality: str) -> str:
