@@ -41,6 +41,12 @@ class Archive:
         """Close the file."""
         self._zip.close()
 
+    def read_named(self, name: str, most_bytes: int) -> bytes:
+        """Return what the member of this name holds, as `read` does; raise ValueError where there is none."""
+        if name not in self.members:
+            raise ValueError(f"there is no {name} in it")
+        return self.read(self.members[name], most_bytes)
+
     def read(self, member: zipfile.ZipInfo, most_bytes: int) -> bytes:
         """Return what a member holds.
 

@@ -100,7 +100,7 @@ def read_ferplus(path: str | Path, part: Part) -> FerPlus:
         raise CorpusError(f"no FER+ archive at {file}", "give its folder with --data or EMOFUSE_DATA")
     try:
         with Archive(file) as archive:
-            text = _member(archive, f"FER2013{part}/label.csv", _TABLE_BYTES).decode("utf-8")
+            text = archive.read_named(f"FER2013{part}/label.csv", _TABLE_BYTES).decode("utf-8")
             rows = [row for row in csv.reader(io.StringIO(text)) if row]
             if not rows or any(len(row) != 2 + 10 for row in rows):
                 raise CorpusError(f"{file}: FER2013{part}/label.csv must have 12 columns: name, box and ten votes")
@@ -138,7 +138,7 @@ def read_original_labels(table: str | Path, archive: str | Path, part: Part) -> 
                 if row["part"] == part
             }
         with Archive(Path(archive)) as zipped:
-            rows = csv.reader(io.StringIO(_member(zipped, f"FER2013{part}/label.csv", _TABLE_BYTES).decode("utf-8")))
+            rows = csv.reader(io.StringIO(zipped.read_named(f"FER2013{part}/label.csv", _TABLE_BYTES).decode("utf-8")))
             return np.array([named.get(row[0], UNLABELLED) for row in rows if row], dtype=np.int64)
     except (KeyError, ValueError, OSError, csv.Error) as error:
         raise CorpusError(f"{file} does not hold the labels of FER2013: {one_line(error)}") from None
@@ -150,14 +150,8 @@ def count_ferplus(path: str | Path, part: Part) -> int:
         return sum(name.startswith(f"FER2013{part}/") and name.endswith(".png") for name in archive.members)
 
 
-def _member(archive: Archive, name: str, most_bytes: int) -> bytes:
-    if name not in archive.members:
-        raise ValueError(f"there is no {name} in it")
-    return archive.read(archive.members[name], most_bytes)
-
-
 def _picture(archive: Archive, name: str) -> NDArray[np.uint8]:
-    data = _member(archive, name, _PICTURE_BYTES)
+    data = archive.read_named(name, _PICTURE_BYTES)
     head = _PNG_HEAD.unpack(data[: _PNG_HEAD.size].ljust(_PNG_HEAD.size, b"\0"))
     image = None
     if head == (b"\x89PNG\r\n\x1a\n", b"IHDR", SIZE, SIZE):  # before a picture of any size is unpacked

@@ -109,7 +109,7 @@ def read_archive(path: str | Path, title: str, columns: Sequence[str]) -> tuple[
         raise CorpusError(f"no {title} archive at {file}", "give its folder with --data or EMOFUSE_DATA")
     try:
         with Archive(file) as archive:
-            table = _member(archive, "labels.csv", _TABLE_BYTES).decode("utf-8")
+            table = archive.read_named("labels.csv", _TABLE_BYTES).decode("utf-8")
             rows = list(csv.DictReader(io.StringIO(table)))
             if len(rows) > _MOST_FACES:
                 raise CorpusError(f"{file}: labels.csv has more than {_MOST_FACES:,} rows")
@@ -117,7 +117,7 @@ def read_archive(path: str | Path, title: str, columns: Sequence[str]) -> tuple[
             if missing:
                 raise CorpusError(f"{file}: labels.csv has no {' or '.join(missing)}")
             images = np.stack(
-                [_picture(file, row["file"], _member(archive, row["file"], _PICTURE_BYTES)) for row in rows]
+                [_picture(file, row["file"], archive.read_named(row["file"], _PICTURE_BYTES)) for row in rows]
             )
     except (OSError, ValueError, csv.Error) as error:
         raise CorpusError(f"{file} is not the {title} archive: {one_line(error)}") from None
@@ -130,12 +130,6 @@ def label_of(path: str | Path, row: Mapping[str, str], known: Mapping[str, str])
     if emotion not in known:
         raise CorpusError(f"{path}: {row['file']} is {row['emotion']!r}, which is not one of {', '.join(known)}")
     return FERPLUS.index(known[emotion])
-
-
-def _member(archive: Archive, name: str, most_bytes: int) -> bytes:
-    if name not in archive.members:
-        raise ValueError(f"there is no {name} in it")
-    return archive.read(archive.members[name], most_bytes)
 
 
 def _picture(file: Path, name: str, data: bytes) -> NDArray[np.uint8]:
