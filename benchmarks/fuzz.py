@@ -49,7 +49,7 @@ def main() -> None:
     arguments.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.worker is not None:
-        _work(given.worker, given.seconds)
+        _work(given.worker)
         return
     sys.exit(1 if _run(given) else 0)
 
@@ -138,7 +138,7 @@ def _follow(
         except queue.Empty:
             break
         if worker is None:
-            worker = _Worker(seeds, given.seconds)
+            worker = _Worker(seeds)
         told = worker.ask(target, number, 3 * given.seconds + 10)
         outcome, what = told["outcome"], told.get("what", "")
         if told.get("mb", 0.0) > given.megabytes:
@@ -178,8 +178,8 @@ def _read_seeds(folder: Path) -> dict[str, bytes]:
 class _Worker:
     """A process that reads damaged files, from the watchdog's side."""
 
-    def __init__(self, seeds: Path, seconds: float) -> None:
-        command = [sys.executable, __file__, "--worker", str(seeds), "--seconds", str(seconds)]
+    def __init__(self, seeds: Path) -> None:
+        command = [sys.executable, __file__, "--worker", str(seeds)]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "EMOFUSE_OFFLINE": "1", "PYTHONFAULTHANDLER": "0"}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
@@ -219,7 +219,7 @@ class _Worker:
         self._process.wait()
 
 
-def _work(seeds: Path, seconds: float) -> None:
+def _work(seeds: Path) -> None:
     """Read what standard input names; write a line about each to what was standard output."""
     from fuzz_targets import damaged, judge
 

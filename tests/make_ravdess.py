@@ -16,7 +16,6 @@ from emofuse.corpora.manifest import Clip
 from emofuse.training.utterances import Utterances
 
 TONES_HZ: Final = {1: 0.0, 3: 300.0, 5: 3000.0}  # by the number of the emotion in a file's name: neutral, happy, angry
-LABELS_MADE: Final = ("neutral", "happy", "angry")
 
 
 def write_ravdess(root: Path, actors: Sequence[int] = range(1, 25), tones: Mapping[int, float] = TONES_HZ) -> Path:

@@ -219,11 +219,6 @@ def remote_files(folder: Address) -> list[tuple[Address, str]]:
     return [(folder / name, name) for name in below if not any(p.startswith(".") for p in PurePosixPath(name).parts)]
 
 
-def remote_exists(address: Address) -> bool:
-    """Whether there is a file at an address. Raises MediaError where it does not answer."""
-    return _asked(address.url, lambda files, path: bool(files.exists(path)))
-
-
 def upload(file: Path, address: Address) -> None:
     """Copy a file of this machine to an address, where it appears whole or not at all.
 
