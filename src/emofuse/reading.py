@@ -92,6 +92,15 @@ def one_line(error: BaseException | str, most: int = 200) -> str:
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an exception says, or its name where it says nothing.
+
+    >>> first_line(ValueError("no such thing\\nlook elsewhere")), first_line(ValueError())
+    ('no such thing', 'ValueError')
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def file_hash(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal. Raises OSError where it cannot be read."""
     with path.open("rb") as file:

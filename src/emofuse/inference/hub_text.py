@@ -16,7 +16,7 @@ from emofuse.errors import AssetError, BundleError, UsageError
 from emofuse.features.text import has_words
 from emofuse.inference.network import softmax
 from emofuse.provenance import ModelFile
-from emofuse.reading import file_hash
+from emofuse.reading import file_hash, first_line
 from emofuse.types import Scores
 
 INSTALL: Final = "pip install 'emofuse[text]'"
@@ -60,7 +60,7 @@ class HubTextPredictor:
             hint = "give a model for text classification, or the folder of one"
             if local_files_only:
                 hint = f"EMOFUSE_OFFLINE forbids the download; {hint}"
-            raise AssetError(f"the text model {str(model)!r} cannot be loaded: {_first_line(error)}", hint) from None
+            raise AssetError(f"the text model {str(model)!r} cannot be loaded: {first_line(error)}", hint) from None
         config = self._pipeline.model.config
         own = [str(config.id2label[i]) for i in range(config.num_labels)]
         if names is not None and len(names) != len(own):
@@ -86,7 +86,7 @@ class HubTextPredictor:
                 text, top_k=None, function_to_apply="none", truncation=True, max_length=self._n_tokens
             )
         except Exception as error:  # noqa: BLE001
-            raise BundleError(f"the text model {self._name!r} could not score {text!r}: {_first_line(error)}") from None
+            raise BundleError(f"the text model {self._name!r} could not score {text!r}: {first_line(error)}") from None
         logits = np.zeros((1, len(self._order)), np.float32)
         for answer in answers:
             logits[0, self._order[answer["label"]]] = answer["score"]
@@ -150,7 +150,3 @@ def label_matrix(
         known = ", ".join(sorted(spelling for spellings in SPELLINGS.values() for spelling in spellings))
         raise BundleError(f"none of the labels of {model} is an emotion that we know: {', '.join(names)}", known)
     return matrix, left_out
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

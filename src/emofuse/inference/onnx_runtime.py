@@ -16,6 +16,7 @@ import onnxruntime
 
 from emofuse.errors import BundleError, UsageError
 from emofuse.inference.onnx_file import check_onnx_file
+from emofuse.reading import first_line
 
 PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
@@ -68,8 +69,7 @@ def open_session(path: Path, device: str = "cpu", n_threads: int = 1, content: b
     except BundleError:
         raise
     except Exception as error:  # noqa: BLE001 (ONNX Runtime's exceptions have no public base)
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise BundleError(f"{path} is not a network that can be run: {reason}") from None
+        raise BundleError(f"{path} is not a network that can be run: {first_line(error)}") from None
     if PROVIDERS[device] not in session.get_providers():  # it says so in its log alone, and goes on with the CPU
         raise UsageError(
             f"the device {device!r} cannot be used: ONNX Runtime has it, but it could not be started",

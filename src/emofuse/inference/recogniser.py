@@ -16,7 +16,7 @@ from emofuse.errors import AssetError, MediaError, UsageError
 from emofuse.inference import onnx_runtime  # noqa: F401  before faster-whisper imports ONNX Runtime by itself
 from emofuse.media import most_filling_s, open_media
 from emofuse.provenance import TranscriptOrigin
-from emofuse.reading import file_hash
+from emofuse.reading import file_hash, first_line
 from emofuse.transcripts.transcript import Transcript, in_order
 from emofuse.types import AudioBlock, Line, Word
 
@@ -53,7 +53,7 @@ class Recogniser:
             hint = "give a size such as 'small', or the folder of a model that is here already"
             if local_files_only:
                 hint = f"EMOFUSE_OFFLINE forbids the download; {hint}"
-            raise AssetError(f"the speech model {model!r} cannot be loaded: {_first_line(error)}", hint) from None
+            raise AssetError(f"the speech model {model!r} cannot be loaded: {first_line(error)}", hint) from None
         self.origin = TranscriptOrigin("recognised", f"Whisper {model}", _weights_hash(model))
 
     def transcribe(
@@ -78,9 +78,9 @@ class Recogniser:
                 )
                 found = list(_lines(segments, start_s, len(samples) / RATE_HZ, on_progress))
             except ValueError as error:
-                raise UsageError(f"{self.name!r} cannot transcribe this: {_first_line(error)}") from None
+                raise UsageError(f"{self.name!r} cannot transcribe this: {first_line(error)}") from None
             except Exception as error:  # noqa: BLE001
-                raise MediaError(f"the sound of {path} cannot be transcribed: {_first_line(error)}") from None
+                raise MediaError(f"the sound of {path} cannot be transcribed: {first_line(error)}") from None
             lines += found
             if found and language is None:  # what is spoken first is taken to be spoken in the rest too
                 language = info.language
@@ -199,7 +199,3 @@ def _lines(
         )
         if segment.text.strip():
             yield Line(segment.text.strip(), begin_s, max(begin_s, end_s), words)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

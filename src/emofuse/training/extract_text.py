@@ -19,6 +19,7 @@ from emofuse.assets import prepare_hub
 from emofuse.corpora.manifest import Clip
 from emofuse.corpora.table import check_header, read_table
 from emofuse.errors import AssetError, CorpusError, UsageError
+from emofuse.reading import first_line
 from emofuse.training.extract_encoders import Encoder, Features, NoFeatures
 from emofuse.types import Json
 
@@ -105,9 +106,9 @@ def _sentence_network(name: str, device: torch.device) -> Any:
     try:
         return library.SentenceTransformer(name, device=str(device), local_files_only=local_files_only).eval()
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise AssetError(
-            f"no sentence encoder {name}: {first}", "name a model of the Hub, or the folder that one was saved in"
+            f"no sentence encoder {name}: {first_line(error)}",
+            "name a model of the Hub, or the folder that one was saved in",
         ) from None
 
 
