@@ -89,16 +89,3 @@ def in_thread(settings: ServiceSettings) -> Iterator[str]:
         server.should_exit = True
         thread.join(_PATIENCE_S)
         assert not thread.is_alive(), "the service does not end"
-
-
-def children(pid: int) -> list[int]:
-    """Return the numbers of the processes that a process has started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def is_there(pid: int) -> bool:
-    """Whether a process is, and is no zombie that nobody has buried."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False

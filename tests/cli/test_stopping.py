@@ -14,7 +14,7 @@ import pytest
 
 from emofuse.recordings.plan import RECORDS
 from make_media import Sound, record
-from running import is_running
+from running import children, is_running
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it asks /proc for the processes")
 
@@ -36,10 +36,6 @@ def begin(recordings: Path, out: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*command, "--formats", "json,csv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def results(folder: Path) -> dict[str, object]:

@@ -7,16 +7,7 @@ from emofuse.features.speech import RATE_HZ
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.types import AudioBlock, Face, Frame, Moment, Packet
-from made_streams import Loud
-
-
-class Told:
-    """Finds a face in every picture whose first pixel is not black."""
-
-    def detect(self, image: np.ndarray) -> list[Face]:
-        if not image[0, 0].any():
-            return []
-        return [Face(np.array([20, 20, 80, 90], np.float32), 0.9)]
+from made_streams import Loud, Told, merged
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +31,6 @@ def speech(seconds: float, start_s: float = 0.0, block_s: float = 0.064) -> list
     samples = (0.05 * wave * (1 + 0.3 * np.sin(2 * np.pi * 4 * t))).astype(np.float32)
     size = round(block_s * RATE_HZ)
     return [AudioBlock(samples[i : i + size], RATE_HZ, start_s + i / RATE_HZ) for i in range(0, len(samples), size)]
-
-
-def merged(*streams: list[Packet]) -> list[Packet]:
-    return sorted((p for s in streams for p in s), key=lambda p: p.time_s)
 
 
 def moments(bundle: Bundle, packets: list[Packet], **settings: object) -> list[Moment]:

@@ -14,7 +14,7 @@ import pytest
 from emofuse.cli.demo import CLIP
 from make_media import beginning
 from run_service import service, until
-from service_harness import children, is_there
+from running import children, is_running
 
 
 def submit(url: str, film: Path) -> str:
@@ -60,7 +60,7 @@ def test_results_are_the_same_whoever_is_killed_and_however(tmp_path: Path, monk
             worker = worker_of(process, url, job)
             process.send_signal(number)
             process.wait(30)
-            until(lambda pid=worker: not is_there(pid), 10, "its worker goes on")  # type: ignore[misc]
+            until(lambda pid=worker: not is_running(pid), 10, "its worker goes on")  # type: ignore[misc]
     assert set(undisturbed) >= {"json", "csv", "html", "mp4"} and all(undisturbed[kind] for kind in ("json", "mp4"))
     with service(folder) as (url, process):
         assert results(url, job, tmp_path) == undisturbed

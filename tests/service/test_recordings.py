@@ -17,7 +17,8 @@ from emofuse.outputs.formats import FORMATS
 from emofuse.service.settings import ServiceSettings
 from make_media import Sound, record
 from run_service import service, until
-from service_harness import Client, children, in_process, is_there
+from running import children, is_running
+from service_harness import Client, in_process
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ def test_a_service_that_is_killed_loses_nothing(
         ids += [httpx.post(f"{url}v1/analyses?annotate=false", content=talk_mp4.read_bytes()).json()["id"]]
         process.kill()
         process.wait()
-        until(lambda: not is_there(worker), 5, "the worker goes on")
+        until(lambda: not is_running(worker), 5, "the worker goes on")
     began = time.monotonic()
     with service(folder) as (url, _):
         for job_id in ids:

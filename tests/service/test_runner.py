@@ -18,7 +18,8 @@ from emofuse.cli.demo import CLIP
 from emofuse.service import process, runner
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import JobStore
-from service_harness import Client, in_process, is_there, recording
+from running import is_running
+from service_harness import Client, in_process, recording
 
 Serve = Callable[..., None]
 
@@ -83,7 +84,7 @@ def test_a_worker_that_takes_too_long_is_ended_though_it_will_not(
         pid = await pid_of(client, job_id)
         failed = await client.reaches(job_id, "failed")
         assert failed["error"] == {"code": "timeout", "message": "it took longer than 1.5 s"}
-        assert not is_there(pid)
+        assert not is_running(pid)
 
     serve(story, job_timeout_s=1.5)
 
@@ -101,7 +102,7 @@ def test_deleting_a_running_job_ends_its_process(serve: Serve, tmp_path: Path) -
         job_id = await client.submit(recording(("sleep", 60)))
         pid = await pid_of(client, job_id)
         assert (await client.delete(f"/v1/analyses/{job_id}")).status_code == 204
-        assert not is_there(pid)
+        assert not is_running(pid)
         await client.reaches(await client.submit(), "done")
         assert job_id not in {folder.name for folder in jobs_in(tmp_path)}
 
@@ -196,7 +197,7 @@ def test_an_orderly_end_gives_the_running_job_back(
 
     began = time.monotonic()
     run(settings(), first)
-    assert time.monotonic() - began < 10 and not is_there(pids[0])
+    assert time.monotonic() - began < 10 and not is_running(pids[0])
     run(settings(), second)
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from make_media import Video, record
 from run_service import answers, free_port, service, until
+from running import children
 from served_browser import (
     DEMO,
     analysed,
@@ -33,7 +34,6 @@ from served_browser import (
     text,
     wait,
 )
-from service_harness import children
 
 pytestmark = pytest.mark.browser
 START = "!$('#start').hidden && location.hash === ''"

@@ -25,7 +25,8 @@ from emofuse.service.server import listen
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import JobStore
 from run_service import service, until
-from service_harness import MATROSKA, children, in_thread, is_there, recording
+from running import children, is_running
+from service_harness import MATROSKA, in_thread, recording
 
 Make = Callable[..., ServiceSettings]
 
@@ -313,7 +314,7 @@ def test_a_signal_ends_it_soon_whatever_goes_on_and_nothing_is_lost(
             assert time.monotonic() - began < 12
             status, headers, body = heads(rest(coming))
             assert (status, json.loads(body)["error"]["code"]) == (503, "ending") and headers["retry-after"]
-        assert not is_there(worker)
+        assert not is_running(worker)
     assert "Traceback" not in (tmp_path / "service.log").read_text()
     store = JobStore(folder / "jobs.sqlite", time.time)
     assert store.ids("queued", "done") == store.ids() == {path.name for path in (folder / "jobs").iterdir()} == set(ids)
