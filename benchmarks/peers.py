@@ -248,7 +248,7 @@ def compare(clip: Path, words: Path, folder: Path, weights: Path, n_rounds: int)
     reasons: dict[str, str] = {}
     for peer in (*OURS, *PEERS):
         if peer.weights and not (weights / peer.weights).exists():
-            reasons[peer.name] = f"not run: its weights, {peer.weights}, are not here"
+            reasons[peer.name] = f"not run: its weights, {peer.weights}, were not found"
             continue
         try:
             runnable.append((peer, interpreter(peer, folder)))

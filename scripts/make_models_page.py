@@ -71,13 +71,13 @@ training step of two clips (`python benchmarks/steps.py`), on two cores of a 2.7
 LEARNING: Final = """
 ## Do they learn?
 
-There are films of one RAVDESS actor here (60 face-crop clips, 13 to 15 pictures each), so **nothing is claimed about
+Films of only one RAVDESS actor were at hand (60 face-crop clips, 13 to 15 pictures each), so **nothing is claimed about
 other people**: these numbers show that a network and its training work. *Memorised*: the accuracy on all 60 clips after
 training on them. *Other repetition*: trained on one of the two repetitions of every sentence, tested on the other, both
 ways round; the same actor says the same sentence in the same studio, so this is LEAKY by the speaker and no result.
 Wilson 95 % interval over the 60 clips; always naming the largest class gives {chance:.1%}, and an interval that
-reaches down to it shows nothing. From random weights, but for `face-sequence`, whose face network is the one that
-ships; at the sizes that `benchmarks/learning.py` states.
+reaches down to it shows nothing. From random weights, but for `face-sequence`, whose face network is the base
+bundle's as it was then, `face-ferplus`; at the sizes that `benchmarks/learning.py` states.
 """
 
 

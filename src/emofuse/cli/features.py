@@ -35,7 +35,7 @@ def extract(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the feature set.")],
     visual: Annotated[
         Literal["face", "resnet50", "none"],
-        typer.Option(help="face: the FER+ network that ships; resnet50: ImageNet's; over face crops."),
+        typer.Option(help="face: the face network that ships; resnet50: ImageNet's; over face crops."),
     ] = "face",
     acoustic: Annotated[
         Literal["audioset", "egemaps", "none"],
