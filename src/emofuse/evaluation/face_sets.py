@@ -16,7 +16,7 @@ from emofuse.corpora.portraits import Portraits
 from emofuse.corpora.registry import FACES, PORTRAITS
 from emofuse.emotions import FERPLUS
 from emofuse.errors import BundleError, UsageError
-from emofuse.evaluation.faces import evaluate_faces
+from emofuse.evaluation.faces import evaluate_faces, logits_of
 from emofuse.evaluation.metrics import confusion_counts, uar_of
 from emofuse.evaluation.parts import report_on_part
 from emofuse.evaluation.predictions import Predictions
@@ -59,7 +59,7 @@ def evaluate_portraits(model: str | Path, name: str, data: str | Path, command: 
     """
     network = _face_network(model)
     faces = read_portraits(name, data).scored()
-    return _report(network, name, faces, _logits(network, faces), command, is_zero_shot=True)
+    return _report(network, name, faces, logits_of(network, faces.grey(SIZE)), command, is_zero_shot=True)
 
 
 def evaluate_left_out(
@@ -102,7 +102,7 @@ def cross_validate_subjects(
             for each, of in sets.items()
         }
         network = _face_network(_train(recipe, data, folder / f"fold-{fold + 1}", device, without))
-        logits[folds == fold] = _logits(network, faces.of(folds == fold))
+        logits[folds == fold] = logits_of(network, faces.of(folds == fold).grey(SIZE))
     return _report(network, name, faces, logits, command, is_zero_shot=False)
 
 
@@ -111,7 +111,7 @@ def framing_scores(network: OnnxNetwork, faces: Portraits) -> dict[str, float]:
     scores = {}
     for name, (wider, shift, degrees) in FRAMINGS.items():
         cut = np.stack([_cut(image, wider, shift, degrees) for image in faces.images])
-        guess = _run(network, cut).argmax(axis=1)
+        guess = logits_of(network, cut).argmax(axis=1)
         scores[name] = float(uar_of(confusion_counts(faces.truth, guess, len(FERPLUS))))
     return scores
 
@@ -165,15 +165,6 @@ def _scored_folds(faces: Portraits) -> NDArray[np.int64]:
     """Return the folds of the faces that are scored, with people as the whole set has them."""
     numbered = replace(faces, files=tuple(map(str, faces.folds(N_FOLDS).tolist())))
     return np.array(list(map(int, numbered.scored().files)), dtype=np.int64)
-
-
-def _logits(network: OnnxNetwork, faces: Portraits) -> NDArray[np.float32]:
-    return _run(network, faces.grey(SIZE))
-
-
-def _run(network: OnnxNetwork, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    batches = np.array_split(images[:, None].astype(np.float32), max(1, len(images) // 64))
-    return np.concatenate([network.logits(batch) for batch in batches])
 
 
 def _report(

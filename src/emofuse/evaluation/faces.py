@@ -44,13 +44,14 @@ def evaluate_faces(
     network = OnnxNetwork(model)
     archive = Path(data) / "ferplus.zip"
     test = read_ferplus(archive, "Test")
-    valid_logits, valid_truth = _logits(network, *read_ferplus(archive, "Valid").majority())
+    valid_faces, valid_truth = read_ferplus(archive, "Valid").majority()
+    valid_logits = logits_of(network, valid_faces)
     prior = np.log((np.bincount(valid_truth, minlength=len(FERPLUS)) + 1) / (len(valid_truth) + len(FERPLUS)))
     strength = fit_prior_strength(valid_logits, valid_truth, prior) if weigh else 0.0
     offset = (strength * prior).astype(np.float32)
     temperature = fit_temperature(valid_logits + offset, valid_truth)
-    logits, truth = _logits(network, *(test.plurality() if plurality else test.majority()))
-    logits = logits + offset
+    faces, truth = test.plurality() if plurality else test.majority()
+    logits = logits_of(network, faces) + offset
     counts = (count_ferplus(archive, "Train"), len(valid_truth), len(truth))
     stamp = _stamp(network, counts, command, PLURALITY if plurality else PROTOCOL, strength)
     # nobody knows who is who: each face is a unit of its own
@@ -63,11 +64,10 @@ def fit_prior_strength(logits: NDArray[np.float32], truth: NDArray[np.int64], lo
     return STRENGTHS[int(np.argmax(right))]
 
 
-def _logits(
-    network: OnnxNetwork, images: NDArray[np.uint8], truth: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    batches = np.array_split(images[:, None].astype(np.float32), max(1, len(images) // 64))
-    return np.concatenate([network.logits(batch) for batch in batches]), truth
+def logits_of(network: OnnxNetwork, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the logits, (N, C), of a face network for grey faces, (N, S, S)."""
+    batches = np.array_split(faces[:, None].astype(np.float32), max(1, len(faces) // 64))
+    return np.concatenate([network.logits(batch) for batch in batches])
 
 
 def _stamp(network: OnnxNetwork, counts: tuple[int, int, int], command: str, protocol: str, strength: float) -> Stamp:
