@@ -27,6 +27,18 @@ def clock(time_s: float, *, has_tenths: bool = False) -> str:
     return f"{hours}:{minutes:02d}:{seconds}" if hours else f"{minutes}:{seconds}"
 
 
+def cue_time(time_ms: int, point: str) -> str:
+    """Write a time as subtitles do; SubRip has a comma before the milliseconds, and WebVTT a point.
+
+    >>> cue_time(3_675_250, ",")
+    '01:01:15,250'
+    """
+    seconds, milliseconds = divmod(time_ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{milliseconds:03d}"
+
+
 def documentary(text: str) -> str:
     r"""Return a text as a document can hold it, be it XML, HTML or subtitles: what is no character becomes U+FFFD.
 

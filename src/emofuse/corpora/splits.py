@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import replace
 from difflib import get_close_matches
@@ -22,7 +21,7 @@ from emofuse.corpora.folds import Fold, Split, is_leaky, missing_emotions
 from emofuse.corpora.manifest import Manifest
 from emofuse.corpora.split_file import Parts, read_split_file
 from emofuse.errors import CorpusError, UsageError
-from emofuse.reading import is_file
+from emofuse.reading import file_hash, is_file
 from emofuse.wording import counted
 
 __all__ = ["PROTOCOLS", "Fold", "Split", "is_leaky", "make_split", "missing_emotions", "names_a_file", "read_split"]
@@ -99,7 +98,7 @@ def read_split(path: str | Path, manifest: Manifest, n_valid: int) -> Split:
     else:
         folds = tested_in_turn(list(table.folds.items()), manifest, n_valid)
         how = validation(n_valid)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    digest = file_hash(file)[:12]
     text = f"{counted(len(folds), 'fold')} of {file.name} (sha256 {digest}){how}"
     return _described(str(path), text, folds, manifest)
 

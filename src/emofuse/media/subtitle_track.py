@@ -10,6 +10,7 @@ from typing import Any, Final
 import av
 
 from emofuse.media import _container
+from emofuse.wording import cue_time
 
 _IMAGES: Final = {"dvd_subtitle", "dvdsub", "hdmv_pgs_subtitle", "pgssub", "dvb_subtitle", "dvbsub", "xsub"}
 _MOST_CUES: Final = 100_000
@@ -62,6 +63,4 @@ def _cues(container: Any, stream: Any) -> Iterator[tuple[float, float, str]]:
 
 
 def _clock(time_s: float) -> str:
-    milliseconds = round(max(time_s, 0.0) * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d},{rest % 1000:03d}"
+    return cue_time(round(max(time_s, 0.0) * 1000), ",")

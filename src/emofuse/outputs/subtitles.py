@@ -12,7 +12,7 @@ from emofuse.outputs.lanes import speaker_of
 from emofuse.segments import Segment, label_between
 from emofuse.timeline import Timeline
 from emofuse.types import Line
-from emofuse.wording import documentary_line
+from emofuse.wording import cue_time, documentary_line
 
 TIE: Final = "\u00a0"  # between an answer and what is said
 _READABLE_S: Final = 1.0  # between two lines: a shorter pause has no cue of its own
@@ -24,7 +24,7 @@ def write_srt(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     It is UTF-8 without a byte order mark; no cue is an empty file. Raises OutputError when `path` cannot be written.
     """
     cues = (
-        f"{number}\n{_clock(start_ms, ',')} --> {_clock(end_ms, ',')}\n{text}\n\n"
+        f"{number}\n{cue_time(start_ms, ',')} --> {cue_time(end_ms, ',')}\n{text}\n\n"
         for number, (start_ms, end_ms, text) in enumerate(_cues(timeline), start=1)
     )
     _write("".join(cues), path)
@@ -36,7 +36,7 @@ def write_vtt(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     Raises OutputError when `path` cannot be written.
     """
     cues = (
-        f"{number}\n{_clock(start_ms, '.')} --> {_clock(end_ms, '.')}\n{_escape(text)}\n\n"
+        f"{number}\n{cue_time(start_ms, '.')} --> {cue_time(end_ms, '.')}\n{_escape(text)}\n\n"
         for number, (start_ms, end_ms, text) in enumerate(_cues(timeline), start=1)
     )
     _write("WEBVTT\n\n" + "".join(cues) + _note(timeline), path)
@@ -84,13 +84,6 @@ def _between(segments: Sequence[Segment], lines: Sequence[Line]) -> Iterator[Seg
 def _one_line(text: str) -> str:
     """Return a text in which nothing ends a cue or begins another: a line break would, and an arrow."""
     return documentary_line(text).replace("-->", "->")
-
-
-def _clock(time_ms: int, point: str) -> str:
-    seconds, milliseconds = divmod(time_ms, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{milliseconds:03d}"
 
 
 def _escape(text: str) -> str:
