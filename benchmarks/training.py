@@ -26,9 +26,8 @@ from torch.utils.data import DataLoader
 from emofuse.cli.train import data_folder
 from emofuse.config import FaceDataSettings, Recipe, TextDataSettings, load_recipe
 from emofuse.training.dataset import train_loader
-from emofuse.training.fit import Job
+from emofuse.training.fit import Job, classifier
 from emofuse.training.jobs import face_job, load_utterances, utterance_job
-from emofuse.training.module import Classifier
 from emofuse.training.text import text_job
 
 ROOT: Final = Path(__file__).parent.parent
@@ -69,20 +68,8 @@ def endless(loader: DataLoader[Any]) -> Iterator[Any]:
 def measure(recipe: Recipe, data: Path | None, device: str) -> tuple[float, float]:
     """Return the samples a second of the data path alone, and of whole steps."""
     job = make_job(recipe, data)
-    for layer in job.network.modules():
-        if isinstance(layer, torch.nn.Conv2d):
-            layer.to(memory_format=torch.channels_last)  # as `fit` does
     loader = train_loader(job.train, min(recipe.train.batch_size, len(job.train)), recipe.seed)  # type: ignore[arg-type]
-    module = Classifier(
-        job.network,
-        recipe.train,
-        len(job.labels),
-        job.augment_input,
-        job.augment_features,
-        recipe.seed,
-        job.class_weights,
-        job.class_prior,
-    ).to(device)
+    module = classifier(recipe, job).to(device)
     module.train()
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-5)
 

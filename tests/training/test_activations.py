@@ -55,12 +55,13 @@ def test_an_encoder_that_is_frozen_whole_is_pooled_once() -> None:
     assert after.state_dict().keys() == network.state_dict().keys()
 
 
+def noisy(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return x + 0.01 * torch.randn(x.shape, generator=generator)
+
+
 def test_versions_differ_and_are_the_same_again() -> None:
     network = VoiceNet(SETTINGS, 3)
     clips = [np.random.default_rng(i).integers(-3000, 3000, 9600).astype(np.int16) for i in range(3)]
-
-    def noisy(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        return x + 0.01 * torch.randn(x.shape, generator=generator)
 
     first, again = (make_activations(network, clips, 9600, (noisy, noisy), 2, seed=4) for _ in range(2))
     assert first.made.shape[:2] == (2, 3) and first.weights.shape[:3] == (2, 3, 1)
@@ -75,9 +76,6 @@ def test_versions_differ_and_are_the_same_again() -> None:
 def test_the_last_versions_may_be_as_recorded() -> None:
     network = VoiceNet(SETTINGS, 3)
     clips = [np.random.default_rng(i).integers(-3000, 3000, 9600).astype(np.int16) for i in range(3)]
-
-    def noisy(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        return x + 0.01 * torch.randn(x.shape, generator=generator)
 
     both = make_activations(network, clips, 9600, (noisy, noisy), 2, 4)
     mixed = make_activations(network, clips, 9600, (noisy, noisy), 3, 4, 1)
