@@ -101,7 +101,9 @@ def analyze(
     ] = DEFAULTS.risk,
     coverage: Annotated[
         float | None,
-        typer.Option(metavar="0.5..0.99", help="Add prediction sets that hold the truth so often (JSON: labels)."),
+        typer.Option(
+            metavar="0.5..0.99", help="Add sets of labels that hold the truth in this share of cases (JSON: labels)."
+        ),
     ] = None,
     prior: Annotated[
         str,

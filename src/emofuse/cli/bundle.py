@@ -54,7 +54,7 @@ def make(
         typer.Option("--from", metavar="BUNDLE", help="Take what is not given from this bundle (a name or folder)."),
     ] = "",
     weights: Annotated[
-        list[str] | None, typer.Option("--weight", metavar="clip=2", help="The say of a modality in the fusion.")
+        list[str] | None, typer.Option("--weight", metavar="clip=2", help="The weight of a modality in the fusion.")
     ] = None,
     temperatures: Annotated[
         list[str] | None, typer.Option("--temperature", metavar="voice=0.98", help="As `emofuse evaluate` reports it.")

@@ -127,7 +127,7 @@ def left_out_blocks(report: BenchmarkReport) -> list[Block]:
 def _shipped(report: BenchmarkReport) -> list[Block]:
     if not report.shipped:
         return []
-    absent = f" Not here, so not measured: {', '.join(report.missing)}." if report.missing else ""
+    absent = f" Not found, so not measured: {', '.join(report.missing)}." if report.missing else ""
     return [
         Heading("What ships, corpus by corpus"),
         Text(
