@@ -151,13 +151,13 @@ def _read_conditions(folder: Path) -> ConditionReport:
     from pydantic import ValidationError
 
     from emofuse.evaluation.condition_report import NAME, ConditionReport
-    from emofuse.reading import parse_json, read_bytes
+    from emofuse.reading import first_line, parse_json, read_bytes
 
     file = folder / f"{NAME}.json"
     try:
         return ConditionReport.model_validate(parse_json(read_bytes(file, 64)))
     except (OSError, ValueError, ValidationError, json.JSONDecodeError) as error:
-        raise UsageError(f"{file} is no report of `emofuse robustness`: {str(error).splitlines()[0]}") from None
+        raise UsageError(f"{file} is no report of `emofuse robustness`: {first_line(error)}") from None
 
 
 def _films(bundle: Bundle, pair: str, data: Path, n: int, seed: int, hook: object) -> MadeFilmsReport:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from emofuse.atomic import atomic, make_folder
 from emofuse.card import Score
 from emofuse.errors import UsageError
-from emofuse.reading import parse_json, read_bytes
+from emofuse.reading import first_line, parse_json, read_bytes
 
 FORMAT: Final = "emofuse-evaluation/1"
 REPORT_NAME: Final = "report.json"
@@ -241,4 +241,4 @@ def read_report(path: str | Path) -> EvaluationReport:
     try:
         return EvaluationReport.model_validate(parse_json(read_bytes(file, _MOST_MB)))
     except (OSError, ValueError, ValidationError) as error:
-        raise UsageError(f"{file} is not a report of `emofuse evaluate`: {str(error).splitlines()[0]}") from None
+        raise UsageError(f"{file} is not a report of `emofuse evaluate`: {first_line(error)}") from None

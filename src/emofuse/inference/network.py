@@ -16,7 +16,7 @@ from emofuse.errors import BundleError, UsageError
 from emofuse.features.text import WIDTH
 from emofuse.inference.onnx_graph import embedding_name, with_output
 from emofuse.inference.onnx_runtime import PROVIDERS, available_devices, open_session
-from emofuse.reading import file_hash, is_file
+from emofuse.reading import file_hash, first_line, is_file
 
 OUTPUT = "logits"
 KNOWN = "known"  # of a text network: the share of a text's words that it knows
@@ -113,7 +113,7 @@ class OnnxNetwork:
             outputs: list[Any] = session.run(list(names), dict(zip(self._inputs, batches, strict=True)))
         except Exception as error:  # noqa: BLE001
             shapes = ", ".join(str(batch.shape) for batch in batches)
-            raise BundleError(f"{self.path.name} could not score {shapes}: {_first_line(error)}") from None
+            raise BundleError(f"{self.path.name} could not score {shapes}: {first_line(error)[:200]}") from None
         return [np.asarray(output, dtype=np.float32) for output in outputs]
 
 
@@ -199,7 +199,3 @@ def _fits(found: Sequence[int | str | None] | None, wanted: tuple[int | None, ..
 
 def _written(shape: Sequence[int | str | None]) -> str:
     return f"({', '.join(str(size) if isinstance(size, int) else '?' for size in shape)})"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]

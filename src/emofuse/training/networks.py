@@ -37,6 +37,7 @@ from emofuse.models.face_sequence import MARGIN
 from emofuse.models.feature_base import FeatureLayout
 from emofuse.models.folding import fold_norms
 from emofuse.models.torchvision_clips import MVIT_FRAMES, MVIT_PX
+from emofuse.reading import first_line
 
 _NETWORKS: Final = {
     "ferplus": (FaceNetSettings, ImportedNetSettings),
@@ -124,7 +125,7 @@ def start_from(network: BuiltNetwork, path: Path) -> None:
     try:
         network.load_state_dict(read_exported(path).state_dict())
     except (KeyError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:160]
+        reason = first_line(error)[:160]
         raise RecipeError(
             f"model.start: {path} is no exported face network of this form: {reason}",
             "train and export the recipe that it comes from, or set model.start=''",
