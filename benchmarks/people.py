@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from people_films import SIZE, Shot, actors, cut_film, strangers, tiled_film
+from _people_films import SIZE, Shot, actors, cut_film, strangers, tiled_film
 
 from emofuse import analyze
 from emofuse.timeline import Timeline

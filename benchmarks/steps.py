@@ -35,6 +35,7 @@ from emofuse.training.networks import make_network
 ROOT: Final = Path(__file__).parent.parent
 RECIPES: Final = (
     *("face-ferplus", "face", "mfcc-cnn", "wave-cnn-16", "wave-cnn-64", "mel-cnn", "voice-ravdess", "voice"),
+    "voice-whisper",
     *("cnn3d", "resnet-lstm", "resnet-transformer", "r3d", "mvit", "face-sequence"),
     *("frame-lstm-mel", "mfcc-cnn3d", "mvit-wave", "text-teacher", "text", "meld-words"),
 )

@@ -79,6 +79,6 @@ def test_modes_counts_what_they_are_compared_by(clip_mp4: Path) -> None:
     assert modes.row("base", "queue", found["queue"]).count("|") == modes.HEADER.count("|")
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py")))
 def test_every_benchmark_goes_with_the_package(name: str) -> None:
     assert callable(load(name).main)

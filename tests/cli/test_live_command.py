@@ -45,7 +45,10 @@ def test_a_recording_read_whole_is_kept_as_analyze_gives_it(emofuse: Emofuse, tm
     (path,) = tmp_path.glob("live-*.json")
     kept = json.loads(path.read_text(encoding="utf-8"))
     wanted = package.analyze(clip_mp4, mode="queue").to_json()
-    assert kept["moments"] == wanted["moments"] and kept["summary"] == wanted["summary"]
+    assert kept["moments"] == wanted["moments"]
+    # how long the last picture stands is not known of what is live
+    shares = [document["summary"].pop("share_of_time") for document in (kept, wanted)]
+    assert shares[0] == pytest.approx(shares[1], abs=0.05) and kept["summary"] == wanted["summary"]
     assert Timeline.from_json(kept).source.path == str(clip_mp4)
     (video,) = tmp_path.glob("live-*.mp4")
     assert str(path) in done.out.replace("\n", "") and str(video) in done.out.replace("\n", "")

@@ -172,9 +172,8 @@ def test_a_clip_network_beside_the_others_is_fused_by_its_weight(networks: dict[
     assert alone.fused is not None and "clip" not in alone.why
     assert fused[0] < fused[1] and fused[1] > 0.95
     for modality in ("face", "voice"):
-        np.testing.assert_array_equal(
-            alone.by_modality[modality].probabilities, last.by_modality[modality].probabilities
-        )
+        # a certainty was not fitted beside this network, so its scores are as the networks gave them
+        np.testing.assert_array_equal(alone.by_modality[modality].raw, last.by_modality[modality].probabilities)
 
 
 def test_a_moment_knows_nothing_of_what_comes_after(networks: dict[str, OnnxNetwork]) -> None:
@@ -189,13 +188,13 @@ def test_a_moment_knows_nothing_of_what_comes_after(networks: dict[str, OnnxNetw
 def test_the_summary_speaks_of_clips_only_where_there_is_a_network(networks: dict[str, OnnxNetwork]) -> None:
     source = SourceInfo("x", 2.0, 100, 100, 25.0, False, True)
     bundle = bundle_of(networks["sees and hears"])
-    silent = summarise(moments(bundle, frames((0, 0, 0), 0, 2)), source, bundle.weights)
+    silent = summarise(moments(bundle, frames((0, 0, 0), 0, 2)), source, Analyzer(bundle).answers)
     assert silent.why["clip"] == "no face found, no audio track" and silent.listed[-1] == "clip"
-    seen = summarise(moments(bundle, frames(RED, 0, 2)), source, bundle.weights)
+    seen = summarise(moments(bundle, frames(RED, 0, 2)), source, Analyzer(bundle).answers)
     assert seen.used == ["clip"] and seen.fused is not None and seen.fused.label == "angry"
     assert seen.why["face"] == "the bundle has no network for it"
     base = load_bundle()
-    plain_summary = summarise(moments(base, frames(RED, 0, 1)), source, base.weights)
+    plain_summary = summarise(moments(base, frames(RED, 0, 1)), source, Analyzer(base).answers)
     assert plain_summary.listed == ("face", "voice", "text") and "clip" not in plain_summary.why
 
 

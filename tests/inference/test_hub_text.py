@@ -132,7 +132,7 @@ def test_a_bundle_may_name_one(tmp_path: Path, transformers: list[str]) -> None:
     bundle = load_bundle(tmp_path)
     assert read_manifest(tmp_path).hub_text == hub.model_copy(update={"model": str(tmp_path / "single")})
     assert fusion_weights(bundle, text_scorer(bundle))["text"] == 0.5
-    words = SpokenWords(text_scorer(bundle), 5.0, [Line("hello", 0, 1)])
+    words = SpokenWords(text_scorer(bundle), 5.0, [Line("hello", 0.6, 1)])
     assert words.score(0.5) is None and transformers == []  # nothing is loaded before there are words
     scores = words.score(1.0)
     assert scores is not None and scores.label == "happy"

@@ -1,5 +1,6 @@
 """emofuse knows its own files, of which recording they are, and leaves alone what others wrote or changed."""
 
+import io
 import os
 import shutil
 from dataclasses import replace
@@ -67,6 +68,7 @@ def test_every_result_is_known_again_and_reads_as_before(tmp_path: Path, name: s
 
 
 EDITS = {
+    "embeddings": (b"NUMPY", b"NUMPX"),
     "faces": (b"\n", b",mine\n"),
     "json": (b'"label"', b'"lable"'),
     "html": (b"</body>", b"<p>mine</p></body>"),
@@ -96,7 +98,15 @@ def test_subtitles_that_are_no_answers_are_somebody_elses(tmp_path: Path) -> Non
     assert not FORMATS["srt"].is_ours(path)
 
 
+def archive() -> bytes:
+    """Arrays of somebody else."""
+    file = io.BytesIO()
+    np.savez(file, voice=np.zeros(3))
+    return file.getvalue()
+
+
 FOREIGN = {
+    "embeddings": archive(),
     "json": b'{"text": " Hello", "segments": [], "language": "en"}',
     "html": b"<!doctype html><title>mine</title>",
     "eaf": b'<?xml version="1.0" encoding="UTF-8"?>\n<ANNOTATION_DOCUMENT AUTHOR="emofuse"></ANNOTATION_DOCUMENT>',

@@ -13,7 +13,7 @@ from rich.table import Table
 from emofuse.atomic import make_folder
 from emofuse.cli import corpus_audit
 from emofuse.cli.console import ERR, OUT
-from emofuse.corpora.manifest import Manifest, is_manifest, write_manifest
+from emofuse.corpora.manifest import Manifest, is_manifest, read_manifest_in_part, write_manifest
 from emofuse.corpora.registry import CORPORA, read_corpus
 from emofuse.corpora.samples import check_clip
 from emofuse.errors import CorpusError
@@ -45,7 +45,8 @@ def prepare(
     """
     if not overwrite:
         refuse_foreign([out], is_manifest)
-    manifest = read_corpus(name, folder, sound)
+    is_table = name == "csv" and sound is None
+    manifest = read_manifest_in_part(folder) if is_table else read_corpus(name, folder, sound)
     _print_counts(manifest)
     _print_skipped(manifest)
     make_folder(out.parent)  # before a check that takes minutes

@@ -31,7 +31,7 @@ def serve(
     max_queue: Annotated[int, typer.Option(min=1, help="Recordings that may wait; more get 429.")] = 64,
     max_live: Annotated[int, typer.Option(min=0, help="Live clients at once.")] = 2,
     job_timeout_s: Annotated[float, typer.Option(min=1, help="For one recording.")] = 3600,
-    job_memory_mb: Annotated[float, typer.Option(min=600, help="For one recording.")] = 3000,
+    job_memory_mb: Annotated[float, typer.Option(min=700, help="For one recording.")] = 3000,
     keep_s: Annotated[float, typer.Option(min=1, help="How long results are kept.")] = 3600,
     origin: Annotated[list[str] | None, typer.Option(help="A site whose pages may use the service, too.")] = None,
 ) -> None:

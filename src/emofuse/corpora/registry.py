@@ -31,13 +31,13 @@ from emofuse.corpora import (
     xed,
 )
 from emofuse.corpora.corpus import ACTED, Corpus
-from emofuse.corpora.manifest import Manifest, read_manifest_in_part
+from emofuse.corpora.manifest import Manifest, read_manifest
 from emofuse.corpora.portraits import Portraits
 from emofuse.corpora.texts import Texts
 from emofuse.errors import CorpusError, UsageError
 from emofuse.importing import import_object
 
-_OWN: Final[Corpus[Manifest]] = Corpus("csv", "a table of your own", "as its manifest says", (), read_manifest_in_part)
+_OWN: Final[Corpus[Manifest]] = Corpus("csv", "a table of your own", "as its manifest says", (), read_manifest)
 CORPORA: Final[Mapping[str, Corpus[Manifest]]] = {
     corpus.name: corpus
     for corpus in (
@@ -57,7 +57,7 @@ CORPORA: Final[Mapping[str, Corpus[Manifest]]] = {
         _OWN,
     )
 }
-"""Recordings of utterances. `csv` is given your own table (`read_manifest_in_part`); every other one a folder."""
+"""Recordings of utterances. `csv` is given your own table (`read_manifest`); every other one a folder."""
 FACES: Final[Mapping[str, Corpus[ferplus.FerPlus]]] = {corpus.name: corpus for corpus in (ferplus.CORPUS,)}
 """Pictures of faces that nobody can be told by."""
 PORTRAITS: Final[Mapping[str, Corpus[Portraits]]] = {corpus.name: corpus for corpus in (cfee.CORPUS, taiwan.CORPUS)}

@@ -30,7 +30,6 @@ STRETCH_S: Final = 0.3  # of a voice that is taken away at once
 N_BANDS: Final = 10
 LOWEST_HZ, HIGHEST_HZ = 60.0, 8_000.0
 N_MOMENTS: Final = 3  # that are explained by default
-WORDS_S: Final = 5.0  # that words count for, as an analysis has it
 _FFT: Final = 512
 _HOP: Final = 160
 _FLOOR_DB: Final = -80.0
@@ -194,7 +193,7 @@ def _explained(
     if "voice" in networks and "voice" in moment.by_modality and len(given.samples):
         window_s = bundle.networks["voice"].card.input.window_s or 1.0
         voice = explain_voice(networks["voice"], given.samples, window_s, moment.time_s, label)
-    text = _last_words(lines, moment.time_s)
+    text = _words_at(lines, moment.time_s)
     if "text" in networks and "text" in moment.by_modality and text and bundle.manifest.hub_text is None:
         words = explain_words(networks["text"], text, label)
     return Explanation(
@@ -249,9 +248,8 @@ def _main_face(faces: Sequence[Face]) -> Face | None:
     return max(scored, key=lambda face: face.size_px, default=None)
 
 
-def _last_words(lines: Sequence[Line], time_s: float) -> str:
-    """Return what was said last before a time, as it was scored; "" where that is too long ago."""
+def _words_at(lines: Sequence[Line], time_s: float) -> str:
+    """Return what was being said at a time, or was said last before it, as it was scored."""
     pieces = [piece for line in lines for piece in cut_line(line)]
-    heard = [piece for piece in pieces if piece.end_s <= time_s and time_s - piece.end_s < WORDS_S]
-    heard = [piece for piece in heard if has_letters(drop_sounds(piece.text))]
-    return drop_sounds(max(heard, key=lambda piece: piece.end_s).text) if heard else ""
+    begun = [piece for piece in pieces if piece.start_s < time_s and has_letters(drop_sounds(piece.text))]
+    return drop_sounds(max(begun, key=lambda piece: piece.start_s).text) if begun else ""

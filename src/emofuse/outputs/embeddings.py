@@ -33,9 +33,9 @@ def write_npz(timeline: Timeline, path: str | os.PathLike[str]) -> None:
 
 
 def is_npz(data: bytes) -> bool:
-    """Return whether an archive is one that `write_npz` has written."""
+    """Return whether an archive is one that `write_npz` has written, and whole as it was written."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return OWN_MEMBER in archive.namelist()
+            return OWN_MEMBER in archive.namelist() and archive.testzip() is None
     except zipfile.BadZipFile:
         return False

@@ -33,7 +33,7 @@ class ServiceSettings(Settings):
 
     token: what clients show; printable ASCII, as it travels in a header. origins: other sites whose pages may use the
     service, and by whose names it may be called. workers: recordings that are analysed at once, each in a process that
-    gets job_timeout_s, job_memory_mb of address space (the networks alone take 500), and writes no file larger than
+    gets job_timeout_s, job_memory_mb of address space (networks and threads alone take 600), and writes no file larger than
     job_file_mb. stall_s: how long an upload may send nothing; least_bytes_s: and how slow it may be on the whole.
     keep_s: how long results are there; a recording is deleted as soon as it has been analysed.
     """
@@ -50,7 +50,7 @@ class ServiceSettings(Settings):
     max_queue: int = Field(64, ge=1)
     workers: int = Field(1, ge=1)
     job_timeout_s: float = Field(3600.0, gt=0)
-    job_memory_mb: float = Field(3000.0, ge=600)
+    job_memory_mb: float = Field(3000.0, ge=700)
     job_file_mb: float = Field(4000.0, gt=0)
     keep_s: float = Field(3600.0, gt=0)
     stall_s: float = Field(15.0, gt=0)
