@@ -143,6 +143,7 @@ def test_a_mistake_is_one_line(audit: Audit, clips: Path, arguments: list[str], 
     assert out == ""
 
 
+@pytest.mark.load
 @pytest.mark.corpus
 def test_ravdess_is_clean_but_for_its_sentences(audit: Audit, tmp_path: Path) -> None:
     data = os.environ.get("EMOFUSE_DATA")

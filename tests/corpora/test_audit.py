@@ -148,6 +148,7 @@ def test_progress_counts_the_clips_and_given_sounds_are_not_decoded_again(clean:
     assert len(told) == 6
 
 
+@pytest.mark.load
 @pytest.mark.corpus
 def test_ravdess_shares_nothing_but_its_two_sentences(corpora: Path) -> None:
     manifest = read_ravdess(corpora / "ravdess")

@@ -188,6 +188,7 @@ def test_threads_are_one_while_folds_run_and_then_what_they_were(
         torch.set_num_threads(before)
 
 
+@pytest.mark.load
 @pytest.mark.usefixtures("warm_processes")
 def test_two_at_once_in_another_folder_give_the_same_files_to_the_byte(
     cross_validation: CrossValidation, recipe: Recipe, tmp_path: Path

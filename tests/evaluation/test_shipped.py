@@ -15,6 +15,7 @@ from emofuse.inference.predictors import Calibrated
 from emofuse.inference.trial import try_bundle
 
 
+@pytest.mark.load
 @pytest.mark.corpus
 @pytest.mark.parametrize("weigh", [True, False])
 def test_the_shipped_face_network_scores_what_its_card_says(weigh: bool) -> None:

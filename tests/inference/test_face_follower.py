@@ -257,6 +257,7 @@ def test_answers_for_the_demo_clip_are_the_same(mode: Mode, clip_mp4: Path) -> N
     check_answers(clip_mp4, mode)
 
 
+@pytest.mark.load
 @pytest.mark.corpus
 @pytest.mark.parametrize("pattern", ["cremad/videos/*.flv", "ravdess_original/videos/Actor_05/*.mp4"])
 def test_real_clips_are_the_same_with_a_detection_now_and_then(pattern: str, corpora: Path) -> None:

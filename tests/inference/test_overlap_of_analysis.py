@@ -34,6 +34,7 @@ def test_answers_are_the_same_to_the_bit(mode: Mode, clip_mp4: Path) -> None:
     assert threading.active_count() == before
 
 
+@pytest.mark.load
 @pytest.mark.corpus
 @pytest.mark.parametrize("pattern", ["cremad/videos/*.flv", "ravdess_original/videos/Actor_05/*.mp4"])
 def test_answers_for_real_clips_are_the_same_to_the_bit(pattern: str, corpora: Path) -> None:

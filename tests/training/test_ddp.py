@@ -45,6 +45,7 @@ keep = "last"
 N_CLIPS, N_EPOCHS = 24, 2
 
 
+@pytest.mark.load
 def test_two_processes_share_every_epoch_and_write_one_result(tmp_path: Path) -> None:
     data = write_ravdess(tmp_path / "data", range(1, N_CLIPS // 3 + 1))
     (tmp_path / "tiny.toml").write_text(RECIPE)

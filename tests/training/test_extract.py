@@ -336,6 +336,7 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     assert module._device("auto") == CPU
 
 
+@pytest.mark.load
 @pytest.mark.usefixtures("warm_processes")
 def test_features_do_not_depend_on_how_many_work_at_once(sounds: Manifest, tmp_path: Path) -> None:
     pytest.importorskip("opensmile")

@@ -33,9 +33,9 @@ class ServiceSettings(Settings):
 
     token: what clients show; printable ASCII, as it travels in a header. origins: other sites whose pages may use the
     service, and by whose names it may be called. workers: recordings that are analysed at once, each in a process that
-    gets job_timeout_s, job_memory_mb of address space (networks and threads alone take 600), and writes no file larger than
-    job_file_mb. stall_s: how long an upload may send nothing; least_bytes_s: and how slow it may be on the whole.
-    keep_s: how long results are there; a recording is deleted as soon as it has been analysed.
+    gets job_timeout_s and job_memory_mb of address space (networks and threads alone take 600), and writes no file
+    larger than job_file_mb. stall_s: how long an upload may send nothing; least_bytes_s: and how slow it may be on the
+    whole. keep_s: how long results are there; a recording is deleted as soon as it has been analysed.
     """
 
     host: str = "127.0.0.1"
