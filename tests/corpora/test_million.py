@@ -17,15 +17,14 @@ PROGRAM = """
 import json, resource, sys
 from pathlib import Path
 from emofuse.corpora.audit import SameSounds, audit
-from emofuse.corpora.manifest import write_manifest
-from emofuse.corpora.registry import read_corpus
+from emofuse.corpora.manifest import read_manifest_in_part, write_manifest
 from emofuse.corpora.splits import make_split
 
 def peak():
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 empty = peak()
-manifest = read_corpus("csv", sys.argv[1])
+manifest = read_manifest_in_part(sys.argv[1])
 write_manifest(manifest, sys.argv[2])
 split = make_split("actor-6fold", manifest, n_valid=2)
 overlaps = audit(manifest, split, SameSounds(()))

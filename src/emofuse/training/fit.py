@@ -16,8 +16,6 @@ from typing import Any, Final, Literal
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, RichProgressBar
-from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.utilities import rank_zero_only
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -29,6 +27,7 @@ from emofuse.ownership import ELSEWHERE_HINT
 from emofuse.processes import TERMINATED
 from emofuse.training.callbacks import Checkpoint, FrozenStart, Patience, Plateau, Reseed, WholeCheckpoints
 from emofuse.training.dataset import Batch, test_loader, train_loader
+from emofuse.training.metrics_file import metrics_logger
 from emofuse.training.module import Augment, Classifier
 
 Monitor = Literal["val_accuracy", "val_uar"]
@@ -168,7 +167,7 @@ def fit(
         gradient_clip_val=recipe.train.gradient_clip or None,
         callbacks=[*checkpoints, *_callbacks(recipe, job, progress)],
         plugins=[WholeCheckpoints()],
-        logger=_logger(out),
+        logger=metrics_logger(out),
         enable_progress_bar=progress,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -304,20 +303,6 @@ def _within_memory(recipe: Recipe) -> Iterator[None]:
                 lower += " or data.window_s"
             raise UsageError(where, lower) from None
         raise
-
-
-def _logger(out: Path) -> CSVLogger:
-    """Make a logger that goes on with the metrics.csv of a training that was cut off: Lightning's deletes it."""
-    record = out / "metrics.csv"
-    earlier = record.read_bytes() if record.exists() else b""
-    logger = CSVLogger(out, name="", version="", flush_logs_every_n_steps=1)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
-        writer = logger.experiment
-    if earlier:
-        rank_zero_only(record.write_bytes)(earlier)
-        writer.metrics_keys = earlier.decode().splitlines()[0].split(",")
-    return logger
 
 
 def _callbacks(recipe: Recipe, job: Job, progress: bool) -> list[Callback]:
