@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,10 @@ import pytest
 from emofuse.assets import cache_folder
 from emofuse.cli.demo import CLIP
 from make_media import Sound, Video, beginning, record
+
+# What a shell begins in the background ignores Ctrl-C, and so would all that the tests begin.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before any test imports torch. There is a process of tests for each core: where each has a thread for each core, they
 # wait for one another most of the time, and so do the processes that tests start.
