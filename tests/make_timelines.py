@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -61,6 +63,12 @@ def timeline(*moments: Moment, duration_s: float | None = None, labels: tuple[st
     return Timeline(labels, moments, source, Summary(fused, by_modality, why), {"name": "base", "version": "1"})
 
 
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV that was written of timelines."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def course(plan: list[tuple[str | None, int]], hop_s: float = 0.1) -> list[Moment]:
     """Moments every hop_s: (label, how many) one after another; None is silence."""
     labels = [label for label, count in plan for _ in range(count)]
@@ -90,6 +98,10 @@ def conversation() -> Timeline:
         Person(2, "Anna", ((0.0, 4.0),), ((0.2, 1.0),), {"happy": 4.0}, scores("happy", 0.83)),
     )
     return replace(timeline(*moments, duration_s=4.0), lines=lines, people=people)
+
+
+HAPPY_THEN_SAD = timeline(*course([("happy", 3), ("sad", 2)], hop_s=1.0), duration_s=5.0)
+ANGRY = timeline(moment(0.5, "angry", faces=(face(),)), duration_s=1.0)
 
 
 TIMELINES: dict[str, Timeline] = {

@@ -1,24 +1,15 @@
 """Results of a folder as one table of each kind, and groups of recordings in the index."""
 
-import csv
 from pathlib import Path
 
 from emofuse.outputs.tables import write_json
-from make_timelines import course, face, moment, timeline
-
-ONE = timeline(*course([("happy", 3), ("sad", 2)], hop_s=1.0), duration_s=5.0)
-TWO = timeline(moment(0.5, "angry", faces=(face(),)), duration_s=1.0)
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+from make_timelines import ANGRY, HAPPY_THEN_SAD, rows_of
 
 
 def test_the_command_collects_a_folder(emofuse, tmp_path: Path) -> None:
     (tmp_path / "results" / "deep").mkdir(parents=True)
-    write_json(ONE, tmp_path / "results" / "one.json")
-    write_json(TWO, tmp_path / "results" / "deep" / "two.json")
+    write_json(HAPPY_THEN_SAD, tmp_path / "results" / "one.json")
+    write_json(ANGRY, tmp_path / "results" / "deep" / "two.json")
     (tmp_path / "results" / "notes.json").write_text("{}")
     (tmp_path / "groups.csv").write_text("recording,group\nclip.mp4,pilot\n")
     result = emofuse("tables", tmp_path / "results", "-o", tmp_path, "--groups", tmp_path / "groups.csv")

@@ -1,26 +1,17 @@
 """One table over many recordings."""
 
-import csv
 from pathlib import Path
 
 import pytest
 
 from emofuse.errors import UsageError
 from emofuse.outputs.long_tables import write_long_table
-from make_timelines import course, face, moment, timeline
-
-ONE = timeline(*course([("happy", 3), ("sad", 2)], hop_s=1.0), duration_s=5.0)
-TWO = timeline(moment(0.5, "angry", faces=(face(),)), duration_s=1.0)
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+from make_timelines import ANGRY, HAPPY_THEN_SAD, moment, rows_of, timeline
 
 
 def test_rows_of_all_recordings_are_one_table(tmp_path: Path) -> None:
     path = tmp_path / "all.csv"
-    assert write_long_table([("a.mp4", "x", ONE), ("b.mp4", "", TWO)], "moments", path) == 6
+    assert write_long_table([("a.mp4", "x", HAPPY_THEN_SAD), ("b.mp4", "", ANGRY)], "moments", path) == 6
     rows = rows_of(path)
     assert [(row["recording"], row["group"], row["label"]) for row in rows] == [
         *[("a.mp4", "x", "happy")] * 3,
@@ -33,7 +24,7 @@ def test_rows_of_all_recordings_are_one_table(tmp_path: Path) -> None:
 def test_parquet_has_the_same_rows_with_their_types(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "all.parquet"
-    write_long_table([("a.mp4", "x", ONE), ("b.mp4", "", TWO)], "segments", path, "parquet")
+    write_long_table([("a.mp4", "x", HAPPY_THEN_SAD), ("b.mp4", "", ANGRY)], "segments", path, "parquet")
     found = parquet.read_table(str(path)).to_pylist()
     assert [(row["recording"], row["label"]) for row in found] == [
         ("a.mp4", "happy"),
@@ -46,5 +37,5 @@ def test_parquet_has_the_same_rows_with_their_types(tmp_path: Path) -> None:
 def test_other_labels_are_no_rows_of_the_same_table(tmp_path: Path) -> None:
     other = timeline(moment(0.5, "calm", labels=("calm", "not")), duration_s=1.0, labels=("calm", "not"))
     with pytest.raises(UsageError, match="other columns"):
-        write_long_table([("a.mp4", "", ONE), ("b.mp4", "", other)], "moments", tmp_path / "all.csv")
+        write_long_table([("a.mp4", "", HAPPY_THEN_SAD), ("b.mp4", "", other)], "moments", tmp_path / "all.csv")
     assert list(tmp_path.iterdir()) == []
