@@ -279,6 +279,14 @@ def test_the_two_root_scripts(tmp_path: Path, clip_mp4: Path) -> None:
     done = subprocess.run(call, capture_output=True, text=True, cwd=root)
     assert done.returncode == 0, done.stderr
     assert left_over(tmp_path) == ["clip.json"]
+    silent = record(tmp_path / "silent.mp4", Video())
+    dubbed = [sys.executable, "run_inference.py", f"--video_path={silent}", "--audio_path", str(clip_mp4), *call[4:]]
+    done = subprocess.run(dubbed, capture_output=True, text=True, cwd=root)
+    assert done.returncode == 0, done.stderr
+    source = json.loads((tmp_path / "silent.json").read_text(encoding="utf-8"))["source"]
+    assert (source["width"], source["has_audio"]) == (64, True)
+    done = subprocess.run([*dubbed[:4], str(silent)], capture_output=True, text=True, cwd=root)
+    assert done.returncode == 1 and done.stderr.strip() == f"error: {silent} has no sound (name another file)"
     done = subprocess.run([sys.executable, "train_model.py", "--help"], capture_output=True, text=True, cwd=root)
     assert done.returncode == 0 and "RECIPE" in done.stdout
 
