@@ -283,3 +283,72 @@ def test_an_address_of_nobody_is_one_line(pipeline: Pipeline) -> None:
         port = free.getsockname()[1]
     with pytest.raises(MediaError, match="does not answer"):
         pipeline(f"http://127.0.0.1:{port}/x.mp4")
+
+
+# Lists and stretches.
+
+
+def film_of(packets: list[Packet], n: int) -> NDArray[np.uint8]:
+    return np.stack([p.image for p in packets if isinstance(p, Frame)][:n])
+
+
+def test_films_frames_and_photos_are_one_list(
+    pipeline: Pipeline, packets: list[Packet], face: NDArray[np.uint8], clip_mp4: Path
+) -> None:
+    film = film_of(packets, 20)
+    found = pipeline([clip_mp4, film, face, list(film), film[..., 0]], fps=25)
+    assert [t.source.fps for t in found][1:] == [25.0, None, 25.0, 25.0] and found[2].source.is_photo
+    assert answer(found[0]) == answer(pipeline(clip_mp4)) and answer(found[1]) == answer(pipeline(film, fps=25))
+    assert answer(found[3]) == answer(found[1])
+    with pytest.raises(UsageError, match=r"fps: 25 is for frames, \(T, H, W, 3\), and there are none"):
+        pipeline([clip_mp4, face], fps=25)
+    with pytest.raises(UsageError, match="input 2 of 2 is a list in a list, and no frames of one size"):
+        pipeline([clip_mp4, [face, face[:10]]], fps=25)
+
+
+def test_a_stretch_of_what_is_in_memory(pipeline: Pipeline, packets: list[Packet], face: NDArray[np.uint8]) -> None:
+    film = film_of(packets, 30)
+    found = pipeline(film, fps=25, start_s=0.4, end_s=1.0)
+    assert [m.time_s for m in found] == pytest.approx([0.9, 0.96]) and found.source.duration_s == 1.2
+    voice = np.concatenate([p.samples for p in packets if isinstance(p, AudioBlock)])
+    heard = pipeline((voice, 16_000), start_s=0.25)
+    assert heard.moments[0].time_s == 0.75 and heard.moments[-1].time_s == pytest.approx(len(voice) / 16_000, abs=0.01)
+    with pytest.raises(UsageError, match="is a photo, which has no start and no end"):
+        pipeline(face, start_s=1.0)
+    with pytest.raises(MediaError, match="has nothing from 9 s to its end: it ends at"):
+        pipeline(film, fps=25, start_s=9.0)
+    with pytest.raises(UsageError, match="start_s: 'x' is no time"):
+        pipeline(film, fps=25, start_s="x")  # type: ignore[arg-type]
+
+
+def test_a_list_that_was_cut_off_goes_on(
+    pipeline: Pipeline, packets: list[Packet], clip_mp4: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    film = film_of(packets, 20)
+    with pytest.raises(MediaError, match=r"input 2 of 3 \(absent.mp4\)"):
+        pipeline([clip_mp4, "absent.mp4", film], fps=25, resume=kept)
+    assert len(list(kept.iterdir())) == 1
+    first = pipeline([clip_mp4, film], fps=25, resume=kept)
+    monkeypatch.setattr(Pipeline, "_one", lambda *_: pytest.fail("it was analysed again"))
+    again = pipeline([clip_mp4, film], fps=25, resume=kept)
+    assert [t.to_json() for t in again] == [t.to_json() for t in first] and len(list(kept.iterdir())) == 2
+    monkeypatch.undo()
+    fused, now = again[0].summary.fused, pipeline(clip_mp4).summary.fused
+    assert fused is not None and now is not None
+    np.testing.assert_allclose(fused.probabilities, now.probabilities, atol=1e-4)
+
+
+def test_what_is_kept_is_of_the_same_content_and_options(
+    pipeline: Pipeline, packets: list[Packet], tmp_path: Path
+) -> None:
+    film = film_of(packets, 10)
+    for options in ({}, {"mode": "frame"}, {"risk": 0.5}, {"end_s": 0.3}):
+        pipeline(film, fps=25, resume=tmp_path, **options)
+    pipeline(film[:9], fps=25, resume=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 5
+    for option in ("same_person", "embeddings", "measure_faces"):
+        with pytest.raises(UsageError, match=f"{option} and resume do not go together"):
+            pipeline(film, fps=25, resume=tmp_path, **{option: True})
+    with pytest.raises(UsageError, match="resume: 3"):
+        pipeline(film, fps=25, resume=3)  # type: ignore[arg-type]

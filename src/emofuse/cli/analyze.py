@@ -7,6 +7,16 @@ from typing import Annotated, Literal
 
 import typer
 
+from emofuse.cli.answer_options import (
+    CoverageOption,
+    EndOption,
+    PriorOption,
+    RiskOption,
+    StartOption,
+    answer_settings,
+    check_answers,
+    span_of,
+)
 from emofuse.cli.batch import analyze_plan, engine_of, results_folder
 from emofuse.cli.command_line import command_line
 from emofuse.cli.console import OUT, note
@@ -23,7 +33,6 @@ from emofuse.cli.speed_options import (
 )
 from emofuse.errors import UsageError
 from emofuse.inference.analyzer import AnalyzerSettings
-from emofuse.inference.answers import check_options, read_prior
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.landmarker import FaceLandmarker
 from emofuse.inference.onnx_runtime import pick_device
@@ -96,23 +105,11 @@ def analyze(
         bool,
         typer.Option("--embeddings", help="Write what the networks know of their inputs, as .npz."),
     ] = False,
-    risk: Annotated[
-        float, typer.Option(metavar="0..1", help="How likely an answer may be wrong, before it is `uncertain`.")
-    ] = DEFAULTS.risk,
-    coverage: Annotated[
-        float | None,
-        typer.Option(
-            metavar="0.5..0.99", help="Add sets of labels that hold the truth in this share of cases (JSON: labels)."
-        ),
-    ] = None,
-    prior: Annotated[
-        str,
-        typer.Option(
-            metavar="flat|corpus|FILE",
-            help="How often each emotion is expected: all alike, as in the networks' training, or a JSON file with a "
-            "number for each.",
-        ),
-    ] = "flat",
+    risk: RiskOption = DEFAULTS.risk,
+    coverage: CoverageOption = None,
+    prior: PriorOption = "flat",
+    start: StartOption = None,
+    end: EndOption = None,
     smooth: Annotated[bool, typer.Option("--smooth", help="Steady the labels from moment to moment.")] = False,
     overlay: OverlayOption = "full",
     overlay_lang: LanguageOption = "en",
@@ -181,9 +178,7 @@ def analyze(
         measure_faces=measured,
         face_points=face_points,
         embeddings="embeddings" in wanted,
-        risk=risk,
-        coverage=coverage,
-        prior=read_prior(prior),
+        **answer_settings(risk, coverage, prior),
         **speed_settings(fast, every, detect_period_s, min_face),
     )
     set_threads(threads, jobs)
@@ -205,13 +200,14 @@ def analyze(
         call=command_line(),
         resume=resume,
         explains=explains,
+        span=span_of(start, end),
     )
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
     loaded = load_bundle(bundle, device)
     check_allowed(loaded, permissive_only)
     if permissive_only and text_model is not None:
         raise UsageError(f"what the licence of {text_model} allows is not known", "leave out --text-model")
-    check_options(loaded, settings.prior, settings.coverage)
+    check_answers(loaded, settings)
     works = engine_of(engine, EngineSettings(jobs, address))
     # one recording is analysed here: a process of its own takes a second more, and there is no other to save
     is_spread = plan.is_batch or isinstance(folder, Address) or engine != "local"

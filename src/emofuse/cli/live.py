@@ -12,6 +12,16 @@ from typing import Annotated, Final, Literal
 import typer
 from rich.markup import escape
 
+from emofuse.cli.answer_options import (
+    CoverageOption,
+    EndOption,
+    PriorOption,
+    RiskOption,
+    StartOption,
+    answer_settings,
+    check_answers,
+    span_of,
+)
 from emofuse.cli.command_line import command_line
 from emofuse.cli.console import OUT, note
 from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
@@ -25,6 +35,7 @@ from emofuse.inference.live import LiveSession, LiveSettings
 from emofuse.inference.live_answers import LiveUpdate
 from emofuse.inference.smoothing import Smoother
 from emofuse.inference.vad import speech_in
+from emofuse.media import Span
 from emofuse.media.capture import Camera, Microphone, PacedFile, PacketSource, stream_clock
 from emofuse.media.network import NetworkStream
 from emofuse.outputs.lettering import Image
@@ -50,11 +61,16 @@ def live(
     audio_track: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="The sound track of a --file, from 1.")
     ] = None,
+    start: StartOption = None,
+    end: EndOption = None,
     mode: Annotated[
         Literal["queue", "frame"],
         typer.Option(help="frame: an answer for every picture; queue: one every --hop-s over the last seconds."),
     ] = "frame",
     hop_s: Annotated[float, typer.Option(help="Seconds between moments in queue mode, and of sound.")] = DEFAULTS.hop_s,
+    risk: RiskOption = DEFAULTS.risk,
+    coverage: CoverageOption = None,
+    prior: PriorOption = "flat",
     smooth: Annotated[bool, typer.Option("--smooth/--no-smooth", help="Steady the labels that are shown.")] = True,
     max_delay_s: Annotated[
         float, typer.Option(help="A picture that waits for longer is dropped, so that the delay stays small.")
@@ -77,7 +93,8 @@ def live(
     Emotion is inferred from whoever is seen and heard, on this machine only. Keys: space pauses, s takes a snapshot,
     q ends it. Exit code: 0 it ended, 1 the source failed, 2 wrong usage.
     """
-    settings = AnalyzerSettings(mode=mode, hop_s=hop_s)
+    settings = AnalyzerSettings(mode=mode, hop_s=hop_s, **answer_settings(risk, coverage, prior))
+    span = span_of(start, end)
     film = overlay_settings(overlay, overlay_lang, blur_faces, person)
     keeping_up = LiveSettings(max_delay_s=max_delay_s, tick_s=_TICK_S)
     if file is not None and not realtime:
@@ -86,9 +103,12 @@ def live(
         raise UsageError("--realtime is for a --file", "a camera and a stream have a pace of their own")
     loaded = load_bundle(bundle, device)
     check_allowed(loaded, permissive_only)
+    check_answers(loaded, settings)
     if audio_track is not None and file is None:
         raise UsageError("--audio-track is for a --file", "a stream's default track is taken")
-    sources = _open_sources(camera, source, file, realtime, audio, microphone, audio_track)
+    if not span.is_whole and file is None:
+        raise UsageError("--start and --end are for a --file", "--seconds ends a stream")
+    sources = _open_sources(camera, source, file, realtime, audio, microphone, audio_track, span)
     name = " + ".join(one.name for one in sources)
     try:
         analyzer = Analyzer(loaded, settings=settings)
@@ -184,6 +204,7 @@ def _open_sources(
     audio: bool,
     microphone: str | None,
     audio_track: int | None = None,
+    span: Span | None = None,
 ) -> list[PacketSource]:
     """Open what is to be read. Raises UsageError where more than one thing is named, and what the sources raise."""
     given = [
@@ -194,7 +215,9 @@ def _open_sources(
     if microphone is not None and (file is not None or source is not None):
         raise UsageError(f"--microphone and {given[0]} at once", "a stream and a recording bring their own sound")
     if file is not None:
-        return [PacedFile(file, has_audio=audio, is_paced=realtime, audio_track=audio_track, speech_s=speech_in)]
+        return [
+            PacedFile(file, has_audio=audio, is_paced=realtime, audio_track=audio_track, speech_s=speech_in, span=span)
+        ]
     if source is not None:
         return [NetworkStream(source, has_audio=audio)]
     now = stream_clock()

@@ -20,7 +20,7 @@ from PIL import Image
 from emofuse.config.base import shown
 from emofuse.errors import MediaError, UsageError
 from emofuse.inference.vad import speech_in
-from emofuse.media import MOST_PIXELS, STANDING_S, open_media
+from emofuse.media import MOST_PIXELS, STANDING_S, MediaReader, Span, open_media, within
 from emofuse.media.arrays import Channels, Pixels, sound_of
 from emofuse.media.kinds import HEAD_BYTES
 from emofuse.media.photo import begins_as_photo, is_photo, read_photo
@@ -53,12 +53,14 @@ class PacketSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
-    """How an input is read. fps: pictures a second of frames; channels: the order of colours in arrays."""
+    """How an input is read. fps: pictures a second of frames; channels: the order of colours in arrays; span: the
+    stretch of it that is read."""
 
     fps: float | None = None
     channels: Channels = "rgb"
     audio_track: int | Sequence[int] | None = None
     max_pixels: int = MOST_PIXELS
+    span: Span = field(default_factory=Span)
 
 
 def open_input(value: Any, options: InputOptions | None = None) -> AbstractContextManager[PacketSource]:
@@ -82,6 +84,19 @@ def open_input(value: Any, options: InputOptions | None = None) -> AbstractConte
         (1.0, [(0.0, 4000), (0.5, 4000)])
     """
     asked = options or InputOptions()
+    return _open(value, asked) if asked.span.is_whole else _open_stretch(value, asked)
+
+
+@contextmanager
+def _open_stretch(value: Any, asked: InputOptions) -> Iterator[PacketSource]:
+    with _open(value, asked) as media:
+        if media.source.is_photo:
+            raise UsageError(f"{describe(value)} is a photo, which has no start and no end", "leave them out")
+        is_cut = isinstance(media, MediaReader) or (isinstance(media, _Named) and isinstance(media.media, MediaReader))
+        yield media if is_cut else _Stretch(media, asked.span)
+
+
+def _open(value: Any, asked: InputOptions) -> AbstractContextManager[PacketSource]:
     if asked.fps is not None and not (_is_array(value) and np.ndim(value) in (3, 4)):
         raise UsageError(
             f"fps: {shown(asked.fps)} is for frames, (T, H, W, 3)", "leave it out; a recording has its own"
@@ -106,6 +121,12 @@ def open_input(value: Any, options: InputOptions | None = None) -> AbstractConte
 def is_sound(value: Sequence[Any]) -> bool:
     """Return whether a tuple is sound: samples and their rate, in either order."""
     return len(value) == 2 and any(_is_array(a) and _is_number(b) for a, b in (value, value[::-1]))
+
+
+def are_frames(value: Any) -> bool:
+    """Return whether an input of a list is a film, (T, H, W, 3) or (T, H, W) of grey pictures, and no photo."""
+    shape: tuple[int, ...] = np.shape(value) if _is_array(value) else ()
+    return len(shape) == 4 or (len(shape) == 3 and shape[2] not in (3, 4))
 
 
 def describe(value: Any) -> str:
@@ -224,6 +245,25 @@ class _Named:
         return iter(self.media)
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A stretch of what is in memory."""
+
+    media: PacketSource
+    span: Span
+
+    @property
+    def source(self) -> SourceInfo:
+        return self.media.source
+
+    @property
+    def warnings(self) -> list[str]:
+        return self.media.warnings
+
+    def __iter__(self) -> Iterator[Packet]:
+        return within(self.media, self.span, self.media.source.path)
+
+
 def _open_path(path: str | os.PathLike[str], asked: InputOptions) -> AbstractContextManager[PacketSource]:
     if is_photo(path):
         name = without_secrets(os.fspath(path))
@@ -234,6 +274,7 @@ def _open_path(path: str | os.PathLike[str], asked: InputOptions) -> AbstractCon
         speech_s=speech_in,
         repeat_s=STANDING_S,
         max_pixels=asked.max_pixels,
+        span=asked.span,
     )
 
 

@@ -6,6 +6,8 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypedDict
 
@@ -18,7 +20,7 @@ from emofuse.inference.answers import Prior
 from emofuse.inference.inputs import InputOptions
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.inference.spoken import TextScorer
-from emofuse.media import MOST_PIXELS
+from emofuse.media import MOST_PIXELS, Span
 from emofuse.media.arrays import Channels
 from emofuse.timeline import SourceInfo
 from emofuse.transcripts import Transcript
@@ -77,24 +79,32 @@ class RecordingOptions(StreamOptions, total=False):
     Attributes:
         transcript: What is said in it, or the file of that (.srt, .vtt, .json or .txt).
         audio_track: The sound track to listen to, from 1, or several that are mixed; by default `open_media` chooses.
-        fps: Pictures a second of frames in an array.
+        start_s: Where to begin, in seconds of the recording; what is before it is not looked at.
+        end_s: Where to end, in seconds of the recording. Times in the answer are those of the recording, too.
+        fps: Pictures a second of frames in an array; of a list, of those inputs in it that are frames.
         channels: "bgr" where blue comes first in an array, as OpenCV reads pictures; "rgb" by default.
         max_pixels: Of a picture; larger ones are refused.
         progress: True for a bar on the standard error; or what is called with the seconds that are done and the seconds
             of the whole, None where that is not known.
         same_person: Whether all recordings of a call are of one person: what their face and voice answer on average is
             taken out of each. They must show several emotions.
+        resume: A folder in which the timeline of each input is kept as JSON. What is there already of the same content
+            and options is not analysed again, so that a long list that was cut off goes on. Qualities and reasons are
+            not in the answer then, as of `Timeline.load`.
         on_error: Of several inputs: "raise" ends at the first that cannot be read, "skip" lists it in
             `Timelines.failures` and goes on.
     """
 
     transcript: Transcript | str | Path | None
     audio_track: int | Sequence[int] | None
+    start_s: float | None
+    end_s: float | None
     fps: float | None
     channels: Channels | None
     max_pixels: int | None
     progress: Progress | bool | None
     same_person: bool | None
+    resume: str | Path | None
     on_error: Literal["raise", "skip"] | None
 
 
@@ -112,6 +122,10 @@ class CheckedOptions:
         self.audio_track: int | Sequence[int] | None = values.get("audio_track")
         self.progress: Progress | bool = values.get("progress", False)
         self.same_person: bool = values.get("same_person", False)
+        self.resume: Path | None = None
+        if (folder := values.get("resume")) is not None:
+            check_type("resume", folder, (str, os.PathLike), "the folder in which timelines are kept")
+            self.resume = Path(folder)
         self.on_error: Literal["raise", "skip"] = values.get("on_error", "raise")
         self.text_model: TextScorer | None = values.get("text_model")
         self.smoothing: SmoothingSettings | None = values.get("smoothing")
@@ -130,6 +144,12 @@ class CheckedOptions:
                 "give an object that has, such as emofuse.inference.hub_text.HubTextPredictor(...)",
             )
 
+    def without_fps(self) -> CheckedOptions:
+        """Return the same for an input that has a rate of its own."""
+        other = copy(self)
+        other.reading = replace(self.reading, fps=None)
+        return other
+
     def _check_choices(self, values: Mapping[str, Any]) -> None:
         for name, allowed in (("channels", ("rgb", "bgr")), ("on_error", ("raise", "skip"))):
             if name in values and values[name] not in allowed:
@@ -141,7 +161,10 @@ class CheckedOptions:
             raise UsageError(f"max_pixels: {shown(max_pixels)} is no number of pixels", "give a whole number from 1")
         if not (isinstance(self.progress, bool) or callable(self.progress)):
             raise UsageError(f"progress: {shown(self.progress)} is of no use", "give True, or what takes two numbers")
-        self.reading = InputOptions(values.get("fps"), values.get("channels", "rgb"), self.audio_track, max_pixels)
+        span = Span(values.get("start_s", 0.0), values.get("end_s"))
+        self.reading = InputOptions(
+            values.get("fps"), values.get("channels", "rgb"), self.audio_track, max_pixels, span
+        )
 
 
 def _is_track(value: object) -> bool:

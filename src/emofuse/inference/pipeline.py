@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Self, Unpack, overload
+
+import numpy as np
 
 from emofuse.config.base import shown
 from emofuse.errors import MediaError, PacketError, TranscriptError, UsageError
 from emofuse.features.text import drop_sounds
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, bundle_folder, load_bundle
-from emofuse.inference.inputs import ACCEPTED, BlueSkin, describe, is_sound, open_input, recordings_below
+from emofuse.inference.inputs import ACCEPTED, BlueSkin, are_frames, describe, is_sound, open_input, recordings_below
 from emofuse.inference.options import (
     CheckedOptions,
     RecordingOptions,
@@ -22,6 +24,7 @@ from emofuse.inference.options import (
     check_type,
     shown_progress,
 )
+from emofuse.inference.resuming import Kept
 from emofuse.inference.same_person import adapt_to_person
 from emofuse.inference.session import fitted, read_ahead, run
 from emofuse.inference.smoothing import Smoother
@@ -132,12 +135,19 @@ class Pipeline:
             return self._each(path, asked, dict(options))
         if isinstance(path, str | os.PathLike) and path != "" and is_folder(path):
             return self._each(recordings_below(path), asked, dict(options))
-        timeline = self._one(path, asked, dict(options))
+        timeline = self._kept(asked)(path, asked, dict(options))
         return self._adapted([timeline], asked)[0] if asked.same_person else timeline
 
     def _adapted(self, timelines: Sequence[Timeline], asked: CheckedOptions) -> list[Timeline]:
         answers = Analyzer(self.bundle, settings=asked.settings, scorer=asked.text_model).answers
         return adapt_to_person(timelines, answers)
+
+    def _kept(self, asked: CheckedOptions) -> Callable[[Any, CheckedOptions, Mapping[str, Any]], Timeline]:
+        """Return what analyses one input, or finds what was kept of it."""
+        if asked.resume is None:
+            return self._one
+        kept = Kept(asked.resume, self.bundle, asked)
+        return lambda value, asked, options: kept.get(value, lambda: self._one(value, asked, options))
 
     def _one(self, value: Any, asked: CheckedOptions, options: Mapping[str, Any]) -> Timeline:
         with ExitStack() as stack:
@@ -153,20 +163,24 @@ class Pipeline:
                 settings,
                 BlueSkin().look if in_memory and asked.reading.channels == "rgb" else None,
                 stack.enter_context(shown_progress(asked.progress, media.source, describe(value))),
-                transcript=fitted(asked.transcript, media.source),
+                transcript=fitted(asked.transcript, media.source, asked.reading.span),
                 scorer=asked.text_model,
                 smoothing=asked.smoothing,
+                span=asked.reading.span,
                 call=_written(value, str(self._asked), self.device, options),
             )
 
     def _each(self, values: Sequence[Any], asked: CheckedOptions, options: Mapping[str, Any]) -> Timelines:
         done: list[Timeline] = []
         failures: dict[str, str] = {}
-        for i, value in enumerate(values):
-            if isinstance(value, list):
-                raise UsageError(f"input {i + 1} of {len(values)} is a list in a list", ACCEPTED)
+        analyze_one, without_fps = self._kept(asked), asked.without_fps()
+        fps, n = asked.reading.fps, len(values)
+        given = [_as_frames(value, fps, f"input {i + 1} of {n}") for i, value in enumerate(values)]
+        if fps is not None and values and not any(map(are_frames, given)):
+            raise UsageError(f"fps: {shown(fps)} is for frames, (T, H, W, 3), and there are none", "leave it out")
+        for i, value in enumerate(given):
             try:
-                done.append(self._one(value, asked, options))
+                done.append(analyze_one(value, asked if are_frames(value) else without_fps, options))
             except (MediaError, PacketError, TranscriptError) as error:
                 name = f"input {i + 1} of {len(values)} ({describe(value)})"
                 if asked.on_error == "raise":
@@ -348,6 +362,19 @@ def analyze(
     return answer
 
 
+def _as_frames(value: Any, fps: object, name: str) -> Any:
+    """Return an input of a list; pictures of one size in a list of their own are frames, where fps is given."""
+    if not isinstance(value, list):
+        return value
+    try:
+        frames = np.stack(value) if fps is not None and value else None
+    except (TypeError, ValueError):
+        frames = None
+    if frames is None or frames.ndim not in (3, 4):
+        raise UsageError(f"{name} is a list in a list, and no frames of one size with fps=", ACCEPTED)
+    return frames
+
+
 @lru_cache(maxsize=_MOST_KEPT)
 def _kept(bundle: str, device: str, state: tuple[object, ...]) -> Pipeline:
     """Load a pipeline, or return the one whose bundle was in the same state."""
@@ -372,4 +399,4 @@ def _written(value: object, bundle: str, device: str, options: Mapping[str, obje
     return f"emofuse.analyze({', '.join([first, *(f'{name}={shown(value)}' for name, value in named.items())])})"
 
 
-_OF_NO_MATTER: Final = frozenset({"progress", "on_error"})  # of options: they change no answer
+_OF_NO_MATTER: Final = frozenset({"progress", "on_error", "resume"})  # of options: they change no answer

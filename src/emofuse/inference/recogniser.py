@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from emofuse.assets import prepare_hub
 from emofuse.errors import AssetError, MediaError, UsageError
 from emofuse.inference import onnx_runtime  # noqa: F401  before faster-whisper imports ONNX Runtime by itself
-from emofuse.media import most_filling_s, open_media
+from emofuse.media import Span, most_filling_s, open_media
 from emofuse.provenance import TranscriptOrigin
 from emofuse.reading import file_hash, first_line
 from emofuse.transcripts.transcript import Transcript, in_order
@@ -61,15 +61,16 @@ class Recogniser:
         path: str | os.PathLike[str],
         on_progress: Callable[[float], None] | None = None,
         audio_tracks: Sequence[int] = (),
+        span: Span | None = None,
     ) -> Transcript:
         """Transcribe a recording; one without sound or speech gives no lines, and a note.
 
-        on_progress gets the time reached, in seconds; audio_tracks: those to listen to, from 1, none for the default.
-        Raises MediaError where the recording cannot be read.
+        on_progress gets the time reached, in seconds; audio_tracks: those to listen to, from 1, none for the default;
+        span: the stretch to transcribe, None for all of it. Raises MediaError where the recording cannot be read.
         """
         lines: list[Line] = []
         language, note, has_sound = self.language, "", False
-        for start_s, samples in read_sound(path, audio_tracks):
+        for start_s, samples in read_sound(path, audio_tracks, span=span):
             has_sound = True
             try:
                 # silence is cut out beforehand: Whisper makes up words for it
@@ -104,7 +105,10 @@ def _weights_hash(model: str) -> str | None:
 
 
 def read_sound(
-    path: str | os.PathLike[str], audio_tracks: Sequence[int] = (), longest_s: float = LONGEST_S
+    path: str | os.PathLike[str],
+    audio_tracks: Sequence[int] = (),
+    longest_s: float = LONGEST_S,
+    span: Span | None = None,
 ) -> Iterator[tuple[float, NDArray[np.float32]]]:
     """Decode the sound of a recording in stretches, so that a long one takes no more memory than a short one.
 
@@ -112,6 +116,7 @@ def read_sound(
         path: The recording.
         audio_tracks: Those to listen to, from 1; none for the default.
         longest_s: Of a stretch; it is cut where it is quietest, in the last CUT_WITHIN_S.
+        span: The part of the recording to read; None for all of it.
 
     Yields:
         The second at which a stretch begins on the clock of the pictures, and its samples (T,) float32 at 16 kHz. What
@@ -120,9 +125,10 @@ def read_sound(
     Raises:
         MediaError: The recording cannot be read, or has more gaps than a recording of its size can have.
     """
-    stretch = _Stretch(round(longest_s * RATE_HZ))
-    with open_media(path, audio_rate_hz=RATE_HZ, audio_track=audio_tracks or None) as media:
-        end_s = silent_s = 0.0
+    begin_s = 0.0 if span is None else span.start_s
+    stretch = _Stretch(round(longest_s * RATE_HZ), round(begin_s * RATE_HZ))
+    with open_media(path, audio_rate_hz=RATE_HZ, audio_track=audio_tracks or None, span=span) as media:
+        end_s, silent_s = begin_s, 0.0
         for block in media:
             if not isinstance(block, AudioBlock):
                 continue
@@ -139,10 +145,10 @@ def read_sound(
 class _Stretch:
     """Collects sound until there is enough of it to be recognised."""
 
-    def __init__(self, n_most: int) -> None:
+    def __init__(self, n_most: int, begin: int = 0) -> None:
         self._samples = np.zeros(n_most, np.float32)
         self._n = 0  # of them that are filled
-        self._begin = 0  # of the first, on the clock of the recording
+        self._begin = begin  # of the first, on the clock of the recording
 
     def push(self, block: AudioBlock) -> Iterator[tuple[float, NDArray[np.float32]]]:
         """Take a block; yield the stretches that are full."""

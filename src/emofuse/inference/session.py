@@ -18,6 +18,7 @@ from emofuse.inference.people_summary import assign_lines, name_faces, people_of
 from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, UNREADABLE, no_face, no_speech
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.spoken import TextScorer
+from emofuse.media import Span
 from emofuse.overlap import ReadAhead
 from emofuse.provenance import Provenance, TranscriptOrigin
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
@@ -43,14 +44,19 @@ def read_ahead(packets: Iterable[Packet]) -> ReadAhead[Packet]:
     return ReadAhead(packets, QUEUE_BYTES, packet_bytes)
 
 
-def fitted(transcript: Transcript | str | Path | None, source: SourceInfo) -> Transcript | None:
-    """Read a transcript where it is a file, and leave out what is after the end of the recording.
+def fitted(
+    transcript: Transcript | str | Path | None, source: SourceInfo, span: Span | None = None
+) -> Transcript | None:
+    """Read a transcript where it is a file, and leave out what is after the end of the recording, or not in the stretch
+    of it that is analysed.
 
     Raises TranscriptError where it cannot be read, or none of it is of the recording.
     """
     if isinstance(transcript, str | Path):
-        return read_transcript(transcript, source.duration_s)
-    return None if transcript is None else transcript.within(source.duration_s)
+        transcript = read_transcript(transcript, source.duration_s)
+    elif transcript is not None:
+        transcript = transcript.within(source.duration_s)
+    return transcript if transcript is None or span is None else transcript.between(span.start_s, span.end_s)
 
 
 def run(
@@ -65,6 +71,7 @@ def run(
     scorer: TextScorer | None = None,
     smoothing: SmoothingSettings | None = None,
     view_smoothing: SmoothingSettings | None = None,
+    span: Span | None = None,
     call: str = "",
 ) -> Timeline:
     """Push every packet through an Analyzer and gather the timeline.
@@ -72,8 +79,9 @@ def run(
     source: what they are of, or what tells it when they have all come.
     on_frame gets each frame with what to draw over it; on_progress the time reached.
     transcript: what is said in the recording; scorer: of text, in place of the bundle's network; smoothing: steadies
-    the labels from moment to moment; view_smoothing: steadies what on_frame gets, where smoothing does not; call: the
-    command, or the call in Python, that asked for it.
+    the labels from moment to moment; view_smoothing: steadies what on_frame gets, where smoothing does not; span:
+    of the recording that the packets are, for the provenance; call: the command, or the call in Python, that asked for
+    it.
     """
     lines = None if transcript is None else transcript.lines
     analyzer = Analyzer(bundle, settings=settings, lines=lines, scorer=scorer)
@@ -105,7 +113,7 @@ def run(
     speakers += analyzer.take_speakers()
     told = assign_people(tracks)
     moments = name_faces(moments, told, speakers)
-    how = provenance_of(analyzer, call, transcript, smoothing)
+    how = provenance_of(analyzer, call, transcript, smoothing, span)
     whole = source if isinstance(source, SourceInfo) else source()
     timeline = timeline_of(moments, whole, analyzer, how)
     said = assign_lines(analyzer.scored_lines(), moments)
@@ -124,11 +132,14 @@ def provenance_of(
     call: str,
     transcript: Transcript | None = None,
     smoothing: SmoothingSettings | None = None,
+    span: Span | None = None,
 ) -> Provenance:
     """Return how what an Analyzer gave came about; models of the Hub are known once it has used them."""
     manifest = analyzer.bundle.manifest
     settings = analyzer.settings.model_dump(mode="json")
     settings["smoothing"] = None if smoothing is None else smoothing.model_dump(mode="json")
+    if span is not None and not span.is_whole:
+        settings |= {"start_s": span.start_s, "end_s": span.end_s}
     unknown = None if transcript is None else TranscriptOrigin("given", "a transcript made in Python")
     return Provenance.now(
         __version__,

@@ -4,6 +4,7 @@ from emofuse.media._container import MOST_PIXELS, most_filling_s
 from emofuse.media._levels import Mixer
 from emofuse.media._sound import MonoSound
 from emofuse.media._tracks import SpeechMeasure
+from emofuse.media.excerpt import Span, parse_time, within
 from emofuse.media.reader import AUDIO_RATE_HZ, STANDING_S, MediaReader, open_media, picture_size, probe
 from emofuse.media.writer import VideoWriter
 
@@ -14,10 +15,13 @@ __all__ = [
     "MediaReader",
     "Mixer",
     "MonoSound",
+    "Span",
     "SpeechMeasure",
     "VideoWriter",
     "most_filling_s",
     "open_media",
+    "parse_time",
     "picture_size",
     "probe",
+    "within",
 ]

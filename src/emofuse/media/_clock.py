@@ -24,6 +24,11 @@ class Seams:
 
     _found: list[tuple[float, float, float]] = field(default_factory=list)  # goes on at; stated before, and after
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the stated times leap nowhere."""
+        return not self._found
+
     def goes_on_s(self, before_s: float, after_s: float, follows_s: float, passed: set[float]) -> float:
         """Return when a stream goes on after a leap from before_s to after_s.
 

@@ -19,6 +19,7 @@ from emofuse.media import _sound
 from emofuse.media._pace import Now, Pace, stream_clock
 from emofuse.media._source import ReadOnce
 from emofuse.media._tracks import SpeechMeasure
+from emofuse.media.excerpt import Span
 from emofuse.media.reader import AUDIO_RATE_HZ, STANDING_S, open_media
 from emofuse.timeline import SourceInfo
 from emofuse.types import AudioBlock, Frame, Packet
@@ -138,7 +139,7 @@ class PacedFile(ReadOnce):
     """A recording, handed out at the pace at which it was made; with `is_paced` false, as fast as it is taken. Without
     `has_audio` its sound is left out. A picture that stands for long, as slides do, comes again every half second.
 
-    audio_track, speech_s: as of `open_media`. source: what it is. Raises MediaError as `open_media` does.
+    audio_track, speech_s, span: as of `open_media`. source: what it is. Raises MediaError as `open_media` does.
     """
 
     def __init__(
@@ -151,10 +152,11 @@ class PacedFile(ReadOnce):
         sleep: Callable[[float], None] = time.sleep,
         audio_track: int | None = None,
         speech_s: SpeechMeasure | None = None,
+        span: Span | None = None,
     ) -> None:
         super().__init__()
         self.name, self.stall_s = str(path), None
-        self._reader = open_media(path, audio_track=audio_track, speech_s=speech_s, repeat_s=STANDING_S)
+        self._reader = open_media(path, audio_track=audio_track, speech_s=speech_s, repeat_s=STANDING_S, span=span)
         self.source: SourceInfo = self._reader.source
         self.has_audio = has_audio and self.source.has_audio
         self._pace = Pace(now or stream_clock(), sleep) if is_paced else None

@@ -22,12 +22,14 @@ from emofuse.errors import MediaError
 from emofuse.media import _container, _look, _picture, _scan, _sound, _structure, _tracks
 from emofuse.media._container import MOST_PIXELS, READABLE, Damage
 from emofuse.media._tracks import SoundChoice, SoundTrack, SpeechMeasure
+from emofuse.media.excerpt import Span, within
 from emofuse.remote import without_secrets
 from emofuse.timeline import SourceInfo
 from emofuse.types import AudioBlock, Frame, Packet
 
 AUDIO_RATE_HZ: Final = 16_000  # what the speech models were trained on
 STANDING_S: Final = 0.5  # an analysis looks again so often at a picture that stands for longer
+_RUN_IN_S: Final = 1.0  # that is decoded before a stretch: sound codecs need some of it
 _LEAST_STAND_S: Final = 0.1  # for less at the end of the recording the last picture does not come again
 
 FrameT = TypeVar("FrameT", VideoFrame, AudioFrame)
@@ -62,6 +64,7 @@ def open_media(
     speech_s: SpeechMeasure | None = None,
     repeat_s: float | None = None,
     max_pixels: int = MOST_PIXELS,
+    span: Span | None = None,
 ) -> MediaReader:
     """Open a recording for reading; use the result in a `with` block.
 
@@ -74,6 +77,7 @@ def open_media(
         repeat_s: A picture that stands for longer, as slides do, comes again every so many seconds for as long as it
             stands; by default it comes once.
         max_pixels: A film of larger pictures is refused, before one of them takes memory.
+        span: The stretch that is read, by default all of it. What is before it is skipped where the file can be.
 
     Returns:
         The reader.
@@ -96,6 +100,7 @@ def open_media(
         speech_s=speech_s,
         repeat_s=repeat_s,
         max_pixels=max_pixels,
+        span=span,
     )
 
 
@@ -134,6 +139,7 @@ class MediaReader:
         speech_s: SpeechMeasure | None = None,
         repeat_s: float | None = None,
         max_pixels: int = MOST_PIXELS,
+        span: Span | None = None,
     ) -> None:
         """See open_media."""
         if audio_rate_hz <= 0:
@@ -143,6 +149,7 @@ class MediaReader:
         self._rate_hz, self._repeat_s, self._max_pixels = audio_rate_hz, repeat_s, max_pixels
         self._asked_tracks = () if audio_track is None else _numbers(audio_track)
         self._speech_s = speech_s
+        self._span = span or Span()
         self._damage: list[Damage] = []
         self._notes: list[str] = []
         self._stated_s: float | None = None  # the duration by the header
@@ -152,7 +159,10 @@ class MediaReader:
         self._spare: InputContainer | None = self._containers[0]
         try:
             with _container.as_media_errors(path):
-                self._packets = self._guarded(self._open())
+                packets = self._open()
+            if not self._span.is_whole:
+                packets = within(packets, self._span, self._shown)
+            self._packets = self._guarded(packets)
         except BaseException:
             self.close()
             raise
@@ -208,7 +218,48 @@ class MediaReader:
         film_index = None if film is None else film.stream.index
         self.scan = _scan.scan(self.path, film_index, self.sound_indices, self.start_s)
         self._note_choice(film_indices, film, n_films, choice, n_sounds, bool(sounds))
+        if self._span.start_s > _RUN_IN_S and self.scan.seams.is_empty:  # the times of joined parts are found nowhere
+            film = None if film is None else self._skip_film(film)
+            sounds = [self._skip_sound(one) for one in sounds]
         return self._begin(film, sounds, choice)
+
+    def _skip_film(self, film: _Opened[VideoStream, VideoFrame]) -> _Opened[VideoStream, VideoFrame]:
+        """Go on shortly before the stretch that is asked for; where that cannot be, from the beginning."""
+        container = self._container()
+        stream = container.streams[film.stream.index]
+        assert isinstance(stream, VideoStream)
+        _container.bound_decoder(stream, self._max_pixels)
+        if not self._seek(container, stream):
+            return film
+        return self._from_here(stream, _container.decode_video(container, stream, film.damage), film) or film
+
+    def _skip_sound(self, sound: _Opened[AudioStream, AudioFrame]) -> _Opened[AudioStream, AudioFrame]:
+        """Do the same with a sound track."""
+        container = self._container()
+        stream = container.streams[sound.stream.index]
+        assert isinstance(stream, AudioStream)
+        if not self._seek(container, stream):
+            return sound
+        return self._from_here(stream, _container.decode_audio(container, stream, sound.damage), sound) or sound
+
+    def _seek(self, container: InputContainer, stream: VideoStream | AudioStream) -> bool:
+        _container.only(container, stream)
+        before_s = self.start_s + self._span.start_s - _RUN_IN_S
+        try:
+            container.seek(math.floor(before_s / (stream.time_base or 1)), stream=stream)
+        except _container.LIBRARY_ERRORS:
+            return False
+        return True
+
+    def _from_here(
+        self, stream: StreamT, frames: Iterator[FrameT], opened: _Opened[StreamT, FrameT]
+    ) -> _Opened[StreamT, FrameT] | None:
+        """Return a stream from where it stands on; None where that is after the stretch has begun."""
+        first = next(frames, None)
+        at_s = None if first is None else _container.seconds(first)
+        if first is None or at_s is None or at_s > self.start_s + self._span.start_s:
+            return None
+        return _Opened(stream, itertools.chain([first], frames), opened.start_s, opened.damage)
 
     def _nothing(self) -> MediaError:
         return MediaError(

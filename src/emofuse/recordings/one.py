@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,7 +20,7 @@ from emofuse.inference.explain import explain
 from emofuse.inference.session import QUEUE_BYTES, packet_bytes, read_ahead, run
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.inference.vad import speech_in
-from emofuse.media import MOST_PIXELS, STANDING_S, MediaReader, VideoWriter, open_media
+from emofuse.media import AUDIO_RATE_HZ, MOST_PIXELS, STANDING_S, MediaReader, Span, VideoWriter, open_media
 from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.index import Digest
 from emofuse.outputs.locations import MediaLinks
@@ -32,8 +32,9 @@ from emofuse.recordings.plan import Task
 from emofuse.recordings.words import WordOptions, load_words, said_in
 from emofuse.remote import Place
 from emofuse.timeline import Timeline
-from emofuse.types import Frame, Moment
+from emofuse.types import AudioBlock, Frame, Moment, Packet
 
+_Shown = tuple[Frame, Moment] | AudioBlock  # of a film, in the order in which it is written
 _DISK_ERRORS: Final = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 
 
@@ -53,6 +54,7 @@ class Options:
     call: str = ""  # the command
     resume: bool = False  # keep the results of the same content and settings
     explains: bool = False  # what the surest answers come from, in the report
+    span: Span = field(default_factory=Span)  # the stretch of every recording that is analysed
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +101,27 @@ def analyze_recording(
             duration_s = media.source.duration_s
             show = (lambda time_s: on_progress(time_s, duration_s)) if on_progress else None
             recogniser, scorer = load_words(options.words, bundle)
-            words = said_in(task, media.source, options.words, recogniser, show, options.audio_track, media.start_s)
+            words = said_in(
+                task,
+                media.source,
+                options.words,
+                recogniser,
+                show,
+                options.audio_track,
+                media.start_s,
+                options.span,
+            )
             notes += words.notes
             recording = recording_id(task.source)
             film, paint = None, None
             if "mp4" in options.formats and media.source.has_video:
-                writer = VideoWriter(task.target("mp4"), media, trailer=partial(video_trailer, recording))
-                film = stack.enter_context(_Film(writer, media, options.overlay, options.formats == ("mp4",)))
+                film = stack.enter_context(_Film(_writer(task, media, options), media, options))
                 paint = stack.enter_context(_behind(film))
             elif "mp4" in options.formats:
                 notes.append("there is no picture, so no mp4 was written")
+            packets: Iterable[Packet] = stack.enter_context(read_ahead(media))
             timeline = run(
-                stack.enter_context(read_ahead(media)),
+                packets if paint is None or options.span.is_whole else _with_sound(packets, paint),
                 media.source,
                 bundle,
                 options.settings,
@@ -120,6 +131,7 @@ def analyze_recording(
                 scorer=scorer,
                 smoothing=options.smoothing,
                 view_smoothing=SmoothingSettings(),
+                span=options.span,
                 call=options.call,
             )
             source = media.source  # which knows now how long it is
@@ -136,7 +148,7 @@ def analyze_recording(
             notes.append(f"no mp4 was written: {film.failure}")
         elif film is not None:
             files.append(task.target("mp4"))
-        annotated = files[0] if files else None
+        annotated = files[0] if files and options.span.is_whole else None  # of a stretch, it has a clock of its own
         for kind in options.formats:
             write = FORMATS[kind].write
             if write is not None:
@@ -159,10 +171,30 @@ def _opened(task: Task, options: Options) -> MediaReader:
         speech_s=speech_in,
         repeat_s=STANDING_S,
         max_pixels=options.max_pixels,
+        span=options.span,
     )
 
 
+def _writer(task: Task, media: MediaReader, options: Options) -> VideoWriter:
+    """Return what writes the annotated film. That of a stretch has the sound that was listened to, not the tracks of
+    the recording, which go on before and after it."""
+    trailer = partial(video_trailer, recording_id(task.source))
+    if options.span.is_whole:
+        return VideoWriter(task.target("mp4"), media, trailer=trailer)
+    rate_hz = AUDIO_RATE_HZ if media.source.has_audio else None
+    return VideoWriter(task.target("mp4"), None, sound_rate_hz=rate_hz, trailer=trailer)
+
+
+def _with_sound(packets: Iterable[Packet], paint: WriteBehind[_Shown]) -> Iterator[Packet]:
+    for packet in packets:
+        if isinstance(packet, AudioBlock):
+            paint.put(packet)
+        yield packet
+
+
 def _photo_outcome(task: Task, options: Options, bundle: Bundle) -> Outcome:
+    if not options.span.is_whole:
+        return Outcome(task.source, failure="a photo has no start and no end: leave out --start and --end")
     kinds = task.kinds(options.formats)
     timeline, files = analyze_photo(
         task, kinds, bundle, options.settings, options.overlay, options.max_pixels, options.call
@@ -189,10 +221,13 @@ class _Film:
     """Writes the annotated MP4 of a recording. What hinders it costs the film and not the analysis; but where a film is
     all that was asked for, or the disk takes no more, it is raised. failure: what hindered it, "" for nothing."""
 
-    def __init__(self, writer: VideoWriter, media: MediaReader, overlay: OverlaySettings, is_all: bool) -> None:
+    def __init__(self, writer: VideoWriter, media: MediaReader, options: Options) -> None:
         self.failure = ""
-        self._writer, self._is_all = writer, is_all
-        self._overlay = Overlay(overlay, duration_s=media.source.duration_s)
+        self._writer, self._is_all = writer, options.formats == ("mp4",)
+        self._overlay = Overlay(options.overlay, duration_s=media.source.duration_s)
+        self._start_s = options.span.start_s  # where the film begins
+        self._waiting: list[AudioBlock] = []  # sound before the first picture
+        self._has_begun = False
 
     def __enter__(self) -> Self:
         try:
@@ -201,12 +236,19 @@ class _Film:
             self._give_up(error)
         return self
 
-    def paint(self, frame: Frame, moment: Moment) -> None:
-        """Write a picture with the moment drawn over it."""
+    def put(self, shown: _Shown) -> None:
+        """Write a picture with its moment drawn over it, or sound."""
         if self.failure:
             return
         try:
-            self._writer.write(self._overlay.draw(frame.image, moment), frame.time_s)
+            if isinstance(shown, AudioBlock):
+                self._waiting.append(replace(shown, time_s=max(shown.time_s - self._start_s, 0.0)))
+            else:
+                frame, moment = shown
+                self._writer.write(self._overlay.draw(frame.image, moment), frame.time_s - self._start_s)
+                self._has_begun = True
+            while self._has_begun and self._waiting:
+                self._writer.write_sound(self._waiting.pop(0))
         except EmofuseError as error:
             self._writer.__exit__(type(error), error, error.__traceback__)
             self._give_up(error)
@@ -227,6 +269,8 @@ class _Film:
         self.failure = str(error)
 
 
-def _behind(film: _Film) -> WriteBehind[tuple[Frame, Moment]]:
+def _behind(film: _Film) -> WriteBehind[_Shown]:
     """Draw and encode in a thread of its own, behind the analysis."""
-    return WriteBehind(lambda shown: film.paint(*shown), QUEUE_BYTES, lambda shown: packet_bytes(shown[0]))
+    return WriteBehind(
+        film.put, QUEUE_BYTES, lambda shown: packet_bytes(shown if isinstance(shown, AudioBlock) else shown[0])
+    )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.inference.bundle import Bundle
@@ -16,6 +16,7 @@ from emofuse.inference.hub_text import HubTextPredictor, load_hub_text
 from emofuse.inference.recogniser import MODEL, Recogniser
 from emofuse.inference.session import fitted
 from emofuse.inference.spoken import text_scorer
+from emofuse.media import Span
 from emofuse.media.subtitle_track import read_subtitle_track
 from emofuse.reading import is_file, is_folder
 from emofuse.recordings.plan import Task
@@ -115,11 +116,13 @@ def said_in(
     on_progress: Callable[[float], None] | None = None,
     audio_track: int | None = None,
     start_s: float = 0.0,
+    span: Span | None = None,
 ) -> Words:
     """Read or recognise what is said in a recording: a file of it, its own subtitles, or else its sound.
 
     A transcript that cannot be used, and sound that cannot be recognised, cost the words: nothing is raised.
-    audio_track: that was asked for; start_s: where the clock of the pictures begins, on that of the container.
+    audio_track: that was asked for; start_s: where the clock of the pictures begins, on that of the container;
+    span: the stretch of the recording that is analysed.
     """
     file = options.found.get(task.source)
     try:
@@ -127,16 +130,18 @@ def said_in(
         may_have = file is None and options.inside and isinstance(task.source, Path)
         own = read_subtitle_track(task.source, start_s) if may_have else None
         if own is not None:
-            transcript = fitted(subtitle_transcript(own), source)
+            transcript = fitted(subtitle_transcript(own), source, span)
         elif file is not None:
-            transcript = fitted(file, source)
+            transcript = fitted(file, source, span)
             if transcript is not None and transcript.origin is not None and options.searched:
                 transcript = replace(transcript, origin=replace(transcript.origin, how="found"))
         elif recogniser is not None:
             # what a reader chooses by itself need not be told
             is_plain = audio_track is None and source.audio_tracks in ((), (1,))
-            tracks = {} if is_plain else {"audio_tracks": source.audio_tracks}
-            transcript = fitted(recogniser.transcribe(task.source, on_progress, **tracks), source)
+            tracks: dict[str, Any] = {} if is_plain else {"audio_tracks": source.audio_tracks}
+            if span is not None and not span.is_whole:
+                tracks["span"] = span
+            transcript = fitted(recogniser.transcribe(task.source, on_progress, **tracks), source, span)
         else:
             return Words(notes=(f"no transcript {options.searched}",) if options.searched else ())
     except EmofuseError as error:

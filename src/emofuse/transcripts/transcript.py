@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -47,6 +48,12 @@ class Transcript:
         n_after = len(self.lines) - len(kept)
         said = f"{counted(n_after, 'line')} of the transcript left out: after the end at {duration_s:.1f} s"
         return replace(self, lines=kept, notes=(*self.notes, said) if n_after else self.notes)
+
+    def between(self, start_s: float, end_s: float | None = None) -> Transcript:
+        """Return the lines of which some is said between two times; None: the end of the recording."""
+        last_s = math.inf if end_s is None else end_s
+        kept = tuple(line for line in self.lines if line.end_s > start_s and line.start_s < last_s)
+        return self if len(kept) == len(self.lines) else replace(self, lines=kept)
 
 
 def in_order(lines: Sequence[Line], notes: Sequence[str] = ()) -> Transcript:

@@ -1,0 +1,51 @@
+"""The options of how sure an answer has to be and of which stretch is looked at, which several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from emofuse.inference.analyzer import AnalyzerSettings
+from emofuse.inference.answers import check_options, read_prior
+from emofuse.inference.bundle import Bundle
+from emofuse.media import Span, parse_time
+
+DEFAULTS = AnalyzerSettings()
+
+RiskOption = Annotated[
+    float, typer.Option(metavar="0..1", help="How likely an answer may be wrong, before it is `uncertain`.")
+]
+CoverageOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="0.5..0.99", help="Add sets of labels that hold the truth in this share of cases (JSON: labels)."
+    ),
+]
+PriorOption = Annotated[
+    str,
+    typer.Option(
+        metavar="flat|corpus|FILE",
+        help="How often each emotion is expected: all alike, as in the networks' training, or a JSON file with a "
+        "number for each.",
+    ),
+]
+StartOption = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Where to begin, in seconds or as h:mm:ss of the recording.")
+]
+EndOption = Annotated[str | None, typer.Option(metavar="TIME", help="Where to end; times stay those of the recording.")]
+
+
+def answer_settings(risk: float, coverage: float | None, prior: str) -> dict[str, Any]:
+    """Return settings for `AnalyzerSettings`. Raises UsageError where the file of a prior cannot be read."""
+    return {"risk": risk, "coverage": coverage, "prior": read_prior(prior)}
+
+
+def check_answers(bundle: Bundle, settings: AnalyzerSettings) -> None:
+    """Raise UsageError where a bundle cannot be asked for these."""
+    check_options(bundle, settings.prior, settings.coverage)
+
+
+def span_of(start: str | None, end: str | None) -> Span:
+    """Return the stretch that is meant. Raises UsageError for what is no time, or an end before the start."""
+    return Span(0.0 if start is None else parse_time(start), None if end is None else parse_time(end))
