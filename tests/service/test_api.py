@@ -115,8 +115,34 @@ def test_the_fields_of_a_form_are_options_too(serve: Serve) -> None:
     serve(story)
 
 
+def test_faces_are_measured_where_the_service_allows_it(serve: Serve) -> None:
+    async def refused(client: Client) -> None:
+        assert (await client.get("/v1/health")).json()["measure_faces"] is False
+        in_address = await client.post("/v1/analyses?measure_faces=true", content=recording())
+        form = {"file": ("film.mp4", recording())}
+        in_form = await client.post("/v1/analyses", files=form, data={"measure_faces": "true"})
+        for answer in (in_address, in_form):
+            assert refusal(answer) == (422, "not_allowed")
+            assert answer.json()["error"]["message"].startswith("measure_faces: this service measures no faces")
+        assert client.app.state.parts.store.ids() == set()
+
+    async def allowed(client: Client) -> None:
+        assert (await client.get("/v1/health")).json()["measure_faces"] is True
+        form = {"file": ("film.mp4", recording(("task", None)))}
+        answer = await client.post("/v1/analyses", files=form, data={"measure_faces": "true"})
+        job_id = answer.json()["id"]
+        await client.reaches(job_id, "done")
+        task = (await client.get(f"/v1/analyses/{job_id}/results/json")).json()
+        assert task["options"]["measure_faces"] is True
+        assert task["answers"] == {"risk": 0.4, "coverage": 0.9, "prior": {"happy": 2.0}}
+
+    serve(refused)
+    serve(allowed, measure_faces=True, risk=0.4, coverage=0.9, prior={"happy": 2.0})
+
+
 @pytest.mark.parametrize(
-    "query", ["mode=x", "hop_s=0", "hop_s=61", "hop_s=nan", "hop_s=x", "annotate=7", f"name={'x' * 301}"]
+    "query",
+    ["measure_faces=2", "mode=x", "hop_s=0", "hop_s=61", "hop_s=nan", "hop_s=x", "annotate=7", f"name={'x' * 301}"],
 )
 def test_options_that_are_not_allowed_are_refused(serve: Serve, query: str) -> None:
     async def story(client: Client) -> None:

@@ -35,7 +35,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(process, "COMMAND", STAND_IN)
         folder = tmp_path_factory.mktemp("openapi")
-        with in_thread(ServiceSettings(folder=folder, token=TOKEN, max_upload_mb=0.5, max_queue=20)) as found:
+        with in_thread(
+            ServiceSettings(folder=folder, token=TOKEN, max_upload_mb=0.5, max_queue=20, measure_faces=True)
+        ) as found:
             yield found
 
 
@@ -49,7 +51,7 @@ def done(url: str) -> str:
 
 
 # of the application alone: nothing runs until a test asks for `url`
-document = create_app(ServiceSettings(folder=Path("unused"), token=TOKEN)).openapi()
+document = create_app(ServiceSettings(folder=Path("unused"), token=TOKEN, measure_faces=True)).openapi()
 api = schemathesis.openapi.from_dict(document, config=SchemathesisConfig.from_dict(CONFIG))
 
 

@@ -13,6 +13,8 @@ import httpx
 import numpy as np
 import pytest
 
+from emofuse.errors import AssetError
+from emofuse.inference.landmarker import FaceLandmarker
 from emofuse.outputs.formats import FORMATS
 from emofuse.service.settings import ServiceSettings
 from make_media import Sound, record
@@ -45,6 +47,26 @@ def bomb(path: Path, width: int, height: int) -> Path:
         out.mux(track.encode(frame))
         out.mux(track.encode())
     return path
+
+
+def test_faces_are_measured_and_answers_are_as_sure_as_was_asked(real: Callable[..., None], clip_mp4: Path) -> None:
+    pytest.importorskip("tflite")
+    try:
+        FaceLandmarker()
+    except AssetError as error:
+        pytest.skip(str(error))
+
+    async def story(client: Client) -> None:
+        job_id = await client.submit(clip_mp4.read_bytes(), measure_faces=True)
+        done = await client.reaches(job_id, "done")
+        assert "faces" in done["results"]
+        measured = await client.get(done["results"]["faces"])
+        assert measured.headers["content-type"].startswith("text/csv") and len(measured.text.splitlines()) > 10
+        document = (await client.get(done["results"]["json"])).json()
+        asked = document["provenance"]["settings"]
+        assert (asked["risk"], asked["coverage"], asked["measure_faces"]) == (0.4, 0.9, True)
+
+    real(story, measure_faces=True, risk=0.4, coverage=0.9)
 
 
 def test_a_film_and_a_sound_have_every_format(real: Callable[..., None], tmp_path: Path, talk_mp4: Path) -> None:

@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 
 from emofuse.assets import cache_folder
+from emofuse.cli.answer_options import DEFAULTS, CoverageOption, PriorOption, RiskOption, answer_settings, check_answers
 from emofuse.cli.console import ERR, OUT
 from emofuse.cli.permissive import PermissiveOption, check_allowed
 from emofuse.errors import UsageError
@@ -33,6 +34,12 @@ def serve(
     job_timeout_s: Annotated[float, typer.Option(min=1, help="For one recording.")] = 3600,
     job_memory_mb: Annotated[float, typer.Option(min=700, help="For one recording.")] = 3000,
     keep_s: Annotated[float, typer.Option(min=1, help="How long results are kept.")] = 3600,
+    risk: RiskOption = DEFAULTS.risk,
+    coverage: CoverageOption = None,
+    prior: PriorOption = "flat",
+    measure_faces: Annotated[
+        bool, typer.Option("--measure-faces", help="Let clients ask for measurements of faces (extra: landmarks).")
+    ] = False,
     origin: Annotated[list[str] | None, typer.Option(help="A site whose pages may use the service, too.")] = None,
 ) -> None:
     """Serve the page, a REST interface and a live WebSocket, on this machine unless told otherwise.
@@ -43,6 +50,7 @@ def serve(
     if missing:
         raise UsageError(f"{', '.join(missing)} is not installed", "pip install 'emofuse[serve]'")
     from emofuse.inference.bundle import load_bundle
+    from emofuse.inference.landmarker import FaceLandmarker
     from emofuse.service.app import open_store
     from emofuse.service.server import run
     from emofuse.service.settings import ServiceSettings
@@ -62,9 +70,15 @@ def serve(
         job_timeout_s=job_timeout_s,
         job_memory_mb=job_memory_mb,
         keep_s=keep_s,
+        measure_faces=measure_faces,
+        **answer_settings(risk, coverage, prior),
     )
     settings.check()
-    check_allowed(load_bundle(bundle), permissive_only)  # what is wrong is said now, not by every job
+    loaded = load_bundle(bundle)  # what is wrong is said now, not by every job
+    check_allowed(loaded, permissive_only)
+    check_answers(loaded, settings.analyzer())
+    if measure_faces:
+        FaceLandmarker()  # fetched now, not by a job
     open_store(settings.folder).close()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     run(settings, lambda url: OUT.print(f"emofuse listens on [bold]{escape(url)}[/bold]; Ctrl-C ends it"))

@@ -38,6 +38,7 @@ class SubmitOptions(BaseModel):
     hop_s: float = Field(_DEFAULTS.hop_s, ge=0.05, le=60, allow_inf_nan=False)
     annotate: bool = True
     audio_track: int | None = Field(None, ge=1, le=1000)
+    measure_faces: bool = False
 
 
 _BODY: Final[dict[str, Any]] = {
@@ -120,6 +121,10 @@ async def submit(
             ge=1, le=1000, description="The sound track to listen to; by default the default one, or one with speech."
         ),
     ] = None,
+    measure_faces: Annotated[
+        bool,
+        Query(description="Also measure every face: head, gaze, blinks, 52 movements; where the service allows it."),
+    ] = False,
 ) -> Analysis:
     """Take a recording of any common format and answer with an id at once: the analysis is in a queue.
 
@@ -127,7 +132,14 @@ async def submit(
     """
     parts = parts_of(request)
     try:
-        options = SubmitOptions(name=name, mode=mode, hop_s=hop_s, annotate=annotate, audio_track=audio_track)
+        options = SubmitOptions(
+            name=name,
+            mode=mode,
+            hop_s=hop_s,
+            annotate=annotate,
+            audio_track=audio_track,
+            measure_faces=measure_faces,
+        )
         job = await _take(parts, request, options)
     except RefusedError as error:
         parts.metrics.uploads.labels(error.code).inc()
@@ -139,6 +151,7 @@ async def submit(
 
 async def _take(parts: Parts, request: Request, options: SubmitOptions) -> Job:
     check_stated(request.headers.get("content-length"), parts.settings)
+    _check_allowed(options, parts.settings)
     with _room():
         try:
             job = parts.runner.reserve(shown_name(options.name), _for_worker(options))
@@ -150,6 +163,7 @@ async def _take(parts: Parts, request: Request, options: SubmitOptions) -> Job:
             kind = request.headers.get("content-type", "")
             given = await receive(request.stream(), kind, recording, parts.settings, SubmitOptions.model_fields)
             options = _joined(options, set(request.query_params), given.fields)
+            _check_allowed(options, parts.settings)
             parts.runner.enqueue(job.id, shown_name(options.name or given.name), _for_worker(options))
         except ClientDisconnect:
             await parts.runner.delete(job.id)
@@ -158,6 +172,13 @@ async def _take(parts: Parts, request: Request, options: SubmitOptions) -> Job:
             await parts.runner.delete(job.id)
             raise
         return _job(parts, job.id)
+
+
+def _check_allowed(options: SubmitOptions, settings: ServiceSettings) -> None:
+    """Raise RefusedError for what this service does not do."""
+    if options.measure_faces and not settings.measure_faces:
+        message = "measure_faces: this service measures no faces; `emofuse serve --measure-faces` does"
+        raise RefusedError(422, "not_allowed", message)
 
 
 def _joined(options: SubmitOptions, in_address: Collection[str], fields: Mapping[str, str]) -> SubmitOptions:
@@ -175,7 +196,8 @@ def _joined(options: SubmitOptions, in_address: Collection[str], fields: Mapping
 
 
 def _for_worker(options: SubmitOptions) -> str:
-    return options.model_dump_json(exclude={"name"}, exclude_none=True)
+    not_asked = set() if options.measure_faces else {"measure_faces"}
+    return options.model_dump_json(exclude={"name", *not_asked}, exclude_none=True)
 
 
 @contextmanager
@@ -261,6 +283,7 @@ async def health(request: Request) -> Health:
         max_upload_mb=s.max_upload_mb,
         max_duration_s=s.max_duration_s,
         keep_s=s.keep_s,
+        measure_faces=s.measure_faces,
         live_sessions=parts.n_live,
         max_live=s.max_live,
     )

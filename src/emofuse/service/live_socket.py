@@ -14,7 +14,7 @@ from typing import Any, Final
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from emofuse.errors import EmofuseError
-from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
+from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.live import LiveSession, PushSource
 from emofuse.inference.live_answers import LiveUpdate
 from emofuse.inference.smoothing import Smoother
@@ -115,7 +115,7 @@ async def _run(socket: WebSocket, parts: Parts, start: Start) -> None:
     source = PushSource("a live client")
     # two threads of its own, so that no session waits for another's: one answers, one decodes
     with ThreadPoolExecutor(2, "emofuse-live") as threads:
-        settings = AnalyzerSettings(mode=start.mode, hop_s=start.hop_s)
+        settings = parts.settings.analyzer(mode=start.mode, hop_s=start.hop_s)
         analyzer = await loop.run_in_executor(threads, parts.models.analyzer, settings)
         with LiveSession(analyzer, source, smoother=None if start.raw else Smoother()) as session:
             labels = list(analyzer.bundle.labels)

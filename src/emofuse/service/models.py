@@ -33,6 +33,7 @@ _HEALTH: Final[Any] = {
     "max_upload_mb": 500.0,
     "max_duration_s": 3600.0,
     "keep_s": 3600.0,
+    "measure_faces": False,
     "live_sessions": 0,
     "max_live": 2,
 }
@@ -100,6 +101,7 @@ class Health(BaseModel):
     max_upload_mb: float
     max_duration_s: float
     keep_s: float = Field(description="how long results are kept")
+    measure_faces: bool = Field(description="whether faces are measured where that is asked for")
     live_sessions: int
     max_live: int
 

@@ -233,6 +233,7 @@ def _task(job: Job, folder: Path, settings: ServiceSettings) -> dict[str, Any]:
         "file_mb": settings.job_file_mb,
         "max_duration_s": settings.max_duration_s,
         "max_megapixels": settings.max_megapixels,
+        "answers": settings.answers,
         "options": json.loads(job.options),
     }
 

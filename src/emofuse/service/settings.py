@@ -5,13 +5,15 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 from emofuse.config import Settings
 from emofuse.errors import UsageError
+from emofuse.inference.analyzer import AnalyzerSettings
+from emofuse.inference.answers import RISK
 
 MEGABYTE: Final = 1_000_000
 _TOKEN: Final = r"^[!-~]{16,500}$"
@@ -36,6 +38,8 @@ class ServiceSettings(Settings):
     gets job_timeout_s and job_memory_mb of address space (networks and threads alone take 600), and writes no file
     larger than job_file_mb. stall_s: how long an upload may send nothing; least_bytes_s: and how slow it may be on the
     whole. keep_s: how long results are there; a recording is deleted as soon as it has been analysed.
+    risk, coverage, prior: of all answers, as `AnalyzerSettings` has them. measure_faces: whether clients may
+    ask for that.
     """
 
     host: str = "127.0.0.1"
@@ -57,6 +61,19 @@ class ServiceSettings(Settings):
     least_bytes_s: float = Field(10_000.0, ge=0)
     max_live: int = Field(2, ge=0)
     max_live_s: float = Field(3600.0, gt=0)
+    risk: float = Field(RISK, gt=0, le=1)
+    coverage: float | None = Field(None, ge=0.5, le=0.99)
+    prior: Literal["flat", "corpus"] | dict[str, float] = "flat"
+    measure_faces: bool = False
+
+    @property
+    def answers(self) -> dict[str, Any]:
+        """What is asked of every answer, as JSON can hold it."""
+        return {"risk": self.risk, "coverage": self.coverage, "prior": self.prior}
+
+    def analyzer(self, **asked: Any) -> AnalyzerSettings:
+        """Return the settings of an analysis. asked: what its client asks for."""
+        return AnalyzerSettings(**self.answers, **asked)
 
     @property
     def is_loopback(self) -> bool:

@@ -48,8 +48,10 @@ def main() -> None:
 def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
     """Write the results; return what was odd. Raises MediaError for a recording that cannot be read or is too long."""
     options: dict[str, Any] = task["options"]
-    formats = tuple(name for name in FORMATS if not FORMATS[name].is_extra and (name != "mp4" or options["annotate"]))
-    settings = AnalyzerSettings(mode=options["mode"], hop_s=options["hop_s"])
+    measures = options.get("measure_faces", False)
+    asked = {"mp4": options["annotate"], "faces": measures}
+    formats = tuple(name for name in FORMATS if asked.get(name, not FORMATS[name].is_extra))
+    settings = AnalyzerSettings(mode=options["mode"], hop_s=options["hop_s"], measure_faces=measures, **task["answers"])
     folder = Path(task["folder"])
     longest_s = task["max_duration_s"]
     told = 0.0
