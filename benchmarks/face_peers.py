@@ -20,10 +20,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.corpora.portraits import EDGE, SIZE, Portraits
-from emofuse.corpora.registry import PORTRAITS
 from emofuse.emotions import FERPLUS
-from emofuse.evaluation.predictions import Predictions, write_predictions
+from emofuse.research.corpora.readers.portraits import EDGE, SIZE, Portraits
+from emofuse.research.corpora.registry import PORTRAITS
+from emofuse.research.evaluation.scores.predictions import Predictions, write_predictions
 
 Score = Callable[[NDArray[np.uint8]], NDArray[np.float64]]  # (H, W, 3) RGB -> (7,) over LABELS
 LABELS = FERPLUS[:7]  # none of the others answers contempt

@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from emofuse.atomic import make_folder
-from emofuse.config import Recipe, load_recipe
-from emofuse.corpora.manifest import Manifest
-from emofuse.corpora.splits import Fold
-from emofuse.evaluation.folds import clip_log_probabilities
-from emofuse.training.fit import fit, load_weights, quiet
-from emofuse.training.jobs import load_utterances, utterance_job
-from emofuse.training.utterances import Utterances
+from emofuse.research.corpora.manifest import Manifest
+from emofuse.research.corpora.splits.protocols import Fold
+from emofuse.research.evaluation.protocols.folds import clip_log_probabilities
+from emofuse.research.recipes.recipe import Recipe, load_recipe
+from emofuse.research.tasks.utterances import Utterances
+from emofuse.research.training.fit import fit, load_weights, quiet
+from emofuse.research.training.jobs import load_utterances, utterance_job
 
 ROOT: Final = Path(__file__).parent.parent
 COMMON: Final = ("data.margin=0.0", "data.balance=false", "train.schedule=cosine", "train.warmup_epochs=1")

@@ -28,13 +28,13 @@ from rich.console import Console
 from rich.table import Table
 
 from emofuse.cli.demo import CLIP
-from emofuse.features.speech import RATE_HZ
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.live import LiveSession
 from emofuse.inference.smoothing import Smoother
 from emofuse.media import open_media
 from emofuse.outputs.live_chart import LivePainter
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.types import AudioBlock, Frame, Moment, Packet
 
 SIZE: Final = (640, 480)

@@ -19,12 +19,12 @@ from typing import Final, get_args
 
 import numpy as np
 
-from emofuse.corpora.manifest import Clip
-from emofuse.corpora.registry import read_corpus
 from emofuse.emotions import mapping_matrix
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings, Mode
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.media import open_media
+from emofuse.research.corpora.manifest import Clip
+from emofuse.research.corpora.registry import read_corpus
 from emofuse.types import Frame, Moment
 
 HEADER: Final = (

@@ -23,14 +23,14 @@ import torch
 import torch.nn.functional as F
 
 from emofuse.card import ModelCard
-from emofuse.config import load_recipe
 from emofuse.emotions import RAVDESS
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.trial import made_up
-from emofuse.models.build import BuiltNetwork
-from emofuse.training.cards import model_card
-from emofuse.training.export import write_network
-from emofuse.training.networks import make_network
+from emofuse.research.models.registry import BuiltNetwork
+from emofuse.research.recipes.recipe import load_recipe
+from emofuse.research.training.cards import model_card
+from emofuse.research.training.export import write_network
+from emofuse.research.training.networks import make_network
 
 ROOT: Final = Path(__file__).parent.parent
 RECIPES: Final = (

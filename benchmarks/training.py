@@ -24,11 +24,12 @@ from rich.table import Table
 from torch.utils.data import DataLoader
 
 from emofuse.cli.train import data_folder
-from emofuse.config import FaceDataSettings, Recipe, TextDataSettings, load_recipe
-from emofuse.training.dataset import train_loader
-from emofuse.training.fit import Job, classifier
-from emofuse.training.jobs import face_job, load_utterances, utterance_job
-from emofuse.training.text import text_job
+from emofuse.research.recipes.data import FaceDataSettings, TextDataSettings
+from emofuse.research.recipes.recipe import Recipe, load_recipe
+from emofuse.research.tasks.batches import train_loader
+from emofuse.research.tasks.text import text_job
+from emofuse.research.training.fit import Job, classifier
+from emofuse.research.training.jobs import face_job, load_utterances, utterance_job
 
 ROOT: Final = Path(__file__).parent.parent
 RECIPES: Final = ('voice:train_on=["emodb"]', "face-ferplus", "meld-words", "cnn3d", "iemocap-attention")

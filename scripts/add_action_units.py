@@ -14,9 +14,9 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from emofuse.corpora.action_units import read_action_units
-from emofuse.corpora.feature_set import read_feature_set, write_feature_set
-from emofuse.training.utterances import find_corpus
+from emofuse.research.feature_sets.action_units import read_action_units
+from emofuse.research.feature_sets.store import read_feature_set, write_feature_set
+from emofuse.research.tasks.utterances import find_corpus
 
 
 def main() -> None:

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Final
 
 from emofuse.emotions import BASE
-from emofuse.evaluation.result import EvaluationReport, card_scores, read_report
 from emofuse.inference.bundle import BUNDLES, BundleModality
 from emofuse.inference.compose import Part, compose
-from emofuse.training.export import export
+from emofuse.research.evaluation.scores.report import EvaluationReport, card_scores, read_report
+from emofuse.research.training.export import export
 
 MODALITIES: Final[tuple[BundleModality, ...]] = ("face", "voice", "text")
 

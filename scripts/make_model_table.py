@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from emofuse.evaluation.result import EvaluationReport, read_report
+from emofuse.research.evaluation.scores.report import EvaluationReport, read_report
 
 
 def main() -> None:

@@ -16,20 +16,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from emofuse.card import InputSpec
-from emofuse.config import (
-    FeatureNetSettings,
-    LateFusionSettings,
-    Recipe,
-    SvmSettings,
-    TextDataSettings,
-    load_recipe,
-    single_recipes,
-)
 from emofuse.emotions import LABEL_SETS
-from emofuse.evaluation.result import read_report
-from emofuse.models.build import BuiltNetwork
-from emofuse.training.cards import model_card
-from emofuse.training.networks import make_network
+from emofuse.research.evaluation.scores.report import read_report
+from emofuse.research.models.fusion.settings import FeatureNetSettings
+from emofuse.research.models.registry import BuiltNetwork
+from emofuse.research.models.settings import SvmSettings
+from emofuse.research.recipes.data import TextDataSettings
+from emofuse.research.recipes.recipe import LateFusionSettings, Recipe, load_recipe, single_recipes
+from emofuse.research.training.cards import model_card
+from emofuse.research.training.networks import make_network
 
 ROOT: Final = Path(__file__).parent.parent
 REFERENCES: Final = {

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.atomic import make_folder
-from emofuse.corpora.ferplus import read_ferplus
-from emofuse.corpora.manifest import Clip, Manifest, write_manifest
 from emofuse.emotions import FERPLUS
+from emofuse.research.corpora.manifest import Clip, Manifest, write_manifest
+from emofuse.research.corpora.readers.ferplus import read_ferplus
 
 N_FRAMES, FPS, SIZE_PX = 12, 6, 96
 LICENCE: Final = "MIT (labels), over web images"

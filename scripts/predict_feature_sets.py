@@ -20,10 +20,10 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from emofuse.corpora.feature_set import find_feature_set
 from emofuse.emotions import BASE
-from emofuse.evaluation.predictions import Predictions, write_predictions
 from emofuse.inference.bundle import labels_matrix
+from emofuse.research.evaluation.scores.predictions import Predictions, write_predictions
+from emofuse.research.feature_sets.store import find_feature_set
 
 MODALITIES: Final = {"visual": "face", "acoustic": "voice", "lexical": "text"}
 N_FOLDS: Final = 5

@@ -20,18 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emofuse.corpora.registry import read_texts
 from emofuse.emotions import BASE, FERPLUS
-from emofuse.evaluation import corrupt_picture, corrupt_sound
-from emofuse.evaluation.certainty_fit import CLEAN
-from emofuse.evaluation.corrupt_picture import PictureChange
-from emofuse.evaluation.corrupt_sound import SoundChange, Surroundings
-from emofuse.evaluation.predictions import Predictions, write_predictions
-from emofuse.evaluation.recordings import stand_back
-from emofuse.features.face import crop_face
-from emofuse.features.measures import Measures, measure_face, measure_text, measure_voice
-from emofuse.features.speech import RATE_HZ
-from emofuse.features.text import encode, has_letters
 from emofuse.inference.bundle import labels_matrix
 from emofuse.inference.detector import YuNetDetector
 from emofuse.inference.network import OnnxNetwork
@@ -39,8 +28,19 @@ from emofuse.inference.predictors import LEAST_VOICED_S
 from emofuse.inference.text_predictor import LEAST_KNOWN, is_english
 from emofuse.inference.vad import speech_in
 from emofuse.media import open_media
-from emofuse.training.face_data import read_portraits
-from emofuse.training.utterances import find_corpus
+from emofuse.preprocessing.audio_buffer import RATE_HZ
+from emofuse.preprocessing.face import crop_face
+from emofuse.preprocessing.measures import Measures, measure_face, measure_text, measure_voice
+from emofuse.preprocessing.tokens import encode, has_letters
+from emofuse.research.corpora.registry import read_texts
+from emofuse.research.evaluation.fusion.certainty_fit import CLEAN
+from emofuse.research.evaluation.protocols import corrupt_picture, corrupt_sound
+from emofuse.research.evaluation.protocols.corrupt_picture import PictureChange
+from emofuse.research.evaluation.protocols.corrupt_sound import SoundChange, Surroundings
+from emofuse.research.evaluation.protocols.recordings import stand_back
+from emofuse.research.evaluation.scores.predictions import Predictions, write_predictions
+from emofuse.research.tasks.faces import read_portraits
+from emofuse.research.tasks.utterances import find_corpus
 from emofuse.types import AudioBlock, Face
 
 Image = NDArray[np.uint8]

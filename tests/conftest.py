@@ -79,11 +79,13 @@ def voice_wav(media_dir: Path) -> Path:
 @pytest.fixture
 def warm_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let worker processes begin as copies of one that has imported all they need, which takes each of them seconds."""
-    from emofuse.training import workers  # it imports torch
+    from emofuse.research import parallel  # it imports torch
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["emofuse.evaluation.folds", "emofuse.training.extract"])
-    monkeypatch.setattr(workers, "get_context", lambda method: context)
+    context.set_forkserver_preload(
+        ["emofuse.research.evaluation.protocols.folds", "emofuse.research.feature_sets.extract"]
+    )
+    monkeypatch.setattr(parallel, "get_context", lambda method: context)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import av
 import cv2
 import numpy as np
 
-from emofuse.corpora.manifest import COLUMNS
+from emofuse.research.corpora.manifest import COLUMNS
 from emofuse.service.packets import HEAD, PICTURE, SOUND
 from make_features import HEADER, row, vectors
 from make_media import Sound, Video, record

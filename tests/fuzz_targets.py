@@ -17,15 +17,7 @@ import numpy as np
 
 import emofuse
 import fuzz_seeds
-from emofuse.config import load_recipe
-from emofuse.corpora.feature_set import read_feature_set
-from emofuse.corpora.ferplus import read_ferplus
-from emofuse.corpora.manifest import Clip, Manifest, read_manifest
-from emofuse.corpora.meld import read_meld_text
-from emofuse.corpora.split_file import read_split_file
 from emofuse.errors import EmofuseError
-from emofuse.evaluation.predictions import read_predictions
-from emofuse.features.text import encode
 from emofuse.inference.bundle import BUNDLES, load_bundle
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.recogniser import read_sound
@@ -33,6 +25,14 @@ from emofuse.inference.trial import made_up
 from emofuse.media import VideoWriter, open_media
 from emofuse.media.network import address_of
 from emofuse.outputs.tables import read_json
+from emofuse.preprocessing.tokens import encode
+from emofuse.research.corpora.manifest import Clip, Manifest, read_manifest
+from emofuse.research.corpora.readers.ferplus import read_ferplus
+from emofuse.research.corpora.readers.meld import read_meld_text
+from emofuse.research.corpora.splits.file import read_split_file
+from emofuse.research.evaluation.scores.predictions import read_predictions
+from emofuse.research.feature_sets.store import read_feature_set
+from emofuse.research.recipes.recipe import load_recipe
 from emofuse.service.errors import RefusedError
 from emofuse.service.live_messages import first_message, later_message
 from emofuse.service.packets import PacketReader

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.features.speech import RATE_HZ
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.types import AudioBlock, Face, Frame, Packet
 
 

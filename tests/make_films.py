@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.config import Recipe
-from emofuse.features.face import BOX, LANDMARKS, SIZE
+from emofuse.preprocessing.face import BOX, LANDMARKS, SIZE
+from emofuse.research.recipes.recipe import Recipe
 from emofuse.types import Face
 from make_media import RED, Sound, Video, crowd, record
 

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from emofuse.card import CARD_KEY, DataSource, InputSpec, ModelCard
 from emofuse.emotions import BASE
-from emofuse.features.speech import RATE_HZ
 from emofuse.inference.bundle import Bundle, BundleManifest, BundleModality, ModalitySettings
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 
 # A red clip is angry, a green one disgust, a blue one sad; sound adds to surprised.
 BY_COLOUR = ("angry", "disgust", "sad")

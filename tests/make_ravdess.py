@@ -11,9 +11,11 @@ import numpy as np
 import soundfile
 from torch import Generator, Tensor
 
-from emofuse.config import MelCnnSettings, Recipe, SpeechNetSettings, SvmSettings, VoiceDataSettings
-from emofuse.corpora.manifest import Clip
-from emofuse.training.utterances import Utterances
+from emofuse.research.corpora.manifest import Clip
+from emofuse.research.models.settings import MelCnnSettings, SpeechNetSettings, SvmSettings
+from emofuse.research.recipes.data import VoiceDataSettings
+from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.utterances import Utterances
 
 TONES_HZ: Final = {1: 0.0, 3: 300.0, 5: 3000.0}  # by the number of the emotion in a file's name: neutral, happy, angry
 

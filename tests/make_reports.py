@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from emofuse.corpora.registry import CORPORA
 from emofuse.emotions import RAVDESS
-from emofuse.evaluation.anchors import anchors_for
-from emofuse.evaluation.predictions import Predictions
-from emofuse.evaluation.result import Curve, EvaluationReport, FoldRecord, Leak, Stamp
-from emofuse.evaluation.summary import summarise
+from emofuse.research.corpora.registry import CORPORA
+from emofuse.research.evaluation.scores.baselines import anchors_for
+from emofuse.research.evaluation.scores.predictions import Predictions
+from emofuse.research.evaluation.scores.report import Curve, EvaluationReport, FoldRecord, Leak, Stamp
+from emofuse.research.evaluation.scores.summary import summarise
 
 SPEAKERS = tuple(f"ravdess-{i:02}" for i in range(1, 25))
 CONFUSED = {"calm": "neutral", "neutral": "calm", "sad": "calm", "fearful": "sad", "happy": "surprised"}

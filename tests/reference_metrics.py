@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.evaluation.metrics import accuracy_of, confusion_counts, macro_f1_of, recalls_of, uar_of
+from emofuse.research.evaluation.scores.metrics import accuracy_of, confusion_counts, macro_f1_of, recalls_of, uar_of
 
 Metric = Callable[[NDArray[np.int64], NDArray[np.int64]], float]
 

@@ -8,26 +8,26 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from emofuse.config import (
+from emofuse.emotions import LABEL_SETS
+from emofuse.errors import RecipeError, UsageError
+from emofuse.research.models.settings import (
     ClipNetSettings,
-    FaceDataSettings,
     FaceNetSettings,
-    LateFusionSettings,
     MelCnnSettings,
     MfccCnnSettings,
-    Recipe,
     SpeechNetSettings,
-    TrainSettings,
-    VideoDataSettings,
-    VoiceDataSettings,
     VoiceNetSettings,
     WaveCnnSettings,
+)
+from emofuse.research.recipes.data import FaceDataSettings, VideoDataSettings, VoiceDataSettings
+from emofuse.research.recipes.recipe import (
+    LateFusionSettings,
+    Recipe,
+    TrainSettings,
+    apply_override,
     load_recipe,
     single_recipes,
 )
-from emofuse.config.recipe import apply_override
-from emofuse.emotions import LABEL_SETS
-from emofuse.errors import RecipeError, UsageError
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 SINGLE = single_recipes(RECIPES)

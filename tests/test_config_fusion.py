@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.config import LateFusionSettings
-from emofuse.config.fusion_comparison import FusionComparisonSettings, load_fusion_comparison, looks_at
 from emofuse.errors import RecipeError
-from emofuse.training.networks import check_pairing
+from emofuse.research.evaluation.fusion.settings import FusionComparisonSettings, load_fusion_comparison, looks_at
+from emofuse.research.recipes.recipe import LateFusionSettings
+from emofuse.research.training.networks import check_pairing
 
 MODALITIES = ("visual", "acoustic", "lexical")
 Write = Callable[[str], Path]

@@ -97,7 +97,8 @@ def test_a_home_that_cannot_be_written_is_no_reason_for_warnings(tmp_path: Path,
         "figures": [
             sys.executable,
             "-c",
-            "from emofuse.cli.caches import settle_caches; settle_caches(); import emofuse.evaluation.canvas, librosa",
+            "from emofuse.cli.caches import settle_caches; settle_caches(); "
+            "import emofuse.research.evaluation.reports.figure_frame, librosa",
         ],
     }[command]
     environment = quiet(tmp_path) | {"HOME": "/dev/null/home", "XDG_CACHE_HOME": "", "MPLCONFIGDIR": ""}

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.corpora.manifest import COLUMNS, is_manifest
 from emofuse.errors import UsageError
 from emofuse.ownership import refuse_foreign
+from emofuse.research.corpora.manifest import COLUMNS, is_manifest
 
 
 def test_a_file_of_somebody_else_is_named_with_what_to_do(tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.cells import unescape_cell
-from emofuse.config.base import shown
 from emofuse.emotions import SPELLINGS
 from emofuse.errors import UsageError
 from emofuse.reading import one_line, read_bytes
+from emofuse.settings import shown
 from emofuse.timeline import Timeline
 from emofuse.wording import counted
 

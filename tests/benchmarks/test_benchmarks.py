@@ -10,11 +10,13 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from emofuse.config import FeatureNetSettings, LateFusionSettings, SvmSettings, load_recipe, single_recipes
-from emofuse.corpora.manifest import Clip, Manifest
 from emofuse.inference.bundle import load_bundle
 from emofuse.media import open_media
-from emofuse.training.networks import check_pairing
+from emofuse.research.corpora.manifest import Clip, Manifest
+from emofuse.research.models.fusion.settings import FeatureNetSettings
+from emofuse.research.models.settings import SvmSettings
+from emofuse.research.recipes.recipe import LateFusionSettings, load_recipe, single_recipes
+from emofuse.research.training.networks import check_pairing
 from emofuse.types import Frame
 
 ROOT = Path(__file__).parents[2]

@@ -16,10 +16,10 @@ import pytest
 
 from emofuse.emotions import BASE, RAVDESS
 from emofuse.errors import AssetError
-from emofuse.evaluation.predictions import Predictions, write_predictions
 from emofuse.inference import trial
 from emofuse.inference.bundle import BUNDLES, MANIFEST, load_bundle
 from emofuse.inference.compose import PAGE
+from emofuse.research.evaluation.scores.predictions import Predictions, write_predictions
 from emofuse.types import Face
 from make_media import Video, picture, record
 from make_networks import clip_spec, write_clip_network

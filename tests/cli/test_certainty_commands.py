@@ -11,10 +11,10 @@ import pytest
 
 from emofuse.cli.demo import CLIP
 from emofuse.emotions import BASE
-from emofuse.evaluation.predictions import Predictions, write_predictions
 from emofuse.inference.answers import read_prior
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.pipeline import analyze
+from emofuse.research.evaluation.scores.predictions import Predictions, write_predictions
 from emofuse.timeline import Timeline
 
 SCHEMA = json.loads(

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from emofuse.corpora.manifest import COLUMNS, read_manifest
 from emofuse.emotions import TESS
+from emofuse.research.corpora.manifest import COLUMNS, read_manifest
 from make_media import Video, record
 
 

@@ -14,8 +14,8 @@ import soundfile
 from rich.console import Console
 
 from emofuse.cli import corpus_audit
-from emofuse.corpora.manifest import write_manifest
-from emofuse.corpora.ravdess import read_ravdess
+from emofuse.research.corpora.manifest import write_manifest
+from emofuse.research.corpora.readers.ravdess import read_ravdess
 
 Audit = Callable[..., tuple[int, str, str]]
 ROWS = "".join(f"clip{i}.wav,{'sad' if i % 2 else 'calm'},s{i // 2},say {i}\n" for i in range(8))

@@ -18,10 +18,10 @@ import soundfile
 
 from emofuse.cli import compare as command
 from emofuse.cli.evaluate import Request
-from emofuse.evaluation.predictions import read_predictions
-from emofuse.evaluation.result import EvaluationReport, read_report
 from emofuse.inference.bundle import BUNDLES
-from emofuse.training.fit import load_weights
+from emofuse.research.evaluation.scores.predictions import read_predictions
+from emofuse.research.evaluation.scores.report import EvaluationReport, read_report
+from emofuse.research.training.fit import load_weights
 from make_ravdess import write_ravdess
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
@@ -122,7 +122,7 @@ def test_a_second_time_nothing_is_trained(
 ) -> None:
     assert emofuse("evaluate", tiny, *QUICK, "--data", data).code == 0
     before = Path("runs/tiny-actor-2fold/report.json").read_bytes()
-    monkeypatch.setattr("emofuse.evaluation.folds.fit", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("emofuse.research.evaluation.protocols.folds.fit", lambda *a, **k: pytest.fail("trained again"))
     assert emofuse("evaluate", tiny, *QUICK, "--data", data).code == 0
     assert Path("runs/tiny-actor-2fold/report.json").read_bytes() == before
 
@@ -136,7 +136,7 @@ def test_ctrl_c_is_one_line_and_what_was_done_is_kept(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("emofuse.training.augment.augment_log_mel", stop)
+        patch.setattr("emofuse.research.tasks.augment.augment_log_mel", stop)
         result = emofuse("evaluate", tiny, *QUICK, "--data", data, "-o", "out")
     assert (result.code, result.out) == (130, "")
     assert result.err == "stopped; nothing was left half-written\n"

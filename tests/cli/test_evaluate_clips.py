@@ -11,10 +11,10 @@ import pytest
 import soundfile
 from safetensors.torch import load_file, save_file
 
-from emofuse.evaluation.predictions import read_predictions
-from emofuse.evaluation.result import read_report
-from emofuse.training import video
-from emofuse.training.fit import load_weights
+from emofuse.research.evaluation.scores.predictions import read_predictions
+from emofuse.research.evaluation.scores.report import read_report
+from emofuse.research.tasks import clips as video
+from emofuse.research.training.fit import load_weights
 from make_films import EMOTIONS, RedSquares, write_film, write_films
 
 pytestmark = pytest.mark.usefixtures("blank_figures")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from emofuse.corpora.feature_set import read_feature_set
-from emofuse.training import classical
-from emofuse.training import extract as module
+from emofuse.research.feature_sets import extract as module
+from emofuse.research.feature_sets.store import read_feature_set
+from emofuse.research.training import svm as classical
 from make_films import GONE, RedSquares, write_film
 from make_ravdess import write_ravdess
 
@@ -68,7 +68,7 @@ def test_a_corpus_by_its_name(emofuse, tmp_path: Path) -> None:
 def test_words_of_a_table_are_used_and_those_of_nobody_are_said(
     emofuse, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from emofuse.training.extract_text import SentenceEncoder
+    from emofuse.research.feature_sets.text_encoder import SentenceEncoder
 
     class Letters(torch.nn.Sequential):
         max_seq_length = 8
@@ -76,7 +76,7 @@ def test_words_of_a_table_are_used_and_those_of_nobody_are_said(
         def encode(self, texts: list[str], **how: object) -> np.ndarray:
             return np.array([[len(text)] for text in texts], np.float32)
 
-    monkeypatch.setattr("emofuse.training.extract_text._sentence_network", lambda name, device: Letters())
+    monkeypatch.setattr("emofuse.research.feature_sets.text_encoder._sentence_network", lambda name, device: Letters())
     assert SentenceEncoder("x", torch.device("cpu")).name == "x"
     (tmp_path / "words.csv").write_text(
         "path,text\nunseen [b].mp4,good bye\n" + "".join(f"n{i},no\n" for i in range(7))

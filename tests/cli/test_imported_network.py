@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emofuse.config import ImportedNetSettings, load_recipe
 from emofuse.errors import RecipeError
 from emofuse.inference.network import OnnxNetwork
+from emofuse.research.models.settings import ImportedNetSettings
+from emofuse.research.recipes.recipe import load_recipe
 from make_ravdess import write_ravdess
 
 MODULE = """

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from emofuse.corpora.manifest import Clip, Manifest, write_manifest
-from emofuse.evaluation.predictions import PREDICTIONS_NAME, Predictions, write_predictions
-from emofuse.evaluation.protocol import clip_names
-from emofuse.evaluation.result import EvaluationReport, write_json
-from emofuse.evaluation.summary import summarise
+from emofuse.research.corpora.manifest import Clip, Manifest, write_manifest
+from emofuse.research.evaluation.protocols.cross_validation import clip_names
+from emofuse.research.evaluation.scores.predictions import PREDICTIONS_NAME, Predictions, write_predictions
+from emofuse.research.evaluation.scores.report import EvaluationReport, write_json
+from emofuse.research.evaluation.scores.summary import summarise
 from make_reports import stamp
 
 LABELS = ("happy", "sad")

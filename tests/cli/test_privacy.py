@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emofuse.corpora.cache import FeatureCache
+from emofuse.research.corpora.cache import FeatureCache
 from emofuse.service.app import open_store
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from emofuse.evaluation.result import read_report
 from emofuse.inference.bundle import BUNDLES, load_bundle
+from emofuse.research.evaluation.scores.report import read_report
 from make_meld import write_meld
 from quick_export import quick_exporter
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from emofuse.features.speech import RATE_HZ
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.types import AudioBlock, Face, Frame, Moment, Packet
 from made_streams import Loud, Told, merged
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emofuse.features.speech import RATE_HZ
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.session import summarise
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.timeline import SourceInfo
 from emofuse.types import AudioBlock, Face, Frame, Moment, Packet
 from made_streams import Loud

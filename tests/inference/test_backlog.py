@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from emofuse.errors import LiveError
-from emofuse.features.speech import RATE_HZ
 from emofuse.inference.backlog import MOST_FRAMES, MOST_SOUND_S, Backlog
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.types import AudioBlock, Frame, Line, Packet
 
 BLACK = np.zeros((4, 4, 3), np.uint8)

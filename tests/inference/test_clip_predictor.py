@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from emofuse.card import InputSpec
 from emofuse.emotions import BASE
-from emofuse.features.speech import RATE_HZ, SoundBuffer
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.network import softmax
+from emofuse.preprocessing.audio_buffer import RATE_HZ, SoundBuffer
 from emofuse.types import AudioBlock, Face
 from made_streams import Loud
 from make_networks import RecordingNetwork, bundle_of, clip_card, clip_spec, plain, speech

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.config import TextDataSettings, load_recipe
-from emofuse.corpora.made_texts import make_texts
-from emofuse.corpora.texts import text_key
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.text_predictor import TextPredictor
+from emofuse.research.corpora.made_texts import make_texts
+from emofuse.research.corpora.texts import text_key
+from emofuse.research.recipes.data import TextDataSettings
+from emofuse.research.recipes.recipe import load_recipe
 from everyday_sentences import EVERYDAY, NEGATED
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "text.toml"

@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 from emofuse.cli.demo import CLIP
-from emofuse.features.text import encode, stack
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.explain import (
     STRETCH_S,
@@ -24,6 +23,7 @@ from emofuse.inference.explain import (
 )
 from emofuse.inference.pipeline import Pipeline
 from emofuse.media import open_media
+from emofuse.preprocessing.tokens import encode, stack
 from emofuse.timeline import SourceInfo, Summary, Timeline
 from emofuse.transcripts.reading import read_transcript
 from emofuse.types import Moment, Scores

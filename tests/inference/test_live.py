@@ -16,13 +16,13 @@ import pytest
 import emofuse
 from emofuse.cli.demo import CLIP
 from emofuse.errors import LiveError, MediaError
-from emofuse.features.speech import RATE_HZ
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.live import LiveSession, LiveSettings, LiveUpdate, PushSource
 from emofuse.inference.smoothing import Smoother
 from emofuse.media import open_media
 from emofuse.media.capture import PacedFile
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.types import AudioBlock, Frame, Moment, Packet, Scores
 from made_streams import Given, Loud, SetClock, Told, frames, merged, picture, voice
 from make_media import beginning

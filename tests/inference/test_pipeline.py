@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 import emofuse
 from emofuse.errors import BundleError, EmofuseError, MediaError, PacketError, UsageError
-from emofuse.features.speech import RATE_HZ
 from emofuse.inference import pipeline as module
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import BUNDLES
@@ -22,6 +21,7 @@ from emofuse.inference.live import LiveSettings
 from emofuse.inference.pipeline import Pipeline
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.media import open_media
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.timeline import Timeline
 from emofuse.types import AudioBlock, Frame, Line, Moment
 

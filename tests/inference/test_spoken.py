@@ -7,12 +7,12 @@ import pytest
 
 import emofuse
 from emofuse.errors import TranscriptError
-from emofuse.features.speech import RATE_HZ
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.session import run
 from emofuse.inference.spoken import SpokenWords
 from emofuse.inference.text_predictor import TextPredictor
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.timeline import SourceInfo
 from emofuse.transcripts import Transcript
 from emofuse.types import AudioBlock, Face, Frame, Line, Moment, Packet, Word

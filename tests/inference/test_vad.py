@@ -7,11 +7,11 @@ import pytest
 
 from emofuse.cli.demo import CLIP
 from emofuse.errors import AssetError
-from emofuse.features.speech import RATE_HZ, SoundBuffer
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.vad import CHUNK, SileroDetector, SileroNetwork
 from emofuse.media import open_media
+from emofuse.preprocessing.audio_buffer import RATE_HZ, SoundBuffer
 from emofuse.provenance import ModelFile
 from emofuse.types import AudioBlock
 from made_streams import Told

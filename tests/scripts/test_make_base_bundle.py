@@ -13,9 +13,9 @@ from types import ModuleType
 import pytest
 
 from emofuse.card import ModelCard, Score
-from emofuse.evaluation.result import write_json
 from emofuse.inference.bundle import BUNDLES, load_bundle
 from emofuse.inference.network import OnnxNetwork
+from emofuse.research.evaluation.scores.report import write_json
 from make_reports import report, stamp
 
 SHIPPED = BUNDLES / "base"

@@ -5,17 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from emofuse.config import (
-    FaceDataSettings,
-    FeatureNetSettings,
-    LateFusionSettings,
-    SvmSettings,
-    TextDataSettings,
-    load_recipe,
-    single_recipes,
-)
 from emofuse.emotions import BASE, FERPLUS, LABEL_SETS
-from emofuse.training.networks import make_network
+from emofuse.research.models.fusion.settings import FeatureNetSettings
+from emofuse.research.models.settings import SvmSettings
+from emofuse.research.recipes.data import FaceDataSettings, TextDataSettings
+from emofuse.research.recipes.recipe import LateFusionSettings, load_recipe, single_recipes
+from emofuse.research.training.networks import make_network
 
 ROOT = Path(__file__).parents[2]
 

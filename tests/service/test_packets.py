@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emofuse.features.speech import RATE_HZ
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.service.errors import RefusedError
 from emofuse.service.packets import AHEAD_S, MOST_PIXELS, PICTURE, SOUND, PacketReader, decode_picture, picture_size
 from emofuse.types import AudioBlock, Frame

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from emofuse.errors import EmofuseError
-from emofuse.features.text import encode
+from emofuse.preprocessing.tokens import encode
 from emofuse.transcripts.documents import read_document
 from emofuse.transcripts.sentences import cut_line
 from emofuse.transcripts.subtitles import read_subtitles

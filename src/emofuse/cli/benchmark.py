@@ -28,9 +28,9 @@ from emofuse.inference.pipeline import Pipeline
 from emofuse.inference.trial import try_bundle
 
 if TYPE_CHECKING:
-    from emofuse.evaluation.benchmark_page import BenchmarkReport, Speed
-    from emofuse.evaluation.condition_report import ConditionReport
-    from emofuse.evaluation.made_films import MadeFilmsReport
+    from emofuse.research.evaluation.protocols.made_films import MadeFilmsReport
+    from emofuse.research.evaluation.reports.benchmark_page import BenchmarkReport, Speed
+    from emofuse.research.evaluation.reports.condition_report import ConditionReport
 
 
 def benchmark(
@@ -70,8 +70,8 @@ def benchmark(
     What ships is evaluated anew. Networks without a corpus are trained by `emofuse evaluate`; their folders are read.
     """
     need_torch()
-    from emofuse.evaluation.benchmark import rows_as_shipped, rows_left_out, rows_of_peer
-    from emofuse.evaluation.benchmark_page import BenchmarkReport, DataLicence
+    from emofuse.research.evaluation.protocols.benchmark import rows_as_shipped, rows_left_out, rows_of_peer
+    from emofuse.research.evaluation.reports.benchmark_page import BenchmarkReport, DataLicence
 
     folders = _by_modality(left_out or ())
     others = [_pair(text, "--peer", "NAME=FOLDER") for text in peers or ()]
@@ -108,8 +108,8 @@ def benchmark(
 
 
 def _write(report: BenchmarkReport, out: Path, folders: Sequence[Path]) -> list[Path]:
-    from emofuse.evaluation.benchmark_page import benchmark_document
-    from emofuse.evaluation.document import to_markdown
+    from emofuse.research.evaluation.reports.benchmark_page import benchmark_document
+    from emofuse.research.evaluation.reports.document import to_markdown
 
     make_folder(out.parent)
     pictures = []
@@ -150,8 +150,8 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
 def _read_conditions(folder: Path) -> ConditionReport:
     from pydantic import ValidationError
 
-    from emofuse.evaluation.condition_report import NAME, ConditionReport
     from emofuse.reading import first_line, parse_json, read_bytes
+    from emofuse.research.evaluation.reports.condition_report import NAME, ConditionReport
 
     file = folder / f"{NAME}.json"
     try:
@@ -161,8 +161,8 @@ def _read_conditions(folder: Path) -> ConditionReport:
 
 
 def _films(bundle: Bundle, pair: str, data: Path, n: int, seed: int, hook: object) -> MadeFilmsReport:
-    from emofuse.evaluation.made_films import make_films, measure_films
-    from emofuse.evaluation.recordings import find_recordings
+    from emofuse.research.evaluation.protocols.made_films import make_films, measure_films
+    from emofuse.research.evaluation.protocols.recordings import find_recordings
 
     corpora, _, other = pair.partition("=")
     voices, _, faces = corpora.partition("+")
@@ -176,7 +176,7 @@ def _films(bundle: Bundle, pair: str, data: Path, n: int, seed: int, hook: objec
 
 
 def _speed(bundle: Bundle) -> tuple[Speed, ...]:
-    from emofuse.evaluation.benchmark_page import Speed
+    from emofuse.research.evaluation.reports.benchmark_page import Speed
 
     cards = {modality: network.card for modality, network in bundle.networks.items()}
     return tuple(

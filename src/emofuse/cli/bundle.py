@@ -160,7 +160,7 @@ def card(
     measured = ""
     if results:
         need_torch()
-        from emofuse.evaluation.bundle_card import measured_sections
+        from emofuse.research.evaluation.reports.bundle_card import measured_sections
 
         measured = measured_sections(loaded, results)
     text = page(loaded, measured)

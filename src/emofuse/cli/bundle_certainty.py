@@ -17,9 +17,9 @@ from emofuse.inference.certainty import CertaintySettings
 from emofuse.inference.compose import MODALITIES
 
 if TYPE_CHECKING:
-    from emofuse.evaluation.bundle_certainty import CertaintyCheck
-    from emofuse.evaluation.bundle_fit import Calibration, Examples, Recorded
-    from emofuse.evaluation.certainty_fit import Answers
+    from emofuse.research.evaluation.fusion.bundle_certainty import CertaintyCheck
+    from emofuse.research.evaluation.fusion.bundle_fit import Calibration, Examples, Recorded
+    from emofuse.research.evaluation.fusion.certainty_fit import Answers
 
 _LEAST_ANSWERS = 50  # to clean inputs; with fewer nothing is told
 
@@ -37,8 +37,8 @@ def fit_bundle_certainty(
     Returns:
         The block for the bundle; None where there is too little to tell.
     """
-    from emofuse.evaluation.bundle_certainty import fit_certainty
-    from emofuse.evaluation.bundle_fit import join_by_clip
+    from emofuse.research.evaluation.fusion.bundle_certainty import fit_certainty
+    from emofuse.research.evaluation.fusion.bundle_fit import join_by_clip
 
     answers: dict[str, list[Answers]] = {
         m: [one.answers(calibrations[m]) for one in ones] for m, ones in corpora.items()
@@ -65,7 +65,7 @@ def fit_bundle_certainty(
 
 def _read_together(text: str, bundle: Bundle) -> dict[str, Answers]:
     """Read the predictions that belong together, of one corpus: MODALITY=PREDICTIONS.csv,MODALITY=..."""
-    from emofuse.evaluation.bundle_fit import fit_calibration, join_by_clip, read_examples
+    from emofuse.research.evaluation.fusion.bundle_fit import fit_calibration, join_by_clip, read_examples
 
     examples: dict[BundleModality, Examples] = {}
     for part in text.split(","):

@@ -18,7 +18,7 @@ from emofuse.inference.bundle import MANIFEST, Bundle, BundleModality, load_bund
 from emofuse.inference.compose import MODALITIES, compose, parts_of_bundle
 
 if TYPE_CHECKING:
-    from emofuse.evaluation.bundle_fit import Calibration, Check, Examples, Recorded, Together
+    from emofuse.research.evaluation.fusion.bundle_fit import Calibration, Check, Examples, Recorded, Together
 
 
 def fit(
@@ -63,7 +63,7 @@ def fit(
     Exit code: 0 the bundle was made, 1 it was not, 2 wrong usage.
     """
     need_torch()  # the extra that also brings what fits
-    from emofuse.evaluation.bundle_fit import check_calibration, fit_calibration, present_calibration
+    from emofuse.research.evaluation.fusion.bundle_fit import check_calibration, fit_calibration, present_calibration
 
     loaded = load_bundle(bundle)
     corpora, recorded = _read(on, loaded)
@@ -101,7 +101,7 @@ def fit(
 
 def _read(on: list[str], bundle: Bundle) -> tuple[dict[BundleModality, list[Examples]], list[Recorded]]:
     """Return the examples of each modality, those of recordings too, and the recordings."""
-    from emofuse.evaluation.bundle_fit import read_examples, score_recordings
+    from emofuse.research.evaluation.fusion.bundle_fit import read_examples, score_recordings
 
     corpora: dict[BundleModality, list[Examples]] = {}
     recorded: list[Recorded] = []
@@ -139,7 +139,7 @@ def _halves(
 ) -> tuple[Together, Together]:
     """Return what weights are fitted on and what checks them: recordings where there are any, in which modalities
     belong together; else examples that are put together."""
-    from emofuse.evaluation.bundle_fit import gather, join_together, put_together, split, split_together
+    from emofuse.research.evaluation.fusion.bundle_fit import gather, join_together, put_together, split, split_together
 
     if recorded:
         return split_together(join_together([one.together(calibrations) for one in recorded]), seed)
@@ -148,7 +148,7 @@ def _halves(
 
 
 def _fit_weights(halves: tuple[Together, Together]) -> dict[str, float]:
-    from emofuse.evaluation.bundle_fit import check_weights, fit_weights
+    from emofuse.research.evaluation.fusion.bundle_fit import check_weights, fit_weights
 
     weights = fit_weights(halves[0])
     table = Table("modalities", "fused", "the best of them alone", box=None)

@@ -20,8 +20,8 @@ from emofuse.cli.evaluate import (
     write_evaluation,
 )
 from emofuse.cli.train import DataOption, DeviceOption, need_torch
-from emofuse.config import CorpusSettings, FaceDataSettings
 from emofuse.errors import UsageError
+from emofuse.research.recipes.data import CorpusSettings, FaceDataSettings
 
 _PROTOCOL = "actor-6fold"
 _ProtocolOption = Annotated[
@@ -63,14 +63,14 @@ def compare(
 
 
 def _fusions(recipe: Path, overrides: Sequence[str], out: Path | None, machine: Machine) -> None:
-    from emofuse.config.fusion_comparison import load_fusion_comparison
-    from emofuse.evaluation.fusion_comparison import run_methods
-    from emofuse.evaluation.fusion_document import fusion_document
-    from emofuse.evaluation.fusion_report import write_fusion
-    from emofuse.evaluation.fusion_scores import fusion_report
-    from emofuse.evaluation.protocol import Setting
-    from emofuse.evaluation.terminal import print_document
-    from emofuse.training.fit import quiet
+    from emofuse.research.evaluation.fusion.run import run_methods
+    from emofuse.research.evaluation.fusion.scores import fusion_report
+    from emofuse.research.evaluation.fusion.sections import fusion_document
+    from emofuse.research.evaluation.fusion.settings import load_fusion_comparison
+    from emofuse.research.evaluation.fusion.write import write_fusion
+    from emofuse.research.evaluation.protocols.cross_validation import Setting
+    from emofuse.research.evaluation.reports.terminal import print_document
+    from emofuse.research.training.fit import quiet
 
     quiet()
     settings = load_fusion_comparison(recipe, overrides)
@@ -88,9 +88,9 @@ def _fusions(recipe: Path, overrides: Sequence[str], out: Path | None, machine: 
 
 
 def _side_by_side(recipes: Sequence[Path], protocol: str, seeds: int, root: Path, machine: Machine) -> None:
-    from emofuse.evaluation.compare import compare as paired
-    from emofuse.evaluation.compare import comparison_document, write_comparison
-    from emofuse.evaluation.terminal import print_document
+    from emofuse.research.evaluation.reports.compare import compare as paired
+    from emofuse.research.evaluation.reports.compare import comparison_document, write_comparison
+    from emofuse.research.evaluation.reports.terminal import print_document
 
     if len(recipes) < 2:
         raise UsageError("there is nothing to compare a single recipe with", "give two or more")

@@ -13,11 +13,11 @@ from rich.table import Table
 from emofuse.atomic import make_folder
 from emofuse.cli import corpus_audit
 from emofuse.cli.console import ERR, OUT
-from emofuse.corpora.manifest import Manifest, is_manifest, read_manifest_in_part, write_manifest
-from emofuse.corpora.registry import CORPORA, read_corpus
-from emofuse.corpora.samples import check_clip
 from emofuse.errors import CorpusError
 from emofuse.ownership import refuse_foreign
+from emofuse.research.corpora.decode import check_clip
+from emofuse.research.corpora.manifest import Manifest, is_manifest, read_manifest_in_part, write_manifest
+from emofuse.research.corpora.registry import CORPORA, read_corpus
 from emofuse.wording import counted
 
 app = typer.Typer(

@@ -12,11 +12,18 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from emofuse.cli.console import ERR, OUT, note
-from emofuse.corpora.audit import KINDS, Kind, Overlap, SameSounds, contradictions, same_sounds
-from emofuse.corpora.audit import audit as find_overlaps
-from emofuse.corpora.manifest import Manifest, read_manifest
-from emofuse.corpora.splits import Split, is_leaky, make_split, missing_emotions, names_a_file, read_split
 from emofuse.errors import UsageError
+from emofuse.research.corpora.manifest import Manifest, read_manifest
+from emofuse.research.corpora.splits.audit import KINDS, Kind, Overlap, SameSounds, contradictions, same_sounds
+from emofuse.research.corpora.splits.audit import audit as find_overlaps
+from emofuse.research.corpora.splits.protocols import (
+    Split,
+    is_leaky,
+    make_split,
+    missing_emotions,
+    names_a_file,
+    read_split,
+)
 from emofuse.wording import counted
 
 N_VALID: Final = 2  # speakers that validate where a protocol is audited

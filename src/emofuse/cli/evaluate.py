@@ -21,12 +21,13 @@ from emofuse.cli.train import (
     data_folder,
     need_torch,
 )
-from emofuse.config import FaceDataSettings, Recipe, TextDataSettings, load_recipe
 from emofuse.errors import UsageError
+from emofuse.research.recipes.data import FaceDataSettings, TextDataSettings
+from emofuse.research.recipes.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
-    from emofuse.evaluation.predictions import Predictions
-    from emofuse.evaluation.result import EvaluationReport
+    from emofuse.research.evaluation.scores.predictions import Predictions
+    from emofuse.research.evaluation.scores.report import EvaluationReport
 
 JobsOption = Annotated[
     int, typer.Option(min=1, help="Folds to train at once, one thread each; default: one for each core.")
@@ -129,10 +130,10 @@ def evaluate(
 ) -> None:
     """Cross-validate a recipe, speakers apart, and write a report. What was trained is not trained again."""
     need_torch()
-    from emofuse.evaluation.as_is import evaluate_as_is
-    from emofuse.evaluation.report import refuse_foreign_pages
-    from emofuse.evaluation.terminal import print_report
-    from emofuse.evaluation.texts import evaluate_texts
+    from emofuse.research.evaluation.protocols.pretrained import evaluate_as_is
+    from emofuse.research.evaluation.protocols.pretrained_texts import evaluate_texts
+    from emofuse.research.evaluation.reports.terminal import print_report
+    from emofuse.research.evaluation.reports.write import refuse_foreign_pages
 
     request = Request(
         recipe, tuple(overrides or ()), protocol, seeds, train_on, test_on, show_leak, transductive, model, prior
@@ -183,15 +184,15 @@ def evaluate(
 
 
 def write_evaluation(report: EvaluationReport, predictions: Predictions, folder: Path) -> None:
-    from emofuse.evaluation.predictions import PREDICTIONS_NAME, write_predictions
-    from emofuse.evaluation.report import write_report
+    from emofuse.research.evaluation.reports.write import write_report
+    from emofuse.research.evaluation.scores.predictions import PREDICTIONS_NAME, write_predictions
 
     write_report(report, folder)
     write_predictions(predictions, folder / PREDICTIONS_NAME)
 
 
 def _faces(model: Path, root: Path, command: str, folder: Path) -> tuple[EvaluationReport, Predictions]:
-    from emofuse.evaluation.faces import evaluate_faces
+    from emofuse.research.evaluation.protocols.pretrained_faces import evaluate_faces
 
     write_evaluation(*evaluate_faces(model, root, command, plurality=True, weigh=True), folder / "plurality")
     write_evaluation(*evaluate_faces(model, root, command), folder / "evidence-alone")
@@ -199,7 +200,7 @@ def _faces(model: Path, root: Path, command: str, folder: Path) -> tuple[Evaluat
 
 
 def _is_face_set(name: str) -> bool:
-    from emofuse.corpora.registry import FACES, PORTRAITS
+    from emofuse.research.corpora.registry import FACES, PORTRAITS
 
     return name in FACES or name in PORTRAITS
 
@@ -208,14 +209,14 @@ def _evaluate_face_set(
     request: Request, recipe: Recipe, folder: Path, machine: Machine
 ) -> tuple[EvaluationReport, Predictions]:
     """Test on one set of faces: a network as it is, or one that is trained without the set, or without its people."""
-    from emofuse.corpora.registry import PORTRAITS
-    from emofuse.evaluation.face_sets import (
+    from emofuse.research.corpora.registry import PORTRAITS
+    from emofuse.research.evaluation.protocols.face_sets import (
         SUBJECTS,
         cross_validate_subjects,
         evaluate_left_out,
         evaluate_portraits,
     )
-    from emofuse.training.fit import quiet
+    from emofuse.research.training.fit import quiet
 
     assert request.test_on is not None
     root = data_folder(machine.data)
@@ -233,14 +234,14 @@ def _evaluate_face_set(
 def evaluate_utterances(
     request: Request, recipe: Recipe, folder: Path, machine: Machine
 ) -> tuple[EvaluationReport, Predictions]:
-    from emofuse.corpora.splits import make_split
-    from emofuse.evaluation.across import across_corpora
-    from emofuse.evaluation.by_corpus import PROTOCOLS as CORPUS_PROTOCOLS
-    from emofuse.evaluation.by_corpus import read_by_corpus
-    from emofuse.evaluation.protocol import Setting, cross_validate, with_leak
-    from emofuse.training.fit import quiet
-    from emofuse.training.jobs import load_utterances, utterance_settings
-    from emofuse.training.networks import with_weights_at_hand
+    from emofuse.research.corpora.splits.protocols import make_split
+    from emofuse.research.evaluation.protocols.by_corpus import PROTOCOLS as CORPUS_PROTOCOLS
+    from emofuse.research.evaluation.protocols.by_corpus import read_by_corpus
+    from emofuse.research.evaluation.protocols.cross_corpus import across_corpora
+    from emofuse.research.evaluation.protocols.cross_validation import Setting, cross_validate, with_leak
+    from emofuse.research.training.fit import quiet
+    from emofuse.research.training.jobs import load_utterances, utterance_settings
+    from emofuse.research.training.networks import with_weights_at_hand
 
     if request.test_on is not None and not _names(request.test_on):
         raise UsageError("--test names no corpus")

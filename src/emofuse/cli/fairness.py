@@ -15,7 +15,7 @@ from emofuse.cli.train import need_torch
 from emofuse.errors import UsageError
 
 if TYPE_CHECKING:
-    from emofuse.evaluation.fairness import FairnessReport
+    from emofuse.research.evaluation.protocols.fairness import FairnessReport
 
 ATTRIBUTES: Final = ("sex", "speaker", "corpus", "language", "age", "skin_tone")
 
@@ -47,9 +47,9 @@ def fairness(
     By sex, speaker, corpus, language, age and skin tone, where the data tell them.
     """
     need_torch()
-    from emofuse.evaluation.fairness_report import NAME, fairness_document, write_fairness
-    from emofuse.evaluation.report import refuse_foreign_pages
-    from emofuse.evaluation.terminal import print_document
+    from emofuse.research.evaluation.reports.fairness_report import NAME, fairness_document, write_fairness
+    from emofuse.research.evaluation.reports.terminal import print_document
+    from emofuse.research.evaluation.reports.write import refuse_foreign_pages
 
     attributes = tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip()))
     if not attributes:
@@ -69,9 +69,9 @@ def fairness(
 def _of_bundle(
     model: str, data: str, attributes: tuple[str, ...], corpora: Path | None, sample: int | None, seed: int
 ) -> FairnessReport:
-    from emofuse.evaluation.condition_report import stamp_of
-    from emofuse.evaluation.fairness import FairnessReport, compare_groups
-    from emofuse.evaluation.recordings import FUSED, answer
+    from emofuse.research.evaluation.protocols.fairness import FairnessReport, compare_groups
+    from emofuse.research.evaluation.protocols.recordings import FUSED, answer
+    from emofuse.research.evaluation.reports.condition_report import stamp_of
 
     loaded = bundle_of(model)
     recordings = recordings_for(loaded, data, corpora, sample, seed)
@@ -99,11 +99,11 @@ def _of_predictions(folder: Path, data: str, attributes: tuple[str, ...]) -> Fai
     """Compare the groups of what `emofuse evaluate` predicted, by what it and a manifest tell of each clip."""
     import numpy as np
 
-    from emofuse.evaluation.fairness import FairnessReport, compare_groups
-    from emofuse.evaluation.predictions import read_predictions
-    from emofuse.evaluation.recordings import read_facts
-    from emofuse.evaluation.result import read_report
     from emofuse.inference.network import softmax
+    from emofuse.research.evaluation.protocols.fairness import FairnessReport, compare_groups
+    from emofuse.research.evaluation.protocols.recordings import read_facts
+    from emofuse.research.evaluation.scores.predictions import read_predictions
+    from emofuse.research.evaluation.scores.report import read_report
 
     report, found = read_report(folder), read_predictions(folder / "predictions.csv")
     told = read_facts(Path(data)) if data else {}

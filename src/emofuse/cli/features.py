@@ -13,7 +13,7 @@ from emofuse.cli.train import DataOption, need_torch
 from emofuse.wording import counted
 
 if TYPE_CHECKING:
-    from emofuse.training.extract import Extraction
+    from emofuse.research.feature_sets.extract import Extraction
 
 N_NAMED: Final = 5  # clips that are named for a reason; the others are in extract.json
 
@@ -59,9 +59,9 @@ def extract(
     Exit code: 0 the set was made, 1 it was not, 2 wrong usage.
     """
     need_torch()
-    from emofuse.training.extract import ExtractSettings
-    from emofuse.training.extract import extract as make
-    from emofuse.training.utterances import find_corpus
+    from emofuse.research.feature_sets.extract import ExtractSettings
+    from emofuse.research.feature_sets.extract import extract as make
+    from emofuse.research.tasks.utterances import find_corpus
 
     settings = ExtractSettings(
         visual=visual, acoustic=acoustic, lexical=lexical, n_frames=frames, step_s=step_s, device=device

@@ -12,7 +12,7 @@ from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.reading import is_folder
 
 if TYPE_CHECKING:
-    from emofuse.evaluation.recordings import Recording
+    from emofuse.research.evaluation.protocols.recordings import Recording
 
 BundleArgument = Annotated[
     str,
@@ -54,7 +54,7 @@ def bundle_of(name: str, device: str = "cpu") -> Bundle:
 
 def recordings_for(bundle: Bundle, data: str, corpora: Path | None, sample: int | None, seed: int) -> list[Recording]:
     """Return the recordings that a command is to measure on. Raises UsageError where there is none."""
-    from emofuse.evaluation.recordings import draw_alike, find_recordings
+    from emofuse.research.evaluation.protocols.recordings import draw_alike, find_recordings
 
     found: list[Recording] = []
     for name in filter(None, (part.strip() for part in data.split(","))):

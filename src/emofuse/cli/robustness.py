@@ -42,14 +42,14 @@ def robustness(
     sound, picture or words. What a corpus has nothing for is left out.
     """
     need_torch()
-    from emofuse.evaluation.condition_report import (
+    from emofuse.research.evaluation.protocols.conditions import CLEAN, CONDITIONS
+    from emofuse.research.evaluation.reports.condition_report import (
         condition_document,
         measure_conditions,
         write_condition_report,
     )
-    from emofuse.evaluation.conditions import CLEAN, CONDITIONS
-    from emofuse.evaluation.report import refuse_foreign_pages
-    from emofuse.evaluation.terminal import print_document
+    from emofuse.research.evaluation.reports.terminal import print_document
+    from emofuse.research.evaluation.reports.write import refuse_foreign_pages
 
     chosen = [one for one in CONDITIONS if not only or any(one.name.startswith(name) for name in only)]
     unknown = [name for name in only or () if not any(one.name.startswith(name) for one in CONDITIONS)]

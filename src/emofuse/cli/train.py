@@ -10,18 +10,13 @@ import typer
 from rich.markup import escape
 
 from emofuse.cli.console import ERR, OUT, note, progress_hook
-from emofuse.config import (
-    FaceDataSettings,
-    LateFusionSettings,
-    Recipe,
-    SvmSettings,
-    TextDataSettings,
-    load_recipe,
-)
 from emofuse.errors import UsageError
+from emofuse.research.models.settings import SvmSettings
+from emofuse.research.recipes.data import FaceDataSettings, TextDataSettings
+from emofuse.research.recipes.recipe import LateFusionSettings, Recipe, load_recipe
 
 if TYPE_CHECKING:
-    from emofuse.training.fit import Job
+    from emofuse.research.training.fit import Job
 
 DataOption = Annotated[
     Path | None,
@@ -58,9 +53,9 @@ def train(
     need_torch()
     from lightning.pytorch.utilities import rank_zero_only
 
-    from emofuse.training.fit import fit, quiet, with_fitting_batch
-    from emofuse.training.jobs import face_job
-    from emofuse.training.text import text_job
+    from emofuse.research.tasks.text import text_job
+    from emofuse.research.training.fit import fit, quiet, with_fitting_batch
+    from emofuse.research.training.jobs import face_job
 
     if data is not None:
         data_folder(data)
@@ -96,8 +91,8 @@ def _job(recipe: Recipe, data: Path | None, validate: bool) -> tuple[Recipe, Job
     """Prepare a training on all utterances, but for those that validate; the recipe is what comes of it here."""
     from lightning.pytorch.utilities import rank_zero_only
 
-    from emofuse.training.jobs import load_utterances, utterance_job
-    from emofuse.training.networks import with_weights_at_hand
+    from emofuse.research.training.jobs import load_utterances, utterance_job
+    from emofuse.research.training.networks import with_weights_at_hand
 
     if isinstance(recipe.model, SvmSettings | LateFusionSettings):
         raise UsageError(f"{recipe.model.name} is trained where it is tested", "`emofuse evaluate` does both")
@@ -117,7 +112,7 @@ def _job(recipe: Recipe, data: Path | None, validate: bool) -> tuple[Recipe, Job
 def _make_bundle(checkpoint: Path, folder: Path) -> None:
     from emofuse.emotions import BASE
     from emofuse.inference.compose import Part, common_labels, compose
-    from emofuse.training.export import export as write
+    from emofuse.research.training.export import export as write
 
     network = checkpoint.with_name("network.onnx")
     card = write(checkpoint, network)
@@ -132,9 +127,9 @@ def export(
 ) -> None:
     """Write a checkpoint as ONNX with its card inside; fails where its outputs differ from torch's."""
     need_torch()
-    from emofuse.evaluation.result import card_scores, read_report
-    from emofuse.training.export import export as write
-    from emofuse.training.fit import load_weights
+    from emofuse.research.evaluation.scores.report import card_scores, read_report
+    from emofuse.research.training.export import export as write
+    from emofuse.research.training.fit import load_weights
 
     name = load_weights(checkpoint)[1].name
     scores = card_scores(read_report(report), name) if report else ()

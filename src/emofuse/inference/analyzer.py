@@ -10,9 +10,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from emofuse.config import Settings
 from emofuse.errors import PacketError
-from emofuse.features.speech import SoundBuffer
 from emofuse.inference.answers import RISK, AnswerMaker
 from emofuse.inference.bundle import MANIFEST, Bundle
 from emofuse.inference.clip_predictor import ClipPredictor
@@ -30,7 +28,9 @@ from emofuse.inference.sound_input import SoundInput
 from emofuse.inference.spoken import SpokenWords, TextScorer, fusion_weights, text_scorer
 from emofuse.inference.text_predictor import TextPredictor
 from emofuse.inference.vad import SileroDetector, SpeechDetector
+from emofuse.preprocessing.audio_buffer import SoundBuffer
 from emofuse.provenance import ModelFile, model_file
+from emofuse.settings import Settings
 from emofuse.timeline import LEAST_WEIGHT, mean_scores, pool_scores
 from emofuse.types import (
     OUT_OF_VIEW,

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.card import InputSpec
-from emofuse.features.clip import BLACK, SteadyFace, crop_clip_face, gather_frames
-from emofuse.features.face import face_quality
+from emofuse.preprocessing.face import face_quality
+from emofuse.preprocessing.face_clip import BLACK, SteadyFace, crop_clip_face, gather_frames
 from emofuse.types import CLIP_RATE_HZ, Face
 
 LOST_S: Final = 1.0  # a face that is out of sight for longer is gone

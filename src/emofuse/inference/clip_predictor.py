@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.features.speech import RATE_HZ, SoundBuffer
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.clip_buffer import ClipBuffer, ClipWindow
 from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.predictors import FULL_VOICED_S, LEAST_VOICED_S, Calibrated
 from emofuse.inference.vad import SpeechDetector
+from emofuse.preprocessing.audio_buffer import RATE_HZ, SoundBuffer
 from emofuse.types import Face, Scores
 
 

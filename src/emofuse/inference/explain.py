@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.explanation import Explanation, FaceSaliency, VoiceSaliency, WordSaliency
-from emofuse.features.face import SIZE, crop_face
-from emofuse.features.speech import RATE_HZ, SoundBuffer
-from emofuse.features.text import drop_sounds, encode, has_letters, stack
 from emofuse.inference.bundle import Bundle, BundleModality
 from emofuse.inference.predictors import Calibrated
+from emofuse.preprocessing.audio_buffer import RATE_HZ, SoundBuffer
+from emofuse.preprocessing.face import SIZE, crop_face
+from emofuse.preprocessing.tokens import drop_sounds, encode, has_letters, stack
 from emofuse.timeline import Timeline
 from emofuse.transcripts.sentences import cut_line
 from emofuse.types import AudioBlock, Face, Frame, Line, Moment, Packet

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.errors import AssetError, BundleError
-from emofuse.features.face import crop_face
 from emofuse.inference.onnx_runtime import open_session
+from emofuse.preprocessing.face import crop_face
 from emofuse.provenance import ModelFile
 from emofuse.reading import file_hash
 from emofuse.types import Face

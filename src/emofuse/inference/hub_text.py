@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from emofuse.assets import prepare_hub
 from emofuse.emotions import LABEL_MAPS, LABEL_SETS, SPELLINGS, TO_BASE
 from emofuse.errors import AssetError, BundleError, UsageError
-from emofuse.features.text import has_words
 from emofuse.inference.network import softmax
+from emofuse.preprocessing.tokens import has_words
 from emofuse.provenance import ModelFile
 from emofuse.reading import file_hash, first_line
 from emofuse.types import Scores

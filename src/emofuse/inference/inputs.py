@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emofuse.config.base import shown
 from emofuse.errors import MediaError, UsageError
 from emofuse.inference.vad import speech_in
 from emofuse.media import MOST_PIXELS, STANDING_S, MediaReader, Span, open_media, within
@@ -25,6 +24,7 @@ from emofuse.media.arrays import Channels, Pixels, sound_of
 from emofuse.media.kinds import HEAD_BYTES
 from emofuse.media.photo import begins_as_photo, is_photo, read_photo
 from emofuse.remote import without_secrets
+from emofuse.settings import shown
 from emofuse.timeline import SourceInfo
 from emofuse.types import AudioBlock, Frame, Moment, Packet
 

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from emofuse.assets import find
 from emofuse.errors import AssetError
-from emofuse.features.face import cut_region, warp_region
-from emofuse.features.face_mesh import (
+from emofuse.inference.onnx_runtime import open_session
+from emofuse.inference.tflite_onnx import import_packages, to_onnx
+from emofuse.preprocessing.face import cut_region, warp_region
+from emofuse.preprocessing.face_mesh import (
     CROP_PX,
     N_POINTS,
     CanonicalFace,
@@ -28,8 +30,6 @@ from emofuse.features.face_mesh import (
     gaze_angles,
     head_angles,
 )
-from emofuse.inference.onnx_runtime import open_session
-from emofuse.inference.tflite_onnx import import_packages, to_onnx
 from emofuse.provenance import ModelFile
 from emofuse.reading import file_hash
 from emofuse.types import Face, FaceMeasurement

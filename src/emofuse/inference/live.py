@@ -16,7 +16,6 @@ from typing import Final, Self
 
 from pydantic import Field
 
-from emofuse.config import Settings
 from emofuse.errors import LiveError, MediaError
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.backlog import Arrived, Backlog
@@ -24,6 +23,7 @@ from emofuse.inference.live_answers import Answers, LiveUpdate
 from emofuse.inference.live_stats import LiveStats
 from emofuse.inference.smoothing import Smoother
 from emofuse.media.capture import PacketSource
+from emofuse.settings import Settings
 from emofuse.timeline import SourceInfo
 from emofuse.types import AudioBlock, Line, Packet
 

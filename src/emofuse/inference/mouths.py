@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.features.face import crop_face
+from emofuse.preprocessing.face import crop_face
 from emofuse.types import OUT_OF_VIEW, Face
 
 WINDOW_S: Final = 1.0  # over which movement is measured: a few syllables

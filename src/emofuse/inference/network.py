@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from emofuse.card import CARD_KEY, InputSpec, ModelCard
 from emofuse.errors import BundleError, UsageError
-from emofuse.features.text import WIDTH
 from emofuse.inference.onnx_graph import embedding_name, with_output
 from emofuse.inference.onnx_runtime import PROVIDERS, available_devices, open_session
+from emofuse.preprocessing.tokens import WIDTH
 from emofuse.reading import file_hash, first_line, is_file
 
 OUTPUT = "logits"

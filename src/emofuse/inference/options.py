@@ -13,7 +13,6 @@ from typing import Any, Final, Literal, TypedDict
 
 from tqdm import tqdm
 
-from emofuse.config.base import shown, unknown_option
 from emofuse.errors import UsageError
 from emofuse.inference.analyzer import AnalyzerSettings, Mode
 from emofuse.inference.answers import Prior
@@ -22,6 +21,7 @@ from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.inference.spoken import TextScorer
 from emofuse.media import MOST_PIXELS, Span
 from emofuse.media.arrays import Channels
+from emofuse.settings import shown, unknown_option
 from emofuse.timeline import SourceInfo
 from emofuse.transcripts import Transcript
 

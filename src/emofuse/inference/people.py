@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.features.face import face_quality
 from emofuse.inference.face_identity import FaceEmbedder
 from emofuse.inference.tracker import face_appearance
+from emofuse.preprocessing.face import face_quality
 from emofuse.types import Face
 
 SAME: Final = 0.70  # likeness of two means over pictures; docs/people.md has how it was found

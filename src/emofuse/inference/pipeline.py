@@ -11,9 +11,7 @@ from typing import Any, Final, Self, Unpack, overload
 
 import numpy as np
 
-from emofuse.config.base import shown
 from emofuse.errors import MediaError, PacketError, TranscriptError, UsageError
-from emofuse.features.text import drop_sounds
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, bundle_folder, load_bundle
 from emofuse.inference.inputs import ACCEPTED, BlueSkin, are_frames, describe, is_sound, open_input, recordings_below
@@ -29,8 +27,10 @@ from emofuse.inference.same_person import adapt_to_person
 from emofuse.inference.session import fitted, read_ahead, run
 from emofuse.inference.smoothing import Smoother
 from emofuse.inference.spoken import text_scorer
+from emofuse.preprocessing.tokens import drop_sounds
 from emofuse.reading import is_folder
 from emofuse.remote import without_secrets
+from emofuse.settings import shown
 from emofuse.timeline import Timeline, mean_scores
 from emofuse.timelines import Timelines
 from emofuse.transcripts.sentences import cut_line

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.errors import BundleError
-from emofuse.features.face import SIZE, crop_face, face_quality
-from emofuse.features.measures import measure_face, measure_voice
-from emofuse.features.speech import RATE_HZ
 from emofuse.inference.bundle import Bundle, ModalitySettings, labels_matrix
 from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.inference.vad import SpeechDetector
+from emofuse.preprocessing.audio_buffer import RATE_HZ
+from emofuse.preprocessing.face import SIZE, crop_face, face_quality
+from emofuse.preprocessing.measures import measure_face, measure_voice
 from emofuse.types import Face, Scores
 
 LEAST_SHARE = 0.5  # of a window that must have been heard: a network is trained on whole utterances

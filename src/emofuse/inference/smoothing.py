@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from emofuse.config import Settings
+from emofuse.settings import Settings
 from emofuse.types import Face, Moment, Scores
 
 _FORGET_S: Final = 2.0  # after so long without an answer the next one stands for itself

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.features.speech import RATE_HZ
 from emofuse.media import Mixer, MonoSound
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.types import AudioBlock
 
 PIECE_S: Final = 0.5

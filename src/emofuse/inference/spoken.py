@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from emofuse.features.text import drop_sounds, has_letters
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.hub_text import LateHubText
 from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, NOTHING_SAID, UNREADABLE
 from emofuse.inference.text_predictor import TextPredictor
+from emofuse.preprocessing.tokens import drop_sounds, has_letters
 from emofuse.timeline import LEAST_WEIGHT, pool_scores
 from emofuse.transcripts.sentences import cut_line
 from emofuse.types import Line, Scores

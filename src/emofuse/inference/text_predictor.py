@@ -6,12 +6,12 @@ from typing import Final
 
 import numpy as np
 
-from emofuse.features.language import ENGLISH, LEAST_LATIN, guess_language, share_of_latin
-from emofuse.features.measures import measure_text
-from emofuse.features.text import encode, has_letters, split_words
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.predictors import Calibrated
+from emofuse.preprocessing.language import ENGLISH, LEAST_LATIN, guess_language, share_of_latin
+from emofuse.preprocessing.measures import measure_text
+from emofuse.preprocessing.tokens import encode, has_letters, split_words
 from emofuse.types import Scores
 
 ENOUGH_KNOWN: Final = 0.8  # of the words; more of them add nothing to the quality

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from emofuse.card import InputSpec
 from emofuse.errors import BundleError
-from emofuse.features.speech import RATE_HZ
-from emofuse.features.text import encode
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.bundle import Bundle, BundleModality
 from emofuse.inference.hub_text import load_hub_text
+from emofuse.preprocessing.audio_buffer import RATE_HZ
+from emofuse.preprocessing.tokens import encode
 from emofuse.reading import file_hash
 
 MOST_CALLS: Final = 20

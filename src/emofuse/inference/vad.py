@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.errors import AssetError, BundleError
-from emofuse.features.speech import RATE_HZ
 from emofuse.inference.onnx_runtime import open_session
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.provenance import ModelFile
 from emofuse.reading import file_hash
 from emofuse.types import AudioBlock

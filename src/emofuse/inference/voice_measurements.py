@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.errors import UsageError
-from emofuse.features.speech import RATE_HZ, SoundBuffer
 from emofuse.inference.vad import speech_in
 from emofuse.media import open_media
 from emofuse.people import Stretch
+from emofuse.preprocessing.audio_buffer import RATE_HZ, SoundBuffer
 from emofuse.timeline import Timeline
 from emofuse.types import AudioBlock, VoiceMeasurement
 

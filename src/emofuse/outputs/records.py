@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any, Final, Literal, get_args
 
-from emofuse.config.base import shown
 from emofuse.errors import UsageError
 from emofuse.face_measurements import COLUMNS, table_rows
 from emofuse.people import Person, people_between, person_json, speakers_between
 from emofuse.segments import Segment
+from emofuse.settings import shown
 from emofuse.timeline import Timeline
 from emofuse.timeline_json import moment_json
 from emofuse.types import Json, Line, VoiceMeasurement

@@ -15,8 +15,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from emofuse.features.speech import RATE_HZ
 from emofuse.media import MonoSound
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.service.errors import RefusedError
 from emofuse.types import AudioBlock, Frame, Packet
 

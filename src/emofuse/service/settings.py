@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from emofuse.config import Settings
 from emofuse.errors import UsageError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.answers import RISK
+from emofuse.settings import Settings
 
 MEGABYTE: Final = 1_000_000
 _TOKEN: Final = r"^[!-~]{16,500}$"

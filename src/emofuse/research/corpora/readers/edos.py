@@ -1,0 +1,73 @@
+"""EDOS (Welivita, Xie and Pu, 2021, https://aclanthology.org/2021.emnlp-main.96): 10,245 short dialogues of films.
+
+Three people named one of 32 emotions and 9 intents for each. The last turn carries them; the turns before it are kept
+without a label. Those that are a shade of one of our emotions count for it, plain intents (to agree, to suggest, to
+ask) as neutral, and all others (nostalgia, jealousy, to console, ...) for none. A dialogue's number decides its part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from emofuse.emotions import BASE
+from emofuse.research.corpora.corpus import SENTENCE_CAUTION, Corpus
+from emofuse.research.corpora.table import check_header, read_table
+from emofuse.research.corpora.texts import LabelledText, Texts, find_file, hashed_part, share_votes, tidy_subtitle
+
+LICENCE: Final = "CC BY 4.0 (EPFL; lines of OpenSubtitles)"
+COLUMNS: Final = ("DialogID", "Dialog", "Worker 1 answer", "Worker 2 answer", "Worker 3 answer")
+LEAST_RATERS: Final = 2  # of three, who name one of our emotions
+SHADES: Final[Mapping[str, tuple[str, ...]]] = {
+    "neutral": ("neutral", "acknowledging", "agreeing", "suggesting", "questioning", "prepared"),
+    "happy": ("joyful", "excited", "content", "grateful", "proud", "impressed", "hopeful"),
+    "sad": ("sad", "devastated", "lonely", "disappointed", "ashamed", "guilty", "embarrassed"),
+    "angry": ("angry", "furious", "annoyed"),
+    "fearful": ("afraid", "terrified", "anxious", "apprehensive"),
+    "disgust": ("disgusted",),
+    "surprised": ("surprised",),
+}
+_MEANT: Final = {shade: emotion for emotion, shades in SHADES.items() for shade in shades}
+_NO_VOTES: Final = (0.0,) * len(BASE)
+
+
+def read_edos(folder: str | Path) -> Texts:
+    """Read the dialogues below `folder`.
+
+    Args:
+        folder: Where `1. MTurk_groundtruth_labels_9K.csv` is.
+
+    Returns:
+        The last turn of each dialogue with the votes of its raters, after its other turns without any.
+
+    Raises:
+        CorpusError: The table is missing or is not what it was.
+    """
+    path = find_file(Path(folder), r"MTurk_groundtruth_labels[^/]*\.csv$", "1. MTurk_groundtruth_labels_9K.csv")
+    header, rows = read_table(path, "table")
+    check_header(path, header, COLUMNS, COLUMNS)
+    texts: list[LabelledText] = []
+    for _, row in rows:
+        turns = [turn for turn in map(tidy_subtitle, row["Dialog"].splitlines()) if turn]
+        if not turns:
+            continue
+        answers = [row[column].replace("(Other)", "").strip().lower() for column in COLUMNS[2:]]
+        meant = [_MEANT[answer] for answer in answers if answer in _MEANT]
+        votes = share_votes(meant) if len(meant) >= LEAST_RATERS else _NO_VOTES
+        part = hashed_part(row["DialogID"])
+        texts += [LabelledText(turn, _NO_VOTES, part, row["DialogID"]) for turn in turns[:-1]]
+        texts.append(LabelledText(turns[-1], votes, part, row["DialogID"]))
+    return Texts(tuple(texts))
+
+
+CORPUS: Final[Corpus[Texts]] = Corpus(
+    "edos",
+    "EDOS",
+    LICENCE,
+    BASE,
+    read_edos,
+    part="seven tenths of its hand-labelled dialogues",
+    language="en",
+    cautions=(SENTENCE_CAUTION,),
+)

@@ -1,0 +1,157 @@
+"""Every corpus that can be read, by the name that commands and recipes call it by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from emofuse.errors import CorpusError, UsageError
+from emofuse.importing import import_object
+from emofuse.research.corpora.corpus import ACTED, Corpus
+from emofuse.research.corpora.manifest import Manifest, read_manifest
+from emofuse.research.corpora.readers import (
+    ased,
+    brighter,
+    cfee,
+    cremad,
+    edos,
+    emodb,
+    emogator,
+    emotale,
+    emovo,
+    ferplus,
+    goemotions,
+    iemocap,
+    korean,
+    meld,
+    nemo,
+    ravdess,
+    savee,
+    taiwan,
+    tess,
+    xed,
+)
+from emofuse.research.corpora.readers.portraits import Portraits
+from emofuse.research.corpora.texts import Texts
+
+_OWN: Final[Corpus[Manifest]] = Corpus("csv", "a table of your own", "as its manifest says", (), read_manifest)
+CORPORA: Final[Mapping[str, Corpus[Manifest]]] = {
+    corpus.name: corpus
+    for corpus in (
+        *ravdess.CORPORA,
+        cremad.CORPUS,
+        emodb.CORPUS,
+        tess.CORPUS,
+        savee.CORPUS,
+        ased.CORPUS,
+        nemo.CORPUS,
+        emotale.CORPUS,
+        emovo.CORPUS,
+        korean.CORPUS,
+        emogator.CORPUS,
+        iemocap.CORPUS,
+        meld.CORPUS,
+        _OWN,
+    )
+}
+"""Recordings of utterances. `csv` is given your own table (`read_manifest`); every other one a folder."""
+FACES: Final[Mapping[str, Corpus[ferplus.FerPlus]]] = {corpus.name: corpus for corpus in (ferplus.CORPUS,)}
+"""Pictures of faces that nobody can be told by."""
+PORTRAITS: Final[Mapping[str, Corpus[Portraits]]] = {corpus.name: corpus for corpus in (cfee.CORPUS, taiwan.CORPUS)}
+"""Posed faces of known people; each is read from `faces/NAME.zip` in the data folder."""
+TEXTS: Final[Mapping[str, Corpus[Texts]]] = {
+    corpus.name: corpus for corpus in (goemotions.CORPUS, xed.CORPUS, edos.CORPUS, brighter.CORPUS, meld.TEXT_CORPUS)
+}
+"""Sentences without recordings, with the votes that they had."""
+
+
+def get_corpus(name: str) -> Corpus[Manifest]:
+    """Return a corpus of recordings by its name, or one of your own as `package.module:NAME`.
+
+    NAME is a `Corpus`, or a function that takes a folder and returns a `Manifest`.
+
+    Raises:
+        UsageError: No corpus has the name, or the module has no such thing.
+    """
+    if ":" in name:
+        return _imported(name)
+    if name in CORPORA:
+        return CORPORA[name]
+    close = get_close_matches(name.lower().replace("_", "-"), CORPORA, n=1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    raise UsageError(f"no corpus is called {name!r}", f"{meant}there is {', '.join(CORPORA)}")
+
+
+def read_corpus(name: str, folder: str | Path, sound: str | Path | None = None) -> Manifest:
+    """Read a corpus by its name. sound: the folder of its sounds, where they are apart.
+
+    A clip that does not tell its style has the corpus's.
+
+    Raises:
+        UsageError: No corpus has the name, or it takes no sound from elsewhere.
+        CorpusError: The folder holds no such corpus.
+    """
+    corpus = get_corpus(name)
+    if sound is None:
+        manifest = corpus.read(Path(folder))
+    elif corpus.read_paired is not None:
+        manifest = corpus.read_paired(Path(folder), Path(sound))
+    else:
+        paired = ", ".join(name for name, each in CORPORA.items() if each.read_paired is not None)
+        raise UsageError(f"{name} takes no sound from another folder", f"those that do: {paired}")
+    if not corpus.style:
+        return manifest
+    clips = (clip if clip.style else replace(clip, style=corpus.style) for clip in manifest)
+    return replace(manifest, clips=tuple(clips))
+
+
+def corpus_of(manifest: Manifest) -> Corpus[Manifest]:
+    """Return the corpus that a manifest is of, also one that was written as a table and read again.
+
+    It is told by its speakers' names and its licence, and a variant by which emotions there are. A table of recordings
+    that no reader knows is a corpus of its own, under the table's name and licence.
+    """
+    prefixes = {clip.speaker.partition("-")[0] for clip in manifest}
+    licences = {clip.licence for clip in manifest}
+    emotions = {clip.emotion for clip in manifest}
+    known = [
+        corpus
+        for corpus in CORPORA.values()
+        if prefixes == {corpus.name.partition("-")[0]} and licences == {corpus.licence}
+    ]
+    if known:
+        return next((corpus for corpus in known if set(corpus.labels) == emotions), known[0])
+    is_acted = any(clip.style.startswith(ACTED) for clip in manifest)
+    licence = manifest.licence or _OWN.licence
+    return replace(_OWN, title=manifest.name, licence=licence, style=ACTED if is_acted else "")
+
+
+def read_texts(name: str, data: str | Path) -> Texts:
+    """Read a text corpus from the folder of its name in a data folder.
+
+    Raises:
+        UsageError: No text corpus has the name.
+        CorpusError: It is not there.
+    """
+    if name not in TEXTS:
+        raise UsageError(f"no text corpus is called {name!r}", f"there is {', '.join(TEXTS)}")
+    return TEXTS[name].read(Path(data) / name)
+
+
+def _imported(name: str) -> Corpus[Manifest]:
+    found = import_object(name)
+    if isinstance(found, Corpus):
+        return found
+    if not callable(found):
+        raise UsageError(f"{name} is no corpus", "it must be a Corpus, or a function from a folder to a Manifest")
+
+    def read(folder: str | Path) -> Manifest:
+        manifest = found(Path(folder))
+        if not isinstance(manifest, Manifest):
+            raise CorpusError(f"{name} returned {type(manifest).__name__}, not a Manifest")
+        return manifest
+
+    return replace(_OWN, name=name, title=name.partition(":")[2], read=read)

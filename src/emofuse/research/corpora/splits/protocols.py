@@ -1,0 +1,134 @@
+"""Splits of a manifest into parts to train on, to select by and to test, by the names of protocols, or from a file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from emofuse.errors import CorpusError, UsageError
+from emofuse.reading import file_hash, is_file
+from emofuse.research.corpora.manifest import Manifest
+from emofuse.research.corpora.splits.file import Parts, read_split_file
+from emofuse.research.corpora.splits.folds import Fold, Split, is_leaky, missing_emotions
+from emofuse.research.corpora.splits.makers import (
+    at_random,
+    by_dialogue,
+    check_n_folds,
+    groups_by,
+    speakers_in_runs,
+    tested_in_turn,
+    validation,
+)
+from emofuse.wording import counted
+
+__all__ = ["PROTOCOLS", "Fold", "Split", "is_leaky", "make_split", "missing_emotions", "names_a_file", "read_split"]
+
+PROTOCOLS: Final = ("actor-6fold", "actor-5fold", "loso", "session", "dialogue-5fold", "random-6fold")
+_K_FOLD: Final = re.compile(r"(actor|dialogue|random)-(\d{1,9})fold")
+
+
+def make_split(protocol: str, manifest: Manifest, n_valid: int, seed: int = 0) -> Split:
+    """Make the split that a name of PROTOCOLS, or the path of a split file, stands for.
+
+    actor-6fold     the sorted speakers cut into 6 runs, each tested once: with RAVDESS's 24 actors the published
+                    protocol, tested on 1-4, 5-8, ..., 21-24. Any number of folds: actor-4fold
+    loso            leave one speaker out
+    session         leave one session out
+    dialogue-5fold  whole dialogues dealt out to 5 folds of about one size. Where speakers are in several dialogues it
+                    is LEAKY, as on MELD, whose leading characters are in nearly all
+    random-6fold    clips drawn with `seed`, each emotion spread evenly: LEAKY, the model knows the test speakers
+
+    The n_valid speakers who come next after those of the test part, going round, validate; of a random split, as
+    many clips as n_valid speakers have; of one by dialogues, n_valid in 20 of them. In RAVDESS neighbours are a man
+    and a woman, so an even n_valid is balanced.
+    Raises UsageError for an unknown name, and CorpusError, naming the fold, when no speaker is left to train on
+    or to validate, and when an emotion is missing from a train part.
+    """
+    if n_valid < 0:
+        raise UsageError(f"{n_valid} speakers cannot validate", "0 or more")
+    if names_a_file(protocol):
+        split = read_split(protocol, manifest, n_valid)
+    else:
+        folds, text = _protocol(protocol, manifest, n_valid, seed)
+        split = _described(protocol, text, folds, manifest)
+    for fold in split.folds:
+        if n_valid and not fold.valid:
+            raise CorpusError(
+                f"fold {fold.name} of {protocol}: nobody validates, and {n_valid} speakers should",
+                "name clips of part valid, or ask for 0 speakers",
+            )
+        missing = missing_emotions(fold, manifest)
+        if missing:
+            raise CorpusError(f"fold {fold.name} of {protocol}: no clip of {', '.join(missing)} is left to train on")
+    return split
+
+
+def names_a_file(protocol: str) -> bool:
+    """Say whether `protocol` is to be read as the path of a split file."""
+    is_name = protocol in PROTOCOLS or _K_FOLD.fullmatch(protocol) is not None
+    return not is_name and (protocol.lower().endswith(".csv") or is_file(protocol))
+
+
+def read_split(path: str | Path, manifest: Manifest, n_valid: int) -> Split:
+    """Read folds from a CSV (comma, semicolon or tab) that names every clip of the manifest.
+
+    Its key is the first that it has of the columns
+        path      a clip's path (from here or from the CSV's folder), the end of it, its file name or its stem
+        speaker   all clips of that speaker
+        session   all clips of that session
+    and beside it stands one of the columns, or both
+        fold      alone: each value is a fold, which tests these clips. n_valid speakers of the next folds, going
+                  round, validate; they are in neither the test nor the train part
+        part      train, valid (val, dev, validation) or test; taken as it stands, and n_valid is not used.
+                  Together with fold: the part in that fold, so that each fold names every clip
+    Other columns are passed over. Emotions may be missing from a part: `make_split` refuses that.
+    Raises UsageError when there is no such file, else CorpusError.
+    """
+    file = Path(path)
+    table = read_split_file(file, manifest)
+    if isinstance(table, Parts):
+        folds = tuple(
+            Fold(name, tuple(parts.get("train", ())), tuple(parts.get("valid", ())), tuple(parts.get("test", ())))
+            for name, parts in table.folds.items()
+        )
+        how = "; parts as the file has them"
+    else:
+        folds = tested_in_turn(list(table.folds.items()), manifest, n_valid)
+        how = validation(n_valid)
+    digest = file_hash(file)[:12]
+    text = f"{counted(len(folds), 'fold')} of {file.name} (sha256 {digest}){how}"
+    return _described(str(path), text, folds, manifest)
+
+
+def _described(protocol: str, text: str, folds: tuple[Fold, ...], manifest: Manifest) -> Split:
+    split = Split(protocol, text, folds)
+    if "LEAKY" in text or not is_leaky(split, manifest):
+        return split
+    return replace(split, description=f"{text}; LEAKY: speakers of a test part are in training or validation too")
+
+
+def _protocol(name: str, manifest: Manifest, n_valid: int, seed: int) -> tuple[tuple[Fold, ...], str]:
+    """Return the folds of a named protocol, and how they were made."""
+    k_fold = _K_FOLD.fullmatch(name)
+    if k_fold is not None and k_fold[1] == "random":
+        return at_random(manifest, check_n_folds(name, int(k_fold[2]), len(manifest), "clips"), n_valid, seed)
+    if k_fold is not None and k_fold[1] == "dialogue":
+        return by_dialogue(manifest, name, int(k_fold[2]), n_valid)
+    if k_fold is not None:
+        groups, text = speakers_in_runs(name, manifest, int(k_fold[2]))
+    elif name == "loso":
+        groups = groups_by("speaker", manifest)
+        text = f"{counted(len(groups), 'fold')}, in each of which one speaker is tested (leave one speaker out)"
+    elif name == "session":
+        groups = groups_by("session", manifest)
+        text = f"{counted(len(groups), 'fold')}, in each of which one session is tested (leave one session out)"
+    else:
+        near = get_close_matches(name, PROTOCOLS, n=1, cutoff=0.0)[0]
+        raise UsageError(
+            f"there is no split {name!r}",
+            f"did you mean {near!r}? allowed: {', '.join(PROTOCOLS)}, or a CSV file",
+        )
+    return tested_in_turn(groups, manifest, n_valid), text + validation(n_valid)

@@ -1,0 +1,49 @@
+"""One training set of several text corpora, without any sentence that one of them tests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emofuse.research.corpora.texts import LabelledText, Texts, text_key
+
+
+@dataclass(frozen=True, slots=True)
+class TextUnion:
+    """What several corpora come to: labelled sentences to train on and to watch, and sentences without a label."""
+
+    train: tuple[LabelledText, ...]
+    dev: tuple[LabelledText, ...]
+    unlabelled: tuple[str, ...]
+
+
+def join_texts(corpora: Sequence[Texts], held_out: Sequence[Texts] = (), times: Sequence[int] = ()) -> TextUnion:
+    """Join the train and dev parts of corpora.
+
+    Args:
+        corpora: What is trained on and watched.
+        held_out: Corpora whose test and dev parts count too when sentences are dropped.
+        times: How often each sentence of each of `corpora` is in `train`; none given: once.
+
+    Returns:
+        No sentence of `train` or `unlabelled` stands, but for capitals and marks, in a test or dev part, and none of
+        `dev` in a test part.
+    """
+    both = [*corpora, *held_out]
+    tested = {text_key(one.text) for corpus in both for one in corpus.of_part("test")}
+    watched = {text_key(one.text) for corpus in both for one in corpus.of_part("dev")}
+    train, dev, unlabelled = [], [], dict[str, str]()
+    counts = times or [1] * len(corpora)
+    for one, count in ((one, n) for corpus, n in zip(corpora, counts, strict=True) for one in corpus.texts):
+        key = text_key(one.text)
+        if not key or key in tested:
+            continue
+        if one.part == "dev" and one.is_labelled:
+            dev.append(one)
+        elif one.part == "train" and key not in watched:
+            if one.is_labelled:
+                train += [one] * count
+            else:
+                unlabelled.setdefault(key, one.text)
+    labelled = {text_key(one.text) for one in train}
+    return TextUnion(tuple(train), tuple(dev), tuple(text for key, text in unlabelled.items() if key not in labelled))

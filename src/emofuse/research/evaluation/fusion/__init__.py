@@ -1,0 +1,1 @@
+"""Fusion of modalities: methods compared, and the weights and certainty of a bundle fitted."""

@@ -1,0 +1,1 @@
+"""How networks, bundles and pretrained models are evaluated."""

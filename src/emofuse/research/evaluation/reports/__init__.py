@@ -1,0 +1,1 @@
+"""Reports and figures: HTML, Markdown, CSV and the terminal."""

@@ -1,0 +1,1 @@
+"""What a report holds: predictions, scores, their intervals and their tests."""

@@ -1,0 +1,1 @@
+"""Feature sets: what encoders make of recordings, computed once and kept on disk."""

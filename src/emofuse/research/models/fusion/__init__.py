@@ -1,0 +1,1 @@
+"""Networks over feature sets: each modality alone, and ways to fuse them."""

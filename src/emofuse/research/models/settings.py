@@ -1,0 +1,293 @@
+"""Settings of every network, by which recipes choose it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from emofuse.settings import NoneIsAWord, Settings
+
+
+class FaceNetSettings(Settings):
+    """A residual network over 48 x 48 grey faces. widths: channels of the stem and of each stage. start: an exported
+    network of the same widths whose weights training starts from; its norms stay folded. Empty: random weights.
+    """
+
+    name: Literal["face-resnet"] = "face-resnet"
+    widths: tuple[int, ...] = (16, 48, 96, 160)
+    blocks: tuple[int, ...] = (1, 2, 2)
+    dropout: float = Field(0.2, ge=0, lt=1)
+    start: str = ""
+
+    @field_validator("blocks")
+    @classmethod
+    def _one_per_stage(cls, blocks: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        n_stages = len(info.data.get("widths", ())) - 1
+        if "widths" in info.data and len(blocks) != n_stages:
+            raise ValueError(f"needs a number for each width after the stem's, which are {n_stages}")
+        return blocks
+
+
+class ImportedNetSettings(Settings):
+    """A network of one's own; a recipe gives `name = "package.module:Class"` and the class's own options beside it.
+
+    module: that name. options: what the class is given beside n_classes. source_sha256: of the file that it is written
+    in, so that a training of it as it was is not taken for one of it as it is.
+    """
+
+    name: Literal["imported"] = "imported"
+    module: str = Field(pattern=r"^[\w.]+:\w+$")
+    options: dict[str, Any] = Field(default_factory=dict)
+    source_sha256: str = ""
+
+
+class TextNetSettings(Settings):
+    """Convolutions over the words of a sentence.
+
+    n_words: the most words that it knows, which must occur in `least` texts of the training part. n_parts: the rows
+    that all parts of words share. width: of a word's vector. spans: how many words in a row the channels look at, so
+    many channels each.
+    """
+
+    name: Literal["text-cnn"] = "text-cnn"
+    n_words: int = Field(12_000, ge=1, le=65536)
+    n_parts: int = Field(8192, ge=1, le=65536)
+    least: int = Field(2, ge=1)
+    width: int = Field(96, ge=4)
+    spans: tuple[Annotated[int, Field(ge=1, le=7)], ...] = Field((1, 2, 3, 4), min_length=1)
+    channels: int = Field(128, ge=4)
+    word_dropout: float = Field(0.2, ge=0, lt=1, description="of the values of words' vectors")
+    dropout: float = Field(0.4, ge=0, lt=1)
+
+
+class VoiceNetSettings(Settings):
+    """MobileNetV3 over log-mels, statistics pooled from several blocks.
+
+    pretrained: an asset's name, or none. level "relative" measures power against the loudest frame of the
+    window, so that a microphone's gain does not matter; "kept" leaves it as recorded. channel "removed" takes the mean
+    over time out of every band, so that a microphone, a line or a room that colours the sound does not matter.
+    frozen_blocks: so many blocks, from the input on, stay as they were pretrained; none of `taps` is before the last.
+    start: the model.safetensors of an earlier training of the same network, to go on from.
+    """
+
+    name: Literal["voice-mobilenet"] = "voice-mobilenet"
+    pretrained: Annotated[str | None, NoneIsAWord] = "mn04_as"
+    start: Annotated[str | None, NoneIsAWord] = None
+    level: Literal["kept", "relative"] = "relative"
+    channel: Literal["kept", "removed"] = "kept"
+    taps: tuple[Annotated[int, Field(ge=0, le=16)], ...] = Field((6, 8, 10, 12, 13), min_length=1)
+    hidden: int = Field(128, ge=8)
+    dropout: float = Field(0.5, ge=0, lt=1)
+    frozen_blocks: int = Field(0, ge=0, le=17)
+
+    @model_validator(mode="after")
+    def _taps_what_is_trained(self) -> Self:
+        if self.frozen_blocks and min(self.taps) < self.frozen_blocks - 1:
+            raise ValueError(
+                f"with {self.frozen_blocks} frozen blocks the first tap is {self.frozen_blocks - 1} or later"
+            )
+        return self
+
+
+class WhisperVoiceSettings(Settings):
+    """The first layers of Whisper's encoder as they are, statistics pooled from some of them.
+
+    pretrained: an asset's name, or none. taps: the layers, from 1 on, whose statistics are classified; those after the
+    last are left out. width, heads: of the encoder, as the weights have them.
+    """
+
+    name: Literal["voice-whisper"] = "voice-whisper"
+    pretrained: Annotated[str | None, NoneIsAWord] = "whisper_base"
+    taps: tuple[Annotated[int, Field(ge=1, le=6)], ...] = Field((2, 3), min_length=1)
+    width: int = Field(512, ge=16, multiple_of=2)
+    heads: int = Field(8, ge=1)
+    hidden: int = Field(128, ge=8)
+    input_dropout: float = Field(0.4, ge=0, lt=1, description="of the statistics")
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"a width of {self.width} cannot be shared by {self.heads} heads")
+        return self
+
+
+class MfccCnnSettings(Settings):
+    """2D convolutions over a square of cepstra, then dense layers: the first reference system's network.
+
+    n_fft and hop are in samples at 16 kHz: 44 frames of 1024 are 2.8 s, which holds an utterance. A longer window
+    is cut, a shorter one padded. widths: channels of each block, every one of which halves the square.
+    """
+
+    name: Literal["mfcc-cnn"] = "mfcc-cnn"
+    n_mfcc: int = Field(40, ge=16, le=128)
+    n_frames: int = Field(44, ge=16)
+    n_fft: int = Field(2048, ge=256, multiple_of=2)
+    hop: int = Field(1024, ge=32)
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((32, 64, 128), min_length=1, max_length=4)
+    hidden: int = Field(128, ge=8)
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+
+class WaveCnnSettings(Settings):
+    """1D convolutions over samples: the third reference system's network.
+
+    kernel and stride of the stem are in samples; what it makes is pooled by `pool`, and by 4 after each stage but
+    the last. widths: channels of the stem and of each stage.
+    """
+
+    name: Literal["wave-cnn"] = "wave-cnn"
+    kernel: int = Field(80, ge=3)
+    stride: int = Field(16, ge=1, le=32)
+    pool: int = Field(2, ge=1, le=8)
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((48, 64, 128, 192), min_length=2, max_length=4)
+    block_dropout: float = Field(0.1, ge=0, lt=1)
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+
+class MelCnnSettings(Settings):
+    """A residual network over log-mels, without pretraining. widths: channels of the stem and of each stage.
+
+    level: as in VoiceNetSettings.
+    """
+
+    name: Literal["mel-cnn"] = "mel-cnn"
+    level: Literal["kept", "relative"] = "relative"
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((16, 32, 64, 96), min_length=2, max_length=5)
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+
+class SvmSettings(Settings):
+    """A support vector machine over one vector of features an utterance: the classical baseline.
+
+    features: openSMILE's eGeMAPS (88) or ComParE 2016 (6,373); "audioset": what `voice-mobilenet` pools from
+    EfficientAT's network before any training; "action-units": a corpus's own table of its faces.
+    c: the values of which the validation speakers choose one. normalise "speaker" standardises by the speaker's own
+    clips, test speakers too, without their labels: transductive.
+    """
+
+    name: Literal["svm"] = "svm"
+    features: Literal["egemaps", "compare", "audioset", "action-units"] = "egemaps"
+    kernel: Literal["rbf", "linear"] = "rbf"
+    c: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.3, 1.0, 3.0, 10.0), min_length=1)
+    normalise: Literal["train", "speaker"] = "train"
+
+
+SpeechNetSettings: TypeAlias = (
+    MfccCnnSettings | WaveCnnSettings | MelCnnSettings | VoiceNetSettings | WhisperVoiceSettings
+)
+
+
+class Cnn3dSettings(Settings):
+    """3D convolutions over a short clip, then dense layers: the first reference system's network.
+
+    widths: channels of each block, every one of which halves height and width, and time while there is some left.
+    """
+
+    name: Literal["cnn3d"] = "cnn3d"
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((32, 64, 128), min_length=1, max_length=4)
+    hidden: int = Field(128, ge=8)
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+
+class _Wrapped(Settings):
+    """A network of torchvision's. pretrained: on ImageNet or Kinetics-400, by name and hash; none: random weights.
+
+    gradient_checkpointing: compute activations a second time in the backward pass instead of keeping them.
+    """
+
+    pretrained: bool = True
+    gradient_checkpointing: bool = False
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+
+class _OverFrames(_Wrapped):
+    resnet: Literal["resnet18", "resnet50"] = "resnet50"
+
+
+class ResnetLstmSettings(_OverFrames):
+    """A ResNet's embedding of each frame, and a bidirectional LSTM over them."""
+
+    name: Literal["resnet-lstm"] = "resnet-lstm"
+    hidden: int = Field(256, ge=8, description="in each direction")
+    layers: int = Field(1, ge=1)
+
+
+class ResnetTransformerSettings(_OverFrames):
+    """A ResNet's embedding of each frame, and a transformer encoder over them."""
+
+    name: Literal["resnet-transformer"] = "resnet-transformer"
+    width: int = Field(256, ge=16, multiple_of=8)
+    heads: int = Field(4, ge=1)
+    layers: int = Field(2, ge=1)
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"a width of {self.width} cannot be shared by {self.heads} heads")
+        return self
+
+
+class R3dSettings(_Wrapped):
+    """R3D-18: a residual network with 3D convolutions."""
+
+    name: Literal["r3d"] = "r3d"
+
+
+class MvitSettings(_Wrapped):
+    """MViTv2-S: a multiscale vision transformer over 16 frames of 224 pixels, or a "tiny" one to try things with."""
+
+    name: Literal["mvit"] = "mvit"
+    size: Literal["small", "tiny"] = "small"
+
+
+class FaceSequenceSettings(Settings):
+    """The embeddings that our own face network has of each frame, and a small temporal network over them.
+
+    pretrained: start from the face network of the base bundle. freeze: leave it as it is.
+    """
+
+    name: Literal["face-sequence"] = "face-sequence"
+    pretrained: bool = True
+    freeze: bool = True
+    hidden: int = Field(64, ge=8, description="in each direction")
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+
+VideoNetSettings: TypeAlias = (
+    Cnn3dSettings | ResnetLstmSettings | ResnetTransformerSettings | R3dSettings | MvitSettings | FaceSequenceSettings
+)
+
+
+class FrameLstmMelSettings(_OverFrames):
+    """A prediction for every frame: its ResNet embedding and the log-mels of the sound around it, into an LSTM.
+
+    sound_s: of the sound around a frame, centred on it.
+    """
+
+    name: Literal["frame-lstm-mel"] = "frame-lstm-mel"
+    resnet: Literal["resnet18", "resnet50"] = "resnet18"
+    sound_s: float = Field(0.5, gt=0.1)
+    hidden: int = Field(128, ge=8)
+    modality_dropout: float = Field(0.2, ge=0, lt=1, description="how often frames or sound are taken away in training")
+
+
+class AudioVideoSettings(Settings):
+    """A video encoder and an audio encoder, each without its own classifier, a fusion and a head.
+
+    fusion: "concat" puts the embeddings side by side, an absent one as learnt values; "gated" weighs them by learnt
+    gates over those that are present. modality_dropout: how often one of two is taken away in training.
+    """
+
+    name: Literal["audio-video"] = "audio-video"
+    video: Annotated[VideoNetSettings, Field(discriminator="name")]
+    audio: Annotated[SpeechNetSettings, Field(discriminator="name")]
+    fusion: Literal["concat", "gated"] = "concat"
+    width: int = Field(128, ge=8, description="of each embedding when it is merged")
+    hidden: int = Field(128, ge=8)
+    dropout: float = Field(0.3, ge=0, lt=1)
+    modality_dropout: float = Field(0.2, ge=0, lt=1)
+
+
+ClipNetSettings: TypeAlias = VideoNetSettings | FrameLstmMelSettings | AudioVideoSettings

@@ -1,0 +1,130 @@
+"""Faces to train on: FER+ and laboratory sets, drawn so that no set and no emotion drowns the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emofuse.preprocessing.face import SIZE
+from emofuse.research.corpora.readers.ferplus import read_ferplus, read_original_labels
+from emofuse.research.corpora.readers.portraits import Portraits
+from emofuse.research.corpora.registry import PORTRAITS
+from emofuse.research.recipes.data import FaceDataSettings
+from emofuse.research.tasks.batches import Batch, FaceBatches
+
+EDGE: Final = SIZE // 8  # pixels around a face that the augmentation may move into the picture: all that the sets have
+
+FaceSet = tuple[NDArray[np.uint8], NDArray[np.float32]]
+"""Grey faces (N, 60, 60), with EDGE around each, and their targets (N, C)."""
+
+
+class DrawnFaces(FaceBatches):
+    """Faces of which every epoch draws some, with replacement.
+
+    Args:
+        images: (N, S, S) uint8.
+        targets: (N, C) float32, rows add up to 1.
+        weights: (N,) how often each is drawn; they add up to 1.
+        n_drawn: Faces an epoch.
+    """
+
+    def __init__(
+        self, images: NDArray[np.uint8], targets: NDArray[np.float32], weights: NDArray[np.float64], n_drawn: int
+    ) -> None:
+        super().__init__(images, targets)
+        self.weights = weights
+        self.n_drawn = n_drawn
+        self.reseed(0, 0)
+
+    def reseed(self, seed: int, epoch: int) -> None:
+        """Draw the faces of one epoch."""
+        random = np.random.default_rng((seed, epoch))
+        self.drawn = random.choice(len(self.images), self.n_drawn, p=self.weights)
+
+    def __len__(self) -> int:
+        return self.n_drawn
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """Return faces (B, 1, S, S) float32 and targets (B, C) of this epoch's draw."""
+        return super().__getitems__(self.drawn[list(indices)].tolist())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingFaces:
+    """What a face network learns from. prior: (C,) how often each emotion is a target."""
+
+    batches: FaceBatches
+    prior: NDArray[np.float64]
+
+
+def read_training_faces(
+    settings: FaceDataSettings, data: str | Path, without: Mapping[str, frozenset[str]] | None = None
+) -> TrainingFaces:
+    """Read the sets that a recipe names.
+
+    Args:
+        settings: Which sets, and how they are drawn.
+        data: The folder with ferplus.zip and faces/.
+        without: People who are left out, by the name of their set.
+
+    Returns:
+        The faces, with EDGE pixels around each, and the prior of what is drawn.
+
+    Raises:
+        CorpusError: A set is not there, or is not whole.
+    """
+    absent = without or {}
+    sets = {name: _read(name, settings, Path(data), absent.get(name, frozenset())) for name in settings.train_on}
+    images, targets = (np.concatenate(arrays) for arrays in zip(*sets.values(), strict=True))
+    if not settings.n_drawn:
+        return TrainingFaces(FaceBatches(images, targets), targets.mean(axis=0, dtype=np.float64))
+    shares = set_shares({name: len(images) for name, (images, _) in sets.items()}, settings.portrait_share)
+    evenness = settings.evenness
+    weights = np.concatenate([shares[name] * draw_weights(targets, evenness) for name, (_, targets) in sets.items()])
+    return TrainingFaces(DrawnFaces(images, targets, weights, settings.n_drawn), weights @ targets)
+
+
+def set_shares(sizes: Mapping[str, int], portrait_share: float) -> dict[str, float]:
+    """Return how much of an epoch each set is: laboratory sets share theirs by the roots of their sizes.
+
+    Example:
+        >>> set_shares({"ferplus": 9000, "cfee": 900, "taiwan": 400}, 0.5)
+        {'ferplus': 0.5, 'cfee': 0.3, 'taiwan': 0.2}
+    """
+    roots = {name: size**0.5 for name, size in sizes.items() if name in PORTRAITS}
+    share = 0.0 if not roots else portrait_share if len(roots) < len(sizes) else 1.0
+    return {name: share * roots[name] / sum(roots.values()) if name in roots else 1 - share for name in sizes}
+
+
+def draw_weights(targets: NDArray[np.float32], evenness: float) -> NDArray[np.float64]:
+    """Return (N,) weights that add up to 1, by which rare emotions are drawn more often.
+
+    Args:
+        targets: (N, C) distributions.
+        evenness: 0: every face alike; 0.5: an emotion by the root of how many faces have it; 1: all emotions alike.
+    """
+    weights = targets.astype(np.float64) @ (targets.sum(axis=0, dtype=np.float64) + 1) ** -evenness
+    return np.asarray(weights / weights.sum())
+
+
+def _read(name: str, settings: FaceDataSettings, data: Path, without: frozenset[str]) -> FaceSet:
+    if name in PORTRAITS:
+        portraits = read_portraits(name, data)
+        kept = portraits.of(np.array([subject not in without for subject in portraits.subjects], dtype=np.bool_))
+        return kept.grey(SIZE, EDGE), kept.targets
+    archive = data / "ferplus.zip"
+    original = None
+    if settings.original_share:
+        original = read_original_labels(data / "faces" / "fer2013_labels.csv", archive, "Train")
+    images, targets = read_ferplus(archive, "Train").distributions(original, settings.original_share)
+    return np.pad(images, ((0, 0), (EDGE, EDGE), (EDGE, EDGE)), mode="edge"), targets
+
+
+def read_portraits(name: str, data: str | Path) -> Portraits:
+    """Read a laboratory set of the data folder. Raises CorpusError where it is not there."""
+    return PORTRAITS[name].read(Path(data) / "faces" / f"{name}.zip")

@@ -1,0 +1,157 @@
+"""From text corpora to a job: their train parts train, their dev parts show how it goes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from emofuse.emotions import BASE
+from emofuse.errors import BundleError, RecipeError
+from emofuse.inference.network import OnnxNetwork, softmax
+from emofuse.preprocessing.tokens import encode, stack
+from emofuse.research.corpora.made_texts import make_texts
+from emofuse.research.corpora.registry import read_texts
+from emofuse.research.corpora.text_union import TextUnion, join_texts
+from emofuse.research.corpora.texts import LabelledText
+from emofuse.research.models.settings import TextNetSettings
+from emofuse.research.models.text import TextNet, drop_words
+from emofuse.research.recipes.data import TextDataSettings
+from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.batches import Batch
+from emofuse.research.training.fit import Job
+from emofuse.research.training.jobs import loss_weights
+from emofuse.research.training.networks import make_network
+
+N_AT_ONCE: Final = 64  # texts that a network scores together
+_THINNED: Final = frozenset((BASE.index("neutral"), BASE.index("happy")))  # of which corpora have the most
+_MARKS: Final = re.compile(r"[^\w\s'’]")
+
+
+class TextBatches(Dataset[Batch]):
+    """Encoded texts and their targets. texts: (T, WIDTH) int64 each; targets: (N, C) float32."""
+
+    def __init__(self, texts: Sequence[NDArray[np.int64]], targets: NDArray[np.float32]) -> None:
+        self.texts = list(texts)
+        self.targets = torch.from_numpy(targets)
+        self.lengths = np.array([len(text) for text in texts])
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return one text (T, WIDTH) and its target (C,)."""
+        texts, targets = self.__getitems__([index])
+        return texts[0], targets[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """Return (B, T, WIDTH) int64, padded to the longest of them, and (B, C)."""
+        return torch.from_numpy(stack([self.texts[i] for i in indices])), self.targets[list(indices)]
+
+
+def read_union(settings: TextDataSettings, data: str | Path) -> TextUnion:
+    """Read the corpora of a recipe below the folder `data`, none of their test sentences among those to train on."""
+    names = (*settings.train_on, *(name for name in settings.held_out if name not in settings.train_on))
+    corpora = {name: read_texts(name, data) for name in names}
+    trained = [corpora[name] for name in settings.train_on]
+    others = [corpora[name] for name in names if name not in settings.train_on]
+    return join_texts(trained, others, [settings.repeat.get(name, 1) for name in settings.train_on])
+
+
+def text_job(recipe: Recipe, data: str | Path) -> Job:
+    """Prepare a training on text corpora. The network learns its vocabulary from them before anything else.
+
+    Raises RecipeError for a recipe of something else, CorpusError where a corpus is not in `data`, BundleError for a
+    teacher that cannot be used.
+    """
+    settings, model = recipe.data, recipe.model
+    if not isinstance(settings, TextDataSettings) or not isinstance(model, TextNetSettings):
+        raise RecipeError(f"recipe {recipe.name!r} pairs {recipe.data.corpus!r} with {recipe.model.name!r}")
+    torch.manual_seed(recipe.seed)
+    network = make_network(recipe, len(BASE))
+    assert isinstance(network, TextNet)
+    union = read_union(settings, data)
+    texts, targets = _examples(settings, union, recipe.seed)
+    encoded = [encode(text) for text in texts]
+    network.frontend.learn((text[:, 0].tolist() for text in encoded), model.least)
+    valid = [one for one in union.dev if one.label is not None]
+    valid_texts, valid_targets = [encode(one.text) for one in valid], _votes(valid)
+    digest = hashlib.sha256()
+    for text in (*encoded, *valid_texts):
+        digest.update(text.tobytes())
+    for votes in (targets, valid_targets):
+        digest.update(votes.tobytes())
+    return Job(
+        network=network,
+        labels=BASE,
+        train=TextBatches(encoded, targets),
+        valid=TextBatches(valid_texts, valid_targets),
+        augment_input=lambda tokens, generator: drop_words(tokens, settings.forget, generator),
+        augment_features=None,
+        monitor="val_accuracy",
+        fingerprint=digest.hexdigest(),
+        class_weights=loss_weights(recipe.train.class_weights, targets),
+        class_prior=torch.from_numpy(targets.mean(axis=0)),
+    )
+
+
+def score_texts(network: OnnxNetwork, texts: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+    """Score encoded texts in batches of about one length. Returns (N, C) logits in the order of the texts."""
+    out = np.zeros((len(texts), len(network.card.labels)), np.float32)
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    for chosen in np.array_split(order, max(1, len(texts) // N_AT_ONCE)):
+        if len(chosen):
+            out[chosen] = network.logits(stack([texts[i] for i in chosen]))
+    return out
+
+
+def load_text_network(path: str | Path) -> OnnxNetwork:
+    """Load a text network of the labels of a bundle. Raises BundleError for one of something else."""
+    network = OnnxNetwork(path)
+    if network.card.modality != "text" or network.card.labels != BASE:
+        raise BundleError(f"{path} is no text network of the labels {', '.join(BASE)}")
+    return network
+
+
+def _examples(settings: TextDataSettings, union: TextUnion, seed: int) -> tuple[list[str], NDArray[np.float32]]:
+    """Return the sentences to train on and their targets (N, C)."""
+    random = Random(seed)
+    kept = [one for one in union.train if not (one.label in _THINNED and random.random() < settings.thin)]
+    texts, targets = [one.text for one in kept], _votes(kept)
+    if settings.teachers:
+        unlabelled = list(union.unlabelled)
+        taught = _ask_teachers(settings, [*texts, *unlabelled])
+        share = np.float32(settings.teacher_share)
+        targets = np.concatenate([(1 - share) * targets + share * taught[: len(kept)], taught[len(kept) :]])
+        texts += unlabelled
+    made = make_texts(settings.made, seed)
+    targets = np.concatenate([targets, _votes(made)])
+    texts += [one.text for one in made]
+    return [_bare(text) if random.random() < settings.bare else text for text in texts], targets
+
+
+def _ask_teachers(settings: TextDataSettings, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return the mean of the teachers' predictions of N texts: (N, C)."""
+    encoded = [encode(text) for text in texts]
+    predictions = [
+        softmax(score_texts(load_text_network(path), encoded), settings.teacher_temperature)
+        for path in settings.teachers
+    ]
+    return np.asarray(np.mean(predictions, axis=0), dtype=np.float32)
+
+
+def _votes(texts: Sequence[LabelledText]) -> NDArray[np.float32]:
+    return np.array([one.votes for one in texts], dtype=np.float32).reshape(len(texts), len(BASE))
+
+
+def _bare(text: str) -> str:
+    """Write a text as recognisers do that know no marks: `I can't, Tom!` is `i can't tom`."""
+    return _MARKS.sub("", text).lower()

@@ -1,0 +1,125 @@
+"""What emofuse adds to Lightning's callbacks, so that a training that was cut off goes on as if it had not been."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from emofuse.atomic import atomic, make_folder
+from emofuse.research.training.module import Classifier, is_pretrained
+
+
+class Checkpoint(ModelCheckpoint):
+    """Knows which epoch was the best also when the folder was moved since."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what a checkpoint holds, with the paths that the files have now."""
+
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath)) / Path(path).name) if path else ""
+
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        scores = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        moved = {"dirpath": self.dirpath, "best_k_models": scores, **{name: here(state_dict[name]) for name in paths}}
+        super().load_state_dict({**state_dict, **moved})
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint whole or not at all, beside its name.
+
+    Lightning's own writes it into the system's folder for temporary files and moves it: that is a copy where the two
+    are on different disks, half of which is there when the process is killed, and the other file stays for good.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Save it. Raises OutputError."""
+        make_folder(Path(path).parent)
+        with atomic(path) as name:
+            torch.save(checkpoint, name)
+
+
+class Reseed(Callback):
+    """Starts every epoch from random generators that the seed and the epoch decide alone."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Seed dropout, which draws from torch's own generator, and the augmentation."""
+        # processes that train together draw apart
+        mixed = (self.seed * 1_000_003 + trainer.current_epoch + 7_919 * trainer.global_rank) % 2**31
+        torch.manual_seed(mixed)
+        if trainer.current_epoch > 0:
+            # Loaders once drew from this generator in a training that was not cut off, as when those networks were
+            # trained whose scores are published; without this draw those scores could not be made again to the digit.
+            torch.empty((), dtype=torch.int64).random_()
+        cast(Classifier, pl_module).random.manual_seed(mixed)
+
+
+class Plateau(Callback):
+    """Takes the last step of a plateau's schedule again when a training goes on: Lightning saves before it takes it."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Keep what the schedules look at."""
+        self.values = {
+            str(config.monitor): float(trainer.callback_metrics[str(config.monitor)])
+            for config in trainer.lr_scheduler_configs
+            if config.reduce_on_plateau
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint holds."""
+        return dict(self.values)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it back."""
+        self.values = dict(state_dict)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take the step, where a checkpoint was read."""
+        for config in trainer.lr_scheduler_configs:
+            if config.reduce_on_plateau and str(config.monitor) in self.values:
+                cast(ReduceLROnPlateau, config.scheduler).step(self.values[str(config.monitor)])
+
+
+class Patience(EarlyStopping):
+    """Stops a training for good: one that had stopped does not train another epoch when it is run again."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop at once where a checkpoint said so."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+class FrozenStart(Callback):
+    """Leaves the pretrained part as it is for the first epochs, its norms' statistics too: the rest learns to use it
+    before it begins to move. What a network itself never trains stays so."""
+
+    def __init__(self, n_epochs: int) -> None:
+        self.n_epochs = n_epochs
+        self.parameters: list[nn.Parameter] = []
+        self.modules: list[nn.Module] = []
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Note what of the pretrained part is trained at all."""
+        network = cast(Classifier, pl_module).network
+        self.parameters = [p for name, p in network.named_parameters() if is_pretrained(name) and p.requires_grad]
+        self.modules = [m for name, m in network.named_modules() if is_pretrained(name) and m.training]
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Freeze it, or let it go."""
+        is_frozen = trainer.current_epoch < self.n_epochs
+        for parameter in self.parameters:
+            parameter.requires_grad_(not is_frozen)
+        for module in self.modules:
+            module.training = not is_frozen

@@ -1,0 +1,60 @@
+"""Telling English from what an English network cannot read."""
+
+from __future__ import annotations
+
+import pytest
+
+from emofuse.preprocessing.language import ENGLISH, NAMES, guess_language, share_of_latin
+from emofuse.preprocessing.tokens import drop_sounds
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("I don't know what to do, and nobody helps me.", ENGLISH),
+        ("Ich weiß nicht, was ich tun soll.", "de"),
+        ("Je ne sais pas quoi faire.", "fr"),
+        ("No sé qué hacer, estoy muy triste.", "es"),
+        ("Eu não sei o que fazer.", "pt"),
+        ("Non so che cosa fare, sono molto triste.", "it"),
+        ("Ik weet niet wat ik moet doen.", "nl"),
+        ("Jag vet inte vad jag ska göra.", "sv"),
+        ("Nie wiem, co mam robić, ale to jest smutne.", "pl"),
+        ("Çok üzgünüm ve bana yardım yok.", "tr"),
+        ("En tiedä, mitä minun pitää tehdä.", "fi"),
+    ],
+)
+def test_languages_are_told_by_their_small_words(text: str, language: str) -> None:
+    assert guess_language(text) == language
+    assert language == ENGLISH or language in NAMES
+
+
+@pytest.mark.parametrize("text", ["", "Congratulations!", "Die!", "Casa", "123 456", "救命"])
+def test_a_word_or_two_do_not_tell(text: str) -> None:
+    assert guess_language(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("Help!", 1.0), ("", 1.0), ("42 ?!", 1.0), ("café über ñandú Đặng", 1.0), ("救命啊", 0.0), ("Привет ok", 0.25)],
+)
+def test_the_share_of_latin_letters(text: str, share: float) -> None:
+    assert share_of_latin(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ("[music]", ""),
+        ("(laughs)", ""),
+        ("♪ ♪", ""),
+        ("- [door opens] Who's there? (gasps)", "Who's there?"),
+        (">> I'm fine.", "I'm fine."),
+        ("♪ I will survive ♪", "I will survive"),
+        ("a well-known fact - indeed", "a well-known fact - indeed"),
+        ("It costs 5 (five) dollars", "It costs 5 dollars"),
+        ("an open [bracket", "an open [bracket"),
+    ],
+)
+def test_what_subtitles_say_of_sounds_is_left_out(written: str, left: str) -> None:
+    assert drop_sounds(written) == left

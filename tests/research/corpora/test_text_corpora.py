@@ -1,0 +1,169 @@
+"""The text corpora: votes over our emotions, parts that share no sentence, lines as people write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emofuse.emotions import BASE
+from emofuse.errors import CorpusError
+from emofuse.research.corpora.made_texts import DENIED, FEELINGS, QUALITIES, STATEMENTS, make_texts
+from emofuse.research.corpora.readers.brighter import read_brighter
+from emofuse.research.corpora.readers.edos import read_edos
+from emofuse.research.corpora.readers.goemotions import read_goemotions
+from emofuse.research.corpora.readers.meld import read_meld_texts
+from emofuse.research.corpora.readers.xed import read_xed
+from emofuse.research.corpora.registry import TEXTS, read_texts
+from emofuse.research.corpora.text_union import join_texts
+from emofuse.research.corpora.texts import LabelledText, Texts, hashed_part, share_votes, text_key, tidy_subtitle
+from make_meld import write_meld
+from make_text_corpora import EDOS_TURNS, write_brighter, write_edos, write_goemotions, write_xed
+
+WRITERS = {"goemotions": write_goemotions, "xed": write_xed, "edos": write_edos, "brighter": write_brighter}
+
+
+def votes(**shares: float) -> tuple[float, ...]:
+    return tuple(shares.get(label, 0.0) for label in BASE)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_text_corpus_is_read_by_its_name(name: str, tmp_path: Path) -> None:
+    if name == "meld":
+        write_meld(tmp_path)
+    else:
+        WRITERS[name](tmp_path / name)
+    corpus = read_texts(name, tmp_path)
+    assert corpus.texts and TEXTS[name].licence and set(TEXTS[name].labels) == set(BASE)
+    assert all(sum(one.votes) == pytest.approx(1) or not one.is_labelled for one in corpus.texts)
+    (tmp_path / "empty" / name).mkdir(parents=True)
+    with pytest.raises(CorpusError, match="under"):
+        read_texts(name, tmp_path / "empty")
+
+
+def test_goemotions_has_its_own_parts_and_several_labels_share_the_votes(tmp_path: Path) -> None:
+    corpus = read_goemotions(write_goemotions(tmp_path / "data" / "ekman"))
+    assert [(one.part, one.votes) for one in corpus.texts] == [
+        ("train", votes(happy=1)),
+        ("train", votes(neutral=1)),
+        ("train", votes(angry=0.5, disgust=0.5)),
+        ("dev", votes(sad=1)),
+        ("dev", votes(happy=1)),
+        ("test", votes(neutral=1)),
+    ]
+    assert "[NAME]" not in corpus.texts[0].text and corpus.texts[0].text.startswith("I love ")
+    assert corpus.texts[2].label is None and corpus.texts[3].label == BASE.index("sad")
+
+
+def test_xed_leaves_out_anticipation_and_trust(tmp_path: Path) -> None:
+    texts = read_xed(write_xed(tmp_path / "x")).texts
+    assert [one.votes for one in texts] == [
+        votes(angry=1),
+        votes(fearful=0.5, happy=0.5),
+        votes(),
+        votes(sad=1),
+        votes(disgust=1),
+        votes(surprised=1),
+        votes(neutral=1),
+        votes(neutral=1),
+    ]
+    assert texts[3].text == "She isn't sad, I think."
+    assert texts[2].text.startswith("I trust ") and "[" not in texts[2].text
+    assert all(one.part == hashed_part(text_key(one.text)) for one in texts)
+
+
+def test_edos_counts_the_raters_of_the_last_turn(tmp_path: Path) -> None:
+    corpus = read_edos(write_edos(tmp_path / "e"))
+    by_text = {one.text: one for one in corpus.texts}
+    assert by_text["I'm so sorry!"].votes == pytest.approx(votes(sad=2 / 3, fearful=1 / 3))
+    assert by_text["You're late."].votes == votes() and by_text["You're late."].dialogue == "11"
+    assert by_text["Nice to see you too!"].votes == votes(happy=1)
+    assert by_text["Wait for me!"].votes == votes()  # one of three alone names an emotion of ours
+    assert by_text["I see."].votes == votes(neutral=1)
+    assert len({one.part for one in corpus.texts if one.dialogue == "11"}) == 1
+    assert [tidy_subtitle(turn) for turn in EDOS_TURNS] == ["You're late.", "I'm so sorry!"]
+
+
+def test_brighter_without_an_emotion_is_neutral(tmp_path: Path) -> None:
+    texts = read_brighter(write_brighter(tmp_path / "b")).texts
+    assert [(one.part, one.votes) for one in texts] == [
+        ("train", votes(surprised=1)),
+        ("train", votes(neutral=1)),
+        ("dev", votes(angry=0.5, fearful=0.5)),
+    ]
+
+
+def test_meld_keeps_its_dialogues(tmp_path: Path) -> None:
+    corpus = read_meld_texts(write_meld(tmp_path) / "meld")
+    assert len(corpus.of_part("test")) == 21
+    assert len({one.dialogue for one in corpus.texts}) == 11
+    assert {one.label for one in corpus.texts} == set(range(7))
+
+
+@pytest.mark.parametrize(
+    ("reader", "file", "text", "message"),
+    [
+        (read_goemotions, "ekman_train.tsv", "love\t3\n", "ekman_train.tsv, line 1: not text, numbers"),
+        (read_goemotions, "ekman_train.tsv", "love\t9\tx\n", "line 1"),
+        (read_xed, "en-annotated.tsv", "fine\t1\nhm\t0\n", "en-annotated.tsv, line 2: not text and numbers"),
+        (read_edos, "1. MTurk_groundtruth_labels_9K.csv", "DialogID,Dialog\n", "no column 'Worker 1 answer'"),
+    ],
+)
+def test_what_is_amiss_is_named_with_its_line(reader, file, text, message, tmp_path: Path) -> None:
+    (tmp_path / file).write_text(text, encoding="utf-8")
+    with pytest.raises(CorpusError, match=message):
+        reader(tmp_path)
+
+
+def corpus_of(*texts: tuple[str, str, bool]) -> Texts:
+    happy, none = share_votes(["happy"]), share_votes([])
+    return Texts(tuple(LabelledText(text, happy if known else none, part) for text, part, known in texts))
+
+
+def test_no_sentence_is_trained_on_that_is_tested_or_watched() -> None:
+    one = corpus_of(
+        ("Hello there!", "train", True),
+        ("Good bye", "train", True),
+        ("Come in.", "train", True),
+        ("Stay.", "train", True),
+        ("who knows", "train", False),
+        ("Who knows?", "train", False),
+        ("come in", "train", False),
+        ("good bye", "dev", True),
+        ("HELLO, THERE", "dev", True),
+        ("?!", "train", True),
+    )
+    other = corpus_of(("hello there", "test", True), ("stay", "dev", True), ("Trained elsewhere", "train", True))
+    union = join_texts([one], held_out=[other])
+    assert [text.text for text in union.train] == ["Come in."]
+    assert [text.text for text in union.dev] == ["good bye"]
+    assert union.unlabelled == ("who knows",)
+
+
+def test_parts_are_of_the_sizes_that_are_meant() -> None:
+    parts = [hashed_part(f"sentence {i}") for i in range(4000)]
+    assert parts.count("test") == pytest.approx(800, abs=100)
+    assert parts.count("dev") == pytest.approx(400, abs=80)
+
+
+def test_made_sentences_are_different_and_repeatable() -> None:
+    made = make_texts(3000, seed=3)
+    assert len({one.text for one in made}) == 3000
+    assert make_texts(3000, seed=3) == made != make_texts(3000, seed=4)
+    assert all(sum(one.votes) == pytest.approx(1) and one.part == "train" for one in made)
+
+
+def test_a_denied_feeling_is_never_that_feeling() -> None:
+    made = {one.text: dict(zip(BASE, one.votes, strict=True)) for one in make_texts(9000, seed=1)}
+    denied = {f"I'm not {word}.": emotion for emotion, words in FEELINGS.items() for word in words}
+    found = {text: emotion for text, emotion in denied.items() if text in made}
+    assert len(found) > 5
+    for text, emotion in found.items():
+        assert made[text][emotion] == 0 and made[text] == pytest.approx({**dict.fromkeys(BASE, 0.0), **DENIED[emotion]})
+
+
+def test_no_word_of_the_rules_stands_for_two_emotions() -> None:
+    for table in (FEELINGS, QUALITIES, STATEMENTS):
+        words = [word for words in table.values() for word in words]
+        assert len(set(words)) == len(words)
+        assert set(table) <= set(BASE)

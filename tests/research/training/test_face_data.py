@@ -1,0 +1,163 @@
+"""What a face network is trained on: sets beside each other, how they are drawn, and another network's weights."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from emofuse.emotions import FERPLUS
+from emofuse.errors import BundleError, CorpusError, RecipeError
+from emofuse.inference.network import OnnxNetwork
+from emofuse.research.corpora.readers.ferplus import UNLABELLED, FerPlus, read_original_labels
+from emofuse.research.models.face_sequence import SHIPPED
+from emofuse.research.models.registry import build
+from emofuse.research.models.settings import FaceNetSettings
+from emofuse.research.recipes.data import FaceDataSettings
+from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.faces import EDGE, DrawnFaces, draw_weights, read_training_faces, set_shares
+from emofuse.research.training.cards import model_card
+from emofuse.research.training.export import export
+from emofuse.research.training.jobs import face_job
+
+SMALL = FaceNetSettings(widths=(4, 8), blocks=(1,))
+HAPPY, SAD = FERPLUS.index("happiness"), FERPLUS.index("sadness")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two faces of FER+, FER2013's labels of one, and four of CFEE, of two people."""
+    root = tmp_path_factory.mktemp("data")
+    (root / "faces").mkdir()
+    with zipfile.ZipFile(root / "ferplus.zip", "w") as archive:
+        for part in ("Train", "Valid"):
+            rows = [f"{name}.png,box,0,10,0,0,0,0,0,0,0,0" for name in "ab"]
+            archive.writestr(f"FER2013{part}/label.csv", "\n".join(rows))
+            for i, name in enumerate("ab"):
+                picture = cv2.imencode(".png", np.full((48, 48), 50 + i, np.uint8))[1]
+                archive.writestr(f"FER2013{part}/{name}.png", picture.tobytes())
+    (root / "faces" / "fer2013_labels.csv").write_text("part,image,fer2013\nTrain,b.png,sad\nTest,a.png,fear\n")
+    with zipfile.ZipFile(root / "faces" / "cfee.zip", "w") as archive:
+        rows = [f"{i}.jpg,{who},4,Angry,simple" for i, who in enumerate(("07", "07", "09", "09"))]
+        archive.writestr("labels.csv", "\n".join(["file,subject,emotion_idx,emotion,type", *rows]))
+        for i in range(4):
+            picture = cv2.imencode(".jpg", np.full((140, 140, 3), 200 + i, np.uint8))[1]
+            archive.writestr(f"{i}.jpg", picture.tobytes())
+    return root
+
+
+def test_sets_stand_beside_each_other_with_an_edge_around_each_face(data: Path) -> None:
+    faces = read_training_faces(FaceDataSettings(train_on=("ferplus", "cfee")), data)
+    images, targets = faces.batches.images.numpy(), faces.batches.targets.numpy()
+    assert images.shape == (6, 48 + 2 * EDGE, 48 + 2 * EDGE)
+    assert images[:2, 0, 0].tolist() == [50, 51]  # what is beyond a web face repeats its edge
+    assert targets.argmax(axis=1).tolist() == [HAPPY, HAPPY, *[FERPLUS.index("anger")] * 4]
+    np.testing.assert_allclose(faces.prior[[HAPPY, FERPLUS.index("anger")]], [2 / 6, 4 / 6])
+
+
+def test_fer2013_has_its_share_where_it_has_a_label(data: Path) -> None:
+    faces = read_training_faces(FaceDataSettings(original_share=0.4), data)
+    expected = np.zeros((2, 8))
+    expected[0, HAPPY], expected[1, [HAPPY, SAD]] = 1, (0.6, 0.4)
+    np.testing.assert_allclose(faces.batches.targets, expected, atol=1e-6)
+
+
+def test_original_labels_are_told_by_part_and_picture(data: Path, tmp_path: Path) -> None:
+    table = data / "faces" / "fer2013_labels.csv"
+    assert read_original_labels(table, data / "ferplus.zip", "Train").tolist() == [UNLABELLED, SAD]
+    with pytest.raises(CorpusError, match="no labels of FER2013"):
+        read_original_labels(tmp_path / "absent.csv", data / "ferplus.zip", "Train")
+    (tmp_path / "other.csv").write_text("part,image,fer2013\nTrain,a.png,bored\n")
+    with pytest.raises(CorpusError, match="does not hold the labels"):
+        read_original_labels(tmp_path / "other.csv", data / "ferplus.zip", "Train")
+
+
+def test_without_an_original_label_the_votes_count_for_all() -> None:
+    faces = FerPlus(np.zeros((2, 48, 48), np.uint8), np.array([[0, 10, *[0] * 8]] * 2, np.float32))
+    _, targets = faces.distributions(np.array([UNLABELLED, SAD]), 0.5)
+    np.testing.assert_allclose(targets[:, [HAPPY, SAD]], [[1, 0], [0.5, 0.5]])
+
+
+def test_people_who_are_left_out_are_not_trained_on(data: Path) -> None:
+    settings = FaceDataSettings(train_on=("cfee",))
+    faces = read_training_faces(settings, data, {"cfee": frozenset({"07"})})
+    assert faces.batches.images[:, 30, 30].tolist() == [202, 203]
+
+
+def test_an_epoch_draws_as_it_is_weighed_and_anew() -> None:
+    images = np.arange(4, dtype=np.uint8)[:, None, None] * np.ones((1, 48, 48), np.uint8)
+    drawn = DrawnFaces(images, np.eye(4, 8, dtype=np.float32), np.array([0.7, 0.2, 0.1, 0.0]), 4000)
+    drawn.reseed(1, 0)
+    faces, targets = drawn.__getitems__(range(4000))
+    counts = np.bincount(faces[:, 0, 0, 0].numpy().astype(int), minlength=4) / 4000
+    np.testing.assert_allclose(counts, [0.7, 0.2, 0.1, 0], atol=0.03)
+    assert torch.equal(targets.argmax(1), faces[:, 0, 0, 0].long())
+    first = drawn.drawn.tolist()
+    drawn.reseed(1, 1)
+    assert (len(drawn), drawn.drawn.tolist() == first) == (4000, False)
+    drawn.reseed(1, 0)
+    assert drawn.drawn.tolist() == first
+
+
+def test_a_rare_emotion_is_drawn_more_often_but_not_as_often_as_a_frequent_one() -> None:
+    targets = np.eye(8, dtype=np.float32)[[HAPPY] * 99 + [SAD] * 24]
+    weights = draw_weights(targets, 0.5)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[-1] / weights[0] == pytest.approx(2.0)  # the root of (99 + 1) / (24 + 1)
+    assert draw_weights(targets, 0.0)[[0, -1]] == pytest.approx([1 / 123] * 2)
+    assert draw_weights(targets, 1.0)[-1] / draw_weights(targets, 1.0)[0] == pytest.approx(4.0)
+
+
+def test_sets_of_a_kind_share_what_is_theirs() -> None:
+    assert set_shares({"cfee": 900, "taiwan": 400}, 0.35) == pytest.approx({"cfee": 0.6, "taiwan": 0.4})
+    assert set_shares({"ferplus": 5}, 0.35) == {"ferplus": 1.0}
+
+
+def test_the_prior_is_of_what_is_drawn(data: Path) -> None:
+    settings = FaceDataSettings(train_on=("ferplus", "cfee"), n_drawn=10, portrait_share=0.25)
+    job = face_job(Recipe(name="f", data=settings, model=SMALL), data)
+    assert (len(job.train), job.class_prior is not None) == (10, True)
+    np.testing.assert_allclose(job.class_prior[[HAPPY, FERPLUS.index("anger")]], [0.75, 0.25], atol=1e-6)
+
+
+def test_training_may_start_from_an_exported_network(data: Path, tmp_path: Path) -> None:
+    first = Recipe(name="first", seed=8, data=FaceDataSettings(), model=SMALL)
+    torch.manual_seed(3)
+    network = build(SMALL, 8)
+    for value in network.state_dict().values():
+        if value.is_floating_point():
+            value.add_(0.1 * torch.rand_like(value))
+    header = {"recipe": first.model_dump_json(), "labels": '["' + '","'.join(FERPLUS) + '"]'}
+    save_file(network.state_dict(), tmp_path / "first.safetensors", metadata=header)
+    export(tmp_path / "first.safetensors", tmp_path / "first.onnx")
+    model = SMALL.model_copy(update={"start": str(tmp_path / "first.onnx"), "dropout": 0.0})
+    second = Recipe(name="second", data=FaceDataSettings(), model=model)
+    job = face_job(second, data)
+    faces = 255 * torch.rand(3, 1, 48, 48)
+    assert job.network.training
+    expected = OnnxNetwork(tmp_path / "first.onnx").logits(faces.numpy())
+    np.testing.assert_allclose(job.network(faces).detach(), expected, atol=1e-3)
+    # and what comes of it is exported with a card that tells it
+    header["recipe"] = second.model_dump_json()
+    save_file(job.network.state_dict(), tmp_path / "second.safetensors", metadata=header)
+    card = export(tmp_path / "second.safetensors", tmp_path / "second.onnx")
+    assert [source.name for source in card.data] == ["FER+", "FER+, by the network first"]
+    (tmp_path / "first.onnx").unlink()
+    gone = model_card(job.network, second, FERPLUS).data[-1]
+    assert gone.name.endswith("first.onnx") and gone.licence == "as its card says"
+
+
+def test_a_start_that_is_not_there_or_of_another_form_is_refused(data: Path, tmp_path: Path) -> None:
+    def started(start: object) -> Recipe:
+        model = SMALL.model_copy(update={"start": str(start)})
+        return Recipe(name="f", data=FaceDataSettings(), model=model)
+
+    with pytest.raises(BundleError, match="no model at"):
+        face_job(started(tmp_path / "absent.onnx"), data)
+    with pytest.raises(RecipeError, match=r"no exported face network of this form"):
+        face_job(started(SHIPPED), data)

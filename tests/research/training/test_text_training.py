@@ -1,0 +1,143 @@
+"""From text corpora to a trained text network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emofuse.emotions import BASE
+from emofuse.errors import BundleError, CorpusError, RecipeError
+from emofuse.inference.bundle import BUNDLES
+from emofuse.inference.network import OnnxNetwork, softmax
+from emofuse.preprocessing.tokens import PADDING, WIDTH, encode, word_number
+from emofuse.research.corpora.registry import read_texts
+from emofuse.research.models.settings import FaceNetSettings, TextNetSettings
+from emofuse.research.models.text import TextNet
+from emofuse.research.recipes.data import TextDataSettings
+from emofuse.research.recipes.recipe import Recipe, TrainSettings
+from emofuse.research.tasks.text import TextBatches, score_texts, text_job
+from emofuse.research.training.export import export
+from emofuse.research.training.fit import fit
+from emofuse.research.training.networks import check_pairing
+from make_meld import write_meld
+from make_text_corpora import write_edos, write_xed
+from quick_export import quick_exporter
+
+NETWORK = TextNetSettings(n_words=40, n_parts=30, width=8, channels=8, word_dropout=0, dropout=0)
+TRAIN = TrainSettings(
+    epochs=12, batch_size=7, optimizer="adam", lr=0.02, mixup=0, warmup_epochs=0, ema_decay=0.5, class_weights="root"
+)
+
+
+def recipe(**changes: object) -> Recipe:
+    values = {"name": "text", "seed": 1, "data": TextDataSettings(), "model": NETWORK, "train": TRAIN}
+    return Recipe(**{**values, **changes})
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = write_meld(tmp_path_factory.mktemp("data"))
+    write_xed(root / "xed")
+    write_edos(root / "edos")
+    return root
+
+
+def test_the_job_trains_on_train_watches_dev_and_knows_the_words_of_train(data: Path) -> None:
+    job = text_job(recipe(), data)
+    assert job.labels == BASE
+    assert len(job.train) == 42 and job.valid is not None and len(job.valid) == 14
+    assert isinstance(job.network, TextNet)
+    words = torch.full((1, 4, WIDTH), PADDING)
+    words[0, :, 0] = torch.tensor([word_number(word) for word in ("great", "help", "train", "wonderful")])
+    rows = job.network.frontend(words)[0, :, 0]
+    assert (rows[:3] > 1).all() and rows[3] == 1
+    assert job.class_weights is not None
+    torch.testing.assert_close(job.class_weights, torch.ones(7))  # there are as many of each
+    assert text_job(recipe(), data).fingerprint == job.fingerprint
+
+
+def test_other_words_are_other_data(data: Path, tmp_path: Path) -> None:
+    other = write_meld(tmp_path)
+    table = other / "meld" / "text" / "dev_sent_emo.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("Yuck", "Eww"), encoding="utf-8")
+    assert text_job(recipe(), other).fingerprint != text_job(recipe(), data).fingerprint
+
+
+def test_votes_are_targets_and_made_sentences_come_after_them(data: Path) -> None:
+    job = text_job(recipe(data=TextDataSettings(train_on=("xed",), made=30)), data)
+    train = read_texts("xed", data).of_part("train")
+    assert isinstance(job.train, TextBatches)
+    assert len(job.train) == len(train) + 30
+    np.testing.assert_allclose(job.train.targets[: len(train)], [one.votes for one in train])
+    torch.testing.assert_close(job.train.targets.sum(dim=1), torch.ones(len(job.train)))
+    assert np.array_equal(job.train.texts[0], encode(train[0].text))
+
+
+def test_neutral_and_happy_sentences_are_thinned_and_marks_are_lost(data: Path) -> None:
+    whole, thin = (text_job(recipe(data=TextDataSettings(thin=share)), data).train for share in (0.0, 0.7))
+    assert isinstance(whole, TextBatches) and isinstance(thin, TextBatches)
+    counts, thinned = whole.targets.sum(dim=0), thin.targets.sum(dim=0)
+    assert (thinned[:2] < counts[:2]).all() and torch.equal(thinned[2:], counts[2:])
+    bare = text_job(recipe(data=TextDataSettings(bare=1.0)), data).train
+    assert isinstance(bare, TextBatches)
+    marks = {word_number("."), word_number("!"), word_number("?!")}
+    assert any(marks & set(text[:, 0].tolist()) for text in whole.texts)
+    assert not any(marks & set(text[:, 0].tolist()) for text in bare.texts)
+
+
+def test_teachers_share_in_the_targets_and_label_what_nobody_did(data: Path, tmp_path: Path) -> None:
+    fit(recipe(), text_job(recipe(), data), tmp_path, progress=False)
+    with quick_exporter():
+        export(tmp_path / "model.safetensors", tmp_path / "teacher.onnx")
+    settings = TextDataSettings(train_on=("edos",), teachers=(str(tmp_path / "teacher.onnx"),), teacher_share=0.25)
+    alone = text_job(recipe(data=TextDataSettings(train_on=("edos",))), data).train
+    taught = text_job(recipe(data=settings), data).train
+    assert isinstance(alone, TextBatches) and isinstance(taught, TextBatches)
+    n = len(alone)
+    assert len(taught) > n  # the turns before the last one
+    predicted = torch.from_numpy(softmax(score_texts(OnnxNetwork(tmp_path / "teacher.onnx"), taught.texts)))
+    torch.testing.assert_close(taught.targets[:n], 0.75 * alone.targets + 0.25 * predicted[:n])
+    torch.testing.assert_close(taught.targets[n:], predicted[n:])
+
+
+def test_a_teacher_of_something_else_is_refused(data: Path) -> None:
+    face = str(BUNDLES / "base" / "face.onnx")
+    with pytest.raises(BundleError, match="no text network"):
+        text_job(recipe(data=TextDataSettings(teachers=(face,))), data)
+
+
+def test_a_training_learns_what_words_mean(data: Path, tmp_path: Path) -> None:
+    result = fit(recipe(), text_job(recipe(), data), tmp_path, progress=False)
+    assert result.score is not None and result.score > 0.9
+
+
+def test_a_batch_is_padded_to_its_longest_text() -> None:
+    texts = [encode("oh"), encode("oh no no"), encode("")]
+    batches = TextBatches(texts, np.eye(3, dtype=np.float32))
+    tokens, targets = batches.__getitems__([2, 0])
+    assert tokens.shape == (2, 3, WIDTH) and tokens[0, 2, 0] == PADDING
+    assert targets.tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert batches[1][0].tolist() == texts[1].tolist()
+    assert batches.lengths.tolist() == [3, 5, 2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": TRAIN.model_copy(update={"mixup": 0.2})}, "mixup"),
+        ({"model": FaceNetSettings()}, "pairs 'text' with 'face-resnet'"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        check_pairing(recipe(**changes))
+
+
+def test_a_job_needs_the_tables(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no table of MELD"):
+        text_job(recipe(), tmp_path)
+    with pytest.raises(RecipeError, match="'text' with 'face-resnet'"):
+        text_job(recipe(model=FaceNetSettings()), tmp_path)
