@@ -1,11 +1,15 @@
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import emofuse
+from emofuse._moved import MOVED
+
+TRAINING = {"torch", "torchvision", "lightning", "pandas", "sklearn", "librosa", "matplotlib", "scipy"}
 
 
 def test_the_public_names() -> None:
@@ -29,11 +33,39 @@ def loaded_after(statement: str) -> set[str]:
 def test_analysing_loads_no_training_library() -> None:
     loaded = loaded_after("from emofuse.cli import main; import emofuse; emofuse.analyze")
     assert "emofuse.inference.analyzer" in loaded
-    assert not loaded & {"torch", "torchvision", "lightning", "pandas", "sklearn", "librosa", "matplotlib", "scipy"}
+    assert not loaded & {*TRAINING, "emofuse.research"}
+
+
+def test_a_recipe_is_read_without_any_training_library() -> None:
+    loaded = loaded_after("from emofuse.research.recipes.recipe import load_recipe")
+    assert "emofuse.research.models.settings" in loaded and not loaded & TRAINING
 
 
 def test_importing_the_package_alone_loads_nothing_heavy() -> None:
     assert not loaded_after("import emofuse") & {"cv2", "onnxruntime", "av", "numpy"}
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_a_moved_module_is_found_by_its_old_name_with_a_warning(old: str) -> None:
+    code = f"""
+import importlib, sys, warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always", DeprecationWarning)
+    import {old} as module
+ours = [one for one in caught if "emofuse" in str(one.message)]
+assert [str(one.message) for one in ours] == ["{old} is {MOVED[old]} now"], ours
+assert ours[0].filename == "<string>"
+new = importlib.import_module("{MOVED[old]}")
+assert module is new and module.__name__ == module.__spec__.name == "{MOVED[old]}"
+"""
+    if old.startswith("emofuse.training"):
+        pytest.importorskip("torch")
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_never_was_is_not_found() -> None:
+    with pytest.raises(ModuleNotFoundError, match=r"emofuse\.corpora\.tables"):
+        import_module("emofuse.corpora.tables")
 
 
 def test_python_runs_the_package_as_the_command() -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from emofuse._moved import keep_old_paths
+
 if TYPE_CHECKING:
     from emofuse.agreement import Agreement, agree
     from emofuse.errors import EmofuseError
@@ -64,3 +66,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+keep_old_paths()
