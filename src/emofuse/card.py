@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -32,9 +32,15 @@ LIMITS: Final = (
 )
 """What to keep in mind."""
 
-InputKind = Literal["face", "samples", "clip", "text"]
+InputKind = Literal["face", "samples", "clip", "text", "embeddings"]
 
-_KINDS: Final[dict[str, InputKind]] = {"face": "face", "voice": "samples", "clip": "clip", "text": "text"}
+_KINDS: Final[dict[str, InputKind]] = {
+    "face": "face",
+    "voice": "samples",
+    "clip": "clip",
+    "text": "text",
+    "fusion": "embeddings",
+}
 _CLIP_NEEDS: Final = ("size_px", "n_frames", "sampling", "margin", "window_s")
 
 
@@ -43,13 +49,15 @@ class _Part(BaseModel):
 
 
 class InputSpec(_Part):
-    """What goes in: a face, sound, a clip of pictures over time, with or without its sound, or words.
+    """What goes in: a face, sound, a clip of pictures over time, with or without its sound, words, or what networks
+    know of those.
 
     A face is a grey square of `size_px`; sound is mono at `rate_hz`, best in windows of `window_s`. A clip is
     n_frames colour squares of `size_px`, a face with `margin` of it more on each side (`features.clip`). sampling
     "uniform" spreads them over window_s; "first" takes n_frames at frame_rate_hz, black ones where there are fewer;
     "strided" every stride-th at that rate. A network with a rate_hz also hears window_s of sound. per_frame: it
     answers for every frame, not once for all. Words are numbers, as `features.text.encode` gives them.
+    dims: how many numbers each modality has that a fusion is given, in its order.
     """
 
     kind: InputKind
@@ -62,9 +70,12 @@ class InputSpec(_Part):
     frame_rate_hz: float = Field(CLIP_RATE_HZ, gt=0, le=CLIP_RATE_HZ)
     margin: float | None = Field(None, ge=0, le=1)
     per_frame: bool = False
+    dims: dict[str, Annotated[int, Field(gt=0)]] | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
+        if (self.kind == "embeddings") != bool(self.dims):
+            raise ValueError("a fusion, and nothing else, must say the dims of its input")
         if self.kind != "clip":
             return self
         needs = (*_CLIP_NEEDS, *(("stride",) if self.sampling == "strided" else ()))
@@ -96,6 +107,9 @@ class InputSpec(_Part):
         """The inputs of the network by name, in their order."""
         if self.kind == "clip":
             return ("frames",) if self.rate_hz is None else ("frames", "samples", "present")
+        if self.kind == "embeddings":
+            assert self.dims is not None
+            return tuple(name for modality in self.dims for name in (modality, f"{modality}_mask"))
         return {"face": ("faces",), "samples": ("samples",), "text": ("tokens",)}[self.kind]
 
 
@@ -124,7 +138,7 @@ class ModelCard(_Part):
 
     name: str
     version: str
-    modality: Literal["face", "voice", "text", "clip"]
+    modality: Literal["face", "voice", "text", "clip", "fusion"]
     description: str
     labels: tuple[str, ...]
     input: InputSpec

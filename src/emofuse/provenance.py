@@ -24,8 +24,8 @@ class ModelFile:
     """A model that had a part in a result.
 
     Attributes:
-        role: "fusion" for its weights; "face", "voice", "text" or "clip" for the networks; "face detector" or "speech
-            detector".
+        role: "fusion" for its weights, "trained fusion" for its network, if any; "face", "voice", "text" or "clip" for
+            the networks; "face detector" or "speech detector".
         name: Of its file, or of the model where it has no file of its own.
         sha256: Of the file, in hexadecimal; None where it is not known which file it was.
     """

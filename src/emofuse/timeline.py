@@ -625,7 +625,16 @@ def pool_scores(
         max(s.end_s for s in scores),
         min(1.0, float(np.average([s.quality for s in scores], weights=quality_weights))),
         _mean_measures(scores, weights),
+        embedding=_mean_embedding(scores, weights),
     )
+
+
+def _mean_embedding(scores: Sequence[Scores], weights: Sequence[float]) -> NDArray[np.float32] | None:
+    """Average the embeddings of one modality; None where any of the scores has none."""
+    found = [s.embedding for s in scores if s.embedding is not None]
+    if len(found) < len(scores) or any(s.modality != scores[0].modality for s in scores):
+        return None
+    return np.asarray(np.average(np.stack(found), axis=0, weights=weights), dtype=np.float32)
 
 
 def _mean_measures(scores: Sequence[Scores], weights: Sequence[float]) -> dict[str, float]:

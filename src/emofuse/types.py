@@ -227,6 +227,7 @@ class Scores:
     trusted (a small, turned face or faint speech is low). measures: what was measured of the input
     (`features.measures`). certainty: how far the answer can be relied on, None where the bundle does not tell; where
     it tells, the most probable label's probability is that of being right, and raw holds the probabilities before.
+    embedding: (D,) float32, what the network knew of the input; None where nobody asked for it.
     """
 
     modality: str
@@ -238,6 +239,7 @@ class Scores:
     measures: Mapping[str, float] = field(default_factory=dict)
     certainty: Certainty | None = None
     raw: NDArray[np.float32] | None = None
+    embedding: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         _check(

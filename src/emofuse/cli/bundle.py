@@ -18,6 +18,7 @@ from emofuse.cli.train import need_torch
 from emofuse.emotions import BASE, LABEL_SETS
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import (
+    FUSION,
     MANIFEST,
     Bundle,
     BundleManifest,
@@ -27,7 +28,7 @@ from emofuse.inference.bundle import (
     load_bundle,
     load_network,
 )
-from emofuse.inference.compose import MODALITIES, Part, common_labels, compose, page, parts_of_bundle
+from emofuse.inference.compose import MODALITIES, Part, common_labels, compose, head_of_bundle, page, parts_of_bundle
 from emofuse.inference.trial import HubTrial, try_bundle, try_hub_text
 
 app = typer.Typer(
@@ -46,7 +47,7 @@ def make(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
     networks: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[face|voice|clip|text]=FILE.onnx...", help="What `emofuse export` wrote."),
+        typer.Argument(metavar="[face|voice|clip|text|fusion]=FILE.onnx...", help="What `emofuse export` wrote."),
     ] = None,
     name: Annotated[str, typer.Option(help="What to call it; the folder's name, if not given.")] = "",
     base: Annotated[
@@ -66,7 +67,9 @@ def make(
     Exit code: 0 the bundle was made, 1 it was not, 2 wrong usage.
     """
     wanted = _labels(labels) if labels else None
-    given = {modality: Path(file) for modality, file in _pairs(networks or [], "FILE.onnx").items()}
+    own = [one.removeprefix(f"{FUSION}=") for one in networks or [] if one.startswith(f"{FUSION}=")]
+    rest = [one for one in networks or [] if not one.startswith(f"{FUSION}=")]
+    given = {modality: Path(file) for modality, file in _pairs(rest, "FILE.onnx").items()}
     temperature, weight = _numbers(temperatures or [], "--temperature"), _numbers(weights or [], "--weight")
     loaded = load_bundle(base) if base else None
     parts = _parts(given, loaded)
@@ -85,7 +88,10 @@ def make(
         parts[modality] = Part(
             part.file, temperature.get(modality, part.temperature), weight.get(modality, part.weight), prior
         )
-    compose(out, name or out.resolve().name, answers, parts, hub)
+    head = Part(Path(own[-1])) if own else None
+    if head is None and loaded is not None and not given and answers == loaded.labels:
+        head = head_of_bundle(loaded)
+    compose(out, name or out.resolve().name, answers, parts, hub, head=head)
     OUT.print(f"{escape(str(out / MANIFEST))}: {', '.join(parts)}")
 
 
@@ -137,6 +143,11 @@ def check(
             OUT.print(f"  data: {escape(source.name)}, licence: {escape(source.licence)}")
         for caution in card.cautions:
             OUT.print(f"  caution: {escape(caution)}")
+    if loaded.head is not None and manifest.head is not None:
+        card, head = loaded.head.card, manifest.head
+        said = f"{card.n_parameters:,} parameters, temperature {head.temperature:.2f}"
+        OUT.print(f"\n[bold]fusion[/bold] {escape(head.file)}: {escape(card.name)} ({said})")
+        OUT.print(f"  input: {_written(card.input)}")
     if hub_trial is not None:
         _print_hub_text(manifest, hub_trial, device)
     OUT.print("\nall networks can be run")
@@ -199,6 +210,8 @@ def _written(spec: InputSpec) -> str:
     """Say what a network is given."""
     if spec.kind == "face":
         return f"grey faces of {spec.size_px} x {spec.size_px}"
+    if spec.dims is not None:
+        return "embeddings of " + ", ".join(f"{modality} ({size})" for modality, size in spec.dims.items())
     if spec.kind == "text":
         return "English words, a sentence or two"
     if spec.kind == "samples":

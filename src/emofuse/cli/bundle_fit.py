@@ -15,7 +15,7 @@ from emofuse.cli.console import OUT, progress_hook
 from emofuse.cli.train import need_torch
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import MANIFEST, Bundle, BundleModality, load_bundle
-from emofuse.inference.compose import MODALITIES, compose, parts_of_bundle
+from emofuse.inference.compose import MODALITIES, compose, head_of_bundle, parts_of_bundle
 
 if TYPE_CHECKING:
     from emofuse.research.evaluation.fusion.bundle_fit import Calibration, Check, Examples, Recorded, Together
@@ -74,7 +74,9 @@ def fit(
     if only_certainty:
         present = {modality: present_calibration(loaded, modality) for modality in corpora}
         certainty = fit_bundle_certainty(loaded, corpora, present, loaded.weights, recorded, together or ())
-        compose(out, loaded.manifest.name, loaded.labels, parts, loaded.manifest.hub_text, certainty)
+        compose(
+            out, loaded.manifest.name, loaded.labels, parts, loaded.manifest.hub_text, certainty, head_of_bundle(loaded)
+        )
         OUT.print(f"{escape(str(out / MANIFEST))}: fitted the certainty of {', '.join(corpora)}")
         return
     calibrations = {
@@ -95,7 +97,9 @@ def fit(
         )
     all_weights: dict[str, float] = {m: part.weight for m, part in parts.items()}
     certainty = fit_bundle_certainty(loaded, corpora, calibrations, all_weights, recorded, together or ())
-    compose(out, loaded.manifest.name, loaded.labels, parts, loaded.manifest.hub_text, certainty)
+    compose(
+        out, loaded.manifest.name, loaded.labels, parts, loaded.manifest.hub_text, certainty, head_of_bundle(loaded)
+    )
     OUT.print(f"{escape(str(out / MANIFEST))}: fitted {', '.join(calibrations)}")
 
 

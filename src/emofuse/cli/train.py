@@ -48,6 +48,12 @@ def train(
     bundle: Annotated[
         bool, typer.Option("--bundle", help="Also export the network, and make a bundle of it, in the run's folder.")
     ] = False,
+    base: Annotated[
+        str,
+        typer.Option(
+            "--from", metavar="BUNDLE", help="With --bundle: whose networks a fusion goes with, by name or folder."
+        ),
+    ] = "base",
 ) -> None:
     """Train the network of a recipe on all of its training data. A run that was cut off goes on where it was."""
     need_torch()
@@ -84,7 +90,7 @@ def train(
     )
     OUT.print(f"{escape(str(result.weights))}: epoch {result.epoch + 1}, {chosen}")
     if bundle:
-        _make_bundle(result.weights, folder / "bundle")
+        _make_bundle(result.weights, folder / "bundle", base)
 
 
 def _job(recipe: Recipe, data: Path | None, validate: bool) -> tuple[Recipe, Job]:
@@ -109,14 +115,19 @@ def _job(recipe: Recipe, data: Path | None, validate: bool) -> tuple[Recipe, Job
     return recipe, utterance_job(recipe, utterances, None, held_out)
 
 
-def _make_bundle(checkpoint: Path, folder: Path) -> None:
+def _make_bundle(checkpoint: Path, folder: Path, base: str) -> None:
     from emofuse.emotions import BASE
-    from emofuse.inference.compose import Part, common_labels, compose
+    from emofuse.inference.bundle import FUSION, load_bundle
+    from emofuse.inference.compose import Part, common_labels, compose, parts_of_bundle
     from emofuse.research.training.export import export as write
 
     network = checkpoint.with_name("network.onnx")
     card = write(checkpoint, network)
-    compose(folder, card.name, common_labels([card], BASE), {card.modality: Part(network)})
+    if card.modality == FUSION:
+        whole = load_bundle(base)
+        compose(folder, card.name, whole.labels, parts_of_bundle(whole), whole.manifest.hub_text, head=Part(network))
+    else:
+        compose(folder, card.name, common_labels([card], BASE), {card.modality: Part(network)})
     OUT.print(f"{escape(str(folder))}: `emofuse analyze --bundle` takes it")
 
 

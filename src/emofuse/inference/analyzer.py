@@ -190,7 +190,9 @@ class Analyzer:
             detectors.append(self._landmarker.model_file)
         if self._hears:
             detectors.append(model_file("speech detector", self._speech))
-        return (ModelFile("fusion", MANIFEST, self.bundle.sha256), *networks, *detectors)
+        head, settings = self.bundle.head, self.bundle.manifest.head
+        heads = [] if head is None or settings is None else [ModelFile("trained fusion", settings.file, head.sha256)]
+        return (ModelFile("fusion", MANIFEST, self.bundle.sha256), *heads, *networks, *detectors)
 
     def push(self, packet: Packet | Line) -> list[Moment]:
         """Take one packet and return the moments it completed (often none; a line completes none).

@@ -13,6 +13,7 @@ from emofuse.errors import UsageError
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.certainty import CertaintySettings, prediction_set, reasons_for, temper
 from emofuse.inference.fusion import Pool, fuse, shares
+from emofuse.inference.fusion_head import FusionHead
 from emofuse.reading import one_line, parse_json, read_bytes
 from emofuse.types import Certainty, Face, Limits, Scores
 
@@ -33,6 +34,7 @@ class AnswerMaker:
         unknown: Modalities that certainty was not fitted for, such as text that another model scores.
         risk: That is allowed of an answer.
         coverage: Of prediction sets; None for none.
+        head: A trained fusion, which answers in place of the pool where it can.
     """
 
     weights: Mapping[str, float]
@@ -42,6 +44,7 @@ class AnswerMaker:
     unknown: frozenset[str] = field(default_factory=frozenset)
     risk: float = RISK
     coverage: float | None = None
+    head: FusionHead | None = None
 
     @classmethod
     def of_bundle(
@@ -59,10 +62,12 @@ class AnswerMaker:
         Raises:
             UsageError: Prediction sets are asked of a bundle that does not tell how far it can be relied on, or a
                 prior does not name its labels.
+            BundleError: The bundle's trained fusion does not go with its networks.
         """
         check_options(bundle, prior, coverage)
         certainty = bundle.manifest.certainty
-        return cls(weights, pool, _prior_of(bundle, prior), certainty, unknown, risk, coverage)
+        head = None if bundle.head is None else FusionHead(bundle)
+        return cls(weights, pool, _prior_of(bundle, prior), certainty, unknown, risk, coverage, head)
 
     def fuse(self, by_modality: Mapping[str, Scores]) -> tuple[dict[str, Scores], Scores | None]:
         """Fuse what there is.
@@ -76,6 +81,9 @@ class AnswerMaker:
         fused = fuse(by_modality, self.weights, self.pool)
         if fused is None:
             return {}, None
+        by_head = None if self.head is None else self.head.fuse(by_modality)
+        if by_head is not None:
+            fused = replace(fused, probabilities=by_head)
         weight = shares(by_modality, self.weights)
         judged = {m: self.judge(s, weight[m]) for m, s in by_modality.items()}
         expected = self._expect(fused)

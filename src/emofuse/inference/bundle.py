@@ -23,6 +23,7 @@ from emofuse.threads import allowed_threads
 BUNDLES: Final = Path(__file__).parent.parent / "bundles"
 MANIFEST: Final = "fusion.json"
 _MOST_MB: Final = 4.0  # of a manifest
+FUSION: Final = "fusion"  # the modality of a trained fusion, on its card
 MOST_THREADS: Final = 4  # of a clip network, the only kind that is large enough to gain from more than one
 
 BundleModality = Literal["face", "voice", "clip", "text"]
@@ -53,8 +54,25 @@ class HubTextSettings(BaseModel):
     weight: float = Field(1.0, gt=0, allow_inf_nan=False)
 
 
+class HeadSettings(BaseModel):
+    """A trained fusion over the embeddings of a bundle's networks, in place of the pool of their answers.
+
+    temperature, sha256, prior: as in ModalitySettings.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    file: str
+    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    prior: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
+
+
 class BundleManifest(BaseModel):
-    """What `fusion.json` holds. certainty: how far answers can be relied on; older bundles do not tell."""
+    """What `fusion.json` holds.
+
+    head: the trained fusion, None where answers are pooled. certainty: how far answers can be relied on; older bundles
+    do not tell.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
@@ -62,12 +80,17 @@ class BundleManifest(BaseModel):
     labels: tuple[str, ...] = Field(min_length=2)
     modalities: dict[BundleModality, ModalitySettings] = Field(min_length=1)
     hub_text: HubTextSettings | None = None
+    head: HeadSettings | None = None
     certainty: CertaintySettings | None = None
 
     @model_validator(mode="after")
     def _priors_fit(self) -> Self:
-        for modality, settings in self.modalities.items():
-            prior = settings.prior
+        priors: dict[str, tuple[float, ...] | None] = {
+            modality: settings.prior for modality, settings in self.modalities.items()
+        }
+        if self.head is not None:
+            priors["the head"] = self.head.prior
+        for modality, prior in priors.items():
             if prior is not None and (len(prior) != len(self.labels) or abs(sum(prior) - 1) > 0.01):
                 raise ValueError(f"the prior of {modality} is not {len(self.labels)} numbers that add up to 1")
         known = {} if self.certainty is None else self.certainty.modalities
@@ -79,13 +102,17 @@ class BundleManifest(BaseModel):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
-    """A loaded bundle: its manifest and a network for each of its modalities. The text model of the Hub, where it
-    names one, is loaded when there are words (`spoken.text_scorer`), on this device."""
+    """A loaded bundle: its manifest, a network for each of its modalities, and its trained fusion, if any.
+
+    The text model of the Hub, where it names one, is loaded when there are words (`spoken.text_scorer`), on this
+    device.
+    """
 
     manifest: BundleManifest
     networks: dict[BundleModality, OnnxNetwork]
     device: str = "cpu"
     sha256: str | None = None  # of the file of the manifest
+    head: OnnxNetwork | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -130,7 +157,15 @@ def load_bundle(name_or_path: str | Path = "base", device: str = "cpu") -> Bundl
         except BundleError as error:
             raise BundleError(f"{settings.file}: {error.message}", error.hint) from None
         networks[modality] = network
-    return Bundle(manifest, networks, device, file_hash(folder / MANIFEST))
+    head = None if manifest.head is None else _load_head(folder / manifest.head.file, device)
+    return Bundle(manifest, networks, device, file_hash(folder / MANIFEST), head)
+
+
+def _load_head(path: Path, device: str) -> OnnxNetwork:
+    network = OnnxNetwork(path, device)
+    if network.card.modality != FUSION:
+        raise BundleError(f"{path.name} is a {network.card.modality} network, not a fusion")
+    return network
 
 
 def read_manifest(folder: Path) -> BundleManifest:

@@ -19,6 +19,7 @@ from emofuse.inference.bundle import (
     Bundle,
     BundleManifest,
     BundleModality,
+    HeadSettings,
     HubTextSettings,
     ModalitySettings,
     labels_matrix,
@@ -26,15 +27,18 @@ from emofuse.inference.bundle import (
     read_manifest,
 )
 from emofuse.inference.certainty import CertaintySettings
+from emofuse.inference.fusion_head import FusionHead
 from emofuse.inference.licences import in_the_way, sources_of
 from emofuse.reading import file_hash
 from emofuse.staging import StagedPath
 
 PAGE: Final = "card.md"
+HEAD: Final = "fusion.onnx"
 MODALITIES: Final[tuple[BundleModality, ...]] = get_args(BundleModality)
 _FUSIONS: Final = {
     "linear": "The modalities' calibrated probabilities are averaged, each with its weight times the quality of its "
     "input.",
+    "head": "Where two modalities or more have an embedding, a trained fusion answers over those; all else is pooled.",
     "logarithmic": "Each network's prior is taken off its answers; what is left is evidence, which is added up, each "
     "with its weight times the quality of its input. Before it, all labels are equally likely.",
 }
@@ -57,11 +61,13 @@ def compose(
     parts: Mapping[BundleModality, Part],
     hub_text: HubTextSettings | None = None,
     certainty: CertaintySettings | None = None,
+    head: Part | None = None,
 ) -> None:
     """Write a bundle, load it, and only then put it in place of what `folder` held: nothing, or another bundle.
 
     hub_text: the text model of the Hub, or a folder of one, that it names; it is not copied. certainty: how far its
-    answers can be relied on, fitted for these very networks. Raises OutputError where
+    answers can be relied on, fitted for these very networks. head: a trained fusion of them; its weight does not count.
+    Raises OutputError where
     `folder` holds anything else or cannot be written, BundleError where the parts make no bundle.
     """
     target = folder.resolve()
@@ -82,16 +88,20 @@ def compose(
                 sha256=file_hash(copied),
                 prior=part.prior,
             )
+        fusion = None if head is None else _copy_head(head, made / HEAD)
         manifest = BundleManifest(
             name=name,
             version=__version__,
             labels=tuple(labels),
             modalities=modalities,
             hub_text=hub_text,
+            head=fusion,
             certainty=certainty,
         )
         (made / MANIFEST).write_text(manifest.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
         bundle = load_bundle(made)
+        if bundle.head is not None:
+            FusionHead(bundle)  # refuses one that does not go with the networks
         (made / PAGE).write_text(page(bundle), encoding="utf-8")
         _swap(made, target)
     except OSError as error:
@@ -99,6 +109,19 @@ def compose(
     finally:
         if staged is not None:
             staged.discard()
+
+
+def _copy_head(head: Part, target: Path) -> HeadSettings:
+    shutil.copyfile(head.file, target)
+    return HeadSettings(file=target.name, temperature=head.temperature, sha256=file_hash(target), prior=head.prior)
+
+
+def head_of_bundle(bundle: Bundle) -> Part | None:
+    """Return the trained fusion of a bundle with its settings, None where it has none."""
+    settings = bundle.manifest.head
+    if bundle.head is None or settings is None:
+        return None
+    return Part(bundle.head.path, settings.temperature, 1.0, settings.prior)
 
 
 def parts_of_bundle(bundle: Bundle) -> dict[BundleModality, Part]:
@@ -137,6 +160,7 @@ def page(bundle: Bundle, measured: str = "") -> str:
         "",
         f"Answers with: {', '.join(manifest.labels)}.{_changes(bundle)}",
         _FUSIONS[bundle.pool],
+        *([_FUSIONS["head"]] if bundle.head is not None else []),
         "",
         "Scores are fractions of one corpus's own test; they say little about your recordings. Emotion shown is not "
         "emotion felt: do not decide about people by it.",
@@ -149,6 +173,8 @@ def page(bundle: Bundle, measured: str = "") -> str:
     if manifest.hub_text is not None:
         own = f"temperature {manifest.hub_text.temperature}; weight {manifest.hub_text.weight}"
         lines += ["", f"## text: `{manifest.hub_text.model}`", "", f"A text model of the Hugging Face Hub, {own}."]
+    if bundle.head is not None and manifest.head is not None:
+        lines += ["", f"## fusion: `{manifest.head.file}`", "", *_about(bundle.head.card, manifest.head)]
     lines += ["", measured.strip()] if measured else []
     for title, sentences in (("Intended uses", INTENDED), ("Forbidden uses", FORBIDDEN), ("Limits", LIMITS)):
         lines += ["", f"## {title}", "", *(f"- {sentence}" for sentence in sentences)]
@@ -185,12 +211,13 @@ def _commerce(bundle: Bundle) -> str:
     return f"not of this bundle: the data of {', '.join(refused)} do not allow it, or do not say so"
 
 
-def _about(card: ModelCard, settings: ModalitySettings) -> list[str]:
+def _about(card: ModelCard, settings: ModalitySettings | HeadSettings) -> list[str]:
     lines = [
         card.description,
         "",
         f"- labels: {', '.join(card.labels)}",
-        f"- parameters: {card.n_parameters:,}; temperature {settings.temperature}; weight {settings.weight}",
+        f"- parameters: {card.n_parameters:,}; temperature {settings.temperature}"
+        + (f"; weight {settings.weight}" if isinstance(settings, ModalitySettings) else ""),
         f"- recipe: `{card.name}`, seed {card.seed}",
     ]
     lines += [f"- data: {d.name}{f' ({d.part})' if d.part else ''}, licence: {d.licence}" for d in card.data]
@@ -234,7 +261,7 @@ def _check_replaceable(target: Path) -> None:
     if not held:
         return
     try:
-        own = {MANIFEST, PAGE, *(s.file for s in read_manifest(target).modalities.values())}
+        own = {MANIFEST, PAGE, HEAD, *(s.file for s in read_manifest(target).modalities.values())}
     except (OSError, BundleError):
         own = set()
     if not held <= own:

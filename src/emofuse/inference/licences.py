@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from emofuse.errors import BundleError
-from emofuse.inference.bundle import Bundle
+from emofuse.inference.bundle import FUSION, Bundle
 
 
 class Licence(Enum):
@@ -59,7 +59,7 @@ def sources_of(bundle: Bundle) -> tuple[Source, ...]:
     """Return what each network of a bundle was made of: its data, and the weights that its training started from."""
     own = [
         Source(modality, f"{source.name} ({source.part})" if source.part else source.name, source.licence)
-        for modality, network in bundle.networks.items()
+        for modality, network in (*bundle.networks.items(), *([(FUSION, bundle.head)] if bundle.head else []))
         for source in network.card.data
     ]
     hub = bundle.manifest.hub_text

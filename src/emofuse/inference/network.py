@@ -89,6 +89,15 @@ class OnnxNetwork:
         found = self._outputs(session, (name,), batches)[0]
         return found.reshape(len(batches[0]), -1)
 
+    def logits_and_embeddings(self, *batches: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Run a batch once, for what `logits` and `embeddings` return. Raises BundleError as they do."""
+        with self._lock:
+            if self._embedder is None:
+                self._embedder = self._open_embedder()
+        session, name = self._embedder
+        logits, found = self._outputs(session, (OUTPUT, name), batches)
+        return logits, found.reshape(len(batches[0]), -1)
+
     def _open_embedder(self) -> tuple[Any, str]:
         data = self.path.read_bytes()
         name = embedding_name(data, OUTPUT)
@@ -165,6 +174,8 @@ def _inputs(path: Path, spec: InputSpec, session: Any) -> tuple[str, ...]:
         "present": (None, 2),
         "tokens": (None, None, WIDTH),
     }
+    for modality, size in (spec.dims or {}).items():
+        wanted |= {modality: (None, 1, size), f"{modality}_mask": (None, 1)}
     for name in names:
         kind = f"tensor({_TYPES.get(name, 'float')})"
         found, needed = given[name], wanted[name]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.errors import BundleError
-from emofuse.inference.bundle import Bundle, ModalitySettings, labels_matrix
+from emofuse.inference.bundle import Bundle, HeadSettings, ModalitySettings, labels_matrix
 from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.inference.vad import SpeechDetector
@@ -23,14 +24,28 @@ FULL_VOICED_S = 1.0  # as much speech, and nothing is missing from the quality
 
 
 class Calibrated:
-    """A network whose probabilities are calibrated, carried to the bundle's labels, and rid of its prior."""
+    """A network whose probabilities are calibrated, carried to the bundle's labels, and rid of its prior.
 
-    def __init__(self, network: OnnxNetwork, labels: tuple[str, ...], settings: ModalitySettings) -> None:
+    embeds: whether what it knows of its input is wanted, too.
+    """
+
+    def __init__(
+        self,
+        network: OnnxNetwork,
+        labels: tuple[str, ...],
+        settings: ModalitySettings | HeadSettings,
+        embeds: bool = False,
+    ) -> None:
         self.network = network
         self.labels = labels
+        self.embeds = embeds
         self.temperature = settings.temperature
         self.matrix = labels_matrix(network.card.labels, labels)
         self.prior = np.array(settings.prior or np.full(len(labels), 1 / len(labels)), np.float32)
+
+    def run(self, batch: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return the (N, C) logits of a batch, and its (N, D) embeddings where a trained fusion wants them."""
+        return self.network.logits_and_embeddings(batch) if self.embeds else (self.network.logits(batch), None)
 
     def energy(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the (N,) energy of (N, C) logits, log of the sum of their exponentials (arXiv:2010.03759): low for
@@ -58,7 +73,7 @@ class FacePredictor:
         network = bundle.networks["face"]
         if network.card.input.size_px != SIZE:
             raise BundleError(f"{settings.file} wants faces of {network.card.input.size_px} pixels, not {SIZE}")
-        self._model = Calibrated(network, bundle.labels, settings)
+        self._model = Calibrated(network, bundle.labels, settings, bundle.head is not None)
 
     def score(self, image: NDArray[np.uint8], faces: Sequence[Face], time_s: float) -> list[Scores]:
         """Score every face of an (H, W, 3) uint8 RGB picture, in one batch, in their order."""
@@ -66,7 +81,7 @@ class FacePredictor:
             return []
         crops = [crop_face(image, face) for face in faces]
         batch = np.stack(crops)[:, None].astype(np.float32)
-        logits = self._model.network.logits(batch)
+        logits, embedded = self._model.run(batch)
         if self.log is not None:
             self.log.add("face", self._model.network, (batch,), time_s, time_s, [face.track_id for face in faces])
         probabilities, covered = self._model.calibrate(logits)
@@ -80,6 +95,7 @@ class FacePredictor:
                 time_s,
                 min(1.0, face_quality(face) * float(covered[i])),
                 {**measure_face(crop, face), "energy": float(energy[i])},
+                embedding=None if embedded is None else embedded[i],
             )
             for i, (face, crop) in enumerate(zip(faces, crops, strict=True))
         ]
@@ -104,7 +120,7 @@ class VoicePredictor:
         self.window_s = spec.window_s
         self.least_s = LEAST_SHARE * spec.window_s
         self._speech = speech
-        self._model = Calibrated(network, bundle.labels, settings)
+        self._model = Calibrated(network, bundle.labels, settings, bundle.head is not None)
 
     def is_enough(self, samples: NDArray[np.float32]) -> bool:
         """Whether (T,) samples at 16 kHz are half a window or more."""
@@ -120,10 +136,19 @@ class VoicePredictor:
             return None
         start_s = end_s - len(samples) / RATE_HZ
         padded = np.pad(samples, (0, max(0, round(self.window_s * RATE_HZ) - len(samples))))
-        logits = self._model.network.logits(padded[None])
+        logits, embedded = self._model.run(padded[None])
         if self.log is not None:
             self.log.add("voice", self._model.network, (padded[None],), start_s, end_s)
         probabilities, covered = self._model.calibrate(logits)
         quality = min(1.0, voiced / FULL_VOICED_S) * float(covered[0])
         measures = {**measure_voice(samples, voiced), "energy": float(self._model.energy(logits)[0])}
-        return Scores("voice", self._model.labels, probabilities[0], start_s, end_s, min(1.0, quality), measures)
+        return Scores(
+            "voice",
+            self._model.labels,
+            probabilities[0],
+            start_s,
+            end_s,
+            min(1.0, quality),
+            measures,
+            embedding=None if embedded is None else embedded[0],
+        )

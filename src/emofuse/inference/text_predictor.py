@@ -40,7 +40,7 @@ class TextPredictor:
 
     def __init__(self, bundle: Bundle) -> None:
         settings = bundle.manifest.modalities["text"]
-        self._model = Calibrated(bundle.networks["text"], bundle.labels, settings)
+        self._model = Calibrated(bundle.networks["text"], bundle.labels, settings, bundle.head is not None)
 
     def score(self, text: str, start_s: float, end_s: float) -> Scores | None:
         """Score what was said from start_s to end_s.
@@ -59,7 +59,17 @@ class TextPredictor:
         probabilities, covered = self._model.calibrate(logits)
         quality = float(covered[0]) * min(1.0, float(known[0]) / ENOUGH_KNOWN) * _length_quality(text)
         measures = {**measure_text(text, float(known[0])), "energy": float(self._model.energy(logits)[0])}
-        return Scores("text", self._model.labels, probabilities[0], start_s, end_s, min(1.0, quality), measures)
+        embedded = self._model.network.embeddings(tokens)[0] if self._model.embeds else None
+        return Scores(
+            "text",
+            self._model.labels,
+            probabilities[0],
+            start_s,
+            end_s,
+            min(1.0, quality),
+            measures,
+            embedding=embedded,
+        )
 
 
 def _length_quality(text: str) -> float:

@@ -16,13 +16,12 @@ from emofuse.errors import BundleError
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.bundle import Bundle, BundleModality
 from emofuse.inference.hub_text import load_hub_text
-from emofuse.preprocessing.audio_buffer import RATE_HZ
-from emofuse.preprocessing.tokens import encode
+from emofuse.inference.made_up import WORDS, made_up
+from emofuse.inference.network import OnnxNetwork
 from emofuse.reading import file_hash
 
 MOST_CALLS: Final = 20
 LONGEST_S: Final = 2.0  # of calls, after one to warm up
-WORDS: Final = "I can't believe that you would do this to me, after all that we have been through!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,10 @@ class HubTrial:
 
 def try_bundle(bundle: Bundle) -> list[Trial]:
     """Compare every file with its hash, where there is one, and run it. Raises BundleError for the first fault."""
-    Analyzer(bundle)  # refuses a card that it cannot serve
+    Analyzer(bundle)  # refuses a card that it cannot serve, and a fusion of other networks
+    head = bundle.manifest.head
+    if bundle.head is not None and head is not None:
+        _check_hash(bundle.head, head.sha256)
     return [_try(bundle, modality) for modality in bundle.networks]
 
 
@@ -64,8 +66,7 @@ def try_hub_text(bundle: Bundle) -> HubTrial | None:
 
 def _try(bundle: Bundle, modality: BundleModality) -> Trial:
     network, settings = bundle.networks[modality], bundle.manifest.modalities[modality]
-    if settings.sha256 is not None and file_hash(network.path) != settings.sha256:
-        raise BundleError(f"{network.path} is not the file that the bundle was made of: its hash differs")
+    _check_hash(network, settings.sha256)
     spec = network.card.input
     whole = made_up(spec)
     for batches in (whole, *_without_one(spec, whole)):
@@ -74,19 +75,9 @@ def _try(bundle: Bundle, modality: BundleModality) -> Trial:
     return Trial(modality, network.path.stat().st_size, _call_ms(lambda: network.logits(*whole)))
 
 
-def made_up(spec: InputSpec) -> list[NDArray[Any]]:
-    """Make a batch of one of every input: pictures and sound of noise, all present."""
-    random = np.random.default_rng(0)
-    samples = random.normal(0, 0.1, (1, round((spec.window_s or 1.0) * RATE_HZ))).astype(np.float32)
-    square = (spec.size_px or 48, spec.size_px or 48)
-    made: dict[str, NDArray[Any]] = {
-        "faces": (random.random((1, 1, *square)) * 255).astype(np.float32),
-        "samples": samples,
-        "frames": random.integers(0, 256, (1, spec.n_frames or 1, *square, 3), dtype=np.uint8),
-        "present": np.ones((1, 2), np.float32),
-        "tokens": encode(WORDS)[None],
-    }
-    return [made[name] for name in spec.names]
+def _check_hash(network: OnnxNetwork, sha256: str | None) -> None:
+    if sha256 is not None and file_hash(network.path) != sha256:
+        raise BundleError(f"{network.path} is not the file that the bundle was made of: its hash differs")
 
 
 def _without_one(spec: InputSpec, whole: list[NDArray[Any]]) -> list[list[NDArray[Any]]]:

@@ -9,16 +9,24 @@ from typing import Any, Final
 
 from emofuse import __version__
 from emofuse.card import DataSource, InputSpec, ModelCard, Score
-from emofuse.errors import BundleError, CorpusError
+from emofuse.errors import BundleError, CorpusError, UsageError
 from emofuse.inference.network import OnnxNetwork
 from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.manifest import Manifest
 from emofuse.research.corpora.registry import CORPORA, FACES, PORTRAITS, TEXTS, corpus_of, get_corpus, read_corpus
+from emofuse.research.feature_sets.store import find_feature_set
 from emofuse.research.models.face_sequence import SHIPPED
 from emofuse.research.models.frontends import RATE_HZ
+from emofuse.research.models.fusion.base import FeatureNet
 from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.models.settings import AudioVideoSettings, FaceNetSettings, FaceSequenceSettings
-from emofuse.research.recipes.data import CorpusSettings, TextDataSettings, VideoDataSettings, VoiceDataSettings
+from emofuse.research.recipes.data import (
+    CorpusSettings,
+    FeatureDataSettings,
+    TextDataSettings,
+    VideoDataSettings,
+    VoiceDataSettings,
+)
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.training.networks import assets_of, hears
 
@@ -44,7 +52,7 @@ def model_card(
     """Write the card of a network that was trained by a recipe."""
     began = _began_with(recipe)
     start = f"weights of {' and '.join(source.name for source in began)}" if began else "random weights"
-    facts = _facts(recipe)
+    facts = _facts(network, recipe)
     return ModelCard(
         name=recipe.name,
         version=__version__,
@@ -82,11 +90,15 @@ def _network_of(path: Path) -> DataSource:
     return DataSource(name=f"{names}, by the network {card.name}", licence=licences, part="pretraining")
 
 
-def _facts(recipe: Recipe) -> dict[str, Any]:
+def _facts(network: BuiltNetwork, recipe: Recipe) -> dict[str, Any]:
     settings = recipe.data
     if isinstance(settings, TextDataSettings):
         sources = _data(*(TEXTS[name] for name in settings.train_on))
         return {"modality": "text", "input": InputSpec(kind="text")} | sources
+    if isinstance(settings, FeatureDataSettings):
+        assert isinstance(network, FeatureNet)
+        spec = InputSpec(kind="embeddings", dims=network.frontend.dims)
+        return {"modality": "fusion", "input": spec} | {"data": tuple(map(_feature_set, settings.train_on))}
     if not isinstance(settings, CorpusSettings):
         sets: tuple[Corpus[Any], ...] = (replace(FACES["ferplus"], part="FER2013Train"), *PORTRAITS.values())
         used = [one for one in sets if one.name in settings.train_on]
@@ -114,6 +126,15 @@ def _clip_spec(recipe: Recipe, settings: VideoDataSettings) -> InputSpec:
         rate_hz=RATE_HZ if hears(recipe) else None,
         per_frame=recipe.model.name == "frame-lstm-mel",
     )
+
+
+def _feature_set(name: str) -> DataSource:
+    """Describe a feature set by the licences of its utterances."""
+    try:
+        licences = dict.fromkeys(clip.licence for clip in find_feature_set(name, None).manifest if clip.licence)
+    except (CorpusError, UsageError):  # it has gone since the training, or was in the data folder
+        licences = {}
+    return DataSource(name=f"the feature set {Path(name).name}", licence="; ".join(licences) or "as its table says")
 
 
 def _corpus(name: str) -> Corpus[Manifest]:

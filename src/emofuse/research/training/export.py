@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import onnx
@@ -16,10 +16,12 @@ from torch import Tensor
 from emofuse.atomic import atomic, make_folder
 from emofuse.card import CARD_KEY, InputSpec, ModelCard, Score
 from emofuse.errors import BundleError, UsageError
+from emofuse.inference.bundle import BundleModality
 from emofuse.inference.network import KNOWN, OUTPUT, OnnxNetwork
 from emofuse.preprocessing.tokens import BITS, MOST_WORDS, PADDING, UNKNOWN, WIDTH
 from emofuse.research.models.folding import fold_and_round, is_large, is_table, quantise_rows
 from emofuse.research.models.frontends import RATE_HZ, SHORTEST_S
+from emofuse.research.models.fusion.frontend import MEAN
 from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.models.settings import SvmSettings
 from emofuse.research.models.text import ReportingTextNet, TextNet
@@ -45,13 +47,31 @@ def export(checkpoint: str | Path, target: str | Path, scores: Sequence[Score] =
     weights, recipe, labels = load_weights(checkpoint)
     if isinstance(recipe.model, SvmSettings | LateFusionSettings):
         raise UsageError(f"{checkpoint} holds no network", "only networks are exported")
-    if isinstance(recipe.data, FeatureDataSettings):
-        raise UsageError(f"{checkpoint} is a network over features", "what is exported starts from recordings or words")
-    network = make_network(recipe, len(labels))
+    dims = _fused_dims(recipe.data, weights, checkpoint) if isinstance(recipe.data, FeatureDataSettings) else None
+    network = make_network(recipe, len(labels), dims=dims)
     fill(network, weights, Path(checkpoint))
     card = model_card(network, recipe, labels, scores)
     write_network(network, card, Path(target))
     return card
+
+
+def _fused_dims(settings: FeatureDataSettings, weights: Mapping[str, Tensor], checkpoint: str | Path) -> dict[str, int]:
+    """Return the number of features of each modality of a network over features, as its weights have it.
+
+    Raises UsageError where it is no fusion of a bundle: its modalities are not those of one, or an answer rests on
+    several steps.
+    """
+    dims = {name.rpartition(MEAN)[2]: len(one) for name, one in weights.items() if MEAN in name}
+    if not set(dims) <= set(get_args(BundleModality)):
+        raise UsageError(
+            f"{checkpoint} is a network over features: {', '.join(dims)}",
+            f"a bundle's fusion is over the embeddings of its networks: {', '.join(get_args(BundleModality))}",
+        )
+    if settings.context or settings.pool == "none":
+        raise UsageError(
+            f"{checkpoint} looks at several steps", "a bundle's fusion has pool mean or max, and no context"
+        )
+    return dims
 
 
 def write_network(network: BuiltNetwork, card: ModelCard, out: Path) -> None:
@@ -74,7 +94,18 @@ def _examples(network: BuiltNetwork, spec: InputSpec) -> list[tuple[Tensor, ...]
         return [(x,) for x in (*noise, _voiced(4, 2.5), _voiced(1, SHORTEST_S))]
     if spec.kind == "text":
         return [(_words(network, n, length, random),) for n, length in ((2, 9), (1, 3), (5, 40))]
+    if spec.dims is not None:
+        return [_embedded(spec.dims, n, random) for n in (4, 1, 7)]
     return [_clips(network, spec, n, random) for n in (2, 1)]
+
+
+def _embedded(dims: Mapping[str, int], n: int, random: torch.Generator) -> tuple[Tensor, ...]:
+    """Make n embeddings of each modality, one modality after the other absent."""
+    made: list[Tensor] = []
+    for number, size in enumerate(dims.values()):
+        is_there = (torch.arange(n) % (len(dims) + 1) != number).float()
+        made += [torch.randn(n, 1, size, generator=random), is_there[:, None]]
+    return tuple(made)
 
 
 def _clips(network: BuiltNetwork, spec: InputSpec, n: int, random: torch.Generator) -> tuple[Tensor, ...]:
@@ -124,7 +155,9 @@ def _write(network: BuiltNetwork, card: ModelCard, path: Path) -> None:
             exported,
             _examples(network, card.input)[0],
             dynamo=True,
-            dynamic_shapes=shapes,
+            dynamic_shapes=shapes
+            if card.input.dims is None
+            else (shapes,),  # such a network takes any number of inputs
             input_names=list(network.inputs),
             output_names=[OUTPUT] if exported is network else [OUTPUT, KNOWN],
             verbose=False,

@@ -25,6 +25,11 @@ class FeatureFrontend(nn.Module):
             self.register_buffer(MEAN + name, torch.zeros(n_features))
             self.register_buffer(DEVIATION + name, torch.ones(n_features))
 
+    @property
+    def dims(self) -> dict[str, int]:
+        """The number of features of each modality."""
+        return {name: len(self.get_buffer(MEAN + name)) for name in self.modalities}
+
     def fit(self, modality: str, mean: Tensor, deviation: Tensor) -> None:
         """Take the mean and the deviation (D,) of a modality; a feature that never changes is only centred."""
         self.get_buffer(MEAN + modality).copy_(mean)

@@ -34,7 +34,7 @@ class UnifiedTransformer(FeatureNet):
 
     def embed(self, features: Features) -> Tensor:
         """Map what the front end made to (N, D)."""
-        n = len(features[0])
+        n = features[0].shape[0]  # len() would fix it in an export
         tokens = [self.answer.expand(n, 1, -1)]
         absent = [torch.zeros(n, 1, dtype=torch.bool, device=features[0].device)]
         for number, (x, mask) in enumerate(zip(features[::2], features[1::2], strict=True)):
