@@ -26,7 +26,8 @@ for verb, value in steps:
     if verb == "sleep":
         time.sleep(value)
     elif verb == "progress":
-        tell(progress=value)
+        share, stage = value if isinstance(value, list) else (value, "analysing")
+        tell(progress=share, stage=stage)
     elif verb == "print":
         print(value, flush=True)
     elif verb == "signal":
@@ -40,6 +41,9 @@ for verb, value in steps:
         sys.exit()
     elif verb == "task":  # what it was given is its result
         (folder / "results" / "recording.json").write_text(json.dumps(task))
+    elif verb == "list":  # what was sent is its result
+        sent = {file.name: file.read_bytes().decode("latin-1") for file in folder.iterdir() if file.is_file()}
+        (folder / "results" / "recording.json").write_text(json.dumps(sent))
     elif verb == "attempts":  # fails by SIGKILL until there were so many
         tried = folder / "tried"
         tried.write_text(tried.read_text() + "x" if tried.exists() else "x")

@@ -15,6 +15,7 @@ from emofuse.inference.session import fitted
 from emofuse.media import VideoWriter, open_media
 from emofuse.recordings.one import Options, Outcome, analyze_recording
 from emofuse.recordings.plan import Task
+from emofuse.recordings.progress import Progress
 from emofuse.service import worker
 from emofuse.service.runner import RECORDING, RESULTS
 from make_lengths import loud_then_quiet_mp3, quiet_then_loud_aac, with_long_header
@@ -47,9 +48,11 @@ def test_a_text_without_times_is_spread_over_what_there_is(tmp_path: Path) -> No
 def analyzed(source: Path, stem: Path, formats: tuple[str, ...]) -> tuple[Outcome, list[tuple[float, float | None]]]:
     told: list[tuple[float, float | None]] = []
     options = Options(formats, AnalyzerSettings())
-    outcome = analyze_recording(
-        Task(source, stem), options, load_bundle("base"), lambda time_s, length_s: told.append((time_s, length_s))
-    )
+
+    def follow(reached: Progress) -> None:
+        told.append((reached.time_s, reached.duration_s))
+
+    outcome = analyze_recording(Task(source, stem), options, load_bundle("base"), follow)
     return outcome, told
 
 
@@ -102,6 +105,7 @@ def served(recording: Path, folder: Path, longest_s: float, **options: object) -
         "folder": str(folder),
         "name": "upload",
         "bundle": "base",
+        "asr_model": "tiny",
         "max_duration_s": longest_s,
         "max_megapixels": 50,
         "options": {"mode": "queue", "hop_s": 0.5, "annotate": False, **options},

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -19,14 +18,15 @@ from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.recordings.one import Options, Outcome
 from emofuse.recordings.plan import Task
 from emofuse.recordings.pool import Work, WorkerProcess, analyze_each
+from emofuse.recordings.progress import OnProgress, Progress
 
 OPTIONS = Options(("json",), AnalyzerSettings())
 
 
-def pretend(task: Task, options: Options, on_progress: Callable[[float, float | None], None]) -> Outcome:
+def pretend(task: Task, options: Options, on_progress: OnProgress) -> Outcome:
     """Do with its process what the name of the recording says, after half of its result is written."""
     name = task.source.stem
-    on_progress(1.0, 2.0)
+    on_progress(Progress(1.0, 2.0))
     with atomic(task.target("json")) as result:
         result.write_text(str(os.getpid()))
         if name.startswith("crash"):
@@ -61,10 +61,10 @@ def test_a_process_that_dies_costs_its_own_recording_alone(tmp_path: Path, jobs:
 
 
 def test_one_process_does_many_recordings_and_its_progress_is_told(tmp_path: Path) -> None:
-    told: list[tuple[str, float, float | None]] = []
+    told: list[tuple[str, Progress]] = []
     work = tasks(tmp_path, "a", "b", "c")
-    list(analyze_each(work, OPTIONS, 1, lambda task, *times: told.append((task.source.stem, *times)), pretend))
-    assert told == [("a", 1.0, 2.0), ("b", 1.0, 2.0), ("c", 1.0, 2.0)]
+    list(analyze_each(work, OPTIONS, 1, lambda task, reached: told.append((task.source.stem, reached)), pretend))
+    assert told == [(name, Progress(1.0, 2.0)) for name in ("a", "b", "c")]
     assert len({(tmp_path / f"{name}.json").read_text() for name in "abc"}) == 1
     assert str(os.getpid()) != (tmp_path / "a.json").read_text()
 

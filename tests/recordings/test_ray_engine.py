@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -25,16 +25,17 @@ from emofuse.recordings.engine import ENGINES, EngineSettings
 from emofuse.recordings.one import Options, Outcome
 from emofuse.recordings.plan import Task
 from emofuse.recordings.pool import analyze_each
+from emofuse.recordings.progress import OnProgress, Progress
 from make_media import Sound, record
 from running import is_running
 
 OPTIONS = Options(("json",), AnalyzerSettings())
 
 
-def pretend(task: Task, options: Options, on_progress: Callable[[float, float | None], None]) -> Outcome:
+def pretend(task: Task, options: Options, on_progress: OnProgress) -> Outcome:
     """Do with its process what the name of the recording says, and write which of Ray's processes it belongs to."""
     name = task.source.stem
-    on_progress(1.0, 2.0)
+    on_progress(Progress(1.0, 2.0))
     with atomic(task.target("json")) as result:
         result.write_text(str(os.getppid()))
         if name.startswith("crash"):

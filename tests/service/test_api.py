@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
+from emofuse.service import api
 from emofuse.service.store import JobStore
 from service_harness import Client, recording, refusal
 
@@ -59,22 +62,33 @@ def test_a_failure_is_told(serve: Serve) -> None:
     serve(story)
 
 
+DEFAULTS = {
+    "mode": "queue",
+    "hop_s": 0.5,
+    "annotate": True,
+    "overlay": "full",
+    "blur_faces": False,
+    "smooth": False,
+    "transcribe": False,
+}
+
+
 def test_the_worker_gets_the_options(serve: Serve) -> None:
     async def story(client: Client) -> None:
         data = recording(("task", None))
         job_id = await client.submit(data, name="x.mp4", mode="frame", hop_s=1.5, annotate=False)
         await client.reaches(job_id, "done")
         task = (await client.get(f"/v1/analyses/{job_id}/results/json")).json()
-        assert task["options"] == {"mode": "frame", "hop_s": 1.5, "annotate": False}
+        assert task["options"] == DEFAULTS | {"mode": "frame", "hop_s": 1.5, "annotate": False}
         assert task["name"] == "x.mp4" and task["max_duration_s"] == 9.0
         second = await client.submit(data, audio_track=2)
         await client.reaches(second, "done")
         task = (await client.get(f"/v1/analyses/{second}/results/json")).json()
-        assert task["options"] == {"mode": "queue", "hop_s": 0.5, "annotate": True, "audio_track": 2}
+        assert task["options"] == DEFAULTS | {"audio_track": 2}
         default = await client.submit(data)
         await client.reaches(default, "done")
         task = (await client.get(f"/v1/analyses/{default}/results/json")).json()
-        assert task["options"] == {"mode": "queue", "hop_s": 0.5, "annotate": True}
+        assert task["options"] == DEFAULTS
 
     serve(story, max_duration_s=9.0)
 
@@ -92,9 +106,11 @@ def test_the_fields_of_a_form_are_options_too(serve: Serve) -> None:
 
     async def story(client: Client) -> None:
         whole = await task(client, await sent(client, mode="frame", hop_s="1.5", annotate="false", name="größe"))
-        assert whole["options"] == {"mode": "frame", "hop_s": 1.5, "annotate": False} and whole["name"] == "größe"
+        assert whole["name"] == "größe"
+        assert whole["options"] == DEFAULTS | {"mode": "frame", "hop_s": 1.5, "annotate": False}
         mixed = await task(client, await sent(client, "?mode=frame&hop_s=2", annotate="no", mode="frame", other="x"))
-        assert mixed["options"] == {"mode": "frame", "hop_s": 2.0, "annotate": False} and mixed["name"] == "film.mp4"
+        assert mixed["name"] == "film.mp4"
+        assert mixed["options"] == DEFAULTS | {"mode": "frame", "hop_s": 2.0, "annotate": False}
         for query, field, value in (
             ("", "mode", "x"),
             ("", "hop_s", "nan"),
@@ -140,9 +156,75 @@ def test_faces_are_measured_where_the_service_allows_it(serve: Serve) -> None:
     serve(allowed, measure_faces=True, risk=0.4, coverage=0.9, prior={"happy": 2.0})
 
 
+def test_what_is_being_done_and_how_long_it_still_takes(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(client: Client) -> None:
+        steps = [("progress", [0.1, "transcribing"]), ("sleep", 1.2), ("progress", [0.5, "analysing"]), ("sleep", 2)]
+        job_id = await client.submit(recording(*steps))
+        seen: dict[str | None, float | None] = {}
+        while (found := await client.state(job_id))["state"] != "done":
+            seen[found["stage"]] = found["remaining_s"]
+            await asyncio.sleep(0.02)
+        assert seen["transcribing"] is None  # nothing is known before some of it is done
+        assert seen["analysing"] is not None and 1.0 <= seen["analysing"] <= 6.0
+        assert found["stage"] is None and found["remaining_s"] is None
+
+    serve(story)
+
+
+def test_speech_is_recognised_only_where_that_is_installed(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(client: Client) -> None:
+        monkeypatch.setattr(api, "find_spec", lambda name: None)
+        assert (await client.get("/v1/health")).json()["asr"] is False
+        answer = await client.post("/v1/analyses?transcribe=true", content=recording())
+        assert refusal(answer) == (409, "no_recogniser") and "pip install" in answer.text
+        assert client.app.state.parts.store.ids() == set()
+        monkeypatch.setattr(api, "find_spec", lambda name: object())
+        assert (await client.get("/v1/health")).json()["asr"] is True
+        job_id = await client.submit(recording(("task", None)), transcribe=True, language="de")
+        await client.reaches(job_id, "done")
+        task = (await client.get(f"/v1/analyses/{job_id}/results/json")).json()
+        assert task["asr_model"] == "tiny"
+        assert task["options"] == DEFAULTS | {"transcribe": True, "language": "de"}
+
+    serve(story, asr_model="tiny")
+
+
+def test_all_results_in_one_archive(serve: Serve) -> None:
+    async def story(client: Client) -> None:
+        job_id = await client.submit(recording(), name="größe <1>.mp4")
+        done = await client.reaches(job_id, "done")
+        answer = await client.get(f"/v1/analyses/{job_id}/archive")
+        assert answer.status_code == 200 and answer.headers["content-type"] == "application/zip"
+        assert answer.headers["content-disposition"] == "attachment; filename*=utf-8''gr%C3%B6%C3%9Fe%20%3C1%3E.zip"
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert archive.testzip() is None
+            assert archive.namelist() == ["größe <1>.json"]
+            assert archive.read("größe <1>.json") == (await client.get(done["results"]["json"])).content
+        assert refusal(await client.get("/v1/analyses/none/archive")) == (404, "no_such_analysis")
+        failed = await client.submit(recording(("fail", "it is no film")))
+        await client.reaches(failed, "failed")
+        assert refusal(await client.get(f"/v1/analyses/{failed}/archive")) == (409, "failed")
+
+    serve(story)
+
+
 @pytest.mark.parametrize(
     "query",
-    ["measure_faces=2", "mode=x", "hop_s=0", "hop_s=61", "hop_s=nan", "hop_s=x", "annotate=7", f"name={'x' * 301}"],
+    [
+        "measure_faces=2",
+        "mode=x",
+        "hop_s=0",
+        "hop_s=61",
+        "hop_s=nan",
+        "hop_s=x",
+        "annotate=7",
+        f"name={'x' * 301}",
+        "formats=",
+        "formats=json,exe",
+        "formats=faces",
+        "overlay=lots",
+        "language=English",
+    ],
 )
 def test_options_that_are_not_allowed_are_refused(serve: Serve, query: str) -> None:
     async def story(client: Client) -> None:
@@ -211,7 +293,6 @@ def test_other_paths_and_methods(serve: Serve) -> None:
     async def story(client: Client) -> None:
         assert refusal(await client.get("/v1/nothing")) == (404, "no_such_endpoint")
         assert refusal(await client.get("/static/../app.py")) == (404, "no_such_endpoint")
-        assert refusal(await client.get("/docs")) == (404, "no_such_endpoint")
         assert refusal(await client.post("/v1/analyses/", content=recording())) == (404, "no_such_endpoint")
         answer = await client.put("/v1/analyses", content=b"")
         assert refusal(answer) == (405, "wrong_method") and answer.headers["allow"] == "POST"

@@ -82,6 +82,7 @@ def test_the_document_names_every_operation_who_may_ask_and_how_it_can_fail() ->
         "get /v1/analyses/{analysis_id}",
         "delete /v1/analyses/{analysis_id}",
         "get /v1/analyses/{analysis_id}/results/{kind}",
+        "get /v1/analyses/{analysis_id}/archive",
         "get /v1/health",
         "get /v1/metrics",
     }

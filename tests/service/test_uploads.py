@@ -15,7 +15,7 @@ from emofuse.media.kinds import begins_as_recording, media_suffixes
 from emofuse.service import api
 from emofuse.service.errors import RefusedError
 from emofuse.service.settings import ServiceSettings
-from emofuse.service.uploads import check_stated
+from emofuse.service.uploads import MOST_TRANSCRIPT_BYTES, check_stated
 from make_media import Sound, Video, record
 from service_harness import MATROSKA, Client, recording, refusal
 
@@ -88,6 +88,33 @@ def test_a_form_with_a_file(serve: Serve) -> None:
         assert (await client.post("/v1/analyses", **other)).json()["name"] == "recording"
         named = await client.post("/v1/analyses?name=b.mp4", files={"file": ("a.mp4", recording())})
         assert named.json()["name"] == "b.mp4"
+
+    serve(story)
+
+
+def test_a_transcript_beside_the_recording(serve: Serve, tmp_path: Path) -> None:
+    film = ('name="file"; filename="a.mp4"', recording(("list", None)))
+    words = 'name="transcript"; filename="a b.SRT"', b"1\n00:00:00,000 --> 00:00:01,000\nhello\n"
+
+    async def story(client: Client) -> None:
+        for parts in ((film, words), (words, film)):
+            answer = await client.post("/v1/analyses", **form(*parts))
+            assert answer.status_code == 202, answer.text
+            job_id = answer.json()["id"]
+            await client.reaches(job_id, "done")
+            there = (await client.get(f"/v1/analyses/{job_id}/results/json")).json()
+            assert there == {"recording": film[1].decode("latin-1"), "transcript.srt": words[1].decode()}
+            left = {file.name for file in (tmp_path / "service" / "jobs" / job_id).iterdir()}
+            assert left == {"results"}  # it goes with the recording
+        empty = ('name="transcript"; filename=""', b"")  # a field of a page that was left alone
+        assert (await client.post("/v1/analyses", **form(film, empty))).status_code == 202
+        for parts, expected in (
+            ((film, ('name="transcript"; filename="a.docx"', b"x")), (415, "not_a_transcript")),
+            ((film, words, words), (400, "bad_form")),
+            ((film, (words[0], bytes(MOST_TRANSCRIPT_BYTES + 1))), (413, "too_large")),
+            ((words,), (400, "no_file")),
+        ):
+            assert refusal(await client.post("/v1/analyses", **form(*parts))) == expected
 
     serve(story)
 

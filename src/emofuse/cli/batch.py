@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from emofuse.cli.console import ERR, OUT, note
+from emofuse.cli.work_bars import WorkBars
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import Bundle
 from emofuse.outputs.index import INDEX_FILES, Row
@@ -21,6 +21,7 @@ from emofuse.recordings.groups import Groups, group_of
 from emofuse.recordings.index import write_batch_index
 from emofuse.recordings.one import Options, Outcome, analyze_recording
 from emofuse.recordings.plan import Plan, Task
+from emofuse.recordings.progress import Progress
 from emofuse.recordings.record import other_records, settings_of
 from emofuse.remote import WRITABLE_SCHEMES, Address, Place, place_of
 
@@ -80,53 +81,26 @@ def analyze_plan(
 
 def _alone(task: Task, options: Options, bundle: Bundle) -> Outcome:
     """Analyse the one recording here: a process of its own would take a second more, and there is no other to save."""
-    with _progress() as progress:
-        bar = progress.add_task(escape(task.source.name), total=None)
-
-        def show(time_s: float, duration_s: float | None) -> None:
-            progress.update(bar, completed=time_s, total=duration_s)
-
-        outcome = analyze_recording(task, options, bundle, show)
+    with WorkBars(ERR, 1, is_quiet=OUT.quiet) as bars:
+        bars.begin(task.source)
+        outcome = analyze_recording(task, options, bundle, partial(bars.reach, task.source))
     _tell(outcome, alone=True)
     return outcome
 
 
 def _each(plan: Plan, options: Options, engine: Engine) -> Iterator[Outcome]:
+    def show(task: Task, progress: Progress) -> None:
+        bars.reach(task.source, progress)
+
     with (
-        _progress() as progress,
-        closing(engine.analyze(plan.tasks, options, show := _Bars(progress, len(plan.tasks)))) as each,
+        WorkBars(ERR, len(plan.tasks), is_quiet=OUT.quiet) as bars,
+        closing(engine.analyze(plan.tasks, options, show)) as each,
     ):
         for outcome in each:
-            show.end(outcome.source)
-            _tell(outcome, alone=False)
+            bars.end(outcome.source)
+            with bars.erased():
+                _tell(outcome, alone=False)
             yield outcome
-
-
-class _Bars:
-    """A bar for all, and one for each recording that is being worked on, with its number among them."""
-
-    def __init__(self, progress: Progress, n_recordings: int) -> None:
-        self._progress, self._n = progress, n_recordings
-        self._all = progress.add_task("all recordings", total=n_recordings)
-        self._bars: dict[Place, TaskID] = {}
-        self._n_begun = 0
-
-    def __call__(self, task: Task, time_s: float, duration_s: float | None) -> None:
-        if task.source not in self._bars:
-            self._n_begun += 1
-            name = escape(f"[{self._n_begun}/{self._n}] {task.source.name}")
-            self._bars[task.source] = self._progress.add_task(name, total=None)
-        self._progress.update(self._bars[task.source], completed=time_s, total=duration_s)
-
-    def end(self, source: Place) -> None:
-        self._progress.advance(self._all)
-        if source in self._bars:
-            self._progress.remove_task(self._bars.pop(source))
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=ERR, transient=True, disable=OUT.quiet)
 
 
 def _tell(outcome: Outcome, alone: bool) -> None:

@@ -16,6 +16,7 @@ from emofuse.cli.answer_options import DEFAULTS, CoverageOption, PriorOption, Ri
 from emofuse.cli.console import ERR, OUT
 from emofuse.cli.permissive import PermissiveOption, check_allowed
 from emofuse.errors import UsageError
+from emofuse.inference.recogniser import MODEL
 
 _NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "websockets")
 
@@ -25,6 +26,9 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
     bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
     permissive_only: PermissiveOption = False,
+    asr_model: Annotated[
+        str, typer.Option(help="What recognises speech, where that is asked for: Whisper's size, or a folder.")
+    ] = MODEL,
     folder: Annotated[Path | None, typer.Option(help="Of the queue and the results; default: in the cache.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Recordings to analyse at once.")] = 1,
     max_upload_mb: Annotated[float, typer.Option(min=1, help="Of one recording.")] = 500,
@@ -62,6 +66,7 @@ def serve(
         origins=tuple(origin or ()),
         folder=folder or cache_folder() / "service",
         bundle=bundle,
+        asr_model=asr_model,
         workers=workers,
         max_upload_mb=max_upload_mb,
         max_duration_s=max_duration_s,

@@ -29,6 +29,7 @@ from emofuse.outputs.overlay import Overlay, OverlaySettings
 from emofuse.overlap import WriteBehind
 from emofuse.recordings.photos import analyze_photo
 from emofuse.recordings.plan import Task
+from emofuse.recordings.progress import OnProgress, Progress, Stage
 from emofuse.recordings.words import WordOptions, load_words, said_in
 from emofuse.remote import Place
 from emofuse.timeline import Timeline
@@ -84,11 +85,11 @@ def analyze_recording(
     task: Task,
     options: Options,
     bundle: Bundle,
-    on_progress: Callable[[float, float | None], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Outcome:
     """Analyse `task.source` and write the formats asked for, each under a temporary name first.
 
-    on_progress gets the time reached and the duration, in seconds. Raises nothing but what stops the whole run (Ctrl-C,
+    on_progress is told how far it is. Raises nothing but what stops the whole run (Ctrl-C,
     SIGTERM): a recording that fails must not stop the others.
     """
     notes: list[str] = []
@@ -99,14 +100,15 @@ def analyze_recording(
         with ExitStack() as stack:
             media = stack.enter_context(_opened(task, options))
             duration_s = media.source.duration_s
-            show = (lambda time_s: on_progress(time_s, duration_s)) if on_progress else None
             recogniser, scorer = load_words(options.words, bundle)
+            stages = _stages(task, options, recogniser is not None)
+            show = partial(_showing, on_progress, duration_s, stages)
             words = said_in(
                 task,
                 media.source,
                 options.words,
                 recogniser,
-                show,
+                show("transcribing"),
                 options.audio_track,
                 media.start_s,
                 options.span,
@@ -126,7 +128,7 @@ def analyze_recording(
                 bundle,
                 options.settings,
                 None if paint is None else lambda frame, moment: paint.put((frame, moment)),
-                show,
+                show("analysing"),
                 transcript=words.transcript,
                 scorer=scorer,
                 smoothing=options.smoothing,
@@ -162,6 +164,21 @@ def analyze_recording(
         return Outcome(task.source, failure="not enough memory for a picture of this size")
     except Exception as error:  # noqa: BLE001 (a fault of ours or of a library's, on one file of many)
         return Outcome(task.source, failure=_fault(error))
+
+
+def _stages(task: Task, options: Options, has_recogniser: bool) -> tuple[Stage, ...]:
+    """Return what is done with a recording, in order."""
+    is_transcribed = has_recogniser and task.source not in options.words.found
+    return (*(("transcribing",) if is_transcribed else ()), "analysing")
+
+
+def _showing(
+    on_progress: OnProgress | None, duration_s: float | None, stages: tuple[Stage, ...], stage: Stage
+) -> Callable[[float], None] | None:
+    """Return what takes the time that a stage has reached."""
+    if on_progress is None:
+        return None
+    return lambda time_s: on_progress(Progress(time_s, duration_s, stage, stages))
 
 
 def _opened(task: Task, options: Options) -> MediaReader:

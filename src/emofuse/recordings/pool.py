@@ -19,13 +19,15 @@ from typing import Final, Self
 from emofuse.processes import end_with_parent
 from emofuse.recordings.one import Options, Outcome
 from emofuse.recordings.plan import Task
+from emofuse.recordings.progress import OnProgress as OnOwnProgress
+from emofuse.recordings.progress import Progress
 from emofuse.recordings.worker import analyze_in_worker
 from emofuse.remote import Address
 from emofuse.staging import clear_abandoned
 from emofuse.threads import free_opencv
 
-OnProgress = Callable[[Task, float, float | None], None]  # takes the time reached and the duration, in seconds
-Work = Callable[[Task, Options, Callable[[float, float | None], None]], Outcome]
+OnProgress = Callable[[Task, Progress], None]
+Work = Callable[[Task, Options, OnOwnProgress], Outcome]
 
 _PROGRESS_S: Final = 0.2  # at least, between two messages of one worker
 _GRACE_S: Final = 5.0  # for a worker without work to end
@@ -87,7 +89,7 @@ def analyze_each(
                 message = worker.receive()
                 if isinstance(message, Progress):
                     if on_progress is not None and worker.task is not None:
-                        on_progress(worker.task, message.time_s, message.duration_s)
+                        on_progress(worker.task, message)
                     continue
                 del busy[worker.connection]
                 worker.task = None
@@ -111,14 +113,6 @@ def _free(workers: list[WorkerProcess]) -> WorkerProcess | None:
 def _added(worker: WorkerProcess, workers: list[WorkerProcess]) -> WorkerProcess:
     workers.append(worker)
     return worker
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a recording is, in seconds. duration_s: None where it is not known."""
-
-    time_s: float
-    duration_s: float | None
 
 
 @dataclass(slots=True)
@@ -213,14 +207,14 @@ def _serve(connection: Connection, options: Options, work: Work) -> None:
         connection.send(work(task, options, _teller(connection)))
 
 
-def _teller(connection: Connection) -> Callable[[float, float | None], None]:
+def _teller(connection: Connection) -> OnOwnProgress:
     told = 0.0
 
-    def tell(time_s: float, duration_s: float | None) -> None:
+    def tell(progress: Progress) -> None:
         nonlocal told
         now = time.monotonic()
         if now - told >= _PROGRESS_S:
             told = now
-            connection.send(Progress(time_s, duration_s))
+            connection.send(progress)
 
     return tell

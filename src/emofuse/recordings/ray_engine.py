@@ -17,7 +17,8 @@ from emofuse.errors import UsageError
 from emofuse.reading import one_line
 from emofuse.recordings.one import Options, Outcome
 from emofuse.recordings.plan import Task
-from emofuse.recordings.pool import OnProgress, Progress, Work, WorkerProcess
+from emofuse.recordings.pool import OnProgress, Work, WorkerProcess
+from emofuse.recordings.progress import Progress
 from emofuse.recordings.worker import analyze_in_worker
 from emofuse.remote import Address
 from emofuse.staging import clear_abandoned
@@ -79,7 +80,7 @@ class RayEngine:
                     message = _next(stream, run)
                     if isinstance(message, Progress):
                         if on_progress is not None:
-                            on_progress(run.task, message.time_s, message.duration_s)
+                            on_progress(run.task, message)
                         continue
                     del running[stream]
                     if message is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -16,11 +16,10 @@ from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.reading import file_hash
 from emofuse.recordings.one import Options, Outcome, analyze_recording
 from emofuse.recordings.plan import Task
+from emofuse.recordings.progress import OnProgress
 from emofuse.recordings.record import Record, content_of, read_record, settings_of, write_record
 from emofuse.remote import Address, upload
 from emofuse.staging import StagedPath
-
-OnProgress = Callable[[float, float | None], None]
 
 
 def analyze_in_worker(task: Task, options: Options, on_progress: OnProgress | None = None) -> Outcome:
@@ -32,7 +31,7 @@ def analyze_in_worker(task: Task, options: Options, on_progress: OnProgress | No
     Args:
         task: The recording, and where its results go.
         options: How to analyse it.
-        on_progress: Gets the time reached and the duration, in seconds.
+        on_progress: Is told how far it is.
 
     Returns:
         What came of it, without the timeline.

@@ -6,40 +6,30 @@ import errno
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from emofuse import __version__
-from emofuse.inference.analyzer import AnalyzerSettings, Mode
+from emofuse.inference.recogniser import INSTALL
 from emofuse.outputs.formats import FORMATS
 from emofuse.service.errors import RefusedError
 from emofuse.service.live_models import LiveModels
 from emofuse.service.metrics import Metrics
 from emofuse.service.models import Analysis, Health, refusals
-from emofuse.service.results import Download, results_in
-from emofuse.service.runner import RECORDING, RESULTS, Runner
+from emofuse.service.options import OFFERED, SubmitOptions
+from emofuse.service.private import private_file
+from emofuse.service.results import Archive, Download, results_in
+from emofuse.service.runner import RECORDING, RESULTS, TRANSCRIPT, Runner
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import Job, JobStore, QueueFullError
-from emofuse.service.uploads import FIELD, check_stated, receive, shown_name
-
-_DEFAULTS: Final = AnalyzerSettings()
-
-
-class SubmitOptions(BaseModel):
-    """What may be said of a recording, in the address or in the fields of a form."""
-
-    name: str | None = Field(None, max_length=300)
-    mode: Mode = _DEFAULTS.mode
-    hop_s: float = Field(_DEFAULTS.hop_s, ge=0.05, le=60, allow_inf_nan=False)
-    annotate: bool = True
-    audio_track: int | None = Field(None, ge=1, le=1000)
-    measure_faces: bool = False
-
+from emofuse.service.uploads import FIELD, TRANSCRIPT_FIELD, check_stated, receive, shown_name
+from emofuse.transcripts import SUFFIXES
 
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
@@ -52,7 +42,12 @@ _BODY: Final[dict[str, Any]] = {
                     "type": "object",
                     "required": [FIELD],
                     "properties": {
-                        FIELD: {"type": "string", "format": "binary"},
+                        FIELD: {"type": "string", "format": "binary", "description": "The recording."},
+                        TRANSCRIPT_FIELD: {
+                            "type": "string",
+                            "format": "binary",
+                            "description": f"What is said in it: {', '.join(SUFFIXES)}.",
+                        },
                         **{
                             name: {key: value for key, value in property.items() if key != "title"}
                             for name, property in SubmitOptions.model_json_schema()["properties"].items()
@@ -102,44 +97,14 @@ def parts_of(request: Request) -> Parts:
 async def submit(
     request: Request,
     response: Response,
-    name: Annotated[
-        str | None,
-        Query(
-            max_length=300,
-            description="What to call it; by default the name of a form's file.",
-            examples=["interview.mp4"],
-        ),
-    ] = None,
-    mode: Annotated[
-        Mode, Query(description="queue: a moment every hop_s; frame: one for every frame.")
-    ] = _DEFAULTS.mode,
-    hop_s: Annotated[float, Query(ge=0.05, le=60, description="Seconds between moments.")] = _DEFAULTS.hop_s,
-    annotate: Annotated[bool, Query(description="Also make the video with boxes and labels.")] = True,
-    audio_track: Annotated[
-        int | None,
-        Query(
-            ge=1, le=1000, description="The sound track to listen to; by default the default one, or one with speech."
-        ),
-    ] = None,
-    measure_faces: Annotated[
-        bool,
-        Query(description="Also measure every face: head, gaze, blinks, 52 movements; where the service allows it."),
-    ] = False,
+    options: Annotated[SubmitOptions, Query()],
 ) -> Analysis:
     """Take a recording of any common format and answer with an id at once: the analysis is in a queue.
 
-    A form may have the options as fields, too.
+    A form may have the options as fields, too, and a transcript (`.srt`, `.vtt`, `.json` or `.txt`) as a second file.
     """
     parts = parts_of(request)
     try:
-        options = SubmitOptions(
-            name=name,
-            mode=mode,
-            hop_s=hop_s,
-            annotate=annotate,
-            audio_track=audio_track,
-            measure_faces=measure_faces,
-        )
         job = await _take(parts, request, options)
     except RefusedError as error:
         parts.metrics.uploads.labels(error.code).inc()
@@ -164,6 +129,10 @@ async def _take(parts: Parts, request: Request, options: SubmitOptions) -> Job:
             given = await receive(request.stream(), kind, recording, parts.settings, SubmitOptions.model_fields)
             options = _joined(options, set(request.query_params), given.fields)
             _check_allowed(options, parts.settings)
+            if given.transcript is not None:
+                suffix, text = given.transcript
+                with private_file(recording.with_name(f"{TRANSCRIPT}{suffix}")) as file:
+                    file.write(text)
             parts.runner.enqueue(job.id, shown_name(options.name or given.name), _for_worker(options))
         except ClientDisconnect:
             await parts.runner.delete(job.id)
@@ -179,6 +148,8 @@ def _check_allowed(options: SubmitOptions, settings: ServiceSettings) -> None:
     if options.measure_faces and not settings.measure_faces:
         message = "measure_faces: this service measures no faces; `emofuse serve --measure-faces` does"
         raise RefusedError(422, "not_allowed", message)
+    if options.transcribe and not can_transcribe():
+        raise RefusedError(409, "no_recogniser", f"this service cannot recognise speech ({INSTALL})")
 
 
 def _joined(options: SubmitOptions, in_address: Collection[str], fields: Mapping[str, str]) -> SubmitOptions:
@@ -193,6 +164,11 @@ def _joined(options: SubmitOptions, in_address: Collection[str], fields: Mapping
     if both:
         raise RefusedError(422, "not_allowed", f"{both[0]}: the address says otherwise than the form")
     return options.model_copy(update={name: getattr(given, name) for name in fields})
+
+
+def can_transcribe() -> bool:
+    """Whether what recognises speech is installed."""
+    return find_spec("faster_whisper") is not None
 
 
 def _for_worker(options: SubmitOptions) -> str:
@@ -242,15 +218,28 @@ async def result(
 ) -> Download:
     """Return a result in one of its formats: the annotated video is mp4, where there is a picture."""
     parts = parts_of(request)
-    job = _job(parts, analysis_id)
-    if job.state == "failed":
-        raise RefusedError(409, "failed", f"the analysis failed: {job.message}")
-    if job.state != "done":
-        raise RefusedError(409, "not_done", f"the analysis is {job.state}")
+    job = _done(parts, analysis_id)
     found = results_in(parts.runner.folder(job.id) / RESULTS)
     if kind not in found:
         raise RefusedError(404, "no_such_result", f"there is no {kind!r} of this recording")
     return Download(found[kind], kind, job.name)
+
+
+@router.get(
+    "/analyses/{analysis_id}/archive",
+    operation_id="archive",
+    responses={
+        200: {"content": {"application/zip": {}}, "description": "The files in one"},
+        **refusals(404, 409),
+    },
+    response_class=Response,
+    summary="All results",
+)
+async def archive(request: Request, analysis_id: _Id) -> Archive:
+    """Return all results in one ZIP archive."""
+    parts = parts_of(request)
+    job = _done(parts, analysis_id)
+    return Archive(results_in(parts.runner.folder(job.id) / RESULTS), job.name)
 
 
 @router.delete(
@@ -286,6 +275,8 @@ async def health(request: Request) -> Health:
         measure_faces=s.measure_faces,
         live_sessions=parts.n_live,
         max_live=s.max_live,
+        asr=can_transcribe(),
+        formats={name: FORMATS[name].title for name in OFFERED},
     )
 
 
@@ -319,7 +310,18 @@ def _job(parts: Parts, analysis_id: str) -> Job:
     return job
 
 
+def _done(parts: Parts, analysis_id: str) -> Job:
+    """Return a job that has results. Raises RefusedError for another."""
+    job = _job(parts, analysis_id)
+    if job.state == "failed":
+        raise RefusedError(409, "failed", f"the analysis failed: {job.message}")
+    if job.state != "done":
+        raise RefusedError(409, "not_done", f"the analysis is {job.state}")
+    return job
+
+
 def _described(parts: Parts, job: Job) -> Analysis:
     ahead = parts.store.ahead_of(job.id) if job.state == "queued" else 0
     kinds = list(results_in(parts.runner.folder(job.id) / RESULTS)) if job.state == "done" else []
-    return Analysis.of(job, ahead, parts.settings.keep_s, kinds)
+    stage, left_s = parts.runner.stage(job.id), parts.runner.remaining_s(job.id)
+    return Analysis.of(job, ahead, parts.settings.keep_s, kinds, stage, left_s)

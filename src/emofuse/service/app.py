@@ -11,13 +11,14 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
 from emofuse import __version__
 from emofuse.service import api
+from emofuse.service.api_page import api_page
 from emofuse.service.errors import RefusedError
 from emofuse.service.guard import OPEN, Guard
 from emofuse.service.live_socket import router as live_router
@@ -28,6 +29,7 @@ from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import JobStore
 
 STATIC: Final = Path(__file__).parent / "static"
+EXAMPLE: Final = Path(__file__).parents[1] / "demo"
 PLAYER: Final = Path(__file__).parents[1] / "outputs" / "player"
 QUEUE: Final = "jobs.sqlite"
 _DESCRIPTION: Final = """Emotion from face, voice and words on video.
@@ -65,7 +67,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         version=__version__,
         description=_DESCRIPTION,
         lifespan=lifespan,
-        docs_url=None,  # it would load its scripts from another host
+        docs_url=None,  # FastAPI's loads its scripts from another host; ours is below
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -75,6 +77,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _not_allowed)
     app.add_exception_handler(HTTPException, _no_such)
     app.add_middleware(Guard, settings=settings)
+    app.mount("/static/example", StaticFiles(directory=EXAMPLE), name="example")
     app.mount("/static/player", StaticFiles(directory=PLAYER), name="player")
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.openapi = lambda: _document(app, settings)  # type: ignore[method-assign]
@@ -83,6 +86,11 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(STATIC / "index.html")
+
+    @app.head("/docs", include_in_schema=False)
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> HTMLResponse:
+        return HTMLResponse(api_page(app.openapi(), str(request.base_url).rstrip("/")))
 
     return app
 

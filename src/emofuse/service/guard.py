@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from emofuse.service.errors import RefusedError
 from emofuse.service.settings import ServiceSettings
 
-OPEN: Final = ("/", "/v1/health")  # and below "/static/": without a token there is nothing to see there
+OPEN: Final = ("/", "/docs", "/v1/health")  # and below "/static/": without a token there is nothing to see there
 HEADERS: Final = {
     "content-security-policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

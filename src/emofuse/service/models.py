@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from emofuse import __version__
 from emofuse.outputs.formats import FORMATS
+from emofuse.recordings.progress import Stage
 from emofuse.service.store import Job, State
 
 _ID: Final = "q3cAxLr0vJ6rMZcGzBzq8w"
@@ -17,6 +18,8 @@ _ANALYSIS: Final[Any] = {
     "state": "done",
     "progress": 1.0,
     "ahead": 0,
+    "stage": None,
+    "remaining_s": None,
     "created_s": 1764000000.0,
     "expires_s": 1764003642.0,
     "notes": "",
@@ -36,6 +39,8 @@ _HEALTH: Final[Any] = {
     "measure_faces": False,
     "live_sessions": 0,
     "max_live": 2,
+    "asr": True,
+    "formats": {"json": "JSON", "mp4": "Video with boxes"},
 }
 
 
@@ -62,6 +67,8 @@ class Analysis(BaseModel):
     state: State = Field(description="receiving while the upload comes, then queued, running, and done or failed")
     progress: float = Field(description="of the analysis, 0 to 1", ge=0, le=1)
     ahead: int = Field(description="how many are worked on before it", ge=0)
+    stage: Stage | None = Field(description="what is being done; null where it does not run")
+    remaining_s: float | None = Field(description="how long it still takes, about; null where that is not known")
     created_s: float
     expires_s: float | None = Field(description="when its results are deleted; null while it has not ended")
     notes: str = Field(description="what was odd about the recording")
@@ -70,7 +77,15 @@ class Analysis(BaseModel):
     titles: dict[str, str] = Field(description="what to call each of these formats, by name")
 
     @classmethod
-    def of(cls, job: Job, ahead: int, keep_s: float, kinds: list[str]) -> Analysis:
+    def of(
+        cls,
+        job: Job,
+        ahead: int,
+        keep_s: float,
+        kinds: list[str],
+        stage: Stage | None = None,
+        remaining_s: float | None = None,
+    ) -> Analysis:
         """Describe a job. kinds: the formats of its results that are there."""
         failed = job.state == "failed"
         return cls(
@@ -79,6 +94,8 @@ class Analysis(BaseModel):
             state=job.state,
             progress=job.progress,
             ahead=ahead,
+            stage=stage,
+            remaining_s=None if remaining_s is None else round(remaining_s, 1),
             created_s=job.created_s,
             expires_s=None if job.finished_s is None else job.finished_s + keep_s,
             notes="" if failed else job.message,
@@ -104,6 +121,8 @@ class Health(BaseModel):
     measure_faces: bool = Field(description="whether faces are measured where that is asked for")
     live_sessions: int
     max_live: int
+    asr: bool = Field(description="whether speech can be recognised")
+    formats: dict[str, str] = Field(description="what can be written, and what to call it")
 
 
 # status: what it means, and the codes with an example message each
@@ -125,13 +144,20 @@ _REFUSALS: Final[dict[int, tuple[str, dict[str, str]]]] = {
     ),
     408: ("The upload was too slow", {"too_slow": "nothing came for 15 s"}),
     409: (
-        "There is no result",
-        {"not_done": "the analysis is running", "failed": "the analysis failed: the recording is longer than 3600 s"},
+        "There is no result, or no recogniser of speech",
+        {
+            "not_done": "the analysis is running",
+            "failed": "the analysis failed: the recording is longer than 3600 s",
+            "no_recogniser": "this service cannot recognise speech (pip install 'emofuse[asr]')",
+        },
     ),
     413: ("The upload is too large", {"too_large": "the upload is larger than 500 MB"}),
     415: (
-        "The upload is no recording, by its first bytes",
-        {"not_a_recording": "this is no video and no sound of a format that is known here"},
+        "The upload is no recording, by its first bytes, or what is beside it no transcript, by its name",
+        {
+            "not_a_recording": "this is no video and no sound of a format that is known here",
+            "not_a_transcript": "a transcript is one of .srt, .vtt, .json, .txt",
+        },
     ),
     416: ("The range that was asked for is not in the file", {"no_such_range": "the result has 5120 bytes"}),
     421: ("The service has another name", {"wrong_host": "this service has another name"}),

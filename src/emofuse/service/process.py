@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from emofuse.recordings.progress import Stage
+
 COMMAND: Final = (sys.executable, "-m", "emofuse.service.worker")
 _GRACE_S: Final = 3.0  # between asking a process to end and ending it
 _LONGEST_LINE: Final = 1 << 16
@@ -30,6 +32,14 @@ class Outcome:
     trace: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a process is: share, 0 to 1, and what it is doing."""
+
+    share: float
+    stage: Stage
+
+
 class WorkerProcess:
     """Runs `emofuse.service.worker`. Its task goes in by a pipe, and so does the end of the service: it ends then."""
 
@@ -37,9 +47,14 @@ class WorkerProcess:
         self._process = process
 
     @classmethod
-    async def begin(cls, task: dict[str, Any]) -> Self:
-        """Start one. Not on the command line, which every user of the machine can see: the task holds a name."""
-        environment = {**os.environ, **_ENVIRONMENT, "EMOFUSE_OFFLINE": "1"}  # weights were fetched by the service
+    async def begin(cls, task: dict[str, Any], *, may_fetch: bool = False) -> Self:
+        """Start one. Not on the command line, which every user of the machine can see: the task holds a name.
+
+        may_fetch: whether it may fetch weights that the service has not.
+        """
+        environment = {**os.environ, **_ENVIRONMENT}
+        if not may_fetch:
+            environment["EMOFUSE_OFFLINE"] = "1"
         process = await asyncio.create_subprocess_exec(
             *COMMAND,
             stdin=asyncio.subprocess.PIPE,
@@ -63,7 +78,7 @@ class WorkerProcess:
         """Whether it was ended from outside."""
         return self._process.returncode in _FROM_OUTSIDE
 
-    async def follow(self, on_progress: Callable[[float], None]) -> Outcome | None:
+    async def follow(self, on_progress: Callable[[Reached], None]) -> Outcome | None:
         """Wait for its end, and return what it said then; None where it said nothing."""
         assert self._process.stdout is not None
         outcome = None
@@ -73,7 +88,7 @@ class WorkerProcess:
             except ValueError:  # a library that prints
                 continue
             if "progress" in told:
-                on_progress(float(told["progress"]))
+                on_progress(Reached(float(told["progress"]), told.get("stage", "analysing")))
             else:
                 outcome = Outcome(told["code"], told["message"], told.get("trace", ""))
         await self._process.wait()

@@ -10,22 +10,43 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from emofuse.recordings.progress import Stage
 from emofuse.service.private import private_folder
-from emofuse.service.process import WorkerProcess
+from emofuse.service.process import Reached, WorkerProcess
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import MOST_ATTEMPTS, Job, JobStore
+from emofuse.transcripts import SUFFIXES
 
 JOBS: Final = "jobs"
 RESULTS: Final = "results"
 RECORDING: Final = "recording"
+TRANSCRIPT: Final = "transcript"  # and its suffix
 _RETRY_S: Final = 2.0  # until the store is asked again, when its disk is full
+_TELLING_S: Final = 1.0  # of work, before the time that is left is told
 _SWEEP_S: Final = 60.0  # at most, between two looks for what has expired
 _log = logging.getLogger(__name__)
 
 OnEnd = Callable[[str, float], None]  # takes the state that a job ended in, and its seconds
+
+
+@dataclass(slots=True)
+class _Running:
+    """A job that has told how far it is. began_s: when it did so first, on a clock that grows; first: its share
+    then."""
+
+    began_s: float
+    first: float
+    latest: Reached
+
+    def remaining_s(self, now_s: float) -> float | None:
+        spent_s, done = now_s - self.began_s, self.latest.share - self.first
+        if spent_s < _TELLING_S or done <= 0:
+            return None
+        return spent_s / done * (1.0 - self.latest.share)
 
 
 class Runner:
@@ -37,6 +58,7 @@ class Runner:
         self._on_end = on_end
         self._wake = asyncio.Event()
         self._processes: dict[str, WorkerProcess] = {}
+        self._reached: dict[str, _Running] = {}
         self._arriving: set[str] = set()  # jobs whose upload somebody is taking
         self._tasks: list[asyncio.Task[None]] = []
         self._mean_s = 10.0  # of a job, for an estimate of how long others wait
@@ -79,6 +101,16 @@ class Runner:
         self._store.enqueue(job_id)
         self._arriving.discard(job_id)
         self._wake.set()
+
+    def stage(self, job_id: str) -> Stage | None:
+        """Return what is being done with a job; None where it does not run, or has told nothing yet."""
+        running = self._reached.get(job_id)
+        return None if running is None else running.latest.stage
+
+    def remaining_s(self, job_id: str) -> float | None:
+        """Estimate how long a running job still takes; None where that cannot be told yet."""
+        running = self._reached.get(job_id)
+        return None if running is None else running.remaining_s(time.monotonic())
 
     def wait_s(self) -> float:
         """Estimate how long it takes until another job fits into the queue."""
@@ -149,17 +181,19 @@ class Runner:
         results = self.folder(job.id) / RESULTS
         await asyncio.to_thread(shutil.rmtree, results, ignore_errors=True)  # of an attempt that was killed
         self.make_folders(job.id)
-        process = await WorkerProcess.begin(_task(job, self.folder(job.id), s))
+        task = _task(job, self.folder(job.id), s)
+        process = await WorkerProcess.begin(task, may_fetch=bool(task["options"].get("transcribe")))
         self._processes[job.id] = process
         try:
             if self._store.get(job.id) is None:  # deleted before there was a process to end
                 return _nothing
             async with asyncio.timeout(s.job_timeout_s):
-                outcome = await process.follow(lambda progress: self._advance(job.id, progress))
+                outcome = await process.follow(lambda reached: self._advance(job.id, reached))
         except TimeoutError:
             return self._failure(job, "timeout", f"it took longer than {s.job_timeout_s:g} s")
         finally:
             del self._processes[job.id]
+            self._reached.pop(job.id, None)
             await process.end()
         if outcome is None:
             return self._death(job, process.was_killed)
@@ -182,9 +216,13 @@ class Runner:
     def _failure(self, job: Job, code: str, message: str) -> Callable[[], None]:
         return lambda: self._store.fail(job.id, code, message)
 
-    def _advance(self, job_id: str, progress: float) -> None:
+    def _advance(self, job_id: str, reached: Reached) -> None:
+        if job_id in self._reached:
+            self._reached[job_id].latest = reached
+        else:
+            self._reached[job_id] = _Running(time.monotonic(), reached.share, reached)
         with suppress(sqlite3.Error):  # the disk is full: it is no reason to stop
-            self._store.advance(job_id, progress)
+            self._store.advance(job_id, reached.share)
 
     async def _insist(self, note: Callable[[], None]) -> None:
         """Change the store, again and again while its disk is full: a job that has ended must not seem to run."""
@@ -221,7 +259,8 @@ class Runner:
                 shutil.rmtree(left, ignore_errors=True)
 
     def _drop_recording(self, job_id: str) -> None:
-        (self.folder(job_id) / RECORDING).unlink(missing_ok=True)
+        for file in (RECORDING, *(f"{TRANSCRIPT}{suffix}" for suffix in SUFFIXES)):
+            (self.folder(job_id) / file).unlink(missing_ok=True)
 
 
 def _task(job: Job, folder: Path, settings: ServiceSettings) -> dict[str, Any]:
@@ -229,6 +268,7 @@ def _task(job: Job, folder: Path, settings: ServiceSettings) -> dict[str, Any]:
         "folder": str(folder.absolute()),
         "name": job.name,
         "bundle": settings.bundle,
+        "asr_model": settings.asr_model,
         "memory_mb": settings.job_memory_mb,
         "file_mb": settings.job_file_mb,
         "max_duration_s": settings.max_duration_s,

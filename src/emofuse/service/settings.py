@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from emofuse.errors import UsageError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.answers import RISK
+from emofuse.inference.recogniser import MODEL
 from emofuse.settings import Settings
 
 MEGABYTE: Final = 1_000_000
@@ -34,12 +35,12 @@ class ServiceSettings(Settings):
     """Limits of a service. folder: of the recordings that wait and of the results; it may be a disk's own.
 
     token: what clients show; printable ASCII, as it travels in a header. origins: other sites whose pages may use the
-    service, and by whose names it may be called. workers: recordings that are analysed at once, each in a process that
-    gets job_timeout_s and job_memory_mb of address space (networks and threads alone take 600), and writes no file
-    larger than job_file_mb. stall_s: how long an upload may send nothing; least_bytes_s: and how slow it may be on the
-    whole. keep_s: how long results are there; a recording is deleted as soon as it has been analysed.
-    risk, coverage, prior: of all answers, as `AnalyzerSettings` has them. measure_faces: whether clients may
-    ask for that.
+    service, and by whose names it may be called. asr_model: recognises speech, where that is asked for. workers:
+    recordings that are analysed at once, each in a process that gets job_timeout_s and job_memory_mb of address space
+    (networks and threads alone take 600), and writes no file larger than job_file_mb. stall_s: how long an upload may
+    send nothing; least_bytes_s: and how slow it may be on the whole. keep_s: how long results are there; a recording
+    is deleted as soon as it has been analysed. risk, coverage, prior: of all answers, as `AnalyzerSettings` has them.
+    measure_faces: whether clients may ask for that.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +49,7 @@ class ServiceSettings(Settings):
     origins: tuple[Annotated[str, AfterValidator(_is_origin)], ...] = ()
     folder: Path
     bundle: str = "base"
+    asr_model: str = MODEL
     max_upload_mb: float = Field(500.0, gt=0)
     max_duration_s: float = Field(3600.0, gt=0)
     max_megapixels: float = Field(36.0, gt=0)  # of a picture: 8K has 33

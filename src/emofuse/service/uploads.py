@@ -8,7 +8,7 @@ import time
 import unicodedata
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from python_multipart.exceptions import FormParserError
@@ -18,10 +18,14 @@ from emofuse.media.kinds import HEAD_BYTES, begins_as_recording
 from emofuse.service.errors import RefusedError
 from emofuse.service.private import private_file
 from emofuse.service.settings import MEGABYTE, ServiceSettings
+from emofuse.transcripts import SUFFIXES
 
 FIELD: Final = "file"  # of a form
+TRANSCRIPT_FIELD: Final = "transcript"
+MOST_TRANSCRIPT_BYTES: Final = 8_000_000  # weeks of speech
 _BATCH: Final = 1 << 20  # bytes that are written at once
-_FORM_BYTES: Final = 4096  # that a form may have beside its file
+_FORM_BYTES: Final = 4096  # that a form may have beside its files
+_BESIDE_BYTES: Final = _FORM_BYTES + MOST_TRANSCRIPT_BYTES
 _LONGEST_FIELD: Final = 1200  # bytes of a field that is no file: a name of 300 characters
 _LONGEST_NAME: Final = 120
 _LONGEST_LENGTH: Final = 19  # digits of a Content-Length
@@ -29,10 +33,12 @@ _LONGEST_LENGTH: Final = 19  # digits of a Content-Length
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What came with a recording. name: of the file, where a form gives one; fields: the form's others, by name."""
+    """What came with a recording. name: of the file, where a form gives one; fields: the form's others, by name;
+    transcript: the suffix of its file, as ".srt", and its content."""
 
     name: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
+    transcript: tuple[str, bytes] | None = None
 
 
 async def receive(
@@ -64,19 +70,19 @@ async def receive(
         with private_file(target) as file:
             async for chunk in _in_time(chunks, settings):
                 n_bytes += len(chunk)
-                if n_bytes > most:
-                    raise too_large(settings)
                 if form is None:
                     sink.take(chunk)
                 else:
                     form.take(chunk)
+                if n_bytes > most + (0 if form is None else form.n_words):
+                    raise too_large(settings)
                 if len(sink.waiting) >= _BATCH:  # not here: a slow disk must not stop the other clients
                     await asyncio.to_thread(file.write, sink.hand_over())
             if form is not None:
                 form.end()
             sink.end()
             await asyncio.to_thread(file.write, sink.hand_over())
-        return Received() if form is None else Received(form.name, form.fields)
+        return Received() if form is None else Received(form.name, form.fields, form.transcript)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
@@ -142,18 +148,21 @@ class _Sink:
 
 
 class _Form:
-    """Finds the one file of a multipart form (RFC 7578), and those of its other fields that are wanted."""
+    """Finds the recording of a multipart form (RFC 7578), its transcript, and those of its other fields that are
+    wanted."""
 
     def __init__(self, sink: _Sink, boundary: bytes, wanted: Collection[str]) -> None:
         if not boundary:
             raise RefusedError(400, "bad_form", "the form's content type names no boundary")
         self.name: str | None = None
         self.fields: dict[str, str] = {}
+        self.transcript: tuple[str, bytes] | None = None
         self._sink = sink
         self._wanted = wanted
         self._kept: tuple[str, bytes] | None = None  # the field that is being read
         self._field, self._value, self._disposition = b"", b"", b""
         self._is_file = self._was_file = self._is_whole = False
+        self._words: tuple[str, bytearray] | None = None  # the suffix and the text of the transcript that is being read
         try:
             self._parser = MultipartParser(
                 boundary,
@@ -171,6 +180,12 @@ class _Form:
         except FormParserError as error:
             raise RefusedError(400, "bad_form", str(error)) from None
 
+    @property
+    def n_words(self) -> int:
+        """Bytes of a transcript, so far."""
+        reading = 0 if self._words is None else len(self._words[1])
+        return reading if self.transcript is None else len(self.transcript[1])
+
     def take(self, chunk: bytes) -> None:
         try:
             self._parser.write(chunk)
@@ -184,7 +199,7 @@ class _Form:
             raise RefusedError(400, "cut_off", "the form was cut off: its last boundary is missing")
 
     def _begin(self) -> None:
-        self._disposition, self._is_file, self._kept = b"", False, None
+        self._disposition, self._is_file, self._kept, self._words = b"", False, None, None
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
         self._field += data[start:end]
@@ -208,6 +223,9 @@ class _Form:
         _, parameters = parse_options_header(self._disposition.decode("latin-1"))
         if parameters.get(b"name") != FIELD.encode() or b"filename" not in parameters:
             name = parameters.get(b"name", b"").decode("utf-8", "replace")
+            if name == TRANSCRIPT_FIELD and parameters.get(b"filename"):  # a field that was left empty has no name
+                self._words = self._begun_transcript(parameters[b"filename"].decode("utf-8", "replace"))
+                return
             self._kept = (name, b"") if name in self._wanted else None
             return
         if self._was_file:
@@ -215,8 +233,21 @@ class _Form:
         self._is_file = self._was_file = True
         self.name = parameters[b"filename"].decode("utf-8", "replace")
 
+    def _begun_transcript(self, name: str) -> tuple[str, bytearray]:
+        suffix = PurePosixPath(name).suffix.lower()
+        if suffix not in SUFFIXES:
+            raise RefusedError(415, "not_a_transcript", f"a transcript is one of {', '.join(SUFFIXES)}")
+        if self.transcript is not None:
+            raise RefusedError(400, "bad_form", "the form has more than one transcript")
+        return suffix, bytearray()
+
     def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._is_file:
+        if self._words is not None:
+            self._words[1].extend(data[start:end])
+            if len(self._words[1]) > MOST_TRANSCRIPT_BYTES:
+                most_mb = MOST_TRANSCRIPT_BYTES / MEGABYTE
+                raise RefusedError(413, "too_large", f"the transcript is larger than {most_mb:g} MB")
+        elif self._is_file:
             self._sink.take(data[start:end])
         elif self._kept is not None:
             name, value = self._kept
@@ -225,6 +256,8 @@ class _Form:
                 raise RefusedError(422, "not_allowed", f"{name}: a field has at most {_LONGEST_FIELD} bytes")
 
     def _part_end(self) -> None:
+        if self._words is not None:
+            self.transcript = self._words[0], bytes(self._words[1])
         if self._kept is None:
             return
         name, value = self._kept
@@ -246,7 +279,7 @@ def check_stated(stated: str | None, settings: ServiceSettings) -> None:
     if stated is None or not stated.isdecimal():
         return
     # Python refuses to read a number of thousands of digits
-    if len(stated) > _LONGEST_LENGTH or int(stated) > most_bytes(settings) + _FORM_BYTES:
+    if len(stated) > _LONGEST_LENGTH or int(stated) > most_bytes(settings) + _BESIDE_BYTES:
         raise too_large(settings)
 
 

@@ -1,7 +1,8 @@
 """Analyses one recording in a process of its own: `python -m emofuse.service.worker`. Only the service calls it.
 
 Reads what to do from standard input, a line of JSON, and ends at once when that is closed: then the service is gone.
-Writes lines of JSON: {"progress": 0 to 1}, and at its end {"code", "message"}; code "" means that it is done.
+Writes lines of JSON: {"progress": 0 to 1, "stage": what it is doing}, and at its end {"code", "message"}; code "" means
+that it is done.
 """
 
 from __future__ import annotations
@@ -17,12 +18,18 @@ from typing import Any, Final
 from emofuse.errors import EmofuseError, MediaError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
+from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.media import picture_size
-from emofuse.outputs.formats import FORMATS
+from emofuse.outputs.overlay import OverlaySettings
 from emofuse.recordings.one import Options, analyze_recording
 from emofuse.recordings.plan import Task
-from emofuse.service.runner import RECORDING, RESULTS
+from emofuse.recordings.progress import Progress
+from emofuse.recordings.words import WordOptions
+from emofuse.remote import Place
+from emofuse.service.options import OFFERED, SubmitOptions
+from emofuse.service.runner import RECORDING, RESULTS, TRANSCRIPT
 from emofuse.service.settings import MEGABYTE
+from emofuse.transcripts import SUFFIXES
 
 _LEAST_STEP: Final = 0.01  # of the progress, to be told
 _LONGEST_MESSAGE: Final = 1000
@@ -47,33 +54,34 @@ def main() -> None:
 
 def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
     """Write the results; return what was odd. Raises MediaError for a recording that cannot be read or is too long."""
-    options: dict[str, Any] = task["options"]
-    measures = options.get("measure_faces", False)
-    asked = {"mp4": options["annotate"], "faces": measures}
-    formats = tuple(name for name in FORMATS if asked.get(name, not FORMATS[name].is_extra))
-    settings = AnalyzerSettings(mode=options["mode"], hop_s=options["hop_s"], measure_faces=measures, **task["answers"])
+    options = SubmitOptions.model_validate(task["options"])
+    measures = options.measure_faces
+    settings = AnalyzerSettings(mode=options.mode, hop_s=options.hop_s, measure_faces=measures, **task["answers"])
     folder = Path(task["folder"])
     longest_s = task["max_duration_s"]
-    told = 0.0
+    told, stage = 0.0, ""
 
-    def follow(time_s: float, duration_s: float | None) -> None:
-        nonlocal told
-        if max(time_s, duration_s or 0.0) > longest_s:
+    def follow(reached: Progress) -> None:
+        nonlocal told, stage
+        if max(reached.time_s, reached.duration_s or 0.0) > longest_s:
             raise MediaError(f"the recording is longer than {longest_s:g} s")
-        progress = time_s / duration_s if duration_s else 0.0
-        if progress >= told + _LEAST_STEP:
-            told = progress
-            _tell(progress=round(progress, 3))
+        share = reached.share or 0.0
+        if share >= told + _LEAST_STEP or reached.stage != stage:
+            told, stage = max(share, told), reached.stage
+            _tell(progress=round(told, 3), stage=stage)
 
     bundle = load_bundle(task["bundle"])
     _check_size(folder / RECORDING, task["max_megapixels"])
     outcome = analyze_recording(
         Task(folder / RECORDING, folder / RESULTS / RECORDING, task["name"]),
         Options(
-            formats,
+            _formats(options),
             settings,
             task["bundle"],
-            audio_track=options.get("audio_track"),
+            words=_words(folder, options, task["asr_model"]),
+            smoothing=SmoothingSettings() if options.smooth else None,
+            overlay=OverlaySettings(options.overlay, blur_faces=options.blur_faces),
+            audio_track=options.audio_track,
             call="emofuse serve",
             max_pixels=int(task["max_megapixels"] * 1e6),
         ),
@@ -83,6 +91,22 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
     if outcome.failure:
         raise MediaError(outcome.failure)
     return outcome.notes
+
+
+def _formats(options: SubmitOptions) -> tuple[str, ...]:
+    """Return what is written: what was asked for and JSON, or else everything."""
+    asked = {*options.formats.split(","), "json"} if options.formats else set(OFFERED)
+    usual = (name for name in OFFERED if name in asked and (name != "mp4" or options.annotate))
+    return (*usual, *(("faces",) if options.measure_faces else ()))
+
+
+def _words(folder: Path, options: SubmitOptions, asr_model: str) -> WordOptions:
+    """Return where the words come from: the transcript that was sent, or else the sound where that was asked for."""
+    found: dict[Place, Path] = {}
+    for suffix in SUFFIXES:
+        if (file := folder / f"{TRANSCRIPT}{suffix}").is_file():
+            found[folder / RECORDING] = file
+    return WordOptions(found, asr_model=asr_model if options.transcribe else None, asr_language=options.language)
 
 
 def _check_size(recording: Path, most_megapixels: float) -> None:

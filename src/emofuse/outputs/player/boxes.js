@@ -7,9 +7,10 @@ import { best, colourOf, facesAt, inkOn, percent } from "./document.js";
  * @param {HTMLVideoElement} video  shown whole and centred in its element (object-fit: contain)
  * @param {object} doc
  * @param {number} time  seconds
+ * @param {boolean} isMirrored  whether the film is shown as in a mirror
  * @returns {number} how many were drawn
  */
-export function drawFaces(canvas, video, doc, time) {
+export function drawFaces(canvas, video, doc, time, isMirrored = false) {
   const ratio = window.devicePixelRatio || 1;
   const [width, height] = [video.clientWidth, video.clientHeight];
   const [right, bottom] = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -23,12 +24,9 @@ export function drawFaces(canvas, video, doc, time) {
   const shown = { width: video.videoWidth * zoom, height: video.videoHeight * zoom };
   const left = (width - shown.width) / 2;
   const top = (height - shown.height) / 2;
-  const place = ([x0, y0, x1, y1]) => [
-    left + (x0 / doc.source.width) * shown.width,
-    top + (y0 / doc.source.height) * shown.height,
-    left + (x1 / doc.source.width) * shown.width,
-    top + (y1 / doc.source.height) * shown.height,
-  ];
+  const x = (pixels) => left + (isMirrored ? 1 - pixels / doc.source.width : pixels / doc.source.width) * shown.width;
+  const y = (pixels) => top + (pixels / doc.source.height) * shown.height;
+  const place = ([x0, y0, x1, y1]) => [x(isMirrored ? x1 : x0), y(y0), x(isMirrored ? x0 : x1), y(y1)];
   const faces = facesAt(doc.moments, time);
   for (const face of faces) drawFace(pen, face, place(face.box_xyxy), width, height);
   return faces.length;

@@ -2,6 +2,7 @@
 
 const KEY = "emofuse-token";
 const PATIENCE_MS = 60000; // for a service that does not answer while it works: it may be started again
+const LONGEST_NAME = 300;
 const UNREACHABLE = "the service cannot be reached";
 
 /** A refusal of the service. status: as of HTTP, 401 where the token is missing or wrong; 0 where nothing answers. */
@@ -71,15 +72,16 @@ export function nameOf(response) {
 /**
  * Send a recording; fetch cannot tell how much of a body is sent, XMLHttpRequest can.
  * @param {File} file
+ * @param {{options: Object<string, string>, transcript: File|null}} given  options: as the service calls them
  * @param {(share: number) => void} onProgress  of 1
  * @param {AbortSignal} signal
  * @returns {Promise<object>}  the analysis, as the service describes it
  */
-export function send(file, onProgress, signal) {
+export function send(file, { options, transcript }, onProgress, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", `v1/analyses?name=${encodeURIComponent(file.name)}`);
-    request.setRequestHeader("content-type", "application/octet-stream");
+    request.open("POST", `v1/analyses?${new URLSearchParams({ name: file.name.slice(0, LONGEST_NAME), ...options })}`);
+    if (!transcript) request.setRequestHeader("content-type", "application/octet-stream");
     for (const [name, value] of Object.entries(authorisation())) request.setRequestHeader(name, value);
     request.upload.addEventListener("progress", (event) => onProgress(event.total ? event.loaded / event.total : 0));
     request.addEventListener("load", () => {
@@ -89,8 +91,15 @@ export function send(file, onProgress, signal) {
     request.addEventListener("error", () => reject(new Refused(0, `${UNREACHABLE}, or the file cannot be read`)));
     request.addEventListener("abort", () => reject(new DOMException("cancelled", "AbortError")));
     signal.addEventListener("abort", () => request.abort());
-    request.send(file);
+    request.send(transcript ? formOf(file, transcript) : file);
   });
+}
+
+function formOf(file, transcript) {
+  const form = new FormData();
+  form.append("file", file);
+  form.append("transcript", transcript);
+  return form;
 }
 
 /**

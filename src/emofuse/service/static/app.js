@@ -1,6 +1,7 @@
 /** The page: a recording is dropped, sent, followed and shown; or the camera is used. The address says what is shown. */
 import { goTo, idInAddress, namesAny, replaceBy } from "./address.js";
 import { ask, follow, keepToken, send, token } from "./api.js";
+import { Choices, isTranscript } from "./choices.js";
 import { Live } from "./live.js";
 import { LiveView } from "./live-view.js";
 import { percent } from "./player/document.js";
@@ -8,19 +9,28 @@ import { showResult } from "./result.js";
 
 const $ = (id) => document.getElementById(id);
 const MEGABYTE = 1e6;
+const STAGES = { transcribing: "Recognising what is said", analysing: "Analysing", drawing: "Drawing the video" };
 const GONE = "That analysis is no longer here: it was deleted, or the time that results are kept is over.";
 const sent = new Map(); // id: File, of the recordings that this page has sent; a reload forgets them
 let limits = null; // what the service said of itself
+let choices = null;
+let saved = null; // {file, url} of a live session that was saved, and is not analysed yet
 let shown = null; // {id, name, remove} of the result on the page
 let work = null; // {id, controller} of what is being worked on; no id while it is being sent
 let live = null;
 
 /** Show a section of the page, and put the keyboard where it goes on. */
 function show(section) {
-  for (const id of ["token-form", "start", "work", "live", "result"]) $(id).hidden = id !== section;
-  const first = { "token-form": "token", start: "file", work: "cancel", live: "stop", result: "name" };
+  for (const id of ["token-form", "start", "work", "live", "saved", "result"]) $(id).hidden = id !== section;
+  const first = { "token-form": "token", start: "file", work: "cancel", live: "stop", saved: "saved-title", result: "name" };
   $(first[section]).focus({ preventScroll: true });
   scrollTo(0, 0);
+  entitle({ live: "Live", saved: "Saved session", result: shown?.name }[section] ?? "");
+}
+
+/** Say in the tab's title what is on the page. */
+function entitle(words) {
+  document.title = words ? `${words} – emofuse` : "emofuse";
 }
 
 /** Say something in words above what is shown; what was said before is gone. */
@@ -37,10 +47,19 @@ function complain(error, about = "") {
   $("problem").textContent = about ? `${about}: ${message}` : `${message[0].toUpperCase()}${message.slice(1)}`;
 }
 
-/** Say what is being done. share: how much of it is, of 1; null where that is not known. */
-function doing(words, share = null) {
+/** Seconds as words, roughly. */
+function lasting(seconds) {
+  if (seconds < 10) return "A few seconds";
+  if (seconds < 90) return `About ${10 * Math.round(seconds / 10)} seconds`;
+  return seconds < 5400 ? `About ${Math.round(seconds / 60)} minutes` : `About ${Math.round(seconds / 3600)} hours`;
+}
+
+/** Say what is being done. share: how much of it is, of 1, and left: seconds; null where that is not known. */
+function doing(words, share = null, left = null) {
   if ($("doing").textContent !== words) $("doing").textContent = words; // once: it is read out
   $("share").textContent = share === null ? "" : percent(share);
+  $("left").textContent = left === null ? "" : `${lasting(left)} left`;
+  entitle([share === null ? words : percent(share), $("work-name").textContent].filter(Boolean).join(" "));
   if (share === null) $("progress").removeAttribute("value");
   else $("progress").value = share;
 }
@@ -51,11 +70,11 @@ function describe(analysis) {
   if (!analysis) doing("The service does not answer; waiting for it");
   else if (analysis.state !== "running") doing(analysis.ahead ? `Waiting: ${analysis.ahead} before this one` : "Waiting");
   else if (analysis.progress === 0) doing("Starting");
-  else if (analysis.progress < 1) doing("Analysing", analysis.progress);
+  else if (analysis.progress < 1) doing(STAGES[analysis.stage] ?? "Analysing", analysis.progress, analysis.remaining_s);
   else doing("Writing the results");
 }
 
-async function analyse(file) {
+async function analyse(file, transcript = choices?.transcript ?? null) {
   startOver();
   if (limits && file.size > limits.max_upload_mb * MEGABYTE) {
     complain(new Error(`it has ${Math.ceil(file.size / MEGABYTE)} MB, and ${limits.max_upload_mb} MB are taken here`), file.name);
@@ -64,7 +83,13 @@ async function analyse(file) {
   const { signal } = begin("", file.name);
   doing("Sending", 0);
   try {
-    const { id } = await send(file, (share) => doing("Sending", share), signal);
+    const began = performance.now();
+    const onProgress = (share) => {
+      const spent = (performance.now() - began) / 1000;
+      doing("Sending", share, share > 0 && spent > 2 ? (spent / share) * (1 - share) : null);
+    };
+    const { id } = await send(file, { options: choices?.options() ?? {}, transcript }, onProgress, signal);
+    choices?.drop();
     sent.set(id, file);
     goTo(id);
     attend(id, file.name);
@@ -117,7 +142,8 @@ function clear() {
   work?.controller.abort();
   live?.stop();
   shown?.remove();
-  work = live = shown = null;
+  if (saved) URL.revokeObjectURL(saved.url);
+  work = live = shown = saved = null;
 }
 
 /** Leave what is shown for the start; the back button leads to it again. */
@@ -165,6 +191,8 @@ async function useCamera() {
   startOver();
   show("live");
   $("pause").textContent = "Pause";
+  $("keep").checked = false;
+  for (const id of ["camera-choice", "microphone-choice"]) $(id).disabled = false;
   const session = new Live($("eye"), new LiveView($));
   live = session;
   let problem = null;
@@ -173,11 +201,36 @@ async function useCamera() {
   } catch (error) {
     problem = error;
   }
+  const film = await session.saved();
   if (live !== session) return; // something else is shown already
   live = null;
-  show("start");
+  if (film) offer(film);
+  else show("start");
   if (problem) complain(problem);
   else say("The camera and the microphone are off.");
+}
+
+/** Offer a live session that was saved. */
+function offer(file) {
+  saved = { file, url: URL.createObjectURL(file) };
+  Object.assign($("saved-download"), { href: saved.url, download: file.name });
+  show("saved");
+}
+
+/** Analyse the clip that comes with emofuse, with its words. */
+async function tryExample() {
+  startOver();
+  const get = async (name, type) => {
+    const response = await fetch(`static/example/${name}`);
+    if (!response.ok) throw new Error("the example is not here");
+    return new File([await response.blob()], name.replace("clip", "example"), { type });
+  };
+  try {
+    const [clip, words] = await Promise.all([get("clip.mp4", "video/mp4"), get("clip.srt", "application/x-subrip")]);
+    await analyse(clip, words);
+  } catch (error) {
+    complain(error);
+  }
 }
 
 async function deleteShown() {
@@ -223,6 +276,7 @@ async function greet() {
   $("limits").textContent = `Any common format, up to ${limits.max_upload_mb} MB and ${minutes(limits.max_duration_s)}`;
   $("kept").textContent = `Recordings are deleted as soon as they are analysed, results after ${minutes(limits.keep_s)}.`;
   $("camera").disabled = limits.max_live === 0;
+  choices = new Choices($, limits);
   if (limits.token_needed && !token()) show("token-form");
   else if (namesAny()) goByAddress();
 }
@@ -231,9 +285,21 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
     event.preventDefault(); // else the browser leaves the page for the file
     $("drop").classList.toggle("over", kind === "dragover");
-    const files = kind === "drop" ? event.dataTransfer.files : [];
-    if (files.length && !work && !live && $("token-form").hidden) analyse(files[0]);
+    const files = kind === "drop" ? [...event.dataTransfer.files] : [];
+    if (files.length && !work && !live && $("token-form").hidden) takeDropped(files);
   });
+}
+
+/** A recording, a transcript, or both. */
+function takeDropped(files) {
+  const words = files.find(isTranscript);
+  const film = files.find((file) => file !== words) ?? null;
+  if (film) analyse(film, words ?? choices?.transcript ?? null);
+  else {
+    show("start");
+    choices?.take(words);
+    say(`${words.name} goes along with the next recording.`);
+  }
 }
 $("file").addEventListener("change", () => {
   const [file] = $("file").files;
@@ -241,6 +307,19 @@ $("file").addEventListener("change", () => {
   if (file) analyse(file);
 });
 $("camera").addEventListener("click", useCamera);
+$("example").addEventListener("click", tryExample);
+$("saved-analyse").addEventListener("click", () => analyse(saved.file, null));
+$("saved-drop").addEventListener("click", startOver);
+for (const id of ["camera-choice", "microphone-choice"]) $(id).addEventListener("change", () => live && useCamera());
+$("keep").addEventListener("change", () => {
+  live?.keep($("keep").checked);
+  for (const id of ["camera-choice", "microphone-choice"]) $(id).disabled = Boolean(live?.isKept);
+});
+$("mirror").addEventListener("change", () => $("eye").classList.toggle("mirrored", $("mirror").checked));
+addEventListener("beforeunload", (event) => {
+  const isSending = work && !work.id;
+  if (isSending || saved || live?.isKept) event.preventDefault(); // else it is lost without a word
+});
 $("cancel").addEventListener("click", cancel);
 $("stop").addEventListener("click", () => live?.stop());
 $("pause").addEventListener("click", () => {

@@ -33,6 +33,24 @@ export class LiveView {
     this.$("live-state").textContent = words;
   }
 
+  /** The devices that a person has chosen: ids, "" for any, "none" for none. */
+  chosen() {
+    return { camera: this.$("camera-choice").value, microphone: this.$("microphone-choice").value };
+  }
+
+  /** Offer the devices that there are, those of a stream chosen. */
+  offer(found, stream) {
+    for (const [id, kind, track] of [
+      ["camera-choice", "videoinput", stream.getVideoTracks()[0]],
+      ["microphone-choice", "audioinput", stream.getAudioTracks()[0]],
+    ]) {
+      const own = found.filter((device) => device.kind === kind && device.deviceId);
+      const options = own.map(({ deviceId, label }, i) => make("option", { value: deviceId }, label || `${i + 1}`));
+      this.$(id).replaceChildren(...options, make("option", { value: "none" }, "none"));
+      this.$(id).value = track?.getSettings().deviceId ?? "none";
+    }
+  }
+
   /** Show the camera's picture, or no place for it where there is a microphone alone. */
   film(isThere) {
     this.$("film").hidden = !isThere;
@@ -66,7 +84,7 @@ export class LiveView {
   show({ moment, stats }, { now, skipped, width, height }) {
     const doc = { source: { width, height }, moments: [{ ...moment, time_s: 0 }] };
     const canvas = this.$("boxes");
-    canvas.dataset.faces = drawFaces(canvas, this.$("eye"), doc, 0);
+    canvas.dataset.faces = drawFaces(canvas, this.$("eye"), doc, 0, this.$("mirror").checked);
     this.#past.push(moment);
     this.#delays.push({ at: now, delay: now - moment.time_s });
     while (this.#past[0].time_s < now - SPAN_S) this.#past.shift();

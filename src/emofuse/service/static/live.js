@@ -19,6 +19,7 @@ export class Live {
   #skipped = 0; // pictures that were not sent
   #sent = 0; // time of the newest picture
   #answered = 0; // time of the newest moment
+  #recording = null;
   #size = { width: 0, height: 0 }; // of the pictures that are sent; a phone that is turned changes it
 
   /**
@@ -28,6 +29,23 @@ export class Live {
   constructor(eye, view) {
     this.eye = eye;
     this.view = view;
+  }
+
+  /** Whether the session is being kept, to be saved at its end. */
+  get isKept() {
+    return this.#recording !== null;
+  }
+
+  /** Keep the pictures and the sound from now on, or let go of what was kept. */
+  keep(isWanted) {
+    this.#recording?.drop();
+    this.#recording = isWanted && this.eye.srcObject ? new Recording(this.eye.srcObject) : null;
+    if (this.#paused) this.#recording?.pause(true);
+  }
+
+  /** What was kept, once `run` has returned; null for nothing. */
+  async saved() {
+    return (await this.#recording?.file()) ?? null;
   }
 
   /** End the session: `run` returns. */
@@ -40,6 +58,7 @@ export class Live {
     this.#paused = !this.#paused;
     if (this.#paused) this.eye.pause();
     else this.eye.play().catch(() => {}); // it is stopped meanwhile
+    this.#recording?.pause(this.#paused);
     this.view.state(this.#paused ? "paused: nothing is sent" : "");
     return this.#paused;
   }
@@ -49,7 +68,7 @@ export class Live {
     const { signal } = this.#ending;
     this.view.state("asking for the camera and the microphone");
     const stopped = new Promise((resolve) => signal.addEventListener("abort", () => resolve(null)));
-    const asked = devices().then((stream) => {
+    const asked = devices(this.view.chosen()).then((stream) => {
       if (signal.aborted) release(stream); // it was allowed after Stop
       return stream;
     });
@@ -62,6 +81,7 @@ export class Live {
     try {
       this.eye.srcObject = stream;
       this.view.film(stream.getVideoTracks().length > 0);
+      this.view.offer(await navigator.mediaDevices.enumerateDevices(), stream);
       if (stream.getAudioTracks().length) {
         ear = new Ear();
         await Promise.race([ear.open(stream), stopped]);
@@ -187,13 +207,54 @@ function sendPacket(socket, kind, time, data) {
   socket.send(packet);
 }
 
-/** The camera and the microphone, or the one of them that there is. */
-async function devices() {
+/** The pictures and the sound of a stream as a film, kept by this tab alone. */
+class Recording {
+  #pieces = [];
+  #began = new Date();
+
+  constructor(stream) {
+    this.recorder = new MediaRecorder(stream);
+    this.ended = new Promise((resolve) => this.recorder.addEventListener("stop", resolve, { once: true }));
+    this.recorder.addEventListener("dataavailable", ({ data }) => this.#pieces.push(data));
+    this.recorder.start(1000);
+  }
+
+  pause(isPaused) {
+    if (this.recorder.state === "inactive") return;
+    if (isPaused) this.recorder.pause();
+    else this.recorder.resume();
+  }
+
+  drop() {
+    if (this.recorder.state !== "inactive") this.recorder.stop();
+  }
+
+  /** End it. Resolves to a file, or null where nothing came. */
+  async file() {
+    this.drop();
+    await this.ended;
+    const type = this.recorder.mimeType.split(";")[0];
+    if (!this.#pieces.some(({ size }) => size)) return null;
+    const stamp = new Date(this.#began - 60000 * this.#began.getTimezoneOffset()).toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
+    return new File(this.#pieces, `live-${stamp}.${type.endsWith("mp4") ? "mp4" : "webm"}`, { type });
+  }
+}
+
+/**
+ * The camera and the microphone, or the one of them that there is.
+ * @param {{camera: string, microphone: string}} chosen  ids; "" for any, "none" for none
+ */
+async function devices({ camera, microphone }) {
   if (!navigator.mediaDevices) throw new Error("browsers give the camera to secure pages alone: use https, or localhost");
-  const video = { width: { ideal: WIDTH }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
-  const audio = { echoCancellation: true, noiseSuppression: false, autoGainControl: false };
+  const of = (id) => (id && { deviceId: { ideal: id } }) || {};
+  const video = { width: { ideal: WIDTH }, height: { ideal: 480 }, frameRate: { ideal: 30 }, ...of(camera) };
+  const audio = { echoCancellation: true, noiseSuppression: false, autoGainControl: false, ...of(microphone) };
   let refused = null;
-  for (const wanted of [{ video, audio }, { video }, { audio }]) {
+  const tries = [{ video, audio }, { video }, { audio }].filter(
+    (wanted) => !(wanted.video && camera === "none") && !(wanted.audio && microphone === "none"),
+  );
+  if (!tries.length) throw new Error("neither a camera nor a microphone is chosen");
+  for (const wanted of tries) {
     try {
       return await navigator.mediaDevices.getUserMedia(wanted);
     } catch (error) {

@@ -42,7 +42,7 @@ export async function showResult($, analysis, file, complain, signal) {
   const player = createPlayer($("player"), timeline, { media, boxes, hint: file ? "" : HINT });
   $("name").textContent = analysis.name;
   $("notes").textContent = analysis.notes;
-  $("downloads").replaceChildren(...downloads(analysis, fetched, keep, complain));
+  $("downloads").replaceChildren(...downloads(analysis, keep, signal, complain));
   const until = new Date(1000 * analysis.expires_s).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   $("expires").textContent = `The recording has been deleted from the service; results are deleted at ${until}.`;
   return () => {
@@ -61,22 +61,29 @@ function showsPictures(media) {
   });
 }
 
-/** A link for each format that there is. */
-function downloads(analysis, fetched, keep, complain) {
-  return Object.keys(analysis.results).map((kind) => {
-    const link = make("a", { href: `v1/analyses/${analysis.id}/results/${kind}`, download: "", "data-kind": kind }, analysis.titles[kind]);
-    link.addEventListener("click", async (event) => {
-      if (link.protocol === "blob:") return;
-      event.preventDefault(); // the token goes with a request of our own, not with a link
-      try {
-        const response = await fetched(kind);
-        link.download = nameOf(response);
-        link.href = keep(await response.blob());
-        link.click();
-      } catch (error) {
-        complain(error);
-      }
-    });
-    return link;
+/** A link for all results in one, and one for each format that there is. */
+function downloads(analysis, keep, signal, complain) {
+  const all = downloadLink("zip", "All (ZIP)", `analyses/${analysis.id}/archive`, keep, signal, complain);
+  all.classList.add("primary");
+  const single = Object.keys(analysis.results).map((kind) =>
+    downloadLink(kind, analysis.titles[kind], `analyses/${analysis.id}/results/${kind}`, keep, signal, complain),
+  );
+  return [all, ...single];
+}
+
+function downloadLink(kind, title, path, keep, signal, complain) {
+  const link = make("a", { href: `v1/${path}`, download: "", "data-kind": kind }, title);
+  link.addEventListener("click", async (event) => {
+    if (link.protocol === "blob:") return;
+    event.preventDefault(); // the token goes with a request of our own, not with a link
+    try {
+      const response = await ask(path, { signal });
+      link.download = nameOf(response);
+      link.href = keep(await response.blob());
+      link.click();
+    } catch (error) {
+      complain(error);
+    }
   });
+  return link;
 }
