@@ -106,6 +106,7 @@ def served(recording: Path, folder: Path, longest_s: float, **options: object) -
         "name": "upload",
         "bundle": "base",
         "asr_model": "tiny",
+        "answers": {},
         "max_duration_s": longest_s,
         "max_megapixels": 50,
         "options": {"mode": "queue", "hop_s": 0.5, "annotate": False, **options},
