@@ -14,6 +14,7 @@ from emofuse._moved import keep_old_paths
 if TYPE_CHECKING:
     from emofuse.agreement import Agreement, agree
     from emofuse.errors import EmofuseError
+    from emofuse.inference.load_model import load_model
     from emofuse.inference.pipeline import Pipeline, Stream, analyze
     from emofuse.inference.smoothing import SmoothingSettings
     from emofuse.inference.voice_measurements import measure_voice
@@ -35,6 +36,7 @@ __all__ = [
     "__version__",
     "agree",
     "analyze",
+    "load_model",
     "measure_voice",
 ]
 
@@ -53,6 +55,7 @@ _PLACES: Final = {
     "Timelines": "emofuse.timelines",
     "agree": "emofuse.agreement",
     "analyze": "emofuse.inference.pipeline",
+    "load_model": "emofuse.inference.load_model",
     "measure_voice": "emofuse.inference.voice_measurements",
 }
 

@@ -29,6 +29,9 @@ from emofuse.inference.bundle import (
     load_network,
 )
 from emofuse.inference.compose import MODALITIES, Part, common_labels, compose, head_of_bundle, page, parts_of_bundle
+from emofuse.inference.load_model import is_own, load_model
+from emofuse.inference.own_model import OWN_MODALITIES, OwnModel
+from emofuse.inference.own_onnx import card_beside
 from emofuse.inference.trial import HubTrial, try_bundle, try_hub_text
 
 app = typer.Typer(
@@ -47,7 +50,11 @@ def make(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
     networks: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[face|voice|clip|text|fusion]=FILE.onnx...", help="What `emofuse export` wrote."),
+        typer.Argument(
+            metavar="[face|voice|clip|text|fusion]=MODEL...",
+            help="A file that `emofuse export` wrote, or a model of your own: hub:ID of the Hugging Face Hub, net.onnx "
+            "with a card net.toml beside it, or module:NAME of a function in Python.",
+        ),
     ] = None,
     name: Annotated[str, typer.Option(help="What to call it; the folder's name, if not given.")] = "",
     base: Annotated[
@@ -61,6 +68,14 @@ def make(
         list[str] | None, typer.Option("--temperature", metavar="voice=0.98", help="As `emofuse evaluate` reports it.")
     ] = None,
     labels: Annotated[str, typer.Option(help="What to answer with: a label set's name, or labels with commas.")] = "",
+    maps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="voice:LABEL_0=angry",
+            help="What a label of a model of your own means; left empty, it is left out.",
+        ),
+    ] = None,
 ) -> None:
     """Put networks together in a folder: their files, fusion.json and a page about them.
 
@@ -68,8 +83,8 @@ def make(
     """
     wanted = _labels(labels) if labels else None
     own = [one.removeprefix(f"{FUSION}=") for one in networks or [] if one.startswith(f"{FUSION}=")]
-    rest = [one for one in networks or [] if not one.startswith(f"{FUSION}=")]
-    given = {modality: Path(file) for modality, file in _pairs(rest, "FILE.onnx").items()}
+    named = _pairs([one for one in networks or [] if not one.startswith(f"{FUSION}=")], "MODEL")
+    given = _given(named, _label_maps(maps or [], named))
     temperature, weight = _numbers(temperatures or [], "--temperature"), _numbers(weights or [], "--weight")
     loaded = load_bundle(base) if base else None
     parts = _parts(given, loaded)
@@ -79,8 +94,11 @@ def make(
     there = dict.fromkeys((*parts, *(["text"] if hub else [])))
     if absent := [m for m in (*temperature, *weight) if m not in there]:
         raise UsageError(f"there is no {absent[0]} network in the bundle", f"it has {', '.join(there)}")
-    cards = [load_network(part.file, m).card for m, part in parts.items()]
+    cards = [load_network(part.file, m).card for m, part in parts.items() if isinstance(part.file, Path)]
     answers = wanted or common_labels(cards, loaded.labels if loaded else BASE)
+    for part in parts.values():
+        for line in part.file.notes(answers) if isinstance(part.file, OwnModel) else ():
+            note(line)
     for modality, part in parts.items():
         if modality in given and modality not in temperature:
             note(f"the temperature of {modality} is not known, so it is 1: its probabilities may be too sure")
@@ -110,7 +128,39 @@ def _hub_text(
     return hub.model_copy(update=new)
 
 
-def _parts(given: Mapping[BundleModality, Path], base: Bundle | None) -> dict[BundleModality, Part]:
+def _given(
+    named: Mapping[BundleModality, str], maps: Mapping[BundleModality, Mapping[str, str]]
+) -> dict[BundleModality, Path | OwnModel]:
+    """Find what is named: a network that was exported, or a model of one's own."""
+    given: dict[BundleModality, Path | OwnModel] = {}
+    for modality, source in named.items():
+        is_file = not is_own(source)
+        if is_file and card_beside(Path(source)) is None:
+            if modality in maps:
+                raise UsageError(f"--map {modality}: is for a model of your own", "an exported network has its labels")
+            given[modality] = Path(source)
+            continue
+        own = next((one for one in OWN_MODALITIES if one == modality), None)
+        if own is None:
+            raise UsageError(f"a model of your own cannot be the {modality}", f"one of {', '.join(OWN_MODALITIES)}")
+        given[modality] = load_model(source, own, label_map=maps.get(modality))
+    return given
+
+
+def _label_maps(texts: Iterable[str], named: Mapping[BundleModality, str]) -> dict[BundleModality, dict[str, str]]:
+    """Read `modality:LABEL=meaning`. Raises UsageError for anything else."""
+    found: dict[BundleModality, dict[str, str]] = {}
+    for text in texts:
+        key, colon, rest = text.partition(":")
+        label, equals, meaning = rest.rpartition("=")
+        modality = next((m for m in named if m == key), None)
+        if modality is None or not colon or not equals or not label:
+            raise UsageError(f"--map {text!r} is not of the form MODALITY:LABEL=meaning", "of a modality that is given")
+        found.setdefault(modality, {})[label] = meaning
+    return found
+
+
+def _parts(given: Mapping[BundleModality, Path | OwnModel], base: Bundle | None) -> dict[BundleModality, Part]:
     """Take what is given, and the rest from a bundle."""
     parts = {} if base is None else parts_of_bundle(base)
     parts |= {modality: Part(file) for modality, file in given.items()}
@@ -132,8 +182,9 @@ def check(
     trials, hub_trial = try_bundle(loaded), try_hub_text(loaded)
     OUT.print(f"[bold]bundle {escape(manifest.name)} {escape(manifest.version)}[/bold]: {', '.join(loaded.labels)}")
     for trial in trials:
-        card, settings = loaded.networks[trial.modality].card, manifest.modalities[trial.modality]
-        size = f"{card.n_parameters:,} parameters, {trial.size_bytes / 1e6:.1f} MB"
+        card, settings = loaded.card(trial.modality), manifest.modalities[trial.modality]
+        sizes = [f"{card.n_parameters:,} parameters"] if card.n_parameters else []
+        size = ", ".join([*sizes, f"{trial.size_bytes / 1e6:.1f} MB"] if trial.size_bytes else sizes) or "size unknown"
         say = say_in_fusion(settings)
         OUT.print(f"\n[bold]{trial.modality}[/bold] {escape(settings.file)}: {escape(card.name)} ({size}, {say})")
         OUT.print(f"  labels: {escape(', '.join(card.labels))}")
@@ -209,7 +260,8 @@ def say_in_fusion(settings: ModalitySettings | HubTextSettings) -> str:
 def _written(spec: InputSpec) -> str:
     """Say what a network is given."""
     if spec.kind == "face":
-        return f"grey faces of {spec.size_px} x {spec.size_px}"
+        kind = "grey faces" if spec.margin is None else "faces in colour"
+        return f"{kind} of {spec.size_px} x {spec.size_px}"
     if spec.dims is not None:
         return "embeddings of " + ", ".join(f"{modality} ({size})" for modality, size in spec.dims.items())
     if spec.kind == "text":

@@ -121,8 +121,8 @@ def _read(on: list[str], bundle: Bundle) -> tuple[dict[BundleModality, list[Exam
         if modality is None or not file:
             form = f"{'|'.join(MODALITIES)}=PREDICTIONS.csv, or a manifest of recordings"
             raise UsageError(f"--on {text!r} is not of the form {form}")
-        if modality not in bundle.networks:
-            raise UsageError(f"there is no {modality} network in the bundle", f"it has {', '.join(bundle.networks)}")
+        if modality not in bundle.modalities:
+            raise UsageError(f"there is no {modality} network in the bundle", f"it has {', '.join(bundle.modalities)}")
         corpora.setdefault(modality, []).append(read_examples(Path(file), bundle.labels))
     return corpora, recorded
 

@@ -39,7 +39,7 @@ def info(
     manifest = loaded.manifest
     OUT.print(f"\n[bold]bundle {escape(manifest.name)} {escape(manifest.version)}[/bold]: {', '.join(loaded.labels)}")
     for modality, settings in manifest.modalities.items():
-        card = loaded.networks[modality].card
+        card = loaded.card(modality)
         say = say_in_fusion(settings)
         OUT.print(f"\n[bold]{modality}[/bold] ({settings.file}, {card.n_parameters:,} parameters, {say})")
         _print_card(card)

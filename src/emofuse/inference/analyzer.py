@@ -26,7 +26,7 @@ from emofuse.inference.predictors import FacePredictor, VoicePredictor
 from emofuse.inference.reasons import LITTLE_SOUND, NO_NETWORK, no_face, no_speech
 from emofuse.inference.sound_input import SoundInput
 from emofuse.inference.spoken import SpokenWords, TextScorer, fusion_weights, text_scorer
-from emofuse.inference.text_predictor import TextPredictor
+from emofuse.inference.text_predictor import OwnTextPredictor, TextPredictor
 from emofuse.inference.vad import SileroDetector, SpeechDetector
 from emofuse.preprocessing.audio_buffer import SoundBuffer
 from emofuse.provenance import ModelFile, model_file
@@ -133,12 +133,12 @@ class Analyzer:
         self._people = PeopleFollower(shared_embedder()) if self.settings.people else None
         self._mouths = MouthWatcher()
         self._speakers: deque[tuple[float, int]] = deque(maxlen=_MOST_SPEAKERS)  # of moments: time, track
-        self._faces = FacePredictor(bundle) if "face" in bundle.networks else None
+        self._faces = FacePredictor(bundle) if "face" in bundle.modalities else None
         is_measured = self.settings.measure_faces or self.settings.face_points
         self._landmarker = FaceLandmarker() if is_measured else None
         self._measurements: tuple[FaceMeasurement, ...] = ()
         self._speech = speech or SileroDetector()
-        self._voice = VoicePredictor(bundle, self._speech) if "voice" in bundle.networks else None
+        self._voice = VoicePredictor(bundle, self._speech) if "voice" in bundle.modalities else None
         frame_answers: Literal["mean", "newest"] = "mean" if self.settings.mode == "queue" else "newest"
         self._clip = ClipPredictor(bundle, self._speech, frame_answers) if "clip" in bundle.networks else None
         hearing = [self._voice, self._clip if self._clip is not None and self._clip.hears else None]
@@ -155,7 +155,7 @@ class Analyzer:
             self.settings.prior,
             self.settings.risk,
             self.settings.coverage,
-            frozenset() if isinstance(self._scorer, TextPredictor) else frozenset({"text"}),
+            frozenset() if isinstance(self._scorer, TextPredictor | OwnTextPredictor) else frozenset({"text"}),
         )
         self._hears = any(one is not None for one in hearing)
         self._sound_input = SoundInput()
@@ -180,6 +180,11 @@ class Analyzer:
             ModelFile(modality, modalities[modality].file, network.sha256)
             for modality, network in self.bundle.networks.items()
             if modality != "text" or isinstance(self._scorer, TextPredictor)
+        ]
+        networks += [
+            ModelFile(modality, model.source or model.name, model.sha256)
+            for modality, model in self.bundle.own.items()
+            if modality != "text"
         ]
         if self._scorer is not None and not isinstance(self._scorer, TextPredictor):
             networks.append(model_file("text", self._scorer))
@@ -413,7 +418,7 @@ class Analyzer:
         """Say why a modality gave no answer."""
         if modality == "text":
             return self._words.why_not(time_s)
-        if modality not in self.bundle.networks:
+        if modality not in self.bundle.modalities:
             return NO_NETWORK
         seen, heard = no_face(self._saw_frame), no_speech(not self._sound.is_empty)
         if modality == "clip" and self._clip is not None and self._clip.hears:

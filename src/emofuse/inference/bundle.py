@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from emofuse.card import ModelCard
 from emofuse.emotions import LABEL_MAPS, LABEL_SETS, mapping_matrix
 from emofuse.errors import BundleError, UsageError
 from emofuse.inference.certainty import CertaintySettings
 from emofuse.inference.fusion import Pool
+from emofuse.inference.load_model import ALLOW, is_code, is_own, load_named
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.onnx_runtime import pick_device
+from emofuse.inference.own_model import OWN_MODALITIES, OwnModality, OwnModel
+from emofuse.inference.own_onnx import OnnxCard
 from emofuse.reading import file_hash, is_file, is_folder, one_line, read_bytes
 from emofuse.threads import allowed_threads
 
@@ -34,7 +39,9 @@ class ModalitySettings(BaseModel):
 
     sha256: of the file, as it was when the bundle was made; `emofuse bundle check` compares it. prior: what the network
     answers with before it has seen anything, over the bundle's labels; it is taken off every answer, so that what is
-    left is evidence. The answers of a bundle in which a modality has none are fused linearly.
+    left is evidence. The answers of a bundle in which a modality has none are fused linearly. A model that emofuse did
+    not export is an ONNX file with its card, or "hub:ID" or "module:NAME" as the file; label_map says what its labels
+    mean, where their names do not.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,6 +50,13 @@ class ModalitySettings(BaseModel):
     weight: float = Field(gt=0, allow_inf_nan=False)
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     prior: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
+    card: OnnxCard | None = None
+    label_map: dict[str, str] | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a model of the user's own, which emofuse did not export."""
+        return self.card is not None or is_own(self.file)
 
 
 class HubTextSettings(BaseModel):
@@ -102,7 +116,8 @@ class BundleManifest(BaseModel):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
-    """A loaded bundle: its manifest, a network for each of its modalities, and its trained fusion, if any.
+    """A loaded bundle: its manifest, for each of its modalities a network or a model of one's own, and its trained
+    fusion, if any.
 
     The text model of the Hub, where it names one, is loaded when there are words (`spoken.text_scorer`), on this
     device.
@@ -113,6 +128,17 @@ class Bundle:
     device: str = "cpu"
     sha256: str | None = None  # of the file of the manifest
     head: OnnxNetwork | None = None
+    own: dict[OwnModality, OwnModel] = field(default_factory=dict)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Those that it has something for, in the order of its manifest."""
+        return tuple(m for m in self.manifest.modalities if m in self.networks or m in self.own)
+
+    def card(self, modality: str) -> ModelCard:
+        """Return what is known of the network or model of a modality."""
+        found = self.own.get(cast(OwnModality, modality))
+        return self.networks[cast(BundleModality, modality)].card if found is None else found.card
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -142,15 +168,26 @@ def bundle_folder(name_or_path: str | Path) -> Path:
     return shipped if is_file(shipped / MANIFEST) else Path(name_or_path)
 
 
-def load_bundle(name_or_path: str | Path = "base", device: str = "cpu") -> Bundle:
-    """Load a bundle that ships, by its name, or any folder. Raises BundleError, saying what is wrong with it."""
+def load_bundle(name_or_path: str | Path = "base", device: str = "cpu", *, runs_code: bool | None = None) -> Bundle:
+    """Load a bundle that ships, by its name, or any folder.
+
+    runs_code: whether Python code that it names is run; None: where EMOFUSE_ALLOW_CODE is 1. Raises BundleError, saying
+    what is wrong with it.
+    """
     folder, device = bundle_folder(name_or_path), pick_device(device)
     if not is_file(folder / MANIFEST):
         known = ", ".join(sorted(p.parent.name for p in BUNDLES.glob(f"*/{MANIFEST}")))
         raise BundleError(f"no bundle {str(name_or_path)!r}", f"give a folder with {MANIFEST}, or one of: {known}")
     manifest = read_manifest(folder)
     networks: dict[BundleModality, OnnxNetwork] = {}
+    own: dict[OwnModality, OwnModel] = {}
     for modality, settings in manifest.modalities.items():
+        if settings.is_own:
+            if is_code(settings.file) and not (os.environ.get(ALLOW) == "1" if runs_code is None else runs_code):
+                what = f"the bundle {manifest.name} runs Python code: {settings.file}"
+                raise BundleError(what, f"set {ALLOW}=1 if you trust whoever made it")
+            own[_own_modality(modality)] = _load_own(folder, settings, modality, manifest.labels, device)
+            continue
         network = load_network(folder / settings.file, modality, device)
         try:
             labels_matrix(network.card.labels, manifest.labels)
@@ -158,7 +195,7 @@ def load_bundle(name_or_path: str | Path = "base", device: str = "cpu") -> Bundl
             raise BundleError(f"{settings.file}: {error.message}", error.hint) from None
         networks[modality] = network
     head = None if manifest.head is None else _load_head(folder / manifest.head.file, device)
-    return Bundle(manifest, networks, device, file_hash(folder / MANIFEST), head)
+    return Bundle(manifest, networks, device, file_hash(folder / MANIFEST), head, own)
 
 
 def _load_head(path: Path, device: str) -> OnnxNetwork:
@@ -166,6 +203,51 @@ def _load_head(path: Path, device: str) -> OnnxNetwork:
     if network.card.modality != FUSION:
         raise BundleError(f"{path.name} is a {network.card.modality} network, not a fusion")
     return network
+
+
+def replaced(bundle: Bundle, models: Mapping[OwnModality, OwnModel]) -> Bundle:
+    """Return a bundle with models of one's own in place of its networks. Nobody knows their priors, so that all answers
+    are fused linearly, and how far theirs can be relied on is not told.
+
+    Raises BundleError where a model's labels cannot be carried to those of the bundle.
+    """
+    if not models:
+        return bundle
+    modalities, certainty = dict(bundle.manifest.modalities), bundle.manifest.certainty
+    for modality, model in models.items():
+        model.matrix(bundle.labels)
+        weight = modalities[modality].weight if modality in modalities else 1.0
+        modalities[modality] = ModalitySettings(file=model.source or model.name, temperature=1.0, weight=weight)
+    if certainty is not None:
+        known = {name: one for name, one in certainty.modalities.items() if name not in models}
+        certainty = certainty.model_copy(update={"modalities": known})
+    hub = None if "text" in models else bundle.manifest.hub_text
+    changed = {"modalities": modalities, "certainty": certainty, "hub_text": hub, "head": None}
+    networks = {name: one for name, one in bundle.networks.items() if name not in models}
+    return replace(
+        bundle,
+        manifest=bundle.manifest.model_copy(update=changed),
+        networks=networks,
+        head=None,  # it was trained on what other networks know
+        own={**bundle.own, **models},
+    )
+
+
+def _own_modality(modality: BundleModality) -> OwnModality:
+    found = next((one for one in OWN_MODALITIES if one == modality), None)
+    if found is None:
+        raise BundleError(
+            f"a model of one's own cannot be the {modality} of a bundle", f"{', '.join(OWN_MODALITIES)} can"
+        )
+    return found
+
+
+def _load_own(
+    folder: Path, settings: ModalitySettings, modality: BundleModality, labels: Sequence[str], device: str
+) -> OwnModel:
+    model = load_named(folder, settings.file, _own_modality(modality), settings.card, settings.label_map or {}, device)
+    model.matrix(labels)
+    return model
 
 
 def read_manifest(folder: Path) -> BundleManifest:

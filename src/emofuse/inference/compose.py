@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, cast, get_args
 
 from emofuse import __version__
 from emofuse.atomic import make_folder
@@ -29,6 +29,8 @@ from emofuse.inference.bundle import (
 from emofuse.inference.certainty import CertaintySettings
 from emofuse.inference.fusion_head import FusionHead
 from emofuse.inference.licences import in_the_way, sources_of
+from emofuse.inference.own_model import OwnModel
+from emofuse.inference.own_onnx import OnnxModel
 from emofuse.reading import file_hash
 from emofuse.staging import StagedPath
 
@@ -46,9 +48,9 @@ _FUSIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One modality of a bundle to be: its ONNX file, and what goes into ModalitySettings."""
+    """One modality of a bundle to be: its ONNX file, or a model of one's own, and what goes into ModalitySettings."""
 
-    file: Path
+    file: Path | OwnModel
     temperature: float = 1.0
     weight: float = 1.0
     prior: tuple[float, ...] | None = None
@@ -79,13 +81,10 @@ def compose(
         made = staged.path
         modalities: dict[BundleModality, ModalitySettings] = {}
         for modality, part in parts.items():
-            copied = made / f"{modality}.onnx"
-            shutil.copyfile(part.file, copied)
             modalities[modality] = ModalitySettings(
-                file=copied.name,
+                **_placed(part.file, made, f"{modality}.onnx"),
                 temperature=part.temperature,
                 weight=part.weight,
-                sha256=file_hash(copied),
                 prior=part.prior,
             )
         fusion = None if head is None else _copy_head(head, made / HEAD)
@@ -99,7 +98,7 @@ def compose(
             certainty=certainty,
         )
         (made / MANIFEST).write_text(manifest.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
-        bundle = load_bundle(made)
+        bundle = load_bundle(made, runs_code=True)  # which whoever makes the bundle has named
         if bundle.head is not None:
             FusionHead(bundle)  # refuses one that does not go with the networks
         (made / PAGE).write_text(page(bundle), encoding="utf-8")
@@ -112,6 +111,7 @@ def compose(
 
 
 def _copy_head(head: Part, target: Path) -> HeadSettings:
+    assert isinstance(head.file, Path), "a trained fusion is a file that was exported"
     shutil.copyfile(head.file, target)
     return HeadSettings(file=target.name, temperature=head.temperature, sha256=file_hash(target), prior=head.prior)
 
@@ -126,11 +126,28 @@ def head_of_bundle(bundle: Bundle) -> Part | None:
 
 def parts_of_bundle(bundle: Bundle) -> dict[BundleModality, Part]:
     """Return the networks of a bundle with their settings, to make another one of."""
-    settings = bundle.manifest.modalities
+    files: dict[str, Path | OwnModel] = {m: network.path for m, network in bundle.networks.items()}
+    files |= dict(bundle.own.items())
     return {
-        m: Part(network.path, settings[m].temperature, settings[m].weight, settings[m].prior)
-        for m, network in bundle.networks.items()
+        m: Part(files[m], settings.temperature, settings.weight, settings.prior)
+        for m, settings in bundle.manifest.modalities.items()
+        if m in files
     }
+
+
+def _placed(file: Path | OwnModel, folder: Path, name: str) -> dict[str, Any]:
+    """Copy a network into the folder of a bundle; return what of ModalitySettings says where and what it is."""
+    if not isinstance(file, Path | OnnxModel):
+        if not file.source:
+            hint = "name it as module:NAME, of a module that Python finds"
+            raise BundleError(f"{file.name} is a function that a bundle cannot name", hint)
+        return {"file": file.source, "label_map": dict(file.label_map) or None}
+    copied = folder / name
+    shutil.copyfile(file if isinstance(file, Path) else file.path, copied)
+    placed: dict[str, Any] = {"file": copied.name, "sha256": file_hash(copied)}
+    if isinstance(file, OnnxModel):
+        placed |= {"card": file.own_card, "label_map": dict(file.label_map) or None}
+    return placed
 
 
 def common_labels(cards: Sequence[ModelCard], first_choice: Sequence[str] = BASE) -> tuple[str, ...]:
@@ -166,10 +183,10 @@ def page(bundle: Bundle, measured: str = "") -> str:
         "emotion felt: do not decide about people by it.",
     ]
     if manifest.certainty is not None:
-        lines += ["", *_about_certainty(manifest.certainty, list(bundle.networks))]
-    for modality, network in bundle.networks.items():
-        settings = manifest.modalities[modality]
-        lines += ["", f"## {modality}: `{settings.file}`", "", *_about(network.card, settings)]
+        lines += ["", *_about_certainty(manifest.certainty, list(bundle.modalities))]
+    for modality in bundle.modalities:
+        settings = manifest.modalities[cast(BundleModality, modality)]
+        lines += ["", f"## {modality}: `{settings.file}`", "", *_about(bundle.card(modality), settings)]
     if manifest.hub_text is not None:
         own = f"temperature {manifest.hub_text.temperature}; weight {manifest.hub_text.weight}"
         lines += ["", f"## text: `{manifest.hub_text.model}`", "", f"A text model of the Hugging Face Hub, {own}."]
@@ -216,10 +233,10 @@ def _about(card: ModelCard, settings: ModalitySettings | HeadSettings) -> list[s
         card.description,
         "",
         f"- labels: {', '.join(card.labels)}",
-        f"- parameters: {card.n_parameters:,}; temperature {settings.temperature}"
+        f"- {_size(card)}temperature {settings.temperature}"
         + (f"; weight {settings.weight}" if isinstance(settings, ModalitySettings) else ""),
-        f"- recipe: `{card.name}`, seed {card.seed}",
     ]
+    lines += [f"- recipe: `{card.name}`, seed {card.seed}"] if card.recipe else []
     lines += [f"- data: {d.name}{f' ({d.part})' if d.part else ''}, licence: {d.licence}" for d in card.data]
     lines += [f"- caution: {caution}" for caution in card.cautions]
     if card.scores:
@@ -232,12 +249,17 @@ def _about(card: ModelCard, settings: ModalitySettings | HeadSettings) -> list[s
     return lines
 
 
+def _size(card: ModelCard) -> str:
+    return f"parameters: {card.n_parameters:,}; " if card.n_parameters else ""
+
+
 def _changes(bundle: Bundle) -> str:
     """Say which labels of the networks count as another one, and which are left out."""
     said: dict[str, None] = {}
-    for network in bundle.networks.values():
-        matrix = labels_matrix(network.card.labels, bundle.labels)
-        for label, row in zip(network.card.labels, matrix, strict=True):
+    carried = [(n.card.labels, labels_matrix(n.card.labels, bundle.labels)) for n in bundle.networks.values()]
+    carried += [(model.names, model.matrix(bundle.labels)) for model in bundle.own.values()]
+    for labels, matrix in carried:
+        for label, row in zip(labels, matrix, strict=True):
             if not row.any():
                 said[f"{label} is left out"] = None
             elif _meaning(label) != _meaning(into := bundle.labels[int(row.argmax())]):

@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from emofuse.inference.network import OnnxNetwork
+from emofuse.inference.own_model import OwnModel
 from emofuse.types import Embedding
 
 
@@ -20,7 +21,7 @@ class EmbeddingLog:
     def add(
         self,
         modality: str,
-        network: OnnxNetwork,
+        network: OnnxNetwork | OwnModel,
         batches: Sequence[NDArray[Any]],
         start_s: float,
         end_s: float,

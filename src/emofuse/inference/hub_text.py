@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.assets import prepare_hub
-from emofuse.emotions import LABEL_MAPS, LABEL_SETS, SPELLINGS, TO_BASE
-from emofuse.errors import AssetError, BundleError, UsageError
+from emofuse.errors import BundleError, UsageError
+from emofuse.inference.hub_model import TASKS, open_pipeline, weights_hash
 from emofuse.inference.network import softmax
+from emofuse.inference.own_model import label_matrix
 from emofuse.preprocessing.tokens import has_words
 from emofuse.provenance import ModelFile
-from emofuse.reading import file_hash, first_line
+from emofuse.reading import first_line
 from emofuse.types import Scores
 
-INSTALL: Final = "pip install 'emofuse[text]'"
 MOST_TOKENS: Final = 128  # of a piece of at most 25 words; what is longer is cut off
-_WEIGHTS: Final = ("model.safetensors", "pytorch_model.bin")
 _FLOOR: Final = np.float32(1e-6)  # all the mass may lie on a label that has no counterpart
 
 
@@ -43,24 +41,7 @@ class HubTextPredictor:
         temperature: float = 1.0,
         device: str = "cpu",
     ) -> None:
-        local_files_only = prepare_hub()
-        try:
-            from transformers import pipeline
-        except ImportError:
-            raise UsageError("text models of the Hub need transformers", INSTALL) from None
-        try:
-            self._pipeline: Any = pipeline(
-                "text-classification",
-                model=str(model),
-                device=device,
-                trust_remote_code=False,  # nor is the user asked whether a model's own code may run
-                model_kwargs={"local_files_only": local_files_only},
-            )
-        except Exception as error:  # noqa: BLE001 (of several libraries, without a common base)
-            hint = "give a model for text classification, or the folder of one"
-            if local_files_only:
-                hint = f"EMOFUSE_OFFLINE forbids the download; {hint}"
-            raise AssetError(f"the text model {str(model)!r} cannot be loaded: {first_line(error)}", hint) from None
+        self._pipeline = open_pipeline(TASKS["text"], str(model), device)
         config = self._pipeline.model.config
         own = [str(config.id2label[i]) for i in range(config.num_labels)]
         if names is not None and len(names) != len(own):
@@ -71,7 +52,7 @@ class HubTextPredictor:
         room = getattr(config, "max_position_embeddings", MOST_TOKENS + 2) - 2  # RoBERTa's count from 2
         self._n_tokens = min(MOST_TOKENS, self._pipeline.tokenizer.model_max_length, room)
         self._name = str(model)
-        self.model_file = ModelFile("text", self._name, _weights_hash(self._name))
+        self.model_file = ModelFile("text", self._name, weights_hash(self._name))
         self._is_multi_label = config.problem_type == "multi_label_classification"
         self._temperature = temperature
         self._matrix, left_out = label_matrix(self.names, self.labels, str(model))
@@ -116,37 +97,7 @@ class LateHubText:
         return loaded.score(text, start_s, end_s)
 
 
-def _weights_hash(model: str) -> str | None:
-    """Return the SHA-256 of the weights of a model that has been loaded, None where they are in several files."""
-    for name in _WEIGHTS:
-        try:
-            from transformers.utils import cached_file
-
-            return file_hash(Path(cached_file(model, name, local_files_only=True)))
-        except Exception:  # noqa: BLE001 (whatever a library says that has no such file)
-            continue
-    return None
-
-
 @cache
 def load_hub_text(model: str, labels: tuple[str, ...], temperature: float, device: str) -> HubTextPredictor:
     """Load a model, or return the one that was loaded before."""
     return HubTextPredictor(model, labels, temperature=temperature, device=device)
-
-
-def label_matrix(
-    names: Sequence[str], labels: Sequence[str], model: str
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """Return the 0/1 matrix (len(names), len(labels)) from a model's labels to a bundle's, and the names left out.
-
-    Capitals and synonyms (emotions.SPELLINGS) do not matter. Raises BundleError where nothing can be carried.
-    """
-    tables = (LABEL_MAPS[name] for name, known in LABEL_SETS.items() if set(known) == set(labels))
-    table = {**next(tables, TO_BASE), **{label: label for label in labels}}
-    meant = [table.get(name.strip().lower()) for name in names]
-    matrix = np.array([[label == one for label in labels] for one in meant], np.float32)
-    left_out = tuple(name for name, row in zip(names, matrix, strict=True) if not row.any())
-    if not matrix.any():
-        known = ", ".join(sorted(spelling for spellings in SPELLINGS.values() for spelling in spellings))
-        raise BundleError(f"none of the labels of {model} is an emotion that we know: {', '.join(names)}", known)
-    return matrix, left_out

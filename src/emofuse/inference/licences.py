@@ -57,10 +57,12 @@ def allows_commerce(licence: str) -> Licence:
 
 def sources_of(bundle: Bundle) -> tuple[Source, ...]:
     """Return what each network of a bundle was made of: its data, and the weights that its training started from."""
+    cards = {modality: bundle.card(modality) for modality in bundle.modalities}
+    cards |= {} if bundle.head is None else {FUSION: bundle.head.card}
     own = [
         Source(modality, f"{source.name} ({source.part})" if source.part else source.name, source.licence)
-        for modality, network in (*bundle.networks.items(), *([(FUSION, bundle.head)] if bundle.head else []))
-        for source in network.card.data
+        for modality, card in cards.items()
+        for source in card.data
     ]
     hub = bundle.manifest.hub_text
     return (*own, *([Source("text", hub.model, "as its page on the Hugging Face Hub says")] if hub else []))

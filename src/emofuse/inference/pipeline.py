@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
@@ -13,8 +14,9 @@ import numpy as np
 
 from emofuse.errors import MediaError, PacketError, TranscriptError, UsageError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
-from emofuse.inference.bundle import Bundle, bundle_folder, load_bundle
+from emofuse.inference.bundle import Bundle, bundle_folder, load_bundle, replaced
 from emofuse.inference.inputs import ACCEPTED, BlueSkin, are_frames, describe, is_sound, open_input, recordings_below
+from emofuse.inference.load_model import load_model
 from emofuse.inference.options import (
     CheckedOptions,
     RecordingOptions,
@@ -22,6 +24,7 @@ from emofuse.inference.options import (
     check_type,
     shown_progress,
 )
+from emofuse.inference.own_model import OwnModality, OwnModel
 from emofuse.inference.resuming import Kept
 from emofuse.inference.same_person import adapt_to_person
 from emofuse.inference.session import fitted, read_ahead, run
@@ -36,6 +39,7 @@ from emofuse.timelines import Timelines
 from emofuse.transcripts.sentences import cut_line
 from emofuse.types import FaceMeasurement, Line, Moment, Packet, Scores
 
+Model = str | os.PathLike[str] | Callable[[Any], Any] | OwnModel  # that `load_model` takes
 _MOST_KEPT: Final = 4  # pipelines that `analyze` keeps loaded
 
 
@@ -55,25 +59,47 @@ class Pipeline:
         'happy'
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(
+        self, bundle: Bundle, *, face: Model | None = None, voice: Model | None = None, text: Model | None = None
+    ) -> None:
+        """Take a bundle that is loaded, and models of one's own as `load` does."""
         check_type("bundle", bundle, (Bundle,), "a loaded one, or use Pipeline.load(name_or_folder)")
-        self.bundle = bundle
+        given: dict[OwnModality, Model | None] = {"face": face, "voice": voice, "text": text}
+        models = {m: load_model(one, m, device=bundle.device) for m, one in given.items() if one is not None}
+        for model in models.values():
+            for line in model.notes(bundle.labels):
+                warnings.warn(line, stacklevel=3)
+        self.bundle = replaced(bundle, models)
+        self._models: dict[str, str] = {m: one.source or f"<{one.name}>" for m, one in models.items()}
         self._asked: str | Path = bundle.manifest.name  # what `load` was asked for
 
     @classmethod
-    def load(cls, bundle: str | Path = "base", device: str = "cpu") -> Self:
+    def load(
+        cls,
+        bundle: str | Path = "base",
+        device: str = "cpu",
+        *,
+        face: Model | None = None,
+        voice: Model | None = None,
+        text: Model | None = None,
+    ) -> Self:
         """Load a bundle.
 
         Args:
             bundle: The name of one that ships, or a folder that holds one.
             device: "cpu", "cuda" where ONNX Runtime has it, or "auto" for the second where there is one.
+            face: A model of one's own in place of the bundle's network: "hub:ID", the path of an ONNX file with a card
+                beside it, a function or "module:NAME" of one, or what `emofuse.load_model` returned.
+            voice: The same for the voice.
+            text: The same for the words.
 
         Returns:
             The pipeline.
 
         Raises:
-            UsageError: There is no such device.
-            BundleError: There is no such bundle, or it is not whole.
+            UsageError: There is no such device, or a model is nothing of these.
+            AssetError: A model of the Hub cannot be had.
+            BundleError: There is no such bundle, or it is not whole; or a model does not fit.
 
         Example:
             >>> Pipeline.load("base", device="cpu")
@@ -81,7 +107,7 @@ class Pipeline:
         """
         check_type("bundle", bundle, (str, os.PathLike), "the name of a bundle, or the folder of one")
         check_type("device", device, (str,), "'cpu', 'cuda' or 'auto'")
-        pipeline = cls(load_bundle(bundle, device))
+        pipeline = cls(load_bundle(bundle, device), face=face, voice=voice, text=text)
         pipeline._asked = bundle
         return pipeline
 
@@ -96,7 +122,7 @@ class Pipeline:
         return self.bundle.device
 
     def __repr__(self) -> str:
-        name, modalities = self.bundle.manifest.name, tuple(self.bundle.networks)
+        name, modalities = self.bundle.manifest.name, self.bundle.modalities
         return f"Pipeline(bundle={name!r}, modalities={modalities}, device={self.device!r})"
 
     @overload
@@ -167,7 +193,7 @@ class Pipeline:
                 scorer=asked.text_model,
                 smoothing=asked.smoothing,
                 span=asked.reading.span,
-                call=_written(value, str(self._asked), self.device, options),
+                call=_written(value, str(self._asked), self.device, self._models, options),
             )
 
     def _each(self, values: Sequence[Any], asked: CheckedOptions, options: Mapping[str, Any]) -> Timelines:
@@ -391,12 +417,19 @@ def _state(bundle: str | Path) -> tuple[object, ...]:
     return (str(folder), *sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in files))
 
 
-def _written(value: object, bundle: str, device: str, options: Mapping[str, object]) -> str:
+def _written(value: object, bundle: str, device: str, models: Mapping[str, str], options: Mapping[str, object]) -> str:
     """Return the call in Python that makes a timeline again; what was in memory is described."""
-    named = {"bundle": bundle, "device": device, **{n: v for n, v in options.items() if n not in _OF_NO_MATTER}}
+    asked = {n: v for n, v in options.items() if n not in _OF_NO_MATTER}
     is_path = isinstance(value, str | os.PathLike)
     first = repr(without_secrets(str(value))) if is_path else f"<{describe(value)}>"
-    return f"emofuse.analyze({', '.join([first, *(f'{name}={shown(value)}' for name, value in named.items())])})"
+    if not models:
+        return f"emofuse.analyze({_arguments(first, {'bundle': bundle, 'device': device, **asked})})"
+    loaded = _arguments(shown(bundle), {"device": device, **models})
+    return f"emofuse.Pipeline.load({loaded})({_arguments(first, asked)})"
+
+
+def _arguments(first: str, named: Mapping[str, object]) -> str:
+    return ", ".join([first, *(f"{name}={shown(value)}" for name, value in named.items())])
 
 
 _OF_NO_MATTER: Final = frozenset({"progress", "on_error", "resume"})  # of options: they change no answer

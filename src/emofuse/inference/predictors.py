@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,11 @@ from emofuse.errors import BundleError
 from emofuse.inference.bundle import Bundle, HeadSettings, ModalitySettings, labels_matrix
 from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.network import OnnxNetwork, softmax
+from emofuse.inference.own_model import FACE_MARGIN, FACE_PX, OwnModel
 from emofuse.inference.vad import SpeechDetector
 from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.preprocessing.face import SIZE, crop_face, face_quality
+from emofuse.preprocessing.face_clip import crop_clip_face
 from emofuse.preprocessing.measures import measure_face, measure_voice
 from emofuse.types import Face, Scores
 
@@ -23,7 +25,10 @@ LEAST_VOICED_S = 0.2  # of speech in a window; less is "no speech"
 FULL_VOICED_S = 1.0  # as much speech, and nothing is missing from the quality
 
 
-class Calibrated:
+NetworkT = TypeVar("NetworkT", bound=OnnxNetwork | OwnModel)
+
+
+class Calibrated(Generic[NetworkT]):
     """A network whose probabilities are calibrated, carried to the bundle's labels, and rid of its prior.
 
     embeds: whether what it knows of its input is wanted, too.
@@ -31,7 +36,7 @@ class Calibrated:
 
     def __init__(
         self,
-        network: OnnxNetwork,
+        network: NetworkT,
         labels: tuple[str, ...],
         settings: ModalitySettings | HeadSettings,
         embeds: bool = False,
@@ -40,12 +45,18 @@ class Calibrated:
         self.labels = labels
         self.embeds = embeds
         self.temperature = settings.temperature
-        self.matrix = labels_matrix(network.card.labels, labels)
+        if isinstance(network, OwnModel):
+            self.matrix = network.matrix(labels)
+        else:
+            self.matrix = labels_matrix(network.card.labels, labels)
         self.prior = np.array(settings.prior or np.full(len(labels), 1 / len(labels)), np.float32)
 
     def run(self, batch: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Return the (N, C) logits of a batch, and its (N, D) embeddings where a trained fusion wants them."""
-        return self.network.logits_and_embeddings(batch) if self.embeds else (self.network.logits(batch), None)
+        network: OnnxNetwork | OwnModel = self.network
+        if isinstance(network, OwnModel):
+            return network.logits(list(batch)), None
+        return network.logits_and_embeddings(batch) if self.embeds else (network.logits(batch), None)
 
     def energy(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the (N,) energy of (N, C) logits, log of the sum of their exponentials (arXiv:2010.03759): low for
@@ -70,8 +81,9 @@ class FacePredictor:
 
     def __init__(self, bundle: Bundle) -> None:
         settings = bundle.manifest.modalities["face"]
-        network = bundle.networks["face"]
-        if network.card.input.size_px != SIZE:
+        own = bundle.own.get("face")
+        network: OnnxNetwork | OwnModel = bundle.networks["face"] if own is None else own
+        if own is None and network.card.input.size_px != SIZE:
             raise BundleError(f"{settings.file} wants faces of {network.card.input.size_px} pixels, not {SIZE}")
         self._model = Calibrated(network, bundle.labels, settings, bundle.head is not None)
 
@@ -80,10 +92,14 @@ class FacePredictor:
         if not faces:
             return []
         crops = [crop_face(image, face) for face in faces]
-        batch = np.stack(crops)[:, None].astype(np.float32)
+        network = self._model.network
+        if isinstance(network, OwnModel):
+            batch = np.stack([crop_clip_face(image, face, FACE_PX, FACE_MARGIN) for face in faces])
+        else:
+            batch = np.stack(crops)[:, None].astype(np.float32)
         logits, embedded = self._model.run(batch)
         if self.log is not None:
-            self.log.add("face", self._model.network, (batch,), time_s, time_s, [face.track_id for face in faces])
+            self.log.add("face", network, (batch,), time_s, time_s, [face.track_id for face in faces])
         probabilities, covered = self._model.calibrate(logits)
         energy = self._model.energy(logits)
         return [
@@ -113,7 +129,8 @@ class VoicePredictor:
 
     def __init__(self, bundle: Bundle, speech: SpeechDetector) -> None:
         settings = bundle.manifest.modalities["voice"]
-        network = bundle.networks["voice"]
+        own = bundle.own.get("voice")
+        network: OnnxNetwork | OwnModel = bundle.networks["voice"] if own is None else own
         spec = network.card.input
         if spec.rate_hz != RATE_HZ or spec.window_s is None:
             raise BundleError(f"{settings.file} wants {spec.rate_hz} Hz sound in a stated window, not {RATE_HZ}")
@@ -135,10 +152,12 @@ class VoicePredictor:
         if voiced < LEAST_VOICED_S:
             return None
         start_s = end_s - len(samples) / RATE_HZ
+        network = self._model.network
         padded = np.pad(samples, (0, max(0, round(self.window_s * RATE_HZ) - len(samples))))
-        logits, embedded = self._model.run(padded[None])
+        # what is missing is no silence to a model of one's own, which fills it up as its training did
+        logits, embedded = self._model.run((samples if isinstance(network, OwnModel) else padded)[None])
         if self.log is not None:
-            self.log.add("voice", self._model.network, (padded[None],), start_s, end_s)
+            self.log.add("voice", network, (padded[None],), start_s, end_s)
         probabilities, covered = self._model.calibrate(logits)
         quality = min(1.0, voiced / FULL_VOICED_S) * float(covered[0])
         measures = {**measure_voice(samples, voiced), "energy": float(self._model.energy(logits)[0])}

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.hub_text import LateHubText
 from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, NOTHING_SAID, UNREADABLE
-from emofuse.inference.text_predictor import TextPredictor
+from emofuse.inference.text_predictor import OwnTextPredictor, TextPredictor
 from emofuse.preprocessing.tokens import drop_sounds, has_letters
 from emofuse.timeline import LEAST_WEIGHT, pool_scores
 from emofuse.transcripts.sentences import cut_line
@@ -33,6 +33,8 @@ def text_scorer(bundle: Bundle) -> TextScorer | None:
     hub = bundle.manifest.hub_text
     if hub is not None:
         return LateHubText(hub.model, bundle.labels, hub.temperature, bundle.device)
+    if "text" in bundle.own:
+        return OwnTextPredictor(bundle)
     return TextPredictor(bundle) if "text" in bundle.networks else None
 
 

@@ -11,7 +11,8 @@ from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.predictors import Calibrated
 from emofuse.preprocessing.language import ENGLISH, LEAST_LATIN, guess_language, share_of_latin
 from emofuse.preprocessing.measures import measure_text
-from emofuse.preprocessing.tokens import encode, has_letters, split_words
+from emofuse.preprocessing.tokens import encode, has_letters, has_words, split_words
+from emofuse.provenance import ModelFile
 from emofuse.types import Scores
 
 ENOUGH_KNOWN: Final = 0.8  # of the words; more of them add nothing to the quality
@@ -70,6 +71,26 @@ class TextPredictor:
             measures,
             embedding=embedded,
         )
+
+
+class OwnTextPredictor:
+    """Scores a sentence or two, of any language, with a model of one's own."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        own = bundle.own["text"]
+        self._model = Calibrated(own, bundle.labels, bundle.manifest.modalities["text"])
+        self._own = own
+        self.model_file = ModelFile("text", own.source or own.name, own.sha256)
+
+    def score(self, text: str, start_s: float, end_s: float) -> Scores | None:
+        """Score what was said from start_s to end_s; None where there is no letter or figure in it."""
+        if not has_words(text):
+            return None
+        logits = self._own.logits([text])
+        probabilities, covered = self._model.calibrate(logits)
+        measures = {"energy": float(self._model.energy(logits)[0])}
+        quality = min(1.0, float(covered[0]))
+        return Scores("text", self._model.labels, probabilities[0], start_s, end_s, quality, measures)
 
 
 def _length_quality(text: str) -> float:

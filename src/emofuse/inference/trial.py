@@ -18,6 +18,7 @@ from emofuse.inference.bundle import Bundle, BundleModality
 from emofuse.inference.hub_text import load_hub_text
 from emofuse.inference.made_up import WORDS, made_up
 from emofuse.inference.network import OnnxNetwork
+from emofuse.inference.own_model import OwnModality, made_input
 from emofuse.reading import file_hash
 
 MOST_CALLS: Final = 20
@@ -26,7 +27,8 @@ LONGEST_S: Final = 2.0  # of calls, after one to warm up
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How one network did. call_ms: median milliseconds of a call with one clip, face, sentence or window of sound."""
+    """How one network did. size_bytes: of its file, 0 where it is elsewhere; call_ms: median milliseconds of a call
+    with     one clip, face, sentence or window of sound."""
 
     modality: BundleModality
     size_bytes: int
@@ -48,7 +50,8 @@ def try_bundle(bundle: Bundle) -> list[Trial]:
     head = bundle.manifest.head
     if bundle.head is not None and head is not None:
         _check_hash(bundle.head, head.sha256)
-    return [_try(bundle, modality) for modality in bundle.networks]
+    own = [_try_own(bundle, modality) for modality in bundle.own]
+    return [*(_try(bundle, modality) for modality in bundle.networks), *own]
 
 
 def try_hub_text(bundle: Bundle) -> HubTrial | None:
@@ -78,6 +81,17 @@ def _try(bundle: Bundle, modality: BundleModality) -> Trial:
 def _check_hash(network: OnnxNetwork, sha256: str | None) -> None:
     if sha256 is not None and file_hash(network.path) != sha256:
         raise BundleError(f"{network.path} is not the file that the bundle was made of: its hash differs")
+
+
+def _try_own(bundle: Bundle, modality: OwnModality) -> Trial:
+    model, settings = bundle.own[modality], bundle.manifest.modalities[modality]
+    path = getattr(model, "path", None)
+    if settings.sha256 is not None and model.sha256 != settings.sha256:
+        raise BundleError(f"{path} is not the file that the bundle was made of: its hash differs")
+    given = [made_input(modality)]
+    if not np.isfinite(model.logits(given)).all():
+        raise BundleError(f"{model.name} gives numbers that are not finite")
+    return Trial(modality, 0 if path is None else path.stat().st_size, _call_ms(lambda: model.logits(given)))
 
 
 def _without_one(spec: InputSpec, whole: list[NDArray[Any]]) -> list[list[NDArray[Any]]]:

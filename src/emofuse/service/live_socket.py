@@ -159,7 +159,7 @@ def _delay(update: LiveUpdate) -> float | None:
 
 
 def _modalities(analyzer: Analyzer) -> list[str]:
-    return list(analyzer.bundle.networks)
+    return list(analyzer.bundle.modalities)
 
 
 def _stats(session: LiveSession) -> Json:

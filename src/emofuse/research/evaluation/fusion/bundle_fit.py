@@ -191,9 +191,9 @@ def score_recordings(
     carried = labels_matrix(manifest.labels, bundle.labels)
     clips = [clip for clip in manifest if carried[manifest.labels.index(clip.emotion)].any()]
     truth = np.array([carried[manifest.labels.index(clip.emotion)].argmax() for clip in clips], dtype=np.int64)
-    logits: dict[BundleModality, list[NDArray[np.float64]]] = {m: [] for m in bundle.networks}
-    rows: dict[BundleModality, list[int]] = {m: [] for m in bundle.networks}
-    measures: dict[BundleModality, list[Mapping[str, float]]] = {m: [] for m in bundle.networks}
+    logits: dict[BundleModality, list[NDArray[np.float64]]] = {m: [] for m in bundle.manifest.modalities}
+    rows: dict[BundleModality, list[int]] = {m: [] for m in bundle.manifest.modalities}
+    measures: dict[BundleModality, list[Mapping[str, float]]] = {m: [] for m in bundle.manifest.modalities}
     for row, clip in enumerate(clips):
         if clip.start_s or clip.end_s is not None:
             raise CorpusError(
