@@ -14,7 +14,7 @@ from PIL import Image
 from emofuse.assets import prepare_hub
 from emofuse.errors import AssetError, BundleError, UsageError
 from emofuse.inference.own_model import HUB, RATE_HZ, OwnModality, OwnModel
-from emofuse.media import MonoSound
+from emofuse.media import resample
 from emofuse.reading import file_hash, first_line
 
 INSTALL: Final = "pip install 'emofuse[text]'"
@@ -90,7 +90,7 @@ class HubModel(OwnModel):
             return given
         rate_hz = int(self._pipeline.feature_extractor.sampling_rate)
         samples = np.pad(given, (0, max(0, round(_LEAST_S * RATE_HZ) - len(given))))
-        return {"raw": resampled(samples, rate_hz), "sampling_rate": rate_hz}
+        return {"raw": resample(samples, RATE_HZ, rate_hz), "sampling_rate": rate_hz}
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def open_pipeline(task: str, model: str, device: str) -> Any:
         UsageError: transformers is not installed.
         AssetError: The model cannot be loaded.
     """
-    local_files_only = prepare_hub()
+    local_files_only = prepare_hub()  # which the libraries keep to: releases take it from here by different names
     try:
         from transformers import pipeline
     except ImportError:
@@ -156,7 +156,6 @@ def open_pipeline(task: str, model: str, device: str) -> Any:
             model=model,
             device=device,
             trust_remote_code=False,  # nor is the user asked whether a model's own code may run
-            model_kwargs={"local_files_only": local_files_only},
         )
     except Exception as error:  # noqa: BLE001 (of several libraries, without a common base)
         raise _cannot(model, error, local_files_only, task) from None
@@ -179,12 +178,3 @@ def weights_hash(model: str) -> str | None:
         except Exception:  # noqa: BLE001 (whatever a library says that has no such file)
             continue
     return None
-
-
-def resampled(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
-    """Return (T,) samples at RATE_HZ at another rate."""
-    if rate_hz == RATE_HZ or not len(samples):
-        return samples
-    sound = MonoSound(rate_hz)
-    blocks = [*sound.push(samples, RATE_HZ, 0.0), *sound.flush()]
-    return np.concatenate([block.samples for block in blocks])

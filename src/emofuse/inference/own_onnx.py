@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emofuse.errors import BundleError
-from emofuse.inference.hub_model import resampled
 from emofuse.inference.onnx_runtime import open_session
 from emofuse.inference.own_model import FACE_PX, RATE_HZ, WINDOW_S, OwnModel
+from emofuse.media import resample
 from emofuse.reading import file_hash, first_line, is_file, one_line, parse_json, read_bytes
 
 CARDS: Final = (".toml", ".json")  # beside net.onnx: net.toml or net.json
@@ -128,7 +128,7 @@ class OnnxModel(OwnModel):
 
     def _sound(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         card = self.own_card
-        sound = resampled(samples, card.rate_hz)
+        sound = resample(samples, RATE_HZ, card.rate_hz)
         n_window = round(card.window_s * card.rate_hz)
         sound = sound[-n_window:]
         if card.normalise == "utterance":

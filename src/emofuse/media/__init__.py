@@ -2,7 +2,7 @@
 
 from emofuse.media._container import MOST_PIXELS, most_filling_s
 from emofuse.media._levels import Mixer
-from emofuse.media._sound import MonoSound
+from emofuse.media._sound import MonoSound, resample
 from emofuse.media._tracks import SpeechMeasure
 from emofuse.media.excerpt import Span, parse_time, within
 from emofuse.media.reader import AUDIO_RATE_HZ, STANDING_S, MediaReader, open_media, picture_size, probe
@@ -23,5 +23,6 @@ __all__ = [
     "parse_time",
     "picture_size",
     "probe",
+    "resample",
     "within",
 ]

@@ -168,6 +168,14 @@ def to_mono(frame: AudioFrame, mixer: Mixer, gain: float = 1.0) -> NDArray[np.fl
     return mixer.mix(as_float(frame, gain), frame.sample_rate, [channel.name for channel in frame.layout.channels])
 
 
+def resample(samples: NDArray[np.float32], from_hz: int, to_hz: int) -> NDArray[np.float32]:
+    """Return (T,) samples at another rate, as they are otherwise."""
+    if from_hz == to_hz or not len(samples):
+        return samples
+    run = _Run(0.0, from_hz, to_hz)
+    return np.concatenate([block.samples for block in (*run.push(samples), *run.flush())])
+
+
 class _Run:
     """Sound without a gap, resampled; start_s: the time of its first sample."""
 
