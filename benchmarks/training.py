@@ -26,10 +26,12 @@ from torch.utils.data import DataLoader
 from emofuse.cli.train import data_folder
 from emofuse.research.recipes.data import FaceDataSettings, TextDataSettings
 from emofuse.research.recipes.recipe import Recipe, load_recipe
+from emofuse.research.tasks.base import Job
 from emofuse.research.tasks.batches import train_loader
+from emofuse.research.tasks.faces import face_job
 from emofuse.research.tasks.text import text_job
-from emofuse.research.training.fit import Job, classifier
-from emofuse.research.training.jobs import face_job, load_utterances, utterance_job
+from emofuse.research.training.fit import classifier
+from emofuse.research.training.jobs import load_utterances, utterance_job
 
 ROOT: Final = Path(__file__).parent.parent
 RECIPES: Final = ('voice:train_on=["emodb"]', "face-ferplus", "meld-words", "cnn3d", "iemocap-attention")

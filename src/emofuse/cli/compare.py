@@ -21,7 +21,6 @@ from emofuse.cli.evaluate import (
 )
 from emofuse.cli.train import DataOption, DeviceOption, need_torch
 from emofuse.errors import UsageError
-from emofuse.research.recipes.data import CorpusSettings, FaceDataSettings
 
 _PROTOCOL = "actor-6fold"
 _ProtocolOption = Annotated[
@@ -68,7 +67,7 @@ def _fusions(recipe: Path, overrides: Sequence[str], out: Path | None, machine: 
     from emofuse.research.evaluation.fusion.sections import fusion_document
     from emofuse.research.evaluation.fusion.settings import load_fusion_comparison
     from emofuse.research.evaluation.fusion.write import write_fusion
-    from emofuse.research.evaluation.protocols.cross_validation import Setting
+    from emofuse.research.evaluation.protocols.learners import Setting
     from emofuse.research.evaluation.reports.terminal import print_document
     from emofuse.research.training.fit import quiet
 
@@ -91,19 +90,20 @@ def _side_by_side(recipes: Sequence[Path], protocol: str, seeds: int, root: Path
     from emofuse.research.evaluation.reports.compare import compare as paired
     from emofuse.research.evaluation.reports.compare import comparison_document, write_comparison
     from emofuse.research.evaluation.reports.terminal import print_document
+    from emofuse.research.tasks.registry import task_of
+    from emofuse.research.tasks.utterances import utterance_settings
 
     if len(recipes) < 2:
         raise UsageError("there is nothing to compare a single recipe with", "give two or more")
     requests = [Request(recipe, protocol=protocol, n_seeds=seeds) for recipe in recipes]
     loaded = [request.load() for request in requests]
-    other = next((recipe for recipe in loaded if not isinstance(recipe.data, CorpusSettings)), None)
+    other = next((recipe for recipe in loaded if not recipe.data.of_utterances), None)
     if other is not None:
-        what = "faces" if isinstance(other.data, FaceDataSettings) else "words"
-        raise UsageError(f"recipe {other.name!r} is of {what}; compare takes recipes of utterances")
+        raise UsageError(f"recipe {other.name!r} is of {task_of(other).noun}; compare takes recipes of utterances")
     names = [recipe.name for recipe in loaded]
     if len(set(names)) < len(names):
         raise UsageError(f"two recipes have the same name: {', '.join(names)}")
-    tested = {(r.data.train_on[0], r.data.labels) for r in loaded if isinstance(r.data, CorpusSettings)}
+    tested = {(r.data.train_on[0], utterance_settings(r).labels) for r in loaded}
     if len(tested) > 1:
         raise UsageError(f"{', '.join(names)} are not tested on the same corpus under the same labels")
     results = []

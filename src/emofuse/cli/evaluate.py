@@ -7,7 +7,7 @@ import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 from rich.markup import escape
@@ -22,12 +22,13 @@ from emofuse.cli.train import (
     need_torch,
 )
 from emofuse.errors import UsageError
-from emofuse.research.recipes.data import FaceDataSettings, TextDataSettings
 from emofuse.research.recipes.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
     from emofuse.research.evaluation.scores.predictions import Predictions
     from emofuse.research.evaluation.scores.report import EvaluationReport
+
+_Evaluated: TypeAlias = "tuple[Path, EvaluationReport, Predictions]"  # the folder, and what is written there
 
 JobsOption = Annotated[
     int, typer.Option(min=1, help="Folds to train at once, one thread each; default: one for each core.")
@@ -59,6 +60,11 @@ class Request:
     transductive: bool = False
     model: Path | None = None
     prior: str | None = None
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether something is asked for that only what is trained anew in every fold has."""
+        return self.n_seeds > 1 or self.show_leak or self.transductive
 
     def load(self) -> Recipe:
         """Read the recipe, with what the command line changes in it."""
@@ -130,8 +136,6 @@ def evaluate(
 ) -> None:
     """Cross-validate a recipe, speakers apart, and write a report. What was trained is not trained again."""
     need_torch()
-    from emofuse.research.evaluation.protocols.pretrained import evaluate_as_is
-    from emofuse.research.evaluation.protocols.pretrained_texts import evaluate_texts
     from emofuse.research.evaluation.reports.terminal import print_report
     from emofuse.research.evaluation.reports.write import refuse_foreign_pages
 
@@ -141,42 +145,12 @@ def evaluate(
     settings = request.load()
     if out is not None:  # before hours of work
         refuse_foreign_pages(out, "report")
-    if isinstance(settings.data, TextDataSettings):
-        if model is None:
-            raise UsageError("a text recipe is tested through its network", "give it with --model text.onnx")
-        if seeds > 1 or show_leak or transductive or train_on is not None:
-            raise UsageError("--seeds, --train, --show-leak and --transductive go with a speech recipe")
-        corpus = test_on or settings.data.train_on[0]
-        folder = out or Path("runs") / f"{settings.name}-on-{corpus}"
-        report, predictions = evaluate_texts(model, data_folder(data), request.command(), corpus, prior)
-    elif prior is not None:
+    if prior is not None and settings.data.corpus != "text":
         raise UsageError("--prior goes with a text recipe")
-    elif isinstance(settings.data, FaceDataSettings) and test_on is not None and _is_face_set(test_on):
-        if seeds > 1 or show_leak or transductive:
-            raise UsageError("--seeds, --show-leak and --transductive go with a speech recipe")
-        folder = out or request.folder(settings.name)
-        report, predictions = _evaluate_face_set(request, settings, folder, Machine(data, device, jobs))
-    elif model is not None and test_on is not None:
-        if seeds > 1 or show_leak or transductive or train_on is not None:
-            raise UsageError("--seeds, --train, --show-leak and --transductive do not go with --model and --test")
-        folder = out or Path("runs") / f"{request.folder(settings.name).name}-as-is"
-        with progress_hook() as hook:
-            report, predictions = evaluate_as_is(model, _names(test_on), data, request.command(), hook)
-    elif isinstance(settings.data, FaceDataSettings):
-        if model is None:
-            hint = "give it with --model face.onnx, or a set of faces with --test"
-            raise UsageError("a face recipe is tested through its network", hint)
-        if seeds > 1 or test_on is not None or show_leak or transductive:
-            raise UsageError("--seeds, --test, --show-leak and --transductive go with a speech recipe")
-        folder = out or Path("runs") / f"{settings.name}-evaluation"
-        report, predictions = _faces(model, data_folder(data), request.command(), folder)
-    else:
-        if model is not None:
-            raise UsageError(
-                "--model goes with a face recipe, a text recipe, or --test", "others are trained anew in every fold"
-            )
-        folder = out or request.folder(settings.name)
-        report, predictions = evaluate_utterances(request, settings, folder, Machine(data, device, jobs))
+    by_kind = {"text": _evaluate_text, "ferplus": _evaluate_faces}
+    folder, report, predictions = by_kind.get(settings.data.corpus, _evaluate_clips)(
+        request, settings, out, Machine(data, device, jobs)
+    )
     place = folder / "transductive" if transductive else folder
     write_evaluation(report, predictions, place)
     print_report(report, OUT)
@@ -189,6 +163,58 @@ def write_evaluation(report: EvaluationReport, predictions: Predictions, folder:
 
     write_report(report, folder)
     write_predictions(predictions, folder / PREDICTIONS_NAME)
+
+
+def _evaluate_text(request: Request, recipe: Recipe, out: Path | None, machine: Machine) -> _Evaluated:
+    from emofuse.research.evaluation.protocols.pretrained_texts import evaluate_texts
+
+    if request.model is None:
+        raise UsageError("a text recipe is tested through its network", "give it with --model text.onnx")
+    if request.is_repeated or request.train_on is not None:
+        raise UsageError("--seeds, --train, --show-leak and --transductive go with a speech recipe")
+    corpus = request.test_on or recipe.data.train_on[0]
+    folder = out or Path("runs") / f"{recipe.name}-on-{corpus}"
+    return folder, *evaluate_texts(request.model, data_folder(machine.data), request.command(), corpus, request.prior)
+
+
+def _evaluate_faces(request: Request, recipe: Recipe, out: Path | None, machine: Machine) -> _Evaluated:
+    if request.test_on is not None and _is_face_set(request.test_on):
+        if request.is_repeated:
+            raise UsageError("--seeds, --show-leak and --transductive go with a speech recipe")
+        folder = out or request.folder(recipe.name)
+        return folder, *_evaluate_face_set(request, recipe, folder, machine)
+    if request.model is not None and request.test_on is not None:
+        return _evaluate_as_is(request, recipe, out, machine)
+    if request.model is None:
+        hint = "give it with --model face.onnx, or a set of faces with --test"
+        raise UsageError("a face recipe is tested through its network", hint)
+    if request.is_repeated:
+        raise UsageError("--seeds, --test, --show-leak and --transductive go with a speech recipe")
+    folder = out or Path("runs") / f"{recipe.name}-evaluation"
+    return folder, *_faces(request.model, data_folder(machine.data), request.command(), folder)
+
+
+def _evaluate_clips(request: Request, recipe: Recipe, out: Path | None, machine: Machine) -> _Evaluated:
+    if request.model is not None and request.test_on is not None:
+        return _evaluate_as_is(request, recipe, out, machine)
+    if request.model is not None:
+        raise UsageError(
+            "--model goes with a face recipe, a text recipe, or --test", "others are trained anew in every fold"
+        )
+    folder = out or request.folder(recipe.name)
+    return folder, *evaluate_utterances(request, recipe, folder, machine)
+
+
+def _evaluate_as_is(request: Request, recipe: Recipe, out: Path | None, machine: Machine) -> _Evaluated:
+    from emofuse.research.evaluation.protocols.pretrained import evaluate_as_is
+
+    if request.is_repeated or request.train_on is not None:
+        raise UsageError("--seeds, --train, --show-leak and --transductive do not go with --model and --test")
+    assert request.model is not None and request.test_on is not None
+    folder = out or Path("runs") / f"{request.folder(recipe.name).name}-as-is"
+    with progress_hook() as hook:
+        found = evaluate_as_is(request.model, _names(request.test_on), machine.data, request.command(), hook)
+    return folder, *found
 
 
 def _faces(model: Path, root: Path, command: str, folder: Path) -> tuple[EvaluationReport, Predictions]:
@@ -238,10 +264,12 @@ def evaluate_utterances(
     from emofuse.research.evaluation.protocols.by_corpus import PROTOCOLS as CORPUS_PROTOCOLS
     from emofuse.research.evaluation.protocols.by_corpus import read_by_corpus
     from emofuse.research.evaluation.protocols.cross_corpus import across_corpora
-    from emofuse.research.evaluation.protocols.cross_validation import Setting, cross_validate, with_leak
+    from emofuse.research.evaluation.protocols.cross_validation import cross_validate, with_leak
+    from emofuse.research.evaluation.protocols.learners import Setting
+    from emofuse.research.tasks.base import with_weights_at_hand
+    from emofuse.research.tasks.utterances import utterance_settings
     from emofuse.research.training.fit import quiet
-    from emofuse.research.training.jobs import load_utterances, utterance_settings
-    from emofuse.research.training.networks import with_weights_at_hand
+    from emofuse.research.training.jobs import load_utterances
 
     if request.test_on is not None and not _names(request.test_on):
         raise UsageError("--test names no corpus")

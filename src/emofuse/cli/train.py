@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from emofuse.cli.console import ERR, OUT, note, progress_hook
 from emofuse.errors import UsageError
-from emofuse.research.models.settings import SvmSettings
-from emofuse.research.recipes.data import FaceDataSettings, TextDataSettings
-from emofuse.research.recipes.recipe import LateFusionSettings, Recipe, load_recipe
-
-if TYPE_CHECKING:
-    from emofuse.research.training.fit import Job
+from emofuse.research.recipes.recipe import load_recipe
 
 DataOption = Annotated[
     Path | None,
@@ -57,23 +52,23 @@ def train(
 ) -> None:
     """Train the network of a recipe on all of its training data. A run that was cut off goes on where it was."""
     need_torch()
-    from lightning.pytorch.utilities import rank_zero_only
-
-    from emofuse.research.tasks.text import text_job
-    from emofuse.research.training.fit import fit, quiet, with_fitting_batch
-    from emofuse.research.training.jobs import face_job
+    from emofuse.research.tasks.registry import task_of
+    from emofuse.research.training.fit import fit, quiet, rank_zero_only, with_fitting_batch
 
     if data is not None:
         data_folder(data)
     settings = load_recipe(recipe, overrides or ())
     folder = out or Path("runs") / settings.name
     quiet()
-    if isinstance(settings.data, FaceDataSettings):
-        job = face_job(settings, data_folder(data))
-    elif isinstance(settings.data, TextDataSettings):
-        job = text_job(settings, data_folder(data))
-    else:
-        settings, job = _job(settings, data, validate)
+    task = task_of(settings)
+    with progress_hook() as hook:
+        settings, job = task.prepare(
+            settings,
+            data_folder(data) if task.needs_folder else data,
+            validate,
+            rank_zero_only(note),  # DDP runs the whole command in each of its processes
+            rank_zero_only(hook),
+        )
     settings = with_fitting_batch(settings, job, devices * nodes, rank_zero_only(note))
     result = fit(
         settings,
@@ -91,28 +86,6 @@ def train(
     OUT.print(f"{escape(str(result.weights))}: epoch {result.epoch + 1}, {chosen}")
     if bundle:
         _make_bundle(result.weights, folder / "bundle", base)
-
-
-def _job(recipe: Recipe, data: Path | None, validate: bool) -> tuple[Recipe, Job]:
-    """Prepare a training on all utterances, but for those that validate; the recipe is what comes of it here."""
-    from lightning.pytorch.utilities import rank_zero_only
-
-    from emofuse.research.training.jobs import load_utterances, utterance_job
-    from emofuse.research.training.networks import with_weights_at_hand
-
-    if isinstance(recipe.model, SvmSettings | LateFusionSettings):
-        raise UsageError(f"{recipe.model.name} is trained where it is tested", "`emofuse evaluate` does both")
-    say = rank_zero_only(note)  # DDP runs the whole command in each of its processes
-    recipe = with_weights_at_hand(recipe, say)
-    with progress_hook() as hook:
-        utterances = load_utterances(recipe, data, rank_zero_only(hook))
-    if utterances.note():
-        say(utterances.note())
-    held_out = utterances.of_last_speakers(utterances.settings.valid_speakers) if validate else ()
-    if validate:
-        who = ", ".join(sorted({utterances.manifest.clips[i].speaker for i in held_out}))
-        say(f"{who} validate" if who else "there are too few speakers to hold any out: nothing is selected")
-    return recipe, utterance_job(recipe, utterances, None, held_out)
 
 
 def _make_bundle(checkpoint: Path, folder: Path, base: str) -> None:

@@ -12,12 +12,14 @@ import soundfile
 
 from emofuse.research.corpora.splits.protocols import Split, make_split
 from emofuse.research.evaluation.protocols import folds
-from emofuse.research.evaluation.protocols.cross_validation import Setting, cross_validate
+from emofuse.research.evaluation.protocols.cross_validation import cross_validate
+from emofuse.research.evaluation.protocols.learners import Setting
 from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import EvaluationReport
 from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.base import Job
 from emofuse.research.tasks.speech import SpeechData
-from emofuse.research.training.fit import FitResult, Job
+from emofuse.research.training.fit import FitResult
 from emofuse.research.training.jobs import load_utterances
 from make_ravdess import tiny_recipe, write_ravdess
 

@@ -11,7 +11,8 @@ import soundfile
 from emofuse.errors import UsageError
 from emofuse.research.corpora.splits.protocols import is_leaky
 from emofuse.research.evaluation.protocols.by_corpus import ALL_CORPORA, LEAVE_ONE_OUT, read_by_corpus
-from emofuse.research.evaluation.protocols.cross_validation import Setting, cross_validate
+from emofuse.research.evaluation.protocols.cross_validation import cross_validate
+from emofuse.research.evaluation.protocols.learners import Setting
 from emofuse.research.evaluation.reports.sections import calibration
 from emofuse.research.models.settings import VoiceNetSettings
 from emofuse.research.training.fit import fit

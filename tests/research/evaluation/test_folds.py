@@ -16,8 +16,9 @@ import torch
 from emofuse.errors import UsageError
 from emofuse.research.corpora.splits.protocols import make_split
 from emofuse.research.evaluation.protocols import folds
-from emofuse.research.evaluation.protocols.cross_validation import Setting, cross_validate
+from emofuse.research.evaluation.protocols.cross_validation import cross_validate
 from emofuse.research.evaluation.protocols.folds import STORED, FoldTask, clip_log_probabilities, run_tasks
+from emofuse.research.evaluation.protocols.learners import Setting
 from emofuse.research.evaluation.scores.predictions import write_predictions
 from emofuse.research.evaluation.scores.report import write_json
 from emofuse.research.models.settings import SvmSettings

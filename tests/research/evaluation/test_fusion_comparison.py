@@ -26,7 +26,7 @@ from emofuse.research.evaluation.fusion.settings import (
 )
 from emofuse.research.evaluation.fusion.write import write_fusion
 from emofuse.research.evaluation.protocols import folds
-from emofuse.research.evaluation.protocols.cross_validation import Setting
+from emofuse.research.evaluation.protocols.learners import Setting
 from emofuse.research.evaluation.reports.document import to_markdown
 from emofuse.research.evaluation.scores.predictions import read_predictions
 from make_feature_corpus import TINY, write_feature_corpus

@@ -15,8 +15,9 @@ from emofuse.research.corpora.splits.protocols import Split, make_split
 from emofuse.research.evaluation.fusion.late_fusion import fuse_folds
 from emofuse.research.evaluation.protocols import folds
 from emofuse.research.evaluation.protocols.cross_corpus import across_corpora
-from emofuse.research.evaluation.protocols.cross_validation import Setting, cross_validate, selection
+from emofuse.research.evaluation.protocols.cross_validation import cross_validate
 from emofuse.research.evaluation.protocols.folds import ADAPTED, STORED, FoldResult, FoldTask
+from emofuse.research.evaluation.protocols.learners import Setting, selection
 from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import EvaluationReport
 from emofuse.research.models.settings import SvmSettings
@@ -277,7 +278,7 @@ def test_one_corpus_against_another_by_the_tables_of_both(root: Path, recipes: P
 def test_a_member_that_does_not_go_with_its_data_is_said_before_anything_is_decoded(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emofuse.research.training.jobs.decode_speech", lambda *arguments: pytest.fail("decoded"))
+    monkeypatch.setattr("emofuse.research.tasks.speech.decode_speech", lambda *arguments: pytest.fail("decoded"))
     seen = tiny_recipe(SvmSettings(features="action-units"))
     crossed = Recipe.model_validate(
         {"name": "crossed", "data": {"corpus": "video", "train_on": ["ravdess"]}, "model": {"name": "mel-cnn"}}

@@ -18,22 +18,18 @@ from emofuse.errors import CorpusError, RecipeError, UsageError
 from emofuse.inference.network import softmax
 from emofuse.research.corpora.manifest import Clip, Manifest
 from emofuse.research.corpora.splits.protocols import Split, make_split
-from emofuse.research.evaluation.protocols import cross_validation as protocol
 from emofuse.research.evaluation.protocols import folds
+from emofuse.research.evaluation.protocols import learners as protocol
 from emofuse.research.evaluation.protocols.cross_corpus import across_corpora
-from emofuse.research.evaluation.protocols.cross_validation import (
-    Setting,
-    clip_names,
-    cross_validate,
-    selection,
-    with_leak,
-)
+from emofuse.research.evaluation.protocols.cross_validation import clip_names, cross_validate, with_leak
+from emofuse.research.evaluation.protocols.learners import Setting, selection
 from emofuse.research.evaluation.scores.metrics import expected_calibration_error, fit_temperature
 from emofuse.research.models.settings import FaceNetSettings, SvmSettings, VoiceNetSettings
 from emofuse.research.recipes.data import FaceDataSettings
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.speech import SpeechData
-from emofuse.research.training.jobs import load_utterances, utterance_settings
+from emofuse.research.tasks.utterances import utterance_settings
+from emofuse.research.training.jobs import load_utterances
 from make_ravdess import tiny_recipe, trained_on
 from reference_metrics import score, unweighted_average_recall
 

@@ -13,11 +13,12 @@ from torch import Generator, Tensor
 
 from emofuse.research.corpora.splits.protocols import Fold, make_split
 from emofuse.research.evaluation.protocols import folds
-from emofuse.research.evaluation.protocols.cross_validation import selection
 from emofuse.research.evaluation.protocols.folds import FoldResult, FoldTask, clip_log_probabilities, run_tasks
+from emofuse.research.evaluation.protocols.learners import selection
 from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.base import Job
 from emofuse.research.tasks.speech import SpeechData
-from emofuse.research.training.fit import FitResult, Job, load_weights
+from emofuse.research.training.fit import FitResult, load_weights
 from emofuse.research.training.jobs import load_utterances, utterance_job
 from make_ravdess import cut_at, tiny_recipe, trained_on
 

@@ -18,7 +18,7 @@ from emofuse.research.models.frame_lstm_mel import FrameLstmMel
 from emofuse.research.models.frame_sequence import ResnetLstm, ResnetTransformer
 from emofuse.research.models.mel_cnn import MelCnn
 from emofuse.research.models.mfcc_cnn import MfccCnn
-from emofuse.research.models.registry import build, pretrained_assets
+from emofuse.research.models.registry import build
 from emofuse.research.models.settings import (
     AudioVideoSettings,
     ClipNetSettings,
@@ -106,13 +106,13 @@ def test_torchvisions_files_are_those_that_torchvision_names() -> None:
     ],
 )
 def test_settings_name_the_weights_that_they_want(settings: SpeechNetSettings, asset: str | None) -> None:
-    assert pretrained_assets(settings) == (() if asset is None else (asset,))
+    assert settings.assets == (() if asset is None else (asset,))
     assert asset is None or asset in ASSETS
 
 
 def test_each_encoder_starts_from_its_own_weights(tmp_path: Path) -> None:
     settings = AudioVideoSettings(video=ResnetLstmSettings(resnet="resnet18", hidden=8), audio=VoiceNetSettings())
-    assert pretrained_assets(settings) == ("resnet18", "mn04_as")
+    assert settings.assets == ("resnet18", "mn04_as")
     state = {name: torch.rand_like(value) for name, value in resnet18().state_dict().items() if value.ndim}
     torch.save({**resnet18().state_dict(), **state}, tmp_path / "resnet18.pth")
     network = build(settings, 4, {"resnet18": tmp_path / "resnet18.pth"})

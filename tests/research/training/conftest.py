@@ -15,8 +15,8 @@ from emofuse.research.models.face import FaceNet
 from emofuse.research.recipes.data import FaceDataSettings
 from emofuse.research.recipes.recipe import Recipe, TrainSettings
 from emofuse.research.tasks import clips as video
+from emofuse.research.tasks.base import Job
 from emofuse.research.tasks.clips import VideoData
-from emofuse.research.training.fit import Job
 from emofuse.research.training.jobs import load_utterances
 from make_films import STILL, RedSquares, film_recipe, write_films
 

@@ -22,6 +22,7 @@ from emofuse.research.models.registry import build
 from emofuse.research.models.settings import FaceNetSettings, MfccCnnSettings, SvmSettings, VoiceNetSettings
 from emofuse.research.recipes.data import FaceDataSettings, VoiceDataSettings
 from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.base import voiced_example
 from emofuse.research.training import export as module
 from emofuse.research.training.cards import model_card
 from emofuse.research.training.export import export
@@ -160,7 +161,7 @@ def test_a_checkpoint_that_is_not_what_its_header_says_is_one_line(tmp_path: Pat
 
 def test_what_checks_a_voice_network_is_like_a_voice() -> None:
     """Pauses without sound, a pitch between 70 and 400 Hz, and what is quiet far below what is loud."""
-    samples = module._voiced(4, 2.5)
+    samples = voiced_example(4, 2.5)
     assert samples.shape == (4, 40_000) and samples.abs().max() < 1
     assert ((samples == 0).float().mean(dim=1) > 0.2).all()
     power = torch.fft.rfft(samples).abs().square()

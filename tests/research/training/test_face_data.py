@@ -20,10 +20,9 @@ from emofuse.research.models.registry import build
 from emofuse.research.models.settings import FaceNetSettings
 from emofuse.research.recipes.data import FaceDataSettings
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.faces import EDGE, DrawnFaces, draw_weights, read_training_faces, set_shares
+from emofuse.research.tasks.faces import EDGE, DrawnFaces, draw_weights, face_job, read_training_faces, set_shares
 from emofuse.research.training.cards import model_card
 from emofuse.research.training.export import export
-from emofuse.research.training.jobs import face_job
 
 SMALL = FaceNetSettings(widths=(4, 8), blocks=(1,))
 HAPPY, SAD = FERPLUS.index("happiness"), FERPLUS.index("sadness")

@@ -17,8 +17,9 @@ from emofuse.research.corpora.manifest import Clip, Manifest
 from emofuse.research.corpora.relabel import join, relabel
 from emofuse.research.corpora.splits.protocols import Fold, make_split
 from emofuse.research.evaluation.protocols.cross_corpus import across_corpora
-from emofuse.research.evaluation.protocols.cross_validation import Setting, cross_validate
+from emofuse.research.evaluation.protocols.cross_validation import cross_validate
 from emofuse.research.evaluation.protocols.folds import clip_log_probabilities
+from emofuse.research.evaluation.protocols.learners import Setting
 from emofuse.research.feature_sets.store import FeatureSet
 from emofuse.research.models.fusion.base import FeatureNet
 from emofuse.research.recipes.recipe import Recipe

@@ -18,7 +18,8 @@ from torch import Generator, Tensor
 from emofuse.errors import OutputError, UsageError
 from emofuse.research.models.face import FaceNet
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.training.fit import FitResult, Job, fit, load_weights, with_fitting_batch
+from emofuse.research.tasks.base import Job
+from emofuse.research.training.fit import FitResult, fit, load_weights, with_fitting_batch
 
 MakeRecipe = Callable[..., Recipe]
 MakeJob = Callable[..., Job]

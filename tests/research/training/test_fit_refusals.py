@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from emofuse.research.models.face import FaceNet
 from emofuse.research.models.settings import FaceNetSettings
 from emofuse.research.recipes.data import FaceDataSettings, VideoDataSettings, VoiceDataSettings
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.training.fit import FitResult, Job, fit
+from emofuse.research.tasks.base import Job
+from emofuse.research.tasks.registry import task_of
+from emofuse.research.training.fit import FitResult, fit
 
 MakeRecipe = Callable[..., Recipe]
 MakeJob = Callable[..., Job]
@@ -64,8 +67,9 @@ def test_too_little_memory_is_one_line_that_says_what_to_lower(
 
     data = {"faces": FaceDataSettings(), "speech": VoiceDataSettings(), "video": VideoDataSettings()}[kind]
     recipe = make_recipe().model_copy(update={"data": data})
+    job = replace(make_job(need_too_much), smaller=("train.batch_size", *task_of(recipe).smaller))
     with pytest.raises(UsageError, match="the memory does not hold a batch of 12") as caught:
-        quiet_fit(recipe, make_job(need_too_much), tmp_path)
+        quiet_fit(recipe, job, tmp_path)
     assert (
         caught.value.hint
         == {

@@ -15,9 +15,10 @@ from torch import Generator, Tensor, nn
 from emofuse.research.models.registry import build
 from emofuse.research.models.settings import AudioVideoSettings, Cnn3dSettings, FaceSequenceSettings, MfccCnnSettings
 from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.base import Job
 from emofuse.research.training import fit as fit_module
 from emofuse.research.training.callbacks import FrozenStart
-from emofuse.research.training.fit import Job, fit
+from emofuse.research.training.fit import fit
 from emofuse.research.training.module import is_pretrained
 
 MakeRecipe = Callable[..., Recipe]

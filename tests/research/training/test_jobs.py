@@ -22,10 +22,12 @@ from emofuse.research.models.settings import FaceNetSettings, MelCnnSettings, Sv
 from emofuse.research.recipes.data import FaceDataSettings
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks import speech as speech_module
+from emofuse.research.tasks.base import balanced_weights
 from emofuse.research.tasks.batches import FaceBatches, VoiceBatches
+from emofuse.research.tasks.faces import face_job
 from emofuse.research.tasks.speech import SpeechData, decode_speech
 from emofuse.research.tasks.utterances import Corpora, find_corpus, repeat_rare
-from emofuse.research.training.jobs import balanced_weights, face_job, load_utterances, utterance_job
+from emofuse.research.training.jobs import load_utterances, utterance_job
 from make_ravdess import tiny_recipe
 
 NETWORK = MelCnnSettings(widths=(4, 4))

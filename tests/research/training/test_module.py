@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from emofuse.research.models.settings import VoiceNetSettings
 from emofuse.research.models.voice import VoiceNet
 from emofuse.research.recipes.recipe import TrainSettings
-from emofuse.research.training.module import Augment, Classifier, score_clips
+from emofuse.research.tasks.batches import Augment
+from emofuse.research.training.module import Classifier, score_clips
 
 
 class Linear(nn.Module):

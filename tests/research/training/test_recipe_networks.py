@@ -11,21 +11,15 @@ from emofuse.assets import ASSETS
 from emofuse.emotions import RAVDESS
 from emofuse.errors import AssetError, RecipeError
 from emofuse.research.corpora.splits.protocols import Fold
-from emofuse.research.evaluation.protocols.cross_validation import selection
+from emofuse.research.evaluation.protocols.learners import selection
 from emofuse.research.models.settings import FaceNetSettings, SvmSettings
 from emofuse.research.recipes.data import FaceDataSettings, VideoDataSettings, VoiceDataSettings
 from emofuse.research.recipes.recipe import LateFusionSettings, Recipe
-from emofuse.research.training import jobs, networks
+from emofuse.research.tasks import base
+from emofuse.research.tasks.base import with_weights_at_hand
 from emofuse.research.training.cards import model_card
 from emofuse.research.training.jobs import load_utterances, utterance_job
-from emofuse.research.training.networks import (
-    assets_of,
-    check_pairing,
-    hears,
-    lacks_pretraining,
-    make_network,
-    with_weights_at_hand,
-)
+from emofuse.research.training.networks import check_pairing, make_network
 from make_ravdess import tiny_recipe, write_ravdess
 
 MVIT, VOICE = {"name": "mvit"}, {"name": "voice-mobilenet", "hidden": 8}
@@ -60,8 +54,7 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> set[str]:
             raise AssetError(f"{ASSETS[name].file} cannot be had: no connection to there", "download it")
         return Path(f"{name}.pth")
 
-    monkeypatch.setattr(networks, "find", find)
-    monkeypatch.setattr(jobs, "find", find)
+    monkeypatch.setattr(base, "find", find)
     return missing
 
 
@@ -69,14 +62,14 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 def test_weights_of_torchvision_that_cannot_be_had_are_done_without_and_said(name: str, lost: set[str]) -> None:
     model, assets = PRETRAINED[name]
     recipe = of(model)
-    assert assets_of(recipe) == assets
+    assert recipe.model.assets == assets
     said: list[str] = []
     assert with_weights_at_hand(recipe, said.append) == recipe and said == []
     lost.add(assets[0])
     changed = with_weights_at_hand(recipe, said.append)
     assert said == [f"r starts from random weights: {ASSETS[assets[0]].file} cannot be had: no connection to there"]
-    assert assets_of(changed) == assets[1:]
-    assert lacks_pretraining(changed) and not lacks_pretraining(recipe)
+    assert changed.model.assets == assets[1:]
+    assert changed.model.lacks_pretraining and not recipe.model.lacks_pretraining
     part = {"pretrained": False}
     wanted = {**model, "video": {**MVIT, **part}} if name == "audio-video" else {**model, **part}
     assert changed == of(wanted)  # and nothing else
@@ -87,7 +80,7 @@ def test_weights_of_torchvision_that_cannot_be_had_are_done_without_and_said(nam
 def test_what_needs_none_of_torchvisions_weights_stays_as_it_is(name: str, lost: set[str]) -> None:
     model, assets = WITHOUT[name]
     lost |= set(ASSETS)
-    assert assets_of(of(model)) == assets
+    assert of(model).model.assets == assets
     assert with_weights_at_hand(of(model), pytest.fail) == of(model)
 
 
@@ -108,7 +101,7 @@ def test_members_of_a_late_fusion_are_treated_alike(lost: set[str]) -> None:
     late = Recipe(name="f", data=VoiceDataSettings(), model=LateFusionSettings(members=(heard, seen)))
     said: list[str] = []
     first, second = with_weights_at_hand(late, said.append).members
-    assert assets_of(first) == ("mn04_as",) and assets_of(second) == ()
+    assert first.model.assets == ("mn04_as",) and second.model.assets == ()
     assert len(said) == 1 and said[0].startswith("r starts from random weights")
     lost.clear()
     assert with_weights_at_hand(late, said.append) == late and len(said) == 1
@@ -133,7 +126,7 @@ def test_a_file_with_another_hash_is_said_in_one_line(tmp_path: Path, monkeypatc
     (tmp_path / ASSETS["r3d_18"].file).write_bytes(b"another network")
     (tmp_path / ASSETS["mn04_as"].file).write_bytes(b"another network")
     said: list[str] = []
-    assert lacks_pretraining(with_weights_at_hand(of({"name": "r3d"}), said.append))
+    assert with_weights_at_hand(of({"name": "r3d"}), said.append).model.lacks_pretraining
     assert len(said) == 1 and "\n" not in said[0]
     assert f"{tmp_path / ASSETS['r3d_18'].file} has another SHA-256" in said[0]
     monkeypatch.setenv("EMOFUSE_CACHE", str(tmp_path / "cache"))
@@ -177,12 +170,12 @@ def test_what_is_no_network_is_not_made() -> None:
         recipe = tiny_recipe().model_copy(update={"model": model})
         with pytest.raises(RecipeError, match=f"'tiny' pairs 'speech' with '{model.name}'"):
             make_network(recipe, 3)
-        assert assets_of(recipe) == ()
+        assert recipe.model.assets == ()
 
 
 def test_a_network_of_clips_hears_where_it_has_an_ear() -> None:
-    assert hears(of({"name": "frame-lstm-mel"})) and hears(of(PRETRAINED["audio-video"][0]))
-    assert not hears(of(MVIT)) and not hears(of({"name": "face-sequence"}))
+    assert of({"name": "frame-lstm-mel"}).model.uses_audio and of(PRETRAINED["audio-video"][0]).model.uses_audio
+    assert not of(MVIT).model.uses_audio and not of({"name": "face-sequence"}).model.uses_audio
 
 
 def test_frames_are_made_smaller_by_the_margin_of_the_recipe() -> None:

@@ -13,8 +13,9 @@ from torch import Tensor
 from emofuse.research.corpora.splits.protocols import make_split
 from emofuse.research.models.settings import WaveCnnSettings
 from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.base import Job
 from emofuse.research.tasks.speech import SpeechData
-from emofuse.research.training.fit import FitResult, Job, fit, load_weights
+from emofuse.research.training.fit import FitResult, fit, load_weights
 from emofuse.research.training.jobs import load_utterances, utterance_job
 from make_ravdess import cut_at, tiny_recipe, write_ravdess
 

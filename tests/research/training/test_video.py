@@ -193,7 +193,7 @@ def test_features_of_sound_are_not_asked_of_films(
         utterance_features(seen, "egemaps")
     assert 'data.corpus to "speech"' in caught.value.hint
     machine = film_recipe().model_copy(update={"model": SvmSettings(features="audioset")})
-    monkeypatch.setattr("emofuse.research.training.jobs.decode_video", lambda *arguments: pytest.fail("decoded"))
+    monkeypatch.setattr("emofuse.research.tasks.clips.decode_video", lambda *arguments: pytest.fail("decoded"))
     with pytest.raises(RecipeError, match="pairs 'video' with 'audioset', which are features of sound"):
         load_utterances(machine, films)
 

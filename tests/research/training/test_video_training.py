@@ -17,10 +17,11 @@ from emofuse.inference.network import OnnxNetwork
 from emofuse.research.corpora.splits.protocols import Fold
 from emofuse.research.evaluation.protocols.folds import clip_log_probabilities
 from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.base import Job
 from emofuse.research.tasks.clips import VideoData
 from emofuse.research.training.cards import model_card
 from emofuse.research.training.export import export
-from emofuse.research.training.fit import Job, fit, load_weights
+from emofuse.research.training.fit import fit, load_weights
 from emofuse.research.training.jobs import utterance_job
 from emofuse.research.training.networks import make_network
 from make_films import MODELS, STILL, film_recipe

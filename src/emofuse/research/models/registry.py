@@ -1,10 +1,11 @@
-"""From the settings of a network to the network."""
+"""The networks: what each is trained on, and how it is made of its settings. A new one is a file and a line here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Final, TypeAlias
 
 from emofuse.research.models.audio_video import AudioVideoNet
 from emofuse.research.models.cnn3d import Cnn3d
@@ -41,13 +42,13 @@ from emofuse.research.models.settings import (
     ImportedNetSettings,
     MelCnnSettings,
     MfccCnnSettings,
+    ModelSettings,
     MvitSettings,
     R3dSettings,
     ResnetLstmSettings,
     ResnetTransformerSettings,
     SpeechNetSettings,
     TextNetSettings,
-    VideoNetSettings,
     VoiceNetSettings,
     WaveCnnSettings,
     WhisperVoiceSettings,
@@ -70,39 +71,98 @@ NetworkSettings: TypeAlias = (
     FaceNetSettings | SpeechNetSettings | ClipNetSettings | FeatureNetSettings | TextNetSettings | ImportedNetSettings
 )
 Weights: TypeAlias = Mapping[str, Path]  # files of assets, by the assets' names
-_OnePart: TypeAlias = (
-    ImportedNetSettings
-    | FaceNetSettings
-    | SpeechNetSettings
-    | VideoNetSettings
-    | FrameLstmMelSettings
-    | FeatureNetSettings
-    | TextNetSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a network is made with, beside its settings.
+
+    Attributes:
+        n_classes: How many labels there are.
+        weights: Files by the names of the settings' `assets`; what has none starts from random weights.
+        margin: By which the frames are cropped wider than a face, as in VideoDataSettings.
+        layout: What a network over features is given; it needs one.
+        takes: The input of a network of one's own.
+    """
+
+    n_classes: int
+    weights: Weights = field(default_factory=dict)
+    margin: float = MARGIN
+    layout: FeatureLayout | None = None
+    takes: str = "samples"
+
+    def file(self, settings: ModelSettings) -> Path | None:
+        """Return the file of a network's own weights, or None where it starts from random ones."""
+        return next((self.weights[name] for name in settings.assets if name in self.weights), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A network in the registry. data: the kinds of data, as `data.corpus` calls them, that it can be trained on."""
+
+    settings: type[ModelSettings]
+    data: tuple[str, ...]
+    make: Callable[[Any, Given], BuiltNetwork]
+
+
+def _plain(network: Callable[[Any, int], BuiltNetwork]) -> Callable[[Any, Given], BuiltNetwork]:
+    return lambda settings, given: network(settings, given.n_classes)
+
+
+def _pretrained(network: Callable[[Any, int, Path | None], BuiltNetwork]) -> Callable[[Any, Given], BuiltNetwork]:
+    return lambda settings, given: network(settings, given.n_classes, given.file(settings))
+
+
+def _over_features(network: Callable[[Any, FeatureLayout, int], BuiltNetwork]) -> Callable[[Any, Given], BuiltNetwork]:
+    def make(settings: Any, given: Given) -> BuiltNetwork:
+        assert given.layout is not None  # of the data, or of the weights
+        return network(settings, given.layout, given.n_classes)
+
+    return make
+
+
+def _audio_video(settings: AudioVideoSettings, given: Given) -> BuiltNetwork:
+    parts: Any = {"video": _make(settings.video, given), "audio": _make(settings.audio, given)}
+    return AudioVideoNet(settings, parts, given.n_classes)
+
+
+NETWORKS: Final = (
+    Entry(FaceNetSettings, ("ferplus",), _plain(FaceNet)),
+    Entry(MfccCnnSettings, ("speech",), _plain(MfccCnn)),
+    Entry(WaveCnnSettings, ("speech",), _plain(WaveCnn)),
+    Entry(MelCnnSettings, ("speech",), _plain(MelCnn)),
+    Entry(VoiceNetSettings, ("speech",), _pretrained(VoiceNet)),
+    Entry(WhisperVoiceSettings, ("speech",), _pretrained(WhisperVoice)),
+    Entry(Cnn3dSettings, ("video",), _plain(Cnn3d)),
+    Entry(ResnetLstmSettings, ("video",), _pretrained(ResnetLstm)),
+    Entry(ResnetTransformerSettings, ("video",), _pretrained(ResnetTransformer)),
+    Entry(R3dSettings, ("video",), _pretrained(R3d)),
+    Entry(MvitSettings, ("video",), _pretrained(Mvit)),
+    Entry(FaceSequenceSettings, ("video",), lambda s, given: FaceSequence(s, given.n_classes, None, given.margin)),
+    Entry(FrameLstmMelSettings, ("video",), _pretrained(FrameLstmMel)),
+    Entry(AudioVideoSettings, ("video",), _audio_video),
+    Entry(UnimodalSettings, ("features",), _over_features(UnimodalNet)),
+    Entry(EarlyFusionSettings, ("features",), _over_features(EarlyFusion)),
+    Entry(GatedFusionSettings, ("features",), _over_features(GatedFusionNet)),
+    Entry(AttentionFusionSettings, ("features",), _over_features(AttentionFusion)),
+    Entry(TemporalFusionSettings, ("features",), _over_features(TemporalFusion)),
+    Entry(UnifiedSettings, ("features",), _over_features(UnifiedTransformer)),
+    Entry(TextNetSettings, ("text",), _plain(TextNet)),
+    Entry(
+        ImportedNetSettings,
+        ("ferplus", "speech", "video"),
+        lambda s, given: imported_network(s, given.n_classes, given.takes),
+    ),
 )
+"""Every network that a recipe can name."""
+
+_BY_SETTINGS: Final = {entry.settings: entry for entry in NETWORKS}
 
 
-def pretrained_assets(settings: NetworkSettings) -> tuple[str, ...]:
-    """Name the assets that a network starts from, for `assets.find`: none, one, or one of each encoder."""
-    if isinstance(settings, AudioVideoSettings):
-        return pretrained_assets(settings.video) + pretrained_assets(settings.audio)
-    name = _asset(settings)
-    return () if name is None else (name,)
-
-
-def _asset(settings: _OnePart) -> str | None:
-    match settings:
-        case VoiceNetSettings() | WhisperVoiceSettings():
-            return settings.pretrained
-        case ResnetLstmSettings(pretrained=True) | ResnetTransformerSettings(pretrained=True):
-            return settings.resnet
-        case FrameLstmMelSettings(pretrained=True):
-            return settings.resnet
-        case R3dSettings(pretrained=True):
-            return "r3d_18"
-        case MvitSettings(pretrained=True, size="small"):
-            return "mvit_v2_s"
-        case _:
-            return None
+def goes_with(settings: ModelSettings, data: str) -> bool:
+    """Whether a network can be trained on a kind of data, as `data.corpus` of a recipe calls it."""
+    entry = _BY_SETTINGS.get(type(settings))
+    return entry is not None and data in entry.data
 
 
 def build(
@@ -114,88 +174,13 @@ def build(
     layout: FeatureLayout | None = None,
     takes: str = "samples",
 ) -> BuiltNetwork:
-    """Make the network that settings describe.
+    """Make the network that settings describe; what else it is made with: see `Given`.
 
-    weights: files by the names that `pretrained_assets` gives; what has none starts from random weights. margin: by
-    which the frames are cropped wider than a face, as in VideoDataSettings. layout: what a network over features is
-    given; it needs one. takes: the input of a network of one's own. Raises RecipeError for settings that contradict
-    each other or the layout.
+    Raises:
+        RecipeError: Settings contradict each other or the layout.
     """
-    match settings:
-        case FaceNetSettings():
-            return FaceNet(settings, n_classes)
-        case TextNetSettings():
-            return TextNet(settings, n_classes)
-        case ImportedNetSettings():
-            return imported_network(settings, n_classes, takes)
-        case FrameLstmMelSettings():
-            return FrameLstmMel(settings, n_classes, _file(settings, weights))
-        case AudioVideoSettings():
-            video = _build_video(settings.video, n_classes, _file(settings.video, weights), margin)
-            audio = _build_speech(settings.audio, n_classes, _file(settings.audio, weights))
-            return AudioVideoNet(settings, {"video": video, "audio": audio}, n_classes)
-        case MfccCnnSettings() | WaveCnnSettings() | MelCnnSettings() | VoiceNetSettings() | WhisperVoiceSettings():
-            return _build_speech(settings, n_classes, _file(settings, weights))
-        case (
-            UnimodalSettings()
-            | EarlyFusionSettings()
-            | GatedFusionSettings()
-            | AttentionFusionSettings()
-            | TemporalFusionSettings()
-            | UnifiedSettings()
-        ):
-            assert layout is not None  # of the data, or of the weights
-            return _build_over_features(settings, layout, n_classes)
-        case _:
-            return _build_video(settings, n_classes, _file(settings, weights), margin)
+    return _make(settings, Given(n_classes, weights or {}, margin, layout, takes))
 
 
-def _build_speech(settings: SpeechNetSettings, n_classes: int, weights: Path | None) -> SpeechNetwork:
-    match settings:
-        case MfccCnnSettings():
-            return MfccCnn(settings, n_classes)
-        case WaveCnnSettings():
-            return WaveCnn(settings, n_classes)
-        case MelCnnSettings():
-            return MelCnn(settings, n_classes)
-        case VoiceNetSettings():
-            return VoiceNet(settings, n_classes, weights)
-        case WhisperVoiceSettings():
-            return WhisperVoice(settings, n_classes, weights)
-
-
-def _build_video(settings: VideoNetSettings, n_classes: int, weights: Path | None, margin: float) -> VideoNetwork:
-    match settings:
-        case Cnn3dSettings():
-            return Cnn3d(settings, n_classes)
-        case ResnetLstmSettings():
-            return ResnetLstm(settings, n_classes, weights)
-        case ResnetTransformerSettings():
-            return ResnetTransformer(settings, n_classes, weights)
-        case R3dSettings():
-            return R3d(settings, n_classes, weights)
-        case MvitSettings():
-            return Mvit(settings, n_classes, weights)
-        case FaceSequenceSettings():
-            return FaceSequence(settings, n_classes, weights, margin)
-
-
-def _build_over_features(settings: FeatureNetSettings, layout: FeatureLayout, n_classes: int) -> FeatureNetwork:
-    match settings:
-        case UnimodalSettings():
-            return UnimodalNet(settings, layout, n_classes)
-        case EarlyFusionSettings():
-            return EarlyFusion(settings, layout, n_classes)
-        case GatedFusionSettings():
-            return GatedFusionNet(settings, layout, n_classes)
-        case AttentionFusionSettings():
-            return AttentionFusion(settings, layout, n_classes)
-        case TemporalFusionSettings():
-            return TemporalFusion(settings, layout, n_classes)
-        case UnifiedSettings():
-            return UnifiedTransformer(settings, layout, n_classes)
-
-
-def _file(settings: _OnePart, weights: Weights | None) -> Path | None:
-    name = _asset(settings)
-    return None if name is None or weights is None else weights.get(name)
+def _make(settings: NetworkSettings, given: Given) -> BuiltNetwork:
+    return _BY_SETTINGS[type(settings)].make(settings, given)

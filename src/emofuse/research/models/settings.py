@@ -1,15 +1,77 @@
-"""Settings of every network, by which recipes choose it."""
+"""Settings of every network, by which recipes choose it, and what a training can ask any of them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from emofuse.settings import NoneIsAWord, Settings
 
+Learner: TypeAlias = Literal["network", "svm", "late-fusion"]
 
-class FaceNetSettings(Settings):
+
+class ModelSettings(Settings):
+    """What any model's settings answer, so that nobody asks which model it is.
+
+    learner: by what it is trained. uses_audio: whether a network of clips is also given their sound. per_frame:
+    whether it predicts for every frame. uses_context: whether it tells the steps of a dialogue apart. is_adaptable:
+    whether it can be adapted to test speakers by their clips alone.
+    """
+
+    learner: ClassVar[Learner] = "network"
+    uses_audio: ClassVar[bool] = False
+    per_frame: ClassVar[bool] = False
+    uses_context: ClassVar[bool] = False
+    is_adaptable: ClassVar[bool] = False
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """The names of the assets that it starts from, for `assets.find`."""
+        return ()
+
+    @property
+    def torchvision_assets(self) -> tuple[str, ...]:
+        """Those of them that a training can do without."""
+        return ()
+
+    @property
+    def lacks_pretraining(self) -> bool:
+        """Whether it could start from torchvision's weights, and starts from random ones."""
+        return False
+
+    def without_pretraining(self) -> Self:
+        """Return the same settings, with random weights in place of torchvision's."""
+        return self
+
+    @property
+    def start_network(self) -> str:
+        """The exported network whose weights it starts from; empty: none."""
+        return ""
+
+    @property
+    def start_checkpoint(self) -> str:
+        """The checkpoint of an earlier training that it goes on from; empty: none."""
+        return ""
+
+    @property
+    def member_recipes(self) -> tuple[Any, ...]:
+        """The recipes of a late fusion's members, as its file has them."""
+        return ()
+
+    @property
+    def only_modality(self) -> str:
+        """The one modality that it looks at; empty: all that the data have."""
+        return ""
+
+
+def check_heads(width: int, heads: int) -> None:
+    """Raise ValueError where attention heads cannot share a width."""
+    if width % heads:
+        raise ValueError(f"a width of {width} cannot be shared by {heads} heads")
+
+
+class FaceNetSettings(ModelSettings):
     """A residual network over 48 x 48 grey faces. widths: channels of the stem and of each stage. start: an exported
     network of the same widths whose weights training starts from; its norms stay folded. Empty: random weights.
     """
@@ -28,8 +90,13 @@ class FaceNetSettings(Settings):
             raise ValueError(f"needs a number for each width after the stem's, which are {n_stages}")
         return blocks
 
+    @property
+    def start_network(self) -> str:
+        """See ModelSettings."""
+        return self.start
 
-class ImportedNetSettings(Settings):
+
+class ImportedNetSettings(ModelSettings):
     """A network of one's own; a recipe gives `name = "package.module:Class"` and the class's own options beside it.
 
     module: that name. options: what the class is given beside n_classes. source_sha256: of the file that it is written
@@ -42,7 +109,7 @@ class ImportedNetSettings(Settings):
     source_sha256: str = ""
 
 
-class TextNetSettings(Settings):
+class TextNetSettings(ModelSettings):
     """Convolutions over the words of a sentence.
 
     n_words: the most words that it knows, which must occur in `least` texts of the training part. n_parts: the rows
@@ -61,7 +128,7 @@ class TextNetSettings(Settings):
     dropout: float = Field(0.4, ge=0, lt=1)
 
 
-class VoiceNetSettings(Settings):
+class VoiceNetSettings(ModelSettings):
     """MobileNetV3 over log-mels, statistics pooled from several blocks.
 
     pretrained: an asset's name, or none. level "relative" measures power against the loudest frame of the
@@ -70,6 +137,8 @@ class VoiceNetSettings(Settings):
     frozen_blocks: so many blocks, from the input on, stay as they were pretrained; none of `taps` is before the last.
     start: the model.safetensors of an earlier training of the same network, to go on from.
     """
+
+    is_adaptable: ClassVar[bool] = True
 
     name: Literal["voice-mobilenet"] = "voice-mobilenet"
     pretrained: Annotated[str | None, NoneIsAWord] = "mn04_as"
@@ -89,8 +158,18 @@ class VoiceNetSettings(Settings):
             )
         return self
 
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """See ModelSettings."""
+        return () if self.pretrained is None else (self.pretrained,)
 
-class WhisperVoiceSettings(Settings):
+    @property
+    def start_checkpoint(self) -> str:
+        """See ModelSettings."""
+        return self.start or ""
+
+
+class WhisperVoiceSettings(ModelSettings):
     """The first layers of Whisper's encoder as they are, statistics pooled from some of them.
 
     pretrained: an asset's name, or none. taps: the layers, from 1 on, whose statistics are classified; those after the
@@ -108,12 +187,16 @@ class WhisperVoiceSettings(Settings):
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError(f"a width of {self.width} cannot be shared by {self.heads} heads")
+        check_heads(self.width, self.heads)
         return self
 
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """See ModelSettings."""
+        return () if self.pretrained is None else (self.pretrained,)
 
-class MfccCnnSettings(Settings):
+
+class MfccCnnSettings(ModelSettings):
     """2D convolutions over a square of cepstra, then dense layers: the first reference system's network.
 
     n_fft and hop are in samples at 16 kHz: 44 frames of 1024 are 2.8 s, which holds an utterance. A longer window
@@ -130,7 +213,7 @@ class MfccCnnSettings(Settings):
     dropout: float = Field(0.3, ge=0, lt=1)
 
 
-class WaveCnnSettings(Settings):
+class WaveCnnSettings(ModelSettings):
     """1D convolutions over samples: the third reference system's network.
 
     kernel and stride of the stem are in samples; what it makes is pooled by `pool`, and by 4 after each stage but
@@ -146,7 +229,7 @@ class WaveCnnSettings(Settings):
     dropout: float = Field(0.3, ge=0, lt=1)
 
 
-class MelCnnSettings(Settings):
+class MelCnnSettings(ModelSettings):
     """A residual network over log-mels, without pretraining. widths: channels of the stem and of each stage.
 
     level: as in VoiceNetSettings.
@@ -158,7 +241,7 @@ class MelCnnSettings(Settings):
     dropout: float = Field(0.3, ge=0, lt=1)
 
 
-class SvmSettings(Settings):
+class SvmSettings(ModelSettings):
     """A support vector machine over one vector of features an utterance: the classical baseline.
 
     features: openSMILE's eGeMAPS (88) or ComParE 2016 (6,373); "audioset": what `voice-mobilenet` pools from
@@ -166,6 +249,9 @@ class SvmSettings(Settings):
     c: the values of which the validation speakers choose one. normalise "speaker" standardises by the speaker's own
     clips, test speakers too, without their labels: transductive.
     """
+
+    learner: ClassVar[Learner] = "svm"
+    is_adaptable: ClassVar[bool] = True
 
     name: Literal["svm"] = "svm"
     features: Literal["egemaps", "compare", "audioset", "action-units"] = "egemaps"
@@ -179,7 +265,7 @@ SpeechNetSettings: TypeAlias = (
 )
 
 
-class Cnn3dSettings(Settings):
+class Cnn3dSettings(ModelSettings):
     """3D convolutions over a short clip, then dense layers: the first reference system's network.
 
     widths: channels of each block, every one of which halves height and width, and time while there is some left.
@@ -191,7 +277,7 @@ class Cnn3dSettings(Settings):
     dropout: float = Field(0.3, ge=0, lt=1)
 
 
-class _Wrapped(Settings):
+class _Wrapped(ModelSettings):
     """A network of torchvision's. pretrained: on ImageNet or Kinetics-400, by name and hash; none: random weights.
 
     gradient_checkpointing: compute activations a second time in the backward pass instead of keeping them.
@@ -201,9 +287,38 @@ class _Wrapped(Settings):
     gradient_checkpointing: bool = False
     dropout: float = Field(0.3, ge=0, lt=1)
 
+    @property
+    def weights_name(self) -> str:
+        """The asset of its pretrained weights; empty: there are none of this size."""
+        raise NotImplementedError
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """See ModelSettings."""
+        return (self.weights_name,) if self.pretrained and self.weights_name else ()
+
+    @property
+    def torchvision_assets(self) -> tuple[str, ...]:
+        """See ModelSettings."""
+        return self.assets
+
+    @property
+    def lacks_pretraining(self) -> bool:
+        """See ModelSettings."""
+        return not self.pretrained
+
+    def without_pretraining(self) -> Self:
+        """See ModelSettings."""
+        return self.model_copy(update={"pretrained": False})
+
 
 class _OverFrames(_Wrapped):
     resnet: Literal["resnet18", "resnet50"] = "resnet50"
+
+    @property
+    def weights_name(self) -> str:
+        """See _Wrapped."""
+        return self.resnet
 
 
 class ResnetLstmSettings(_OverFrames):
@@ -224,8 +339,7 @@ class ResnetTransformerSettings(_OverFrames):
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError(f"a width of {self.width} cannot be shared by {self.heads} heads")
+        check_heads(self.width, self.heads)
         return self
 
 
@@ -234,6 +348,11 @@ class R3dSettings(_Wrapped):
 
     name: Literal["r3d"] = "r3d"
 
+    @property
+    def weights_name(self) -> str:
+        """See _Wrapped."""
+        return "r3d_18"
+
 
 class MvitSettings(_Wrapped):
     """MViTv2-S: a multiscale vision transformer over 16 frames of 224 pixels, or a "tiny" one to try things with."""
@@ -241,8 +360,13 @@ class MvitSettings(_Wrapped):
     name: Literal["mvit"] = "mvit"
     size: Literal["small", "tiny"] = "small"
 
+    @property
+    def weights_name(self) -> str:
+        """See _Wrapped."""
+        return "mvit_v2_s" if self.size == "small" else ""
 
-class FaceSequenceSettings(Settings):
+
+class FaceSequenceSettings(ModelSettings):
     """The embeddings that our own face network has of each frame, and a small temporal network over them.
 
     pretrained: start from the face network of the base bundle. freeze: leave it as it is.
@@ -253,6 +377,13 @@ class FaceSequenceSettings(Settings):
     freeze: bool = True
     hidden: int = Field(64, ge=8, description="in each direction")
     dropout: float = Field(0.3, ge=0, lt=1)
+
+    @property
+    def start_network(self) -> str:
+        """See ModelSettings."""
+        from emofuse.inference.bundle import BUNDLES  # it imports ONNX Runtime, which no recipe needs to be read
+
+        return (BUNDLES / "base" / "face.onnx").as_posix() if self.pretrained else ""
 
 
 VideoNetSettings: TypeAlias = (
@@ -266,6 +397,9 @@ class FrameLstmMelSettings(_OverFrames):
     sound_s: of the sound around a frame, centred on it.
     """
 
+    uses_audio: ClassVar[bool] = True
+    per_frame: ClassVar[bool] = True
+
     name: Literal["frame-lstm-mel"] = "frame-lstm-mel"
     resnet: Literal["resnet18", "resnet50"] = "resnet18"
     sound_s: float = Field(0.5, gt=0.1)
@@ -273,12 +407,14 @@ class FrameLstmMelSettings(_OverFrames):
     modality_dropout: float = Field(0.2, ge=0, lt=1, description="how often frames or sound are taken away in training")
 
 
-class AudioVideoSettings(Settings):
+class AudioVideoSettings(ModelSettings):
     """A video encoder and an audio encoder, each without its own classifier, a fusion and a head.
 
     fusion: "concat" puts the embeddings side by side, an absent one as learnt values; "gated" weighs them by learnt
     gates over those that are present. modality_dropout: how often one of two is taken away in training.
     """
+
+    uses_audio: ClassVar[bool] = True
 
     name: Literal["audio-video"] = "audio-video"
     video: Annotated[VideoNetSettings, Field(discriminator="name")]
@@ -288,6 +424,30 @@ class AudioVideoSettings(Settings):
     hidden: int = Field(128, ge=8)
     dropout: float = Field(0.3, ge=0, lt=1)
     modality_dropout: float = Field(0.2, ge=0, lt=1)
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """See ModelSettings."""
+        return self.video.assets + self.audio.assets
+
+    @property
+    def torchvision_assets(self) -> tuple[str, ...]:
+        """See ModelSettings."""
+        return self.video.torchvision_assets
+
+    @property
+    def lacks_pretraining(self) -> bool:
+        """See ModelSettings."""
+        return self.video.lacks_pretraining
+
+    def without_pretraining(self) -> Self:
+        """See ModelSettings."""
+        return self.model_copy(update={"video": self.video.without_pretraining()})
+
+    @property
+    def start_network(self) -> str:
+        """See ModelSettings."""
+        return self.video.start_network
 
 
 ClipNetSettings: TypeAlias = VideoNetSettings | FrameLstmMelSettings | AudioVideoSettings

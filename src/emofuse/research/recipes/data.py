@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -23,7 +23,19 @@ def _label_set(name: str) -> str:
     raise PydanticCustomError(UNKNOWN_NAME, "no label set is called {name}", {"name": repr(name), "hint": hint})
 
 
-class FaceDataSettings(Settings):
+class DataSettings(Settings):
+    """What all settings of data have. of_utterances: whether it is of clips of people who speak, or of single
+    pictures or sentences."""
+
+    of_utterances: ClassVar[bool] = False
+
+    @property
+    def normalised_modalities(self) -> tuple[str, ...]:
+        """The modalities that are standardised by a speaker's own utterances, test speakers' too."""
+        return ()
+
+
+class FaceDataSettings(DataSettings):
     """Pictures of faces and their augmentation. Angles in degrees; the others are fractions of the picture or of full
     scale.
 
@@ -49,7 +61,7 @@ class FaceDataSettings(Settings):
     erase: float = Field(0.5, ge=0, le=1, description="probability of one erased rectangle")
 
 
-class TextDataSettings(Settings):
+class TextDataSettings(DataSettings):
     """Text corpora, by the names of `corpora.text_union`, each read from the folder of its name in the data folder.
 
     No sentence is trained on that stands in a test or dev part of these or of the held_out ones. thin: the share of the
@@ -97,12 +109,14 @@ class SoundSettings(Settings):
     place: bool = Field(False, description="put what is shorter than the window anywhere in it, not at its beginning")
 
 
-class CorpusSettings(Settings):
+class CorpusSettings(DataSettings):
     """Which corpora, under which labels.
 
     train_on: names of corpora (`corpora.registry`), read from the folder of that name in the data folder, or paths
     of manifests (.csv). Folds are made of the first one; the others are added to every fold's training part.
     """
+
+    of_utterances: ClassVar[bool] = True
 
     train_on: tuple[str, ...] = Field(("ravdess",), min_length=1)
     labels: Annotated[str, AfterValidator(_label_set)] = Field("ravdess-8", description="one of emotions.LABEL_SETS")
@@ -190,3 +204,8 @@ class FeatureDataSettings(CorpusSettings):
     context_after: bool = True
     context_of: Literal["dialogue", "speaker"] = "dialogue"
     normalise_by_speaker: tuple[str, ...] = ()
+
+    @property
+    def normalised_modalities(self) -> tuple[str, ...]:
+        """See DataSettings."""
+        return self.normalise_by_speaker

@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -18,6 +18,8 @@ from emofuse.research.models.settings import (
     ClipNetSettings,
     FaceNetSettings,
     ImportedNetSettings,
+    Learner,
+    ModelSettings,
     SpeechNetSettings,
     SvmSettings,
     TextNetSettings,
@@ -77,7 +79,7 @@ class TrainSettings(Settings):
     )
 
 
-class LateFusionSettings(Settings):
+class LateFusionSettings(ModelSettings):
     """Models of the same clips, each trained by its own recipe, whose answers become one.
 
     members: their recipes, in a file the names of files beside it; the fusion's corpora and labels hold for all of
@@ -86,6 +88,8 @@ class LateFusionSettings(Settings):
     as many say another. over_seeds: what stands for a member is the mean of the calibrated log-probabilities of its
     trainings with all seeds: a deep ensemble (arXiv:1612.01474), but pooled logarithmically; it may be the only one.
     """
+
+    learner: ClassVar[Learner] = "late-fusion"
 
     name: Literal["late-fusion"] = "late-fusion"
     members: tuple[Recipe, ...] = Field(min_length=1)
@@ -97,6 +101,11 @@ class LateFusionSettings(Settings):
         if len(self.members) < 2 and not self.over_seeds:
             raise ValueError("a late fusion has two or more members, or one over_seeds")
         return self
+
+    @property
+    def member_recipes(self) -> tuple[Recipe, ...]:
+        """See ModelSettings."""
+        return self.members
 
 
 class Recipe(Settings):
@@ -124,23 +133,23 @@ class Recipe(Settings):
     @property
     def members(self) -> tuple[Recipe, ...]:
         """The recipes of a late fusion's members, on its own corpora, labels and validation speakers."""
-        if not isinstance(self.model, LateFusionSettings):
+        members = self.model.member_recipes
+        if not members:
             return ()
         own = {name: getattr(self.data, name) for name in CorpusSettings.model_fields if name != "balance"}
         return tuple(
-            member.model_copy(update={"data": member.data.model_copy(update=own)}) for member in self.model.members
+            member.model_copy(update={"data": member.data.model_copy(update=own)})
+            for member in self.model.member_recipes
         )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if isinstance(self.model, LateFusionSettings):
-            names = [member.name for member in self.model.members]
-            if len(set(names)) < len(names):
-                raise ValueError(f"two members have the same name: {', '.join(names)}")
-            if not all(
-                isinstance(data, CorpusSettings) for data in [self.data, *(one.data for one in self.model.members)]
-            ):
-                raise ValueError("a late fusion and its members are of utterances, not of single pictures")
+        members = self.model.member_recipes
+        names = [member.name for member in members]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two members have the same name: {', '.join(names)}")
+        if members and not all(data.of_utterances for data in [self.data, *(one.data for one in members)]):
+            raise ValueError("a late fusion and its members are of utterances, not of single pictures")
         return self
 
 

@@ -14,8 +14,7 @@ from torch.utils.data import Dataset
 from emofuse.research.models.frontends import FeatureKind
 from emofuse.research.models.voice import VoiceNet
 from emofuse.research.models.voice_whisper import WhisperVoice
-from emofuse.research.tasks.batches import Batch, VoiceBatches
-from emofuse.research.training.module import Augment
+from emofuse.research.tasks.batches import Augment, Batch, VoiceBatches
 
 AT_ONCE = 32  # clips; they are each other's babble
 

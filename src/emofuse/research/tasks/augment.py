@@ -25,7 +25,7 @@ from emofuse.research.tasks.acoustics import (
     room_responses,
     voice_at_one,
 )
-from emofuse.research.training.module import Augment
+from emofuse.research.tasks.batches import Augment
 
 
 def uniform(shape: tuple[int, ...], low: float, high: float, generator: Generator) -> Tensor:

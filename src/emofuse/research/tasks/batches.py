@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import librosa
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+Inputs: TypeAlias = Tensor | tuple[Tensor, ...]  # of a network, or of its classifier: all (N, ...)
+Augment = Callable[[Any, Generator], Any]  # gets Inputs and returns as many
 Batch = tuple[Any, Tensor]  # what a network gets, one tensor or several, and the targets (N, C)
 
 

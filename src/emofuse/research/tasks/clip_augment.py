@@ -17,7 +17,7 @@ from emofuse.preprocessing.face_clip import BLACK, choose_frames, frames_over
 from emofuse.research.models.frontends import FeatureKind
 from emofuse.research.recipes.data import VideoDataSettings
 from emofuse.research.tasks.augment import speech_augmentation, uniform
-from emofuse.research.training.module import Augment
+from emofuse.research.tasks.batches import Augment
 
 GREY: Final = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from emofuse.card import InputSpec
+from emofuse.errors import RecipeError
 from emofuse.inference.detector import YuNetDetector
 from emofuse.research.corpora.cache import FeatureCache
+from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.face_clips import FaceClip, read_face_clip
+from emofuse.research.models.audio_video import AudioVideoNet
+from emofuse.research.models.frame_lstm_mel import FrameLstmMel
+from emofuse.research.models.frontends import RATE_HZ
+from emofuse.research.models.registry import BuiltNetwork
+from emofuse.research.models.settings import AudioVideoSettings, FrameLstmMelSettings, MvitSettings, SvmSettings
+from emofuse.research.models.torchvision_clips import MVIT_FRAMES, MVIT_PX
 from emofuse.research.recipes.data import VideoDataSettings
+from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.base import Example, UtteranceTask, voiced_example
+from emofuse.research.tasks.batches import Augment
+from emofuse.research.tasks.clip_augment import augment_frames, clip_augmentation
 from emofuse.research.tasks.clip_dataset import VideoBatches
 from emofuse.research.tasks.speech import decoded_samples
-from emofuse.research.tasks.utterances import Corpora, Hook, Utterances
+from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, corpora_of
 from emofuse.wording import counted
 
 
@@ -79,3 +94,86 @@ def decode_video(settings: VideoDataSettings, corpora: Corpora, hears: bool, hoo
         clips=tuple(clips),
         sounds=tuple(sounds) if hears else None,
     )
+
+
+class ClipTask(UtteranceTask):
+    """Utterances as pictures of the face, with their sound where the network is given it."""
+
+    name: ClassVar[str] = "video"
+    noun: ClassVar[str] = "utterances"
+    modality: ClassVar[str] = "clip"
+    kind: ClassVar[str] = "clip"
+    settings: ClassVar[type[VideoDataSettings]] = VideoDataSettings
+    takes: ClassVar[str] = "frames"
+    smaller: ClassVar[tuple[str, ...]] = ("data.n_frames", "data.size_px")
+
+    def check(self, recipe: Recipe) -> None:
+        """See Task."""
+        model, data = recipe.model, cast(VideoDataSettings, recipe.data)
+        if isinstance(model, SvmSettings):
+            if model.features != "action-units":
+                raise RecipeError(
+                    f"recipe {recipe.name!r} pairs {self.name!r} with {model.features!r}, which are features of sound",
+                    'set data.corpus to "speech"',
+                )
+            return
+        super().check(recipe)
+        part = model.video if isinstance(model, AudioVideoSettings) else model
+        is_full = isinstance(part, MvitSettings) and part.size == "small"
+        if is_full and (data.n_frames, data.size_px) != (MVIT_FRAMES, MVIT_PX):
+            raise RecipeError(
+                f"mvit sees {MVIT_FRAMES} frames of {MVIT_PX} pixels, not {data.n_frames} of {data.size_px}",
+                f"set data.n_frames={MVIT_FRAMES} and data.size_px={MVIT_PX}",
+            )
+        if isinstance(part, FrameLstmMelSettings) and data.sampling != "uniform":
+            raise RecipeError(
+                "frame-lstm-mel takes its frames to be spread over its sound", "set data.sampling=uniform"
+            )
+
+    def made_with(self, recipe: Recipe, dims: Mapping[str, int] | None) -> dict[str, Any]:
+        """See Task."""
+        return {"margin": cast(VideoDataSettings, recipe.data).margin}
+
+    def decode(self, recipe: Recipe, corpora: Corpora, hook: Hook | None = None) -> VideoData:
+        """See UtteranceTask."""
+        return decode_video(cast(VideoDataSettings, recipe.data), corpora, recipe.model.uses_audio, hook)
+
+    def augmentation(self, recipe: Recipe, network: BuiltNetwork) -> tuple[Augment, Augment | None]:
+        """See UtteranceTask."""
+        data = cast(VideoDataSettings, recipe.data)
+        if not isinstance(network, AudioVideoNet | FrameLstmMel):
+            return lambda frames, generator: augment_frames(frames, data, generator), None
+        return clip_augmentation(data, network.sound_kind)
+
+    def input_spec(self, recipe: Recipe, network: BuiltNetwork) -> InputSpec:
+        """See Task."""
+        settings = cast(VideoDataSettings, recipe.data)
+        return InputSpec(
+            kind="clip",
+            size_px=settings.size_px,
+            n_frames=settings.n_frames,
+            sampling=settings.sampling,
+            stride=settings.stride if settings.sampling == "strided" else None,
+            frame_rate_hz=settings.rate_hz,
+            margin=settings.margin,
+            window_s=settings.sound.window_s,
+            rate_hz=RATE_HZ if recipe.model.uses_audio else None,
+            per_frame=recipe.model.per_frame,
+        )
+
+    def corpora(self, recipe: Recipe) -> tuple[Corpus[Any], ...]:
+        """See Task."""
+        return corpora_of(recipe)
+
+    def examples(self, network: BuiltNetwork, spec: InputSpec, random: torch.Generator) -> list[Example]:
+        """See Task."""
+        return [_example(network, spec, n, random) for n in (2, 1)]
+
+
+def _example(network: BuiltNetwork, spec: InputSpec, n: int, random: torch.Generator) -> Example:
+    assert spec.n_frames is not None and spec.size_px is not None and spec.window_s is not None
+    shape = (n, spec.n_frames, spec.size_px, spec.size_px, 3)
+    frames = torch.randint(0, 256, shape, generator=random, dtype=torch.uint8)
+    if network.inputs == ("frames",):
+        return (frames,)
+    return frames, voiced_example(n, spec.window_s), torch.tensor([[1.0, 1.0], [1.0, 0.0]])[:n]

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast, get_args
 
 import numpy as np
 import torch
@@ -14,12 +14,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from emofuse.errors import CorpusError, RecipeError
+from emofuse.card import DataSource, InputSpec
+from emofuse.errors import CorpusError, RecipeError, UsageError
+from emofuse.inference.bundle import BundleModality
+from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.manifest import Clip, Manifest
-from emofuse.research.feature_sets.store import FeatureSet
+from emofuse.research.feature_sets.store import FeatureSet, find_feature_set
+from emofuse.research.models.fusion.base import FeatureLayout, FeatureNet
+from emofuse.research.models.fusion.frontend import MEAN
+from emofuse.research.models.registry import NETWORKS, BuiltNetwork
 from emofuse.research.recipes.data import FeatureDataSettings
-from emofuse.research.tasks.batches import Batch
-from emofuse.research.tasks.utterances import Corpora, Utterances
+from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.base import Example, UtteranceTask
+from emofuse.research.tasks.batches import Augment, Batch
+from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, utterance_settings
 from emofuse.research.training.svm import standardise_by_speaker
 from emofuse.wording import counted
 
@@ -266,3 +274,98 @@ def _said(kept: Mapping[str, Sequence[Any]], sets: Sequence[FeatureSet]) -> str:
     nobody = [name for one in sets for name in one.absent if name not in kept and name not in one.dims]
     parts += [f"no utterance has {name} features" for name in dict.fromkeys(nobody)]
     return "; ".join(parts)
+
+
+class FeatureTask(UtteranceTask):
+    """Utterances as features that were computed before."""
+
+    name: ClassVar[str] = "features"
+    noun: ClassVar[str] = "utterances"
+    modality: ClassVar[str] = "fusion"
+    kind: ClassVar[str] = "embeddings"
+    settings: ClassVar[type[FeatureDataSettings]] = FeatureDataSettings
+
+    def check(self, recipe: Recipe) -> None:
+        """See Task."""
+        super().check(recipe)
+        if cast(FeatureDataSettings, recipe.data).context and not recipe.model.uses_context:
+            fit = [entry.settings for entry in NETWORKS if entry.settings.uses_context]
+            names = ", ".join(str(one.model_fields["name"].default) for one in fit)
+            raise RecipeError(
+                f"{recipe.model.name} does not look at the utterances around one", f"with data.context: {names}"
+            )
+
+    def made_with(self, recipe: Recipe, dims: Mapping[str, int] | None) -> dict[str, Any]:
+        """See Task."""
+        assert dims is not None
+        return {"layout": FeatureLayout(dims, cast(FeatureDataSettings, recipe.data).context or None)}
+
+    def decode(self, recipe: Recipe, corpora: Corpora, hook: Hook | None = None) -> FeatureData:
+        """See UtteranceTask."""
+        return decode_features(cast(FeatureDataSettings, recipe.data), corpora)
+
+    def augmentation(self, recipe: Recipe, network: BuiltNetwork) -> tuple[Augment, Augment | None]:
+        """See UtteranceTask."""
+        return lambda features, generator: features, None
+
+    def dims(self, data: Utterances) -> dict[str, int]:
+        """See UtteranceTask."""
+        return cast(FeatureData, data).dims
+
+    def start(self, recipe: Recipe, network: BuiltNetwork, data: Utterances, parts: Sequence[Sequence[int]]) -> None:
+        """See UtteranceTask: what features are standardised by is of the training part."""
+        features = cast(FeatureData, data)
+        features.check_apart(*parts)
+        for name, (mean, deviation) in features.statistics(parts[0]).items():
+            cast(FeatureNet, network).frontend.fit(name, mean, deviation)
+
+    def input_spec(self, recipe: Recipe, network: BuiltNetwork) -> InputSpec:
+        """See Task."""
+        return InputSpec(kind="embeddings", dims=cast(FeatureNet, network).frontend.dims)
+
+    def corpora(self, recipe: Recipe) -> tuple[Corpus[Any], ...]:
+        """Return none: a feature set is told of by the licences of its utterances."""
+        return ()
+
+    def sources(self, recipe: Recipe) -> tuple[DataSource, ...]:
+        """See Task."""
+        return tuple(map(_source, utterance_settings(recipe).train_on))
+
+    def exported_dims(self, recipe: Recipe, weights: Mapping[str, Tensor], checkpoint: str | Path) -> dict[str, int]:
+        """See Task. Raises UsageError where it is no fusion of a bundle: its modalities are not those of one, or an
+        answer rests on several steps."""
+        settings = cast(FeatureDataSettings, recipe.data)
+        dims = {name.rpartition(MEAN)[2]: len(one) for name, one in weights.items() if MEAN in name}
+        if not set(dims) <= set(get_args(BundleModality)):
+            raise UsageError(
+                f"{checkpoint} is a network over features: {', '.join(dims)}",
+                f"a bundle's fusion is over the embeddings of its networks: {', '.join(get_args(BundleModality))}",
+            )
+        if settings.context or settings.pool == "none":
+            raise UsageError(
+                f"{checkpoint} looks at several steps", "a bundle's fusion has pool mean or max, and no context"
+            )
+        return dims
+
+    def examples(self, network: BuiltNetwork, spec: InputSpec, random: torch.Generator) -> list[Example]:
+        """See Task."""
+        assert spec.dims is not None
+        return [_embedded(spec.dims, n, random) for n in (4, 1, 7)]
+
+
+def _embedded(dims: Mapping[str, int], n: int, random: torch.Generator) -> Example:
+    """Make n embeddings of each modality, one modality after the other absent."""
+    made: list[Tensor] = []
+    for number, size in enumerate(dims.values()):
+        is_there = (torch.arange(n) % (len(dims) + 1) != number).float()
+        made += [torch.randn(n, 1, size, generator=random), is_there[:, None]]
+    return tuple(made)
+
+
+def _source(name: str) -> DataSource:
+    """Describe a feature set by the licences of its utterances."""
+    try:
+        licences = dict.fromkeys(clip.licence for clip in find_feature_set(name, None).manifest if clip.licence)
+    except (CorpusError, UsageError):  # it has gone since the training, or was in the data folder
+        licences = {}
+    return DataSource(name=f"the feature set {Path(name).name}", licence="; ".join(licences) or "as its table says")

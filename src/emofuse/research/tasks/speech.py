@@ -5,25 +5,35 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, cast
 
 import av
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from emofuse.errors import CorpusError
+from emofuse.card import InputSpec
+from emofuse.emotions import LABEL_SETS, label_map
+from emofuse.errors import CorpusError, RecipeError
 from emofuse.research.corpora.cache import FeatureCache
+from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.decode import read_samples
 from emofuse.research.corpora.manifest import Clip
-from emofuse.research.models.frontends import RATE_HZ
+from emofuse.research.models.frontends import RATE_HZ, SHORTEST_S
+from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.models.voice import VoiceNet
 from emofuse.research.models.voice_whisper import WhisperVoice
 from emofuse.research.recipes.data import VoiceDataSettings
-from emofuse.research.tasks.activations import Activations, make_activations
-from emofuse.research.tasks.batches import VoiceBatches, speech_part
+from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.activations import ActivationBatches, Activations, AfterFrozen, make_activations
+from emofuse.research.tasks.augment import speech_augmentation
+from emofuse.research.tasks.base import Example, Job, UtteranceTask, class_prior, loss_weights, voiced_example
+from emofuse.research.tasks.batches import Augment, VoiceBatches, speech_part
 from emofuse.research.tasks.speech_bounds import cut_to_speech
-from emofuse.research.tasks.utterances import Corpora, Hook, Utterances
-from emofuse.research.training.module import Augment
+from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, corpora_of, utterance_settings
+from emofuse.research.training.fit import fill, load_weights
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -90,3 +100,104 @@ def decoded_samples(clip: Clip, cache: FeatureCache) -> NDArray[np.int16]:
             f"{clip.sound_file} is missing", "the manifest names it; prepare it again, or bring the file back"
         )
     return cache.get(clip.sound_file, key, lambda: read_samples(clip, RATE_HZ)).astype(np.int16, copy=False)
+
+
+class SpeechTask(UtteranceTask):
+    """Utterances as sound."""
+
+    name: ClassVar[str] = "speech"
+    noun: ClassVar[str] = "utterances"
+    modality: ClassVar[str] = "voice"
+    kind: ClassVar[str] = "samples"
+    settings: ClassVar[type[VoiceDataSettings]] = VoiceDataSettings
+    smaller: ClassVar[tuple[str, ...]] = ("data.window_s",)
+
+    def check(self, recipe: Recipe) -> None:
+        """See Task."""
+        if recipe.model.learner != "svm":
+            super().check(recipe)
+
+    def decode(self, recipe: Recipe, corpora: Corpora, hook: Hook | None = None) -> SpeechData:
+        """See UtteranceTask."""
+        return decode_speech(cast(VoiceDataSettings, recipe.data), corpora, hook)
+
+    def augmentation(self, recipe: Recipe, network: BuiltNetwork) -> tuple[Augment, Augment | None]:
+        """See UtteranceTask."""
+        return speech_augmentation(cast(VoiceDataSettings, recipe.data), network.feature_kind)
+
+    def start(self, recipe: Recipe, network: BuiltNetwork, data: Utterances, parts: Sequence[Sequence[int]]) -> None:
+        """See UtteranceTask."""
+        if recipe.model.start_checkpoint:
+            go_on_from(Path(recipe.model.start_checkpoint), network, recipe)
+
+    def training(
+        self, recipe: Recipe, data: Utterances, network: BuiltNetwork, train: Sequence[int], valid: Sequence[int]
+    ) -> Job:
+        """See UtteranceTask. With `data.versions` what comes after a network's frozen blocks is trained, on what these
+        make of each clip."""
+        if cast(VoiceDataSettings, data.settings).versions:
+            return frozen_job(recipe, cast(SpeechData, data), network, train, valid)
+        return super().training(recipe, data, network, train, valid)
+
+    def input_spec(self, recipe: Recipe, network: BuiltNetwork) -> InputSpec:
+        """See Task."""
+        window_s = cast(VoiceDataSettings, recipe.data).window_s
+        return InputSpec(kind="samples", rate_hz=RATE_HZ, window_s=window_s)
+
+    def corpora(self, recipe: Recipe) -> tuple[Corpus[Any], ...]:
+        """See Task."""
+        return corpora_of(recipe)
+
+    def examples(self, network: BuiltNetwork, spec: InputSpec, random: torch.Generator) -> list[Example]:
+        """See Task."""
+        noise = [torch.randn(n, round(s * RATE_HZ), generator=random) * 0.1 for n, s in ((2, 3.0), (1, 1.0), (3, 5.37))]
+        return [(x,) for x in (*noise, voiced_example(4, 2.5), voiced_example(1, SHORTEST_S))]
+
+
+def go_on_from(checkpoint: Path, network: nn.Module, recipe: Recipe) -> None:
+    """Give a network the weights of an earlier training; where that had other labels, each row of the last layer is the
+    mean of those that its label stands for, or as it was where there is none.
+
+    Raises UsageError when the file is missing, or holds the weights of another network.
+    """
+    weights, _, labels = load_weights(checkpoint)
+    wanted = LABEL_SETS[utterance_settings(recipe).labels]
+    if labels != wanted:
+        table = label_map(utterance_settings(recipe).labels)
+        own = network.state_dict()
+        last = [name for name in own if name.startswith("head.")][-2:]  # weight and bias
+        for name in last:
+            for row, label in enumerate(wanted):
+                stands_for = [i for i, old in enumerate(labels) if table[old] == label]
+                if stands_for:
+                    own[name][row] = weights[name][stands_for].mean(dim=0)
+            weights[name] = own[name]
+    fill(network, weights, checkpoint)
+
+
+def frozen_job(
+    recipe: Recipe, data: SpeechData, network: BuiltNetwork, train: Sequence[int], valid: Sequence[int]
+) -> Job:
+    """Prepare the training of what comes after a network's frozen blocks, on what these make of each clip.
+
+    Raises RecipeError for a network without frozen blocks.
+    """
+    if not isinstance(network, VoiceNet | WhisperVoice) or not network.frozen_blocks:
+        raise RecipeError(f"recipe {recipe.name!r}: data.versions goes with model.frozen_blocks", "set both or neither")
+    settings = cast(VoiceDataSettings, recipe.data)
+    activations = data.activations(network, speech_augmentation(settings, network.feature_kind), recipe.seed)
+    weights = data.draw_weights(train)
+    chosen = data.balanced(train) if weights is None else list(train)
+    return Job(
+        network=AfterFrozen(network),
+        labels=data.labels,
+        train=ActivationBatches(activations, chosen, data.targets(chosen), weights),
+        valid=data.batches(valid) if valid else None,
+        augment_input=lambda activations, generator: activations,
+        augment_features=None,
+        monitor="val_uar",
+        fingerprint=data.fingerprint(train, valid),
+        class_weights=loss_weights(recipe.train.class_weights, data.targets(chosen)),
+        class_prior=class_prior(data.targets(chosen), weights),
+        smaller=("train.batch_size", "data.window_s"),
+    )

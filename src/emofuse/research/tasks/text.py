@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from emofuse.card import InputSpec
 from emofuse.emotions import BASE
 from emofuse.errors import BundleError, RecipeError
 from emofuse.inference.network import OnnxNetwork, softmax
-from emofuse.preprocessing.tokens import encode, stack
+from emofuse.preprocessing.tokens import BITS, PADDING, UNKNOWN, WIDTH, encode, stack
+from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.made_texts import make_texts
-from emofuse.research.corpora.registry import read_texts
+from emofuse.research.corpora.registry import TEXTS, read_texts
 from emofuse.research.corpora.text_union import TextUnion, join_texts
 from emofuse.research.corpora.texts import LabelledText
+from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.models.settings import TextNetSettings
 from emofuse.research.models.text import TextNet, drop_words
 from emofuse.research.recipes.data import TextDataSettings
 from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.base import Example, Job, Task, loss_weights
 from emofuse.research.tasks.batches import Batch
-from emofuse.research.training.fit import Job
-from emofuse.research.training.jobs import loss_weights
-from emofuse.research.training.networks import make_network
+from emofuse.research.tasks.utterances import Hook
 
 N_AT_ONCE: Final = 64  # texts that a network scores together
 _THINNED: Final = frozenset((BASE.index("neutral"), BASE.index("happy")))  # of which corpora have the most
@@ -74,9 +76,9 @@ def text_job(recipe: Recipe, data: str | Path) -> Job:
     """
     settings, model = recipe.data, recipe.model
     if not isinstance(settings, TextDataSettings) or not isinstance(model, TextNetSettings):
-        raise RecipeError(f"recipe {recipe.name!r} pairs {recipe.data.corpus!r} with {recipe.model.name!r}")
+        raise TextTask().crossed(recipe)
     torch.manual_seed(recipe.seed)
-    network = make_network(recipe, len(BASE))
+    network = TextTask().network(recipe, len(BASE))
     assert isinstance(network, TextNet)
     union = read_union(settings, data)
     texts, targets = _examples(settings, union, recipe.seed)
@@ -155,3 +157,50 @@ def _votes(texts: Sequence[LabelledText]) -> NDArray[np.float32]:
 def _bare(text: str) -> str:
     """Write a text as recognisers do that know no marks: `I can't, Tom!` is `i can't tom`."""
     return _MARKS.sub("", text).lower()
+
+
+class TextTask(Task):
+    """Sentences, under the labels of a bundle."""
+
+    name: ClassVar[str] = "text"
+    noun: ClassVar[str] = "words"
+    modality: ClassVar[str] = "text"
+    kind: ClassVar[str] = "text"
+    settings: ClassVar[type[TextDataSettings]] = TextDataSettings
+
+    def check(self, recipe: Recipe) -> None:
+        """See Task."""
+        super().check(recipe)
+        if recipe.train.mixup:
+            raise RecipeError("there is nothing between two words that mixup could make", "set train.mixup=0")
+
+    def prepare(
+        self, recipe: Recipe, data: Path | None, validate: bool, notice: Callable[[str], None], hook: Hook | None
+    ) -> tuple[Recipe, Job]:
+        """See Task. The corpora's dev parts validate always."""
+        assert data is not None  # the data folder, which this task needs
+        return recipe, text_job(recipe, data)
+
+    def input_spec(self, recipe: Recipe, network: BuiltNetwork) -> InputSpec:
+        """See Task."""
+        return InputSpec(kind="text")
+
+    def corpora(self, recipe: Recipe) -> tuple[Corpus[Any], ...]:
+        """See Task."""
+        assert isinstance(recipe.data, TextDataSettings)
+        return tuple(TEXTS[name] for name in recipe.data.train_on)
+
+    def examples(self, network: BuiltNetwork, spec: InputSpec, random: torch.Generator) -> list[Example]:
+        """See Task."""
+        return [(_words(network, n, length, random),) for n, length in ((2, 9), (1, 3), (5, 40))]
+
+
+def _words(network: BuiltNetwork, n: int, length: int, random: torch.Generator) -> torch.Tensor:
+    """Make the numbers of (n, length) words, most of which it knows; each row is a word shorter than the last."""
+    assert isinstance(network, TextNet)
+    known = network.frontend.known
+    tokens = torch.randint(0, 2**BITS, (n, length, WIDTH), generator=random)
+    tokens[..., 0] = known[torch.randint(0, len(known), (n, length), generator=random)].long()
+    tokens[..., 0][torch.rand(n, length, generator=random) < 0.2] = UNKNOWN
+    is_after = torch.arange(length) >= length - torch.arange(n)[:, None].clamp(max=length - 1)
+    return tokens.masked_fill(is_after.unsqueeze(-1), PADDING)

@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from emofuse.errors import CorpusError
+from emofuse.errors import CorpusError, RecipeError
 from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.manifest import Manifest
-from emofuse.research.corpora.registry import CORPORA, corpus_of, read_corpus
+from emofuse.research.corpora.registry import CORPORA, corpus_of, get_corpus, read_corpus
 from emofuse.research.corpora.relabel import Relabelled, join, relabel
 from emofuse.research.corpora.splits.protocols import Fold
 from emofuse.research.feature_sets.store import FeatureSet, find_feature_set
 from emofuse.research.recipes.data import CorpusSettings, FeatureDataSettings
+from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.batches import one_hot
 
 N_NAMED: Final = 3  # of the files that are not used; the others are counted
@@ -74,6 +75,27 @@ def find_corpora(
         return [find_corpus(name, data) for name in names], ()
     sets = tuple(find_feature_set(name, data) for name in names)
     return [one.manifest for one in sets], sets
+
+
+def utterance_settings(recipe: Recipe) -> CorpusSettings:
+    """Return the settings of a recipe's corpora. Raises RecipeError when it is no recipe of utterances."""
+    if not isinstance(recipe.data, CorpusSettings):
+        raise RecipeError(f"recipe {recipe.name!r} is not of utterances")
+    return recipe.data
+
+
+def corpora_of(recipe: Recipe) -> tuple[Corpus[Manifest], ...]:
+    """Return the corpora of a recipe of utterances: those of a reader, and what manifests' files are of."""
+    return tuple(map(_corpus, utterance_settings(recipe).train_on))
+
+
+def _corpus(name: str) -> Corpus[Manifest]:
+    if not name.lower().endswith(".csv"):
+        return get_corpus(name)
+    try:
+        return corpus_of(read_corpus("csv", name))
+    except CorpusError:  # it has gone since the training
+        return replace(CORPORA["csv"], title=Path(name).stem)
 
 
 def read_corpora(settings: CorpusSettings, data: str | Path | None) -> Corpora:

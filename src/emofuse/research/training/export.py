@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -16,17 +16,14 @@ from torch import Tensor
 from emofuse.atomic import atomic, make_folder
 from emofuse.card import CARD_KEY, InputSpec, ModelCard, Score
 from emofuse.errors import BundleError, UsageError
-from emofuse.inference.bundle import BundleModality
 from emofuse.inference.network import KNOWN, OUTPUT, OnnxNetwork
-from emofuse.preprocessing.tokens import BITS, MOST_WORDS, PADDING, UNKNOWN, WIDTH
+from emofuse.preprocessing.tokens import MOST_WORDS
 from emofuse.research.models.folding import fold_and_round, is_large, is_table, quantise_rows
 from emofuse.research.models.frontends import RATE_HZ, SHORTEST_S
-from emofuse.research.models.fusion.frontend import MEAN
 from emofuse.research.models.registry import BuiltNetwork
-from emofuse.research.models.settings import SvmSettings
 from emofuse.research.models.text import ReportingTextNet, TextNet
-from emofuse.research.recipes.data import FeatureDataSettings
-from emofuse.research.recipes.recipe import LateFusionSettings
+from emofuse.research.tasks.base import Example
+from emofuse.research.tasks.registry import task_of, task_of_kind
 from emofuse.research.training.cards import model_card
 from emofuse.research.training.fit import fill, load_weights
 from emofuse.research.training.networks import make_network
@@ -45,33 +42,13 @@ def export(checkpoint: str | Path, target: str | Path, scores: Sequence[Score] =
     before stays then.
     """
     weights, recipe, labels = load_weights(checkpoint)
-    if isinstance(recipe.model, SvmSettings | LateFusionSettings):
+    if recipe.model.learner != "network":
         raise UsageError(f"{checkpoint} holds no network", "only networks are exported")
-    dims = _fused_dims(recipe.data, weights, checkpoint) if isinstance(recipe.data, FeatureDataSettings) else None
-    network = make_network(recipe, len(labels), dims=dims)
+    network = make_network(recipe, len(labels), dims=task_of(recipe).exported_dims(recipe, weights, checkpoint))
     fill(network, weights, Path(checkpoint))
     card = model_card(network, recipe, labels, scores)
     write_network(network, card, Path(target))
     return card
-
-
-def _fused_dims(settings: FeatureDataSettings, weights: Mapping[str, Tensor], checkpoint: str | Path) -> dict[str, int]:
-    """Return the number of features of each modality of a network over features, as its weights have it.
-
-    Raises UsageError where it is no fusion of a bundle: its modalities are not those of one, or an answer rests on
-    several steps.
-    """
-    dims = {name.rpartition(MEAN)[2]: len(one) for name, one in weights.items() if MEAN in name}
-    if not set(dims) <= set(get_args(BundleModality)):
-        raise UsageError(
-            f"{checkpoint} is a network over features: {', '.join(dims)}",
-            f"a bundle's fusion is over the embeddings of its networks: {', '.join(get_args(BundleModality))}",
-        )
-    if settings.context or settings.pool == "none":
-        raise UsageError(
-            f"{checkpoint} looks at several steps", "a bundle's fusion has pool mean or max, and no context"
-        )
-    return dims
 
 
 def write_network(network: BuiltNetwork, card: ModelCard, out: Path) -> None:
@@ -84,58 +61,9 @@ def write_network(network: BuiltNetwork, card: ModelCard, out: Path) -> None:
         _check(network, card.input, name)
 
 
-def _examples(network: BuiltNetwork, spec: InputSpec) -> list[tuple[Tensor, ...]]:
+def _examples(network: BuiltNetwork, spec: InputSpec) -> list[Example]:
     """Return inputs of several sizes: the first one traces, all of them check."""
-    random = torch.Generator().manual_seed(0)
-    if spec.kind == "face":
-        return [(torch.rand(n, 1, 48, 48, generator=random) * 255,) for n in (2, 1, 7)]
-    if spec.kind == "samples":
-        noise = [torch.randn(n, round(s * RATE_HZ), generator=random) * 0.1 for n, s in ((2, 3.0), (1, 1.0), (3, 5.37))]
-        return [(x,) for x in (*noise, _voiced(4, 2.5), _voiced(1, SHORTEST_S))]
-    if spec.kind == "text":
-        return [(_words(network, n, length, random),) for n, length in ((2, 9), (1, 3), (5, 40))]
-    if spec.dims is not None:
-        return [_embedded(spec.dims, n, random) for n in (4, 1, 7)]
-    return [_clips(network, spec, n, random) for n in (2, 1)]
-
-
-def _embedded(dims: Mapping[str, int], n: int, random: torch.Generator) -> tuple[Tensor, ...]:
-    """Make n embeddings of each modality, one modality after the other absent."""
-    made: list[Tensor] = []
-    for number, size in enumerate(dims.values()):
-        is_there = (torch.arange(n) % (len(dims) + 1) != number).float()
-        made += [torch.randn(n, 1, size, generator=random), is_there[:, None]]
-    return tuple(made)
-
-
-def _clips(network: BuiltNetwork, spec: InputSpec, n: int, random: torch.Generator) -> tuple[Tensor, ...]:
-    assert spec.n_frames is not None and spec.size_px is not None and spec.window_s is not None
-    shape = (n, spec.n_frames, spec.size_px, spec.size_px, 3)
-    frames = torch.randint(0, 256, shape, generator=random, dtype=torch.uint8)
-    if network.inputs == ("frames",):
-        return (frames,)
-    return frames, _voiced(n, spec.window_s), torch.tensor([[1.0, 1.0], [1.0, 0.0]])[:n]
-
-
-def _words(network: BuiltNetwork, n: int, length: int, random: torch.Generator) -> Tensor:
-    """Make the numbers of (n, length) words, most of which it knows; each row is a word shorter than the last."""
-    assert isinstance(network, TextNet)
-    known = network.frontend.known
-    tokens = torch.randint(0, 2**BITS, (n, length, WIDTH), generator=random)
-    tokens[..., 0] = known[torch.randint(0, len(known), (n, length), generator=random)].long()
-    tokens[..., 0][torch.rand(n, length, generator=random) < 0.2] = UNKNOWN
-    is_after = torch.arange(length) >= length - torch.arange(n)[:, None].clamp(max=length - 1)
-    return tokens.masked_fill(is_after.unsqueeze(-1), PADDING)
-
-
-def _voiced(n: int, duration_s: float) -> Tensor:
-    """Make (n, T) samples as a voice has them: harmonics of a gliding pitch in syllables, and pauses without sound."""
-    time = torch.arange(round(duration_s * RATE_HZ)) / RATE_HZ
-    pitch = torch.linspace(90, 300, n)[:, None] * (1 + 0.2 * torch.sin(2 * torch.pi * 1.3 * time))
-    phase = 2 * torch.pi * (pitch.double() / RATE_HZ).cumsum(dim=1)
-    harmonics = sum(torch.sin(k * phase) / k for k in range(1, 20))
-    syllables = torch.sin(2 * torch.pi * 1.7 * time + torch.arange(n)[:, None]).clamp(min=0)
-    return (0.1 * harmonics * syllables).float()
+    return task_of_kind(spec.kind).examples(network, spec, torch.Generator().manual_seed(0))
 
 
 def _write(network: BuiltNetwork, card: ModelCard, path: Path) -> None:

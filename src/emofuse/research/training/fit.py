@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, RichProgressBar
+from lightning.pytorch.utilities import rank_zero_only as rank_zero_only
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -24,40 +25,19 @@ from emofuse.atomic import atomic, make_folder
 from emofuse.errors import UsageError
 from emofuse.ownership import ELSEWHERE_HINT
 from emofuse.processes import TERMINATED
-from emofuse.research.recipes.data import VideoDataSettings, VoiceDataSettings
 from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.base import Job
 from emofuse.research.tasks.batches import Batch, test_loader, train_loader
 from emofuse.research.training.callbacks import Checkpoint, FrozenStart, Patience, Plateau, Reseed, WholeCheckpoints
 from emofuse.research.training.metrics_file import metrics_logger
-from emofuse.research.training.module import Augment, Classifier
+from emofuse.research.training.module import Classifier
 
-Monitor = Literal["val_accuracy", "val_uar"]
 DEVICES: Final = ("cpu", "cuda", "auto")  # auto: a GPU where there is one
 # How processes train together: auto also allows weights without a gradient, as a frozen part has, and ddp does not look
 # for these; of one process there is nothing to choose
 STRATEGIES: Final = {"auto": "ddp_find_unused_parameters_true", "ddp": "ddp"}
 
 _LEAST_BATCH: Final = 2  # batch norm has nothing to go by in one example
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """What a recipe comes to: a network, its data and its labels. `valid` None: nothing is selected on.
-
-    fingerprint: a hash of the data, so that a run is never resumed with other data. class_weights, class_prior: see
-    `module.Classifier`.
-    """
-
-    network: nn.Module
-    labels: tuple[str, ...]
-    train: torch.utils.data.Dataset[Batch]
-    valid: torch.utils.data.Dataset[Batch] | None
-    augment_input: Augment
-    augment_features: Augment | None
-    monitor: Monitor
-    fingerprint: str
-    class_weights: Tensor | None = None
-    class_prior: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +153,7 @@ def fit(
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-    with warnings.catch_warnings(), _interruptible(), _within_memory(recipe):
+    with warnings.catch_warnings(), _interruptible(), _within_memory(recipe, job):
         # Lightning advises worker processes; the data is in memory and already batched
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
@@ -289,7 +269,7 @@ def _interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def _within_memory(recipe: Recipe) -> Iterator[None]:
+def _within_memory(recipe: Recipe, job: Job) -> Iterator[None]:
     """Say what to lower where the memory does not hold a batch."""
     try:
         yield
@@ -297,11 +277,7 @@ def _within_memory(recipe: Recipe) -> Iterator[None]:
         # torch has a class of its own for GPUs alone; its CPU allocator raises RuntimeError
         if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error):
             where = f"the memory does not hold a batch of {recipe.train.batch_size}"
-            lower = "lower train.batch_size"
-            if isinstance(recipe.data, VideoDataSettings):
-                lower += ", data.n_frames or data.size_px"
-            elif isinstance(recipe.data, VoiceDataSettings):
-                lower += " or data.window_s"
+            lower = "lower " + " or ".join(filter(None, (", ".join(job.smaller[:-1]), job.smaller[-1])))
             raise UsageError(where, lower) from None
         raise
 

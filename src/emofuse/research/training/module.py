@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, ClassVar, Protocol, TypeAlias, cast
+from typing import Any, ClassVar, Protocol, cast
 
 import lightning as L
 import torch
@@ -16,9 +15,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from emofuse.research.models.frontends import FeatureKind
 from emofuse.research.recipes.recipe import TrainSettings
-
-Inputs: TypeAlias = Tensor | tuple[Tensor, ...]  # of a network, or of its classifier: all (N, ...)
-Augment = Callable[[Any, Generator], Any]  # gets Inputs and returns as many
+from emofuse.research.tasks.batches import Augment, Inputs
 
 
 class Network(Protocol):

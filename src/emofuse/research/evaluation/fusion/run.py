@@ -23,8 +23,9 @@ from emofuse.research.evaluation.fusion.settings import (
     looks_at,
 )
 from emofuse.research.evaluation.protocols.cross_corpus import across_corpora
-from emofuse.research.evaluation.protocols.cross_validation import Setting, cross_validate, run_folds
+from emofuse.research.evaluation.protocols.cross_validation import cross_validate
 from emofuse.research.evaluation.protocols.folds import FoldResult, FoldTask, as_folder, fold_tasks, run_tasks
+from emofuse.research.evaluation.protocols.learners import Setting, run_folds
 from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import EvaluationReport
 from emofuse.research.models.fusion.settings import AttentionFusionSettings
@@ -93,10 +94,10 @@ def run_methods(
     done, total = 0, len(recipes) * len(splits)
     for split, place in zip(splits, places, strict=True):
         under: dict[str, list[NDArray[np.float32]]] = {}
-        for name in sorted(recipes, key=lambda name: isinstance(recipes[name].model, LateFusionSettings)):
+        for name in sorted(recipes, key=lambda name: bool(recipes[name].members)):
             recipe = recipes[name]  # late fusions after what they are made of
             utterances = _data(recipe, kinds)
-            own = place if isinstance(recipe.model, LateFusionSettings) else place.within(as_folder(name))
+            own = place if recipe.members else place.within(as_folder(name))
             results = run_folds(recipe, utterances, split, own, _unheard)
             under[name] = _under(recipe, utterances, split, own, listed, settings.robustness, under)
             found = cross_validate(recipe, utterances, split, own, _unheard)
@@ -110,7 +111,7 @@ def run_methods(
         over_seeds=frozenset(
             name
             for name, recipe in recipes.items()
-            if isinstance(recipe.model, LateFusionSettings) and recipe.model.over_seeds
+            if recipe.members and cast(LateFusionSettings, recipe.model).over_seeds
         ),
         conditions=tuple(listed),
         splits=splits,
@@ -139,7 +140,7 @@ def _train(
     """Train what is not trained yet, all methods over the same data by the same processes."""
     tasks: dict[FeatureDataSettings, list[FoldTask]] = {}
     for name, recipe in recipes.items():
-        if isinstance(recipe.model, LateFusionSettings):
+        if recipe.members:
             continue
         for split, place in zip(splits, places, strict=True):
             folder = place.out / as_folder(name)
@@ -159,7 +160,7 @@ def _train(
 
 def _data(recipe: Recipe, kinds: Mapping[FeatureDataSettings, FeatureData]) -> Utterances:
     own = kinds[_of(recipe)]
-    if not isinstance(recipe.model, LateFusionSettings):
+    if not recipe.members:
         return own
     members = tuple(_data(member, kinds) for member in recipe.members)
     return FusedUtterances(settings=own.settings, corpora=own.corpora, digests=own.digests, members=members)
@@ -175,7 +176,7 @@ def _under(
     known: Mapping[str, list[NDArray[np.float32]]],
 ) -> list[NDArray[np.float32]]:
     """Return (K, N, C) for every seed and fold. known: those of the methods before, which a late fusion is made of."""
-    if not isinstance(recipe.model, LateFusionSettings):
+    if not recipe.members:
         assert isinstance(data, FeatureData)
         tasks = fold_tasks(recipe, split.folds, setting.seeds, setting.out, setting.device)
         return [scores_under(task, data, listed, settings) for task in tasks]
@@ -186,7 +187,7 @@ def _under(
         pairs = zip(results, known[member.name], strict=True)
         # all conditions as so many test clips: a fusion is fitted to the validation clips alone
         members.append([replace(result, test=rows.reshape(-1, rows.shape[-1])) for result, rows in pairs])
-    fused = fuse_folds(recipe.model, members, len(setting.seeds))
+    fused = fuse_folds(cast(LateFusionSettings, recipe.model), members, len(setting.seeds))
     shapes = [rows.shape for rows in known[recipe.members[0].name]]
     return [result.test.reshape(shape) for result, shape in zip(fused, shapes, strict=True)]
 

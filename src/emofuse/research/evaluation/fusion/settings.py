@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, cast, get_args
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from emofuse.errors import RecipeError
 from emofuse.research.models.fusion.settings import FeatureNetSettings, UnimodalSettings
+from emofuse.research.models.settings import Learner, ModelSettings
 from emofuse.research.recipes.data import CorpusSettings, FeatureDataSettings
 from emofuse.research.recipes.recipe import (
-    LateFusionSettings,
     Place,
     Recipe,
     TrainSettings,
@@ -43,11 +43,13 @@ WORDS: Final[Mapping[str, str]] = {"visual": "video", "acoustic": "audio", "lexi
 ScoreName: TypeAlias = Literal["UAR", "accuracy", "macro F1", "micro F1", "weighted F1"]
 
 
-class VoteSettings(Settings):
+class VoteSettings(ModelSettings):
     """A late fusion of methods of the same comparison, whose trainings it uses.
 
     members: none named: all that look at a single modality. over_seeds: the trainings of all seeds answer as one.
     """
+
+    learner: ClassVar[Learner] = "late-fusion"
 
     name: Literal["late-fusion"] = "late-fusion"
     rule: Literal["learned", "product", "mean", "vote"] = "learned"
@@ -148,10 +150,10 @@ class FusionComparisonSettings(Settings):
         settings do not fit, a member that there is not, and where fewer than two methods are left.
         """
         methods = self._chosen(modalities)
-        trained = {name: self._recipe(name, m) for name, m in methods.items() if not isinstance(m.model, VoteSettings)}
+        trained = {name: self._recipe(name, m) for name, m in methods.items() if m.model.learner == "network"}
         single = [name for name, recipe in trained.items() if len(looks_at(recipe, modalities)) == 1]
         recipes = {
-            name: self._late(name, m.model, trained, single) if isinstance(m.model, VoteSettings) else trained[name]
+            name: trained[name] if name in trained else self._late(name, cast(VoteSettings, m.model), trained, single)
             for name, m in methods.items()
         }
         if not single or all(len(looks_at(recipe, modalities)) == 1 for recipe in recipes.values()):
@@ -206,13 +208,12 @@ class FusionComparisonSettings(Settings):
 
 def looks_at(recipe: Recipe, modalities: Sequence[str]) -> tuple[str, ...]:
     """Return which of these modalities, those of the data, a method looks at; in their order."""
-    if isinstance(recipe.model, LateFusionSettings):
+    if recipe.members:
         seen = {modality for member in recipe.members for modality in looks_at(member, modalities)}
-    elif isinstance(recipe.model, UnimodalSettings):
-        seen = {recipe.model.modality}
+    elif recipe.model.only_modality:
+        seen = {recipe.model.only_modality}
     else:
-        assert isinstance(recipe.data, FeatureDataSettings)
-        seen = set(recipe.data.modalities or modalities)
+        seen = set(cast(FeatureDataSettings, recipe.data).modalities or modalities)
     return tuple(modality for modality in modalities if modality in seen)
 
 

@@ -16,11 +16,10 @@ from emofuse.research.corpora.readers.emogator import BURST
 from emofuse.research.corpora.relabel import join, relabel
 from emofuse.research.corpora.splits.folds import Fold, Split, is_leaky
 from emofuse.research.evaluation.protocols.folds import FoldResult
-from emofuse.research.models.settings import VoiceNetSettings
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, find_corpora
+from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, find_corpora, utterance_settings
 from emofuse.research.training.fit import load_weights
-from emofuse.research.training.jobs import decode_utterances, utterance_settings
+from emofuse.research.training.jobs import decode_utterances
 from emofuse.wording import counted
 
 LEAVE_ONE_OUT: Final = "leave-one-corpus-out"
@@ -71,9 +70,9 @@ def read_by_corpus(
 
 def _known_before(recipe: Recipe) -> tuple[str, ...]:
     """Return the corpora that a recipe's network was trained on before, where it goes on from an earlier training."""
-    if not isinstance(recipe.model, VoiceNetSettings) or recipe.model.start is None:
+    if not recipe.model.start_checkpoint:
         return ()
-    earlier = load_weights(recipe.model.start)[1]
+    earlier = load_weights(recipe.model.start_checkpoint)[1]
     return (*utterance_settings(earlier).train_on, *_known_before(earlier))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from emofuse.errors import CorpusError, UsageError
 from emofuse.research.corpora.relabel import join, relabel, shared_labels
@@ -13,8 +13,8 @@ from emofuse.research.corpora.splits.protocols import Fold, Split, is_leaky, mis
 from emofuse.research.feature_sets.store import FeatureSet
 from emofuse.research.recipes.data import FeatureDataSettings
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, find_corpora
-from emofuse.research.training.jobs import decode_utterances, utterance_settings
+from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, find_corpora, utterance_settings
+from emofuse.research.training.jobs import decode_utterances
 from emofuse.wording import counted
 
 CROSS_LABELS: Final = "basic-7"  # on whose shared part corpora are compared
@@ -35,8 +35,9 @@ def across_corpora(
     if both:
         raise UsageError(f"{', '.join(sorted(both))} is to be trained on and tested on")
     corpora, feature_sets = find_corpora(settings, (*train_on, *test_on), data)
-    if isinstance(settings, FeatureDataSettings):
-        shared = settings.model_copy(update={"modalities": shared_modalities(feature_sets, settings.modalities)})
+    if feature_sets:
+        wanted = cast(FeatureDataSettings, settings).modalities
+        shared = settings.model_copy(update={"modalities": shared_modalities(feature_sets, wanted)})
         recipe = recipe.model_copy(update={"data": shared})
     labels = shared_labels(corpora, CROSS_LABELS)
     mapped = [relabel(corpus, CROSS_LABELS, labels) for corpus in corpora]

@@ -22,13 +22,10 @@ from emofuse.research.evaluation.protocols.pretrained_parts import report_on_par
 from emofuse.research.evaluation.scores.metrics import confusion_counts, uar_of
 from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, Stamp
-from emofuse.research.models.settings import FaceNetSettings
-from emofuse.research.recipes.data import FaceDataSettings
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.faces import read_portraits
+from emofuse.research.tasks.faces import face_job, face_settings, read_portraits
 from emofuse.research.training.export import export
 from emofuse.research.training.fit import fit
-from emofuse.research.training.jobs import face_job
 
 N_FOLDS: Final = 5
 SUBJECTS: Final = "subject-5fold"
@@ -71,7 +68,7 @@ def evaluate_left_out(
 
     What was trained before in `folder` is not trained again. Raises UsageError where nothing is left to train on.
     """
-    settings = _face_settings(recipe)
+    settings = face_settings(recipe)
     rest = tuple(other for other in settings.train_on if other != name)
     if not rest:
         raise UsageError(f"{name} is all that {recipe.name} is trained on", "name more with data.train_on")
@@ -90,7 +87,7 @@ def cross_validate_subjects(
     with all of the recipe's other sets. The folds of all laboratory sets are left out together, so that their reports
     share the trainings.
     """
-    settings = _face_settings(recipe)
+    settings = face_settings(recipe)
     sets: dict[str, Portraits] = {each: read_portraits(each, data) for each in settings.train_on if each in PORTRAITS}
     if name not in sets:
         raise UsageError(f"{recipe.name} is not trained on {name}", "name it in data.train_on")
@@ -128,22 +125,15 @@ def _cut(image: NDArray[np.uint8], wider: float, shift: float, degrees: float) -
     return np.asarray(cut, dtype=np.uint8)
 
 
-def _face_settings(recipe: Recipe) -> FaceDataSettings:
-    if not isinstance(recipe.data, FaceDataSettings):
-        raise UsageError(f"recipe {recipe.name!r} is not of faces")
-    return recipe.data
-
-
 def _check_start(recipe: Recipe, name: str) -> None:
     """Raise UsageError where the network that a recipe starts from learnt from the set that is to be left out."""
-    if not isinstance(recipe.model, FaceNetSettings) or not recipe.model.start:
+    start = recipe.model.start_network
+    if not start:
         return
     corpus = PORTRAITS.get(name) or FACES[name]
-    known = [source.name for source in _face_network(recipe.model.start).card.data]
+    known = [source.name for source in _face_network(start).card.data]
     if any(corpus.title in source for source in known):
-        raise UsageError(
-            f"{recipe.model.start}, where the training starts, knows {corpus.title}", "set model.start='' or another"
-        )
+        raise UsageError(f"{start}, where the training starts, knows {corpus.title}", "set model.start='' or another")
 
 
 def _face_network(model: str | Path) -> OnnxNetwork:

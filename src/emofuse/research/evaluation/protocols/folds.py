@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 
 import numpy as np
@@ -164,10 +165,9 @@ def _work(task: FoldTask) -> None:
 
 def _run(task: FoldTask, data: Utterances) -> None:
     """Train, predict, and store. A training that was cut off goes on."""
-    if isinstance(task.recipe.model, SvmSettings):
-        assert task.features is not None  # they are computed once, for all folds
+    if task.features is not None:  # of a classical model: they are computed once, for all folds
         make_folder(task.folder)
-        result = run_svm(task.recipe.model, data, task.features, task.fold)
+        result = run_svm(cast(SvmSettings, task.recipe.model), data, task.features, task.fold)
         arrays = {"test": log_probabilities(result.test), "valid": log_probabilities(result.valid)}
         _store(task, data, arrays, 0)
         return

@@ -26,7 +26,7 @@ from emofuse.research.evaluation.scores.metrics import expected_calibration_erro
 from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, Stamp
 from emofuse.research.evaluation.scores.summary import summarise
-from emofuse.research.recipes.data import VideoDataSettings, VoiceDataSettings
+from emofuse.research.recipes.data import VideoDataSettings
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.clips import VideoData, decode_video
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, find_corpus
@@ -76,7 +76,6 @@ def _decoded(card: ModelCard, corpora: Corpora, hook: Hook | None) -> Utterances
         recipe = Recipe.model_validate_json(card.recipe)
     except ValidationError:
         raise BundleError(f"the card of {card.name} does not hold the recipe that it was trained by") from None
-    assert isinstance(recipe.data, VideoDataSettings | VoiceDataSettings)  # of a card of clips or voices
     return decode_utterances(recipe, corpora, hook)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from emofuse.settings import Settings
+from emofuse.research.models.settings import ModelSettings, check_heads
 
 Widths: TypeAlias = tuple[Annotated[int, Field(ge=4)], ...]
 
 
-class UnimodalSettings(Settings):
+class UnimodalSettings(ModelSettings):
     """A perceptron over one modality: the second reference system's D-128-64-C."""
 
     name: Literal["unimodal"] = "unimodal"
@@ -19,8 +19,13 @@ class UnimodalSettings(Settings):
     hidden: Widths = (128, 64)
     dropout: float = Field(0.3, ge=0, lt=1)
 
+    @property
+    def only_modality(self) -> str:
+        """See ModelSettings."""
+        return self.modality
 
-class _Fusion(Settings):
+
+class _Fusion(ModelSettings):
     """modality_dropout: how often each modality is taken away in training, never all of them."""
 
     dropout: float = Field(0.3, ge=0, lt=1)
@@ -42,14 +47,15 @@ class GatedFusionSettings(_Fusion):
 
 
 class _Attending(_Fusion):
+    uses_context: ClassVar[bool] = True
+
     width: int = Field(128, ge=8, multiple_of=8)
     heads: int = Field(4, ge=1)
     layers: int = Field(1, ge=1)
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError(f"a width of {self.width} cannot be shared by {self.heads} heads")
+        check_heads(self.width, self.heads)
         return self
 
 

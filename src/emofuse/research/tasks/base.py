@@ -1,0 +1,291 @@
+"""What a task is: one kind of data, and all that trainings, tests and cards ask of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeAlias, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from emofuse.assets import find
+from emofuse.card import DataSource, InputSpec
+from emofuse.errors import AssetError, RecipeError, UsageError
+from emofuse.research.corpora.corpus import Corpus
+from emofuse.research.corpora.splits.protocols import Fold
+from emofuse.research.models.frontends import RATE_HZ
+from emofuse.research.models.registry import BuiltNetwork, NetworkSettings, build, goes_with
+from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.batches import Augment, Batch
+from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, read_corpora, utterance_settings
+from emofuse.settings import Settings
+
+Monitor: TypeAlias = Literal["val_accuracy", "val_uar"]
+Example: TypeAlias = tuple[Tensor, ...]  # what a network's forward takes, in order
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """What a recipe comes to: a network, its data and its labels. `valid` None: nothing is selected on.
+
+    fingerprint: a hash of the data, so that a run is never resumed with other data. class_weights, class_prior: see
+    `module.Classifier`. smaller: the settings to lower where the memory does not hold a batch.
+    """
+
+    network: nn.Module
+    labels: tuple[str, ...]
+    train: Dataset[Batch]
+    valid: Dataset[Batch] | None
+    augment_input: Augment
+    augment_features: Augment | None
+    monitor: Monitor
+    fingerprint: str
+    class_weights: Tensor | None = None
+    class_prior: Tensor | None = None
+    smaller: tuple[str, ...] = ("train.batch_size",)
+
+
+class Task(ABC):
+    """One kind of data. Trainings, tests, exports and cards ask it, and never what the settings are.
+
+    Attributes:
+        name: What `data.corpus` of a recipe calls it.
+        noun: What its examples are called in messages.
+        modality: What its networks are in a bundle.
+        kind: What `InputSpec.kind` of its networks is.
+        settings: The settings of its data.
+        takes: The input of a network of one's own.
+        smaller: The settings to lower, beside the batch, where the memory does not hold one.
+        needs_folder: Whether its corpora are always looked for in the data folder.
+    """
+
+    name: ClassVar[str]
+    noun: ClassVar[str]
+    modality: ClassVar[str]
+    kind: ClassVar[str]
+    settings: ClassVar[type[Settings]]
+    takes: ClassVar[str] = "samples"
+    smaller: ClassVar[tuple[str, ...]] = ()
+    needs_folder: ClassVar[bool] = True
+
+    def check(self, recipe: Recipe) -> None:
+        """Raise RecipeError where a recipe's model does not go with its data."""
+        if not goes_with(recipe.model, self.name):
+            raise self.crossed(recipe)
+
+    def crossed(self, recipe: Recipe) -> RecipeError:
+        """Return the error of a model that does not go with the data."""
+        return RecipeError(f"recipe {recipe.name!r} pairs {recipe.data.corpus!r} with {recipe.model.name!r}")
+
+    def network(
+        self,
+        recipe: Recipe,
+        n_classes: int,
+        weights: Mapping[str, Path] | None = None,
+        dims: Mapping[str, int] | None = None,
+    ) -> BuiltNetwork:
+        """Make a recipe's network.
+
+        Args:
+            recipe: Of this task.
+            n_classes: How many labels there are.
+            weights: Files by the names of their assets; what has none starts from random weights.
+            dims: Where the data are features, how many there are of each modality, in order.
+
+        Raises:
+            RecipeError: The model is no network, or does not go with the data.
+        """
+        if recipe.model.learner != "network":
+            raise self.crossed(recipe)
+        self.check(recipe)
+        settings = cast(NetworkSettings, recipe.model)
+        return build(settings, n_classes, weights, takes=self.takes, **self.made_with(recipe, dims))
+
+    def made_with(self, recipe: Recipe, dims: Mapping[str, int] | None) -> dict[str, Any]:
+        """Return what else a network is made with: see `models.registry.build`."""
+        return {}
+
+    @abstractmethod
+    def prepare(
+        self, recipe: Recipe, data: Path | None, validate: bool, notice: Callable[[str], None], hook: Hook | None
+    ) -> tuple[Recipe, Job]:
+        """Prepare a training on all of a recipe's training data.
+
+        Args:
+            recipe: Of this task.
+            data: The folder of the corpora.
+            validate: Whether speakers are held out, to stop early and choose the epoch by.
+            notice: Gets lines on what is not as it could be.
+            hook: Is called with a step, and how many are done of how many.
+
+        Returns:
+            The recipe, as it can be trained here, and the job.
+
+        Raises:
+            CorpusError: A corpus is not there, or cannot be used.
+        """
+
+    @abstractmethod
+    def input_spec(self, recipe: Recipe, network: BuiltNetwork) -> InputSpec:
+        """Return what a recipe's network takes, for its card."""
+
+    @abstractmethod
+    def corpora(self, recipe: Recipe) -> tuple[Corpus[Any], ...]:
+        """Return the corpora that a recipe's network was trained on."""
+
+    def sources(self, recipe: Recipe) -> tuple[DataSource, ...]:
+        """Return what a card tells of the data that were trained on."""
+        return tuple(DataSource(name=c.title, licence=c.licence, part=c.part) for c in self.corpora(recipe))
+
+    def cautions(self, recipe: Recipe) -> tuple[str, ...]:
+        """Return what a card must say of a network that was trained on these data."""
+        return tuple(dict.fromkeys(caution for corpus in self.corpora(recipe) for caution in corpus.all_cautions))
+
+    def exported_dims(
+        self, recipe: Recipe, weights: Mapping[str, Tensor], checkpoint: str | Path
+    ) -> dict[str, int] | None:
+        """Return, of a network over features, how many each modality has. Raises UsageError where no bundle has a use
+        for it."""
+        return None
+
+    @abstractmethod
+    def examples(self, network: BuiltNetwork, spec: InputSpec, random: torch.Generator) -> list[Example]:
+        """Return inputs of several sizes: an export traces the first, and is checked with all of them."""
+
+
+class UtteranceTask(Task):
+    """A kind of data that is read of utterances, which folds keep apart by their speakers."""
+
+    monitor: ClassVar[Monitor] = "val_uar"
+    needs_folder: ClassVar[bool] = False
+
+    def prepare(
+        self, recipe: Recipe, data: Path | None, validate: bool, notice: Callable[[str], None], hook: Hook | None
+    ) -> tuple[Recipe, Job]:
+        """See Task. Without `validate` nothing is selected."""
+        if recipe.model.learner != "network":
+            raise UsageError(f"{recipe.model.name} is trained where it is tested", "`emofuse evaluate` does both")
+        recipe = with_weights_at_hand(recipe, notice)
+        self.check(recipe)
+        utterances = self.decode(recipe, read_corpora(utterance_settings(recipe), data), hook)
+        if utterances.note():
+            notice(utterances.note())
+        held_out = utterances.of_last_speakers(utterances.settings.valid_speakers) if validate else ()
+        if validate:
+            who = ", ".join(sorted({utterances.manifest.clips[i].speaker for i in held_out}))
+            notice(f"{who} validate" if who else "there are too few speakers to hold any out: nothing is selected")
+        return recipe, self.job(recipe, utterances, None, held_out)
+
+    @abstractmethod
+    def decode(self, recipe: Recipe, corpora: Corpora, hook: Hook | None = None) -> Utterances:
+        """Read of every clip what the recipe's network wants. Raises CorpusError for the first that cannot be used."""
+
+    @abstractmethod
+    def augmentation(self, recipe: Recipe, network: BuiltNetwork) -> tuple[Augment, Augment | None]:
+        """Choose what is done to a network's inputs, and then to what its front end makes of them."""
+
+    def dims(self, data: Utterances) -> dict[str, int] | None:
+        """Return how many features each modality has, where there are features."""
+        return None
+
+    def start(self, recipe: Recipe, network: BuiltNetwork, data: Utterances, parts: Sequence[Sequence[int]]) -> None:
+        """Give a network what it starts from, of the recipe or of the parts: train, valid and, in a fold, test."""
+
+    def job(self, recipe: Recipe, data: Utterances, fold: Fold | None, held_out: Sequence[int] = ()) -> Job:
+        """Prepare one fold's training, or, without a fold, the training on every clip but those held out, which
+        validate. Where no clip validates nothing is selected.
+
+        Weights that a network starts from are fetched where they are not here yet.
+
+        Raises:
+            RecipeError: The network does not go with the data.
+            AssetError: Weights cannot be had.
+        """
+        if fold is not None:
+            train, valid = fold.train + data.added_to(fold), fold.valid
+        else:
+            valid = tuple(held_out)
+            train = tuple(i for i in range(len(data.manifest)) if i not in set(valid))
+        torch.manual_seed(recipe.seed)
+        weights = {name: find(name) for name in dict.fromkeys(recipe.model.assets)}
+        network = self.network(recipe, len(data.labels), weights, self.dims(data))
+        self.start(recipe, network, data, (train, valid, fold.test if fold is not None else ()))
+        return self.training(recipe, data, network, train, valid)
+
+    def training(
+        self, recipe: Recipe, data: Utterances, network: BuiltNetwork, train: Sequence[int], valid: Sequence[int]
+    ) -> Job:
+        """Prepare the training of a network on some of the clips."""
+        augment_input, augment_features = self.augmentation(recipe, network)
+        shares = data.draw_weights(train)
+        drawn = data.balanced(train) if shares is None else train
+        return Job(
+            network=network,
+            labels=data.labels,
+            train=data.training(train),
+            valid=data.batches(valid) if valid else None,
+            augment_input=augment_input,
+            augment_features=augment_features,
+            monitor=self.monitor,
+            fingerprint=data.fingerprint(train, valid),
+            class_weights=loss_weights(recipe.train.class_weights, data.targets(data.balanced(train))),
+            class_prior=class_prior(data.targets(drawn), shares),
+            smaller=("train.batch_size", *self.smaller),
+        )
+
+
+def loss_weights(choice: str, targets: NDArray[np.float32]) -> Tensor | None:
+    """Return what TrainSettings.class_weights says each class of (N, C) targets is to count: (C,), None: all alike."""
+    if choice == "none":
+        return None
+    weights = balanced_weights(targets)
+    return weights.sqrt() if choice == "root" else weights
+
+
+def class_prior(targets: NDArray[np.float32], weights: NDArray[np.float64] | None) -> Tensor:
+    """Return (C,) the share of each class among (N, C) targets that are drawn by weights (N,); None: all alike."""
+    return torch.from_numpy(np.average(targets, axis=0, weights=weights).astype(np.float32))
+
+
+def balanced_weights(targets: NDArray[np.float32]) -> Tensor:
+    """Return (C,) weights that make every class of (N, C) targets count alike in the loss: N / (C n_c), as
+    scikit-learn's "balanced"."""
+    counts = torch.from_numpy(targets.sum(axis=0))
+    return len(targets) / (len(counts) * counts.clamp(min=1))
+
+
+def voiced_example(n: int, duration_s: float) -> Tensor:
+    """Make (n, T) samples as a voice has them: harmonics of a gliding pitch in syllables, and pauses without sound."""
+    time = torch.arange(round(duration_s * RATE_HZ)) / RATE_HZ
+    pitch = torch.linspace(90, 300, n)[:, None] * (1 + 0.2 * torch.sin(2 * torch.pi * 1.3 * time))
+    phase = 2 * torch.pi * (pitch.double() / RATE_HZ).cumsum(dim=1)
+    harmonics = sum(torch.sin(k * phase) / k for k in range(1, 20))
+    syllables = torch.sin(2 * torch.pi * 1.7 * time + torch.arange(n)[:, None]).clamp(min=0)
+    return (0.1 * harmonics * syllables).float()
+
+
+def with_weights_at_hand(recipe: Recipe, notice: Callable[[str], None]) -> Recipe:
+    """Return the recipe, without pretraining where torchvision's weights cannot be had: `notice` gets a line then.
+
+    So what is trained from random weights says so in its run, its report and its card. Members of a late fusion are
+    treated alike.
+    """
+    settings = recipe.model
+    if settings.member_recipes:
+        members = tuple(with_weights_at_hand(member, notice) for member in settings.member_recipes)
+        return recipe.model_copy(update={"model": settings.model_copy(update={"members": members})})
+    try:
+        for name in settings.torchvision_assets:
+            find(name)
+    except AssetError as error:
+        notice(f"{recipe.name} starts from random weights: {error.message}")
+        # a random start has nothing to keep: it is neither frozen nor trained more slowly than the rest
+        train = recipe.train.model_copy(update={"frozen_epochs": 0, "backbone_lr_scale": 1.0})
+        return recipe.model_copy(update={"model": settings.without_pretraining(), "train": train})
+    return recipe
