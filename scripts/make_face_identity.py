@@ -27,6 +27,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from emofuse.inference.onnx_runtime import open_session
+from emofuse.research.models.onnx_notes import drop_notes
 
 NETWORK: Final = Path(__file__).parents[1] / "src" / "emofuse" / "bundles" / "base" / "face.onnx"
 LAYER: Final = "relu_2"  # (N, 48, 24, 24)
@@ -119,6 +120,7 @@ def _whole(early: onnx.ModelProto, mean: NDArray[np.float32], projection: NDArra
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", DIMS]))
     del model.metadata_props[:]
+    drop_notes(model)
     onnx.checker.check_model(model)
     return model
 

@@ -108,6 +108,11 @@ def test_the_card_goes_into_the_file(exported: Path) -> None:
     assert Recipe.model_validate_json(card.recipe) == RECIPE
 
 
+def test_no_path_of_the_exporting_machine_is_in_the_file(exported: Path) -> None:
+    content = exported.read_bytes()
+    assert content and not [name for name in (b"/src/", b".py", b"stack_trace", b"pkg.torch") if name in content]
+
+
 def voice_card(model: MfccCnnSettings | VoiceNetSettings, **data: object) -> ModelCard:
     recipe = Recipe(name="v", data=VoiceDataSettings.model_validate(data), model=model)
     return model_card(build(model, 3), recipe, LABELS)

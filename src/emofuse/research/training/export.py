@@ -20,6 +20,7 @@ from emofuse.inference.network import KNOWN, OUTPUT, OnnxNetwork
 from emofuse.preprocessing.tokens import MOST_WORDS
 from emofuse.research.models.folding import fold_and_round, is_large, is_table, quantise_rows
 from emofuse.research.models.frontends import RATE_HZ, SHORTEST_S
+from emofuse.research.models.onnx_notes import drop_notes
 from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.models.text import ReportingTextNet, TextNet
 from emofuse.research.tasks.base import Example
@@ -92,6 +93,7 @@ def _write(network: BuiltNetwork, card: ModelCard, path: Path) -> None:
         )
     assert program is not None
     model = program.model_proto
+    drop_notes(model)
     tables = {f"{name}.weight": module.weight for name, module in exported.named_modules() if is_table(module)}
     _store_steps(model, tables)
     _store_half(model, {name for name, value in exported.named_parameters() if is_large(value)} - set(tables))
