@@ -20,6 +20,7 @@ from emofuse.research.models.registry import build
 from emofuse.research.models.settings import FaceNetSettings
 from emofuse.research.recipes.data import FaceDataSettings
 from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.batches import train_loader
 from emofuse.research.tasks.faces import EDGE, DrawnFaces, draw_weights, face_job, read_training_faces, set_shares
 from emofuse.research.training.cards import model_card
 from emofuse.research.training.export import export
@@ -101,6 +102,14 @@ def test_an_epoch_draws_as_it_is_weighed_and_anew() -> None:
     assert (len(drawn), drawn.drawn.tolist() == first) == (4000, False)
     drawn.reseed(1, 0)
     assert drawn.drawn.tolist() == first
+
+
+def test_a_loader_gives_an_epoch_as_it_was_drawn() -> None:
+    images = np.arange(4, dtype=np.uint8)[:, None, None] * np.ones((1, 48, 48), np.uint8)
+    data = DrawnFaces(images, np.eye(4, 8, dtype=np.float32), np.array([0.7, 0.2, 0.1, 0.0]), 1000)
+    batches = list(train_loader(data, 100, seed=1))
+    found = torch.cat([faces[:, 0, 0, 0] for faces, _ in batches]).numpy().astype(int)
+    assert np.bincount(found, minlength=4).tolist() == np.bincount(data.drawn, minlength=4).tolist()
 
 
 def test_a_rare_emotion_is_drawn_more_often_but_not_as_often_as_a_frequent_one() -> None:

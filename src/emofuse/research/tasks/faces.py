@@ -44,22 +44,22 @@ class DrawnFaces(FaceBatches):
     Args:
         images: (N, S, S) uint8.
         targets: (N, C) float32, rows add up to 1.
-        weights: (N,) how often each is drawn; they add up to 1.
+        chances: (N,) how often each is drawn; they add up to 1. Not "weights", by which `EpochSampler` draws itself.
         n_drawn: Faces an epoch.
     """
 
     def __init__(
-        self, images: NDArray[np.uint8], targets: NDArray[np.float32], weights: NDArray[np.float64], n_drawn: int
+        self, images: NDArray[np.uint8], targets: NDArray[np.float32], chances: NDArray[np.float64], n_drawn: int
     ) -> None:
         super().__init__(images, targets)
-        self.weights = weights
+        self.chances = chances
         self.n_drawn = n_drawn
         self.reseed(0, 0)
 
     def reseed(self, seed: int, epoch: int) -> None:
         """Draw the faces of one epoch."""
         random = np.random.default_rng((seed, epoch))
-        self.drawn = random.choice(len(self.images), self.n_drawn, p=self.weights)
+        self.drawn = random.choice(len(self.images), self.n_drawn, p=self.chances)
 
     def __len__(self) -> int:
         return self.n_drawn
