@@ -39,7 +39,6 @@ ONLY_PYTHON = {
     "channels": "arrays in memory",
     "progress": "the command has a bar",
     "on_error": "the command lists what failed, and goes on",
-    "same_person": "the command writes each recording as it is done, before all are known",
     "smoothing": "--smooth",
     "min_face_px": "--min-face",
     "face_buffer_s": "for those who build on it",

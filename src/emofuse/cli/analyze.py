@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,6 +23,7 @@ from emofuse.cli.command_line import command_line
 from emofuse.cli.console import OUT, note
 from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
 from emofuse.cli.permissive import PermissiveOption, check_allowed
+from emofuse.cli.person_options import BaselineOption, SamePersonOption, check_person_options, know_person
 from emofuse.cli.speed_options import (
     DetectOption,
     EveryOption,
@@ -121,6 +123,8 @@ def analyze(
             min=1, metavar="N", help="The sound track to listen to, from 1; else the default one, or one with speech."
         ),
     ] = None,
+    same_person: SamePersonOption = False,
+    baseline: BaselineOption = None,
     fast: FastOption = False,
     every: EveryOption = None,
     detect_period_s: DetectOption = None,
@@ -186,6 +190,7 @@ def analyze(
         FaceLandmarker()  # fetched before the work: without it, every recording would fail
     folder = results_folder(out)
     plan = make_plan([place_of(each) for each in inputs], folder, wanted, overwrite)
+    check_person_options(same_person, baseline, plan)
     words = plan_words(plan.tasks, wanted, transcript, asr, asr_model, asr_language, text_model, device)
     options = Options(
         wanted,
@@ -214,6 +219,7 @@ def analyze(
     again = () if overwrite else refuse_foreign_results(plan.tasks, wanted)
     for line in (*plan.notes, *(() if resume else again), *notes_on(words, loaded)):
         note(line)
+    options = replace(options, person=know_person(same_person, baseline, plan, folder, options, loaded))
     code = analyze_plan(plan, options, works, folder, loaded, is_spread=is_spread, groups=named)
     if code:
         raise typer.Exit(code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class PersonBaseline:
         self.n_labels = n_labels
         self.n_known = 0.0
         self._reference = np.zeros(n_labels) if reference is None else reference.astype(np.float64)
-        self._halfway = halfway
+        self.halfway = halfway
         self._sum = np.zeros(n_labels)
 
     def add(self, probabilities: NDArray[np.floating], weight: float = 1.0) -> None:
@@ -83,11 +83,20 @@ class PersonBaseline:
         logs = self._logs(probabilities)
         if self.n_known == 0:
             return probabilities.astype(np.float32)
-        share = self.n_known / (self.n_known + self._halfway)
+        share = self.n_known / (self.n_known + self.halfway)
         logs = logs - share * (self._sum / self.n_known - self._reference)
         powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
         corrected: NDArray[np.float32] = (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
         return corrected
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all that corrections depend on, as JSON can hold it."""
+        return {
+            "n_known": self.n_known,
+            "sum": self._sum.tolist(),
+            "reference": self._reference.tolist(),
+            "halfway": self.halfway,
+        }
 
     def _logs(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
         if probabilities.ndim not in (1, 2) or probabilities.shape[-1] != self.n_labels:

@@ -41,7 +41,9 @@ class ModalitySettings(BaseModel):
     answers with before it has seen anything, over the bundle's labels; it is taken off every answer, so that what is
     left is evidence. The answers of a bundle in which a modality has none are fused linearly. A model that emofuse did
     not export is an ONNX file with its card, or "hub:ID" or "module:NAME" as the file; label_map says what its labels
-    mean, where their names do not.
+    mean, where their names do not. neutral: the mean
+    log-probabilities, over the bundle's labels, of what it answers for people in a neutral mood, on whom it was not
+    trained (`PersonBaseline`'s reference).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,6 +54,7 @@ class ModalitySettings(BaseModel):
     prior: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
     card: OnnxCard | None = None
     label_map: dict[str, str] | None = None
+    neutral: tuple[Annotated[float, Field(le=0, allow_inf_nan=False)], ...] | None = None
 
     @property
     def is_own(self) -> bool:
@@ -107,6 +110,9 @@ class BundleManifest(BaseModel):
         for modality, prior in priors.items():
             if prior is not None and (len(prior) != len(self.labels) or abs(sum(prior) - 1) > 0.01):
                 raise ValueError(f"the prior of {modality} is not {len(self.labels)} numbers that add up to 1")
+        for modality, settings in self.modalities.items():
+            if settings.neutral is not None and len(settings.neutral) != len(self.labels):
+                raise ValueError(f"neutral of {modality} is not {len(self.labels)} numbers")
         known = {} if self.certainty is None else self.certainty.modalities
         for name, one in known.items():
             if len(one.by_label) != len(self.labels):

@@ -91,6 +91,8 @@ class RecordingOptions(StreamOptions, total=False):
         resume: A folder in which the timeline of each input is kept as JSON. What is there already of the same content
             and options is not analysed again, so that a long list that was cut off goes on. Qualities and reasons are
             not in the answer then, as of `Timeline.load`.
+        baseline: Recordings of the person in a neutral mood, their paths or whatever else a pipeline takes: what sets
+            their voice apart from other people's neutral voices is taken out.
         on_error: Of several inputs: "raise" ends at the first that cannot be read, "skip" lists it in
             `Timelines.failures` and goes on.
     """
@@ -105,6 +107,7 @@ class RecordingOptions(StreamOptions, total=False):
     progress: Progress | bool | None
     same_person: bool | None
     resume: str | Path | None
+    baseline: Sequence[Any] | None
     on_error: Literal["raise", "skip"] | None
 
 
@@ -126,6 +129,7 @@ class CheckedOptions:
         if (folder := values.get("resume")) is not None:
             check_type("resume", folder, (str, os.PathLike), "the folder in which timelines are kept")
             self.resume = Path(folder)
+        self.baseline: Sequence[Any] = values.get("baseline", ())
         self.on_error: Literal["raise", "skip"] = values.get("on_error", "raise")
         self.text_model: TextScorer | None = values.get("text_model")
         self.smoothing: SmoothingSettings | None = values.get("smoothing")
@@ -156,6 +160,8 @@ class CheckedOptions:
                 raise UsageError(f"{name}: {shown(values[name])} is of no use", f"choose from {', '.join(allowed)}")
         if not isinstance(self.same_person, bool):
             raise UsageError(f"same_person: {shown(self.same_person)} is of no use", "give True or False")
+        check_type("baseline", self.baseline, (list, tuple), "a list of recordings")
+        check_one_adaptation(self.same_person, self.baseline)
         max_pixels = values.get("max_pixels", MOST_PIXELS)
         if type(max_pixels) is not int or max_pixels < 1:
             raise UsageError(f"max_pixels: {shown(max_pixels)} is no number of pixels", "give a whole number from 1")
@@ -164,6 +170,15 @@ class CheckedOptions:
         span = Span(values.get("start_s", 0.0), values.get("end_s"))
         self.reading = InputOptions(
             values.get("fps"), values.get("channels", "rgb"), self.audio_track, max_pixels, span
+        )
+
+
+def check_one_adaptation(same_person: bool, baseline: Sequence[Any]) -> None:
+    """Raise UsageError where recordings are to be adapted to a person in two ways."""
+    if same_person and baseline:
+        raise UsageError(
+            "same_person and baseline are two ways to adapt to a person",
+            "give a baseline where there are neutral recordings of theirs, else same_person",
         )
 
 

@@ -26,7 +26,7 @@ from emofuse.inference.options import (
 )
 from emofuse.inference.own_model import OwnModality, OwnModel
 from emofuse.inference.resuming import Kept
-from emofuse.inference.same_person import adapt_to_person
+from emofuse.inference.same_person import neutral_baseline, same_person
 from emofuse.inference.session import fitted, read_ahead, run
 from emofuse.inference.smoothing import Smoother
 from emofuse.inference.spoken import text_scorer
@@ -162,11 +162,20 @@ class Pipeline:
         if isinstance(path, str | os.PathLike) and path != "" and is_folder(path):
             return self._each(recordings_below(path), asked, dict(options))
         timeline = self._kept(asked)(path, asked, dict(options))
-        return self._adapted([timeline], asked)[0] if asked.same_person else timeline
+        return self._adapted([timeline], asked, dict(options))[0]
 
-    def _adapted(self, timelines: Sequence[Timeline], asked: CheckedOptions) -> list[Timeline]:
+    def _adapted(self, timelines: list[Timeline], asked: CheckedOptions, options: Mapping[str, Any]) -> list[Timeline]:
+        """Adapt recordings to the person that they are of, where that is asked for."""
+        if asked.baseline:
+            whole = {name: value for name, value in options.items() if name not in _OF_THE_INPUT}
+            checked = CheckedOptions(whole, RecordingOptions)
+            known = neutral_baseline([self._one(value, checked, whole) for value in asked.baseline], self.bundle)
+        elif asked.same_person:
+            known = same_person(timelines)
+        else:
+            return timelines
         answers = Analyzer(self.bundle, settings=asked.settings, scorer=asked.text_model).answers
-        return adapt_to_person(timelines, answers)
+        return [known.adapt(timeline, answers) for timeline in timelines]
 
     def _kept(self, asked: CheckedOptions) -> Callable[[Any, CheckedOptions, Mapping[str, Any]], Timeline]:
         """Return what analyses one input, or finds what was kept of it."""
@@ -213,7 +222,7 @@ class Pipeline:
                     hint = f"{error.hint}; on_error='skip' leaves it out".lstrip("; ")
                     raise type(error)(f"{name}: {error.message}", hint) from error
                 failures[name] = str(error)
-        return Timelines(self._adapted(done, asked) if asked.same_person else done, failures)
+        return Timelines(self._adapted(done, asked, options), failures)
 
     def text(self, text: str) -> Scores | None:
         """Read the emotion of a text alone.
@@ -432,4 +441,5 @@ def _arguments(first: str, named: Mapping[str, object]) -> str:
     return ", ".join([first, *(f"{name}={shown(value)}" for name, value in named.items())])
 
 
+_OF_THE_INPUT: Final = frozenset({"start_s", "end_s", "transcript", "audio_track", "baseline"})  # not a baseline's
 _OF_NO_MATTER: Final = frozenset({"progress", "on_error", "resume"})  # of options: they change no answer

@@ -30,6 +30,7 @@ class Kept:
         """Raises UsageError for options whose results a file does not keep, or that are not known by a hash."""
         for name, is_asked in (
             ("same_person", asked.same_person),
+            ("baseline", bool(asked.baseline)),
             ("embeddings", asked.settings.embeddings),
             ("measure_faces", asked.settings.measure_faces or asked.settings.face_points),
         ):

@@ -14,9 +14,10 @@ from typing import Final, Self
 
 from emofuse.atomic import make_folder
 from emofuse.errors import EmofuseError
-from emofuse.inference.analyzer import AnalyzerSettings
+from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.explain import explain
+from emofuse.inference.same_person import KnownPerson
 from emofuse.inference.session import QUEUE_BYTES, packet_bytes, read_ahead, run
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.inference.vad import speech_in
@@ -56,6 +57,7 @@ class Options:
     resume: bool = False  # keep the results of the same content and settings
     explains: bool = False  # what the surest answers come from, in the report
     span: Span = field(default_factory=Span)  # the stretch of every recording that is analysed
+    person: KnownPerson | None = None  # whom all recordings are of, and are adapted to
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,11 @@ def analyze_recording(
             )
             notes += words.notes
             recording = recording_id(task.source)
+            person, answers = options.person, Analyzer(bundle, settings=options.settings, scorer=scorer).answers
+
+            def adapted(moment: Moment) -> Moment:
+                return moment if person is None else person.adapt_moment(moment, answers)
+
             film, paint = None, None
             if "mp4" in options.formats and media.source.has_video:
                 film = stack.enter_context(_Film(_writer(task, media, options), media, options))
@@ -127,7 +134,7 @@ def analyze_recording(
                 media.source,
                 bundle,
                 options.settings,
-                None if paint is None else lambda frame, moment: paint.put((frame, moment)),
+                None if paint is None else lambda frame, moment: paint.put((frame, adapted(moment))),
                 show("analysing"),
                 transcript=words.transcript,
                 scorer=scorer,
@@ -136,6 +143,8 @@ def analyze_recording(
                 span=options.span,
                 call=options.call,
             )
+            if person is not None:
+                timeline = person.adapt(timeline, answers)
             source = media.source  # which knows now how long it is
             notes += media.warnings
         timeline = replace(timeline, source=source if task.shown_as is None else replace(source, path=task.shown_as))

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from emofuse import __version__
 from emofuse.atomic import atomic, make_folder
 from emofuse.errors import EmofuseError
+from emofuse.inference.adaptation import PersonBaseline
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.bundle import Bundle
 from emofuse.outputs.index import Digest
@@ -155,6 +156,8 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
+    if isinstance(value, PersonBaseline):
+        return value.to_json()
     if is_dataclass(value):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
