@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from torchvision.models import ResNet18_Weights, ResNet50_Weights, resnet18
 from torchvision.models.video import MViT_V2_S_Weights, R3D_18_Weights
 
@@ -67,7 +68,8 @@ def test_settings_make_the_network_they_describe(
     made = build(settings, 3)
     assert type(made) is network
     assert made.feature_kind == kind
-    assert made.head[-1].out_features == 3
+    last = [module for module in made.head.modules() if isinstance(module, nn.Linear)][-1]
+    assert last.out_features == 3
 
 
 @pytest.mark.parametrize("settings", [MfccCnnSettings(), WaveCnnSettings(), MelCnnSettings()])

@@ -161,3 +161,15 @@ def test_its_large_layers_ship_in_8_bits(tmp_path: Path) -> None:
     assert in_8_bits == 3 * 12 * 64**2  # of each layer: three, one, four and four squares
     in_whole = [math.prod(one.dims) for one in stored if one.data_type == onnx.TensorProto.FLOAT]
     assert max(in_whole) < 80 * 256  # the mel bank apart, nothing large is left
+
+
+def test_several_classifiers_learn_apart_and_answer_together() -> None:
+    settings = SETTINGS.model_copy(update={"classifiers": 3})
+    network = WhisperVoice(settings, 4)
+    samples = 0.1 * torch.randn(2, 16_000, generator=torch.Generator().manual_seed(0))
+    assert network(samples).shape == (2, 3, 4)
+    network.eval()
+    with torch.no_grad():
+        statistics = network.embed(network.frontend(samples))
+        expected = sum(one(statistics) for one in network.head[0].each) / 3
+        torch.testing.assert_close(network(samples), expected)

@@ -173,7 +173,8 @@ class WhisperVoiceSettings(ModelSettings):
     """The first layers of Whisper's encoder as they are, statistics pooled from some of them.
 
     pretrained: an asset's name, or none. taps: the layers, from 1 on, whose statistics are classified; those after the
-    last are left out. width, heads: of the encoder, as the weights have them.
+    last are left out. width, heads: of the encoder, as the weights have them. classifiers: how many are trained beside
+    each other, of which the mean counts.
     """
 
     name: Literal["voice-whisper"] = "voice-whisper"
@@ -181,6 +182,7 @@ class WhisperVoiceSettings(ModelSettings):
     taps: tuple[Annotated[int, Field(ge=1, le=6)], ...] = Field((2, 3), min_length=1)
     width: int = Field(512, ge=16, multiple_of=2)
     heads: int = Field(8, ge=1)
+    classifiers: int = Field(1, ge=1, le=32)
     hidden: int = Field(128, ge=8)
     input_dropout: float = Field(0.4, ge=0, lt=1, description="of the statistics")
     dropout: float = Field(0.3, ge=0, lt=1)

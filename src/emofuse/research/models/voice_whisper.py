@@ -87,9 +87,32 @@ class WhisperEncoder(nn.Module):
         return made
 
 
+class Classifiers(nn.Module):
+    """Small classifiers of the same statistics, trained beside each other; their mean counts."""
+
+    def __init__(self, n_features: int, settings: WhisperVoiceSettings, n_classes: int) -> None:
+        super().__init__()
+        self.each = nn.ModuleList(
+            nn.Sequential(
+                nn.BatchNorm1d(n_features),
+                nn.Dropout(settings.input_dropout),
+                nn.Linear(n_features, settings.hidden),
+                nn.Hardswish(),
+                nn.Dropout(settings.dropout),
+                nn.Linear(settings.hidden, n_classes),
+            )
+            for _ in range(settings.classifiers)
+        )
+
+    def forward(self, statistics: Tensor) -> Tensor:
+        """Map (N, D) to (N, C) logits; in training to those of each classifier, (N, K, C), as each learns by itself."""
+        logits = torch.stack([classifier(statistics) for classifier in self.each], dim=1)
+        return logits if self.training else logits.mean(dim=1)
+
+
 class WhisperVoice(nn.Module):
     """Whisper's log-mel, the first layers of its encoder as they are, and the mean and deviation over time of some of
-    them into a small classifier.
+    them into small classifiers.
 
     The first layers keep how something is spoken, which the later ones, trained to write down what is spoken, lose.
     """
@@ -109,14 +132,7 @@ class WhisperVoice(nn.Module):
         self.backbone.requires_grad_(False)
         self.taps = sorted(set(settings.taps))
         self.n_features = 2 * settings.width * len(self.taps)
-        self.head = nn.Sequential(
-            nn.BatchNorm1d(self.n_features),
-            nn.Dropout(settings.input_dropout),
-            nn.Linear(self.n_features, settings.hidden),
-            nn.Hardswish(),
-            nn.Dropout(settings.dropout),
-            nn.Linear(settings.hidden, n_classes),
-        )
+        self.head = nn.Sequential(Classifiers(self.n_features, settings, n_classes))
 
     @property
     def frozen_blocks(self) -> int:
