@@ -31,7 +31,7 @@ from emofuse.media import open_media
 from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.preprocessing.face import crop_face
 from emofuse.preprocessing.measures import Measures, measure_face, measure_text, measure_voice
-from emofuse.preprocessing.tokens import encode, has_letters
+from emofuse.preprocessing.tokens import has_letters
 from emofuse.research.corpora.registry import read_texts
 from emofuse.research.evaluation.fusion.certainty_fit import CLEAN
 from emofuse.research.evaluation.protocols import corrupt_picture, corrupt_sound
@@ -218,7 +218,7 @@ def _texts(network: OnnxNetwork, arguments: argparse.Namespace) -> Iterator[Row]
     for i, one in enumerate(texts[:: arguments.every]):
         if not has_letters(one.text) or not is_english(one.text):
             continue
-        logits, known = network.logits_and_known(encode(one.text)[None])
+        logits, known = network.logits_and_known(network.read(one.text)[None])
         if known[0] < LEAST_KNOWN:
             continue
         truth = one.votes.index(1.0)

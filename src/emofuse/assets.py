@@ -67,6 +67,22 @@ _ASSETS = (
         licence="MIT",
         about="OpenAI's Whisper base, in CTranslate2's form: float16, 145 MB",
     ),
+    Asset(
+        name="minilm_l6",
+        file="all-MiniLM-L6-v2.safetensors",
+        url="https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2/resolve/main/model.safetensors",
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        licence="Apache-2.0",
+        about="MiniLM of six layers, trained on pairs of sentences (all-MiniLM-L6-v2): 91 MB",
+    ),
+    Asset(
+        name="minilm_l6_words",
+        file="all-MiniLM-L6-v2-vocab.txt",
+        url="https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2/resolve/main/vocab.txt",
+        sha256="07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+        licence="Apache-2.0",
+        about="the pieces of words that all-MiniLM-L6-v2 reads",
+    ),
 )
 
 

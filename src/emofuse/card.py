@@ -56,7 +56,8 @@ class InputSpec(_Part):
     n_frames colour squares of `size_px`, a face with `margin` of it more on each side (`features.clip`). sampling
     "uniform" spreads them over window_s; "first" takes n_frames at frame_rate_hz, black ones where there are fewer;
     "strided" every stride-th at that rate. A network with a rate_hz also hears window_s of sound. per_frame: it
-    answers for every frame, not once for all. Words are numbers, as `features.text.encode` gives them.
+    answers for every frame, not once for all. Text is numbers of its units, words as
+    `tokens.encode` gives them or pieces of words as `pieces.WordPieces` does.
     dims: how many numbers each modality has that a fusion is given, in its order.
     """
 
@@ -71,6 +72,7 @@ class InputSpec(_Part):
     margin: float | None = Field(None, ge=0, le=1)
     per_frame: bool = False
     dims: dict[str, Annotated[int, Field(gt=0)]] | None = None
+    units: Literal["words", "pieces"] = "words"
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -110,7 +112,9 @@ class InputSpec(_Part):
         if self.kind == "embeddings":
             assert self.dims is not None
             return tuple(name for modality in self.dims for name in (modality, f"{modality}_mask"))
-        return {"face": ("faces",), "samples": ("samples",), "text": ("tokens",)}[self.kind]
+        if self.kind == "text":
+            return ("tokens",) if self.units == "words" else ("pieces",)
+        return {"face": ("faces",), "samples": ("samples",)}[self.kind]
 
 
 class DataSource(_Part):

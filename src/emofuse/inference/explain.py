@@ -36,6 +36,7 @@ _FLOOR_DB: Final = -80.0
 
 
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
+Read = Callable[[str], NDArray[np.int64]]
 """Takes a batch of what a network is given, and returns (N, L) probabilities over the bundle's labels."""
 
 
@@ -102,11 +103,12 @@ def explain_voice(
     )
 
 
-def explain_words(predict: Predict, text: str, label: int) -> WordSaliency:
-    """Leave out one word at a time, and see how the answer changes. label: its index, over the bundle's labels."""
+def explain_words(predict: Predict, text: str, label: int, read: Read = encode) -> WordSaliency:
+    """Leave out one word at a time, and see how the answer changes. label: its index, over the bundle's labels; read:
+    gives a text as the network takes it."""
     words = tuple(text.split())
     texts = [text, *(" ".join(words[:i] + words[i + 1 :]) for i in range(len(words)))]
-    falls = _falls(predict, stack([encode(one) for one in texts]), label)
+    falls = _falls(predict, stack([read(one) for one in texts]), label)
     return WordSaliency(words, tuple(float(fall) for fall in falls))
 
 
@@ -195,7 +197,7 @@ def _explained(
         voice = explain_voice(networks["voice"], given.samples, window_s, moment.time_s, label)
     text = _words_at(lines, moment.time_s)
     if "text" in networks and "text" in moment.by_modality and text and bundle.manifest.hub_text is None:
-        words = explain_words(networks["text"], text, label)
+        words = explain_words(networks["text"], text, label, bundle.networks["text"].read)
     return Explanation(
         time_s=moment.time_s,
         label=moment.fused.label,

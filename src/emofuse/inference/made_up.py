@@ -25,6 +25,7 @@ def made_up(spec: InputSpec) -> list[NDArray[Any]]:
         "frames": random.integers(0, 256, (1, spec.n_frames or 1, *square, 3), dtype=np.uint8),
         "present": np.ones((1, 2), np.float32),
         "tokens": encode(WORDS)[None],
+        "pieces": np.arange(20, dtype=np.int64)[None] % 10 + 1,
     }
     for modality, size in (spec.dims or {}).items():
         made[modality] = random.normal(0, 1, (1, 1, size)).astype(np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from emofuse.card import CARD_KEY, InputSpec, ModelCard
 from emofuse.errors import BundleError, UsageError
 from emofuse.inference.onnx_graph import embedding_name, with_output
 from emofuse.inference.onnx_runtime import PROVIDERS, available_devices, open_session
-from emofuse.preprocessing.tokens import WIDTH
+from emofuse.preprocessing.pieces import SPECIAL, WordPieces
+from emofuse.preprocessing.tokens import WIDTH, encode
 from emofuse.reading import file_hash, first_line, is_file
 
 OUTPUT = "logits"
 KNOWN = "known"  # of a text network: the share of a text's words that it knows
-_TYPES = {"frames": "uint8", "tokens": "int64"}  # of the inputs that are no floats
+VOCABULARY = "emofuse.vocabulary"  # in the metadata of a network of pieces: one a line
+_TYPES = {"frames": "uint8", "tokens": "int64", "pieces": "int64"}  # of the inputs that are no floats
 _UNNAMED = "x"  # the only input of networks that were exported before inputs had names
 
 
@@ -44,7 +46,9 @@ class OnnxNetwork:
         self._embedder: tuple[Any, str] | None = None
         self._lock = threading.Lock()
         self._session = open_session(self.path, device, n_threads)
-        self.card = _card(self.path, _metadata(self.path, self._session))
+        metadata = _metadata(self.path, self._session)
+        self.card = _card(self.path, metadata)
+        self._pieces = _pieces(self.path, self.card, metadata)
         self._inputs = _inputs(self.path, self.card.input, self._session)
         _check_output(self.path, self.card, self._session)
         self._tells_known = any(one.name == KNOWN for one in self._session.get_outputs())
@@ -56,6 +60,13 @@ class OnnxNetwork:
         refuses the batches, or gives something else.
         """
         return self._run((OUTPUT,), batches)[0]
+
+    def read(self, text: str) -> NDArray[np.int64]:
+        """Return the numbers of a text as this network takes them: (T, WIDTH) of words, or (T,) of their pieces.
+
+        `features.text.stack` makes batches of them.
+        """
+        return encode(text) if self._pieces is None else self._pieces.encode(text)
 
     def logits_and_known(self, tokens: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run a batch of texts.
@@ -158,6 +169,15 @@ def _card(path: Path, metadata: dict[str, str]) -> ModelCard:
         raise BundleError(f"the card in {path} is not whole: {where}{first['msg']}") from None
 
 
+def _pieces(path: Path, card: ModelCard, metadata: Mapping[str, str]) -> WordPieces | None:
+    if card.input.kind != "text" or card.input.units == "words":
+        return None
+    vocabulary = metadata.get(VOCABULARY, "").split("\n")
+    if tuple(vocabulary[: len(SPECIAL)]) != SPECIAL:
+        raise BundleError(f"{path} carries no vocabulary", "make it with `emofuse export`")
+    return WordPieces(vocabulary)
+
+
 def _inputs(path: Path, spec: InputSpec, session: Any) -> tuple[str, ...]:
     """Return what the file calls the inputs of its card, in their order. Raises BundleError where they do not fit."""
     given = {one.name: one for one in session.get_inputs()}
@@ -173,6 +193,7 @@ def _inputs(path: Path, spec: InputSpec, session: Any) -> tuple[str, ...]:
         "frames": (None, spec.n_frames, *square, 3),
         "present": (None, 2),
         "tokens": (None, None, WIDTH),
+        "pieces": (None, None),
     }
     for modality, size in (spec.dims or {}).items():
         wanted |= {modality: (None, 1, size), f"{modality}_mask": (None, 1)}

@@ -11,7 +11,7 @@ from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.predictors import Calibrated
 from emofuse.preprocessing.language import ENGLISH, LEAST_LATIN, guess_language, share_of_latin
 from emofuse.preprocessing.measures import measure_text
-from emofuse.preprocessing.tokens import encode, has_letters, has_words, split_words
+from emofuse.preprocessing.tokens import has_letters, has_words, split_words
 from emofuse.provenance import ModelFile
 from emofuse.types import Scores
 
@@ -51,7 +51,7 @@ class TextPredictor:
         """
         if not has_letters(text) or not is_english(text):
             return None
-        tokens = encode(text)[None]
+        tokens = self._model.network.read(text)[None]
         logits, known = self._model.network.logits_and_known(tokens)
         if known[0] < LEAST_KNOWN:
             return None

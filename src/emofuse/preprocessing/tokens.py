@@ -98,8 +98,8 @@ def encode(text: str) -> NDArray[np.int64]:
 
 
 def stack(encoded: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Put N encoded texts into one (N, T, WIDTH), the shorter ones padded at their end."""
-    batch = np.full((len(encoded), max(map(len, encoded)), WIDTH), PADDING, dtype=np.int64)
+    """Put N encoded texts, (T, WIDTH) or (T,), into one (N, T, WIDTH) or (N, T), shorter ones padded at their end."""
+    batch = np.full((len(encoded), max(map(len, encoded)), *encoded[0].shape[1:]), PADDING, dtype=np.int64)
     for row, numbers in zip(batch, encoded, strict=True):
         row[: len(numbers)] = numbers
     return batch

@@ -72,6 +72,19 @@ def test_xed_leaves_out_anticipation_and_trust(tmp_path: Path) -> None:
     assert all(one.part == hashed_part(text_key(one.text)) for one in texts)
 
 
+def test_lines_that_xeds_labels_were_projected_onto_train_alone(tmp_path: Path) -> None:
+    folder = write_xed(tmp_path / "x")
+    before = len(read_xed(folder).texts)
+    lines = [f"Line {i} , please !\t5, 6\n" for i in range(40)]
+    junk = '"It is one\nda/1954/1.xml.gz\ten/1954/2.xml.gz\t1"\t3\n'
+    (folder / "en-projections.tsv").write_text("".join([*lines, junk]), encoding="utf-8")
+    added = read_xed(folder).texts[before:]
+    assert 20 < len(added) < 40  # those that would be dev or test are left out
+    assert {one.part for one in added} == {"train"}
+    assert {one.votes for one in added} == {votes(happy=0.5, sad=0.5)}
+    assert added[0].text.endswith(", please!")
+
+
 def test_edos_counts_the_raters_of_the_last_turn(tmp_path: Path) -> None:
     corpus = read_edos(write_edos(tmp_path / "e"))
     by_text = {one.text: one for one in corpus.texts}

@@ -46,6 +46,7 @@ def test_it_says_what_it_takes(network: nn.Module) -> None:
         ("faces",),
         ("samples",),
         ("tokens",),
+        ("pieces",),
         ("frames",),
         ("frames", "samples", "present"),
         features,
@@ -164,7 +165,8 @@ def test_the_front_end_learns_nothing_and_is_not_saved(recipe: Recipe, network: 
     # but for the training part's statistics, without which features mean nothing, and the words that a network knows
     statistics = [f"frontend.{of}_{name}" for name in DIMS for of in ("mean", "deviation")]
     expected = statistics if recipe.name in OVER_FEATURES else []
-    expected += ["frontend.known", "frontend.first"] if recipe.name == "text" else []  # its words
+    words = {"text": ["frontend.known", "frontend.first"], "minilm": ["frontend.letters", "frontend.kinds"]}
+    expected += words.get(recipe.name, [])
     assert [name for name in network.state_dict() if "frontend." in name] == expected
 
 

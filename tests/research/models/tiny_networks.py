@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from emofuse.preprocessing.pieces import INSIDE, SPECIAL
 from emofuse.preprocessing.tokens import PADDING, UNKNOWN, WIDTH
 from emofuse.research.models.fusion.base import FeatureLayout
 from emofuse.research.models.fusion.settings import (
@@ -19,6 +20,7 @@ from emofuse.research.models.fusion.settings import (
     UnifiedSettings,
     UnimodalSettings,
 )
+from emofuse.research.models.minilm import MiniLm
 from emofuse.research.models.registry import BuiltNetwork, build
 from emofuse.research.models.settings import (
     AudioVideoSettings,
@@ -29,6 +31,7 @@ from emofuse.research.models.settings import (
     FrameLstmMelSettings,
     MelCnnSettings,
     MfccCnnSettings,
+    MiniLmSettings,
     MvitSettings,
     R3dSettings,
     ResnetLstmSettings,
@@ -87,10 +90,18 @@ _SETTINGS = {
     "dialogue-attention": AttentionFusionSettings(width=16, heads=2),
     "dialogue-unified": UnifiedSettings(width=16, heads=2),
     "text": TextNetSettings(n_words=N_WORDS + 5, n_parts=20, width=8, channels=8, spans=(1, 3)),
+    "minilm": MiniLmSettings(pretrained=None, n_pieces=256, layers=2, width=16, heads=2),
 }
 CLIP_NETWORKS = get_args(ClipNetSettings)
 FEATURE_NETWORKS = get_args(FeatureNetSettings)
-NETWORKS = (FaceNetSettings, TextNetSettings, *get_args(SpeechNetSettings), *CLIP_NETWORKS, *FEATURE_NETWORKS)
+NETWORKS = (
+    FaceNetSettings,
+    TextNetSettings,
+    MiniLmSettings,
+    *get_args(SpeechNetSettings),
+    *CLIP_NETWORKS,
+    *FEATURE_NETWORKS,
+)
 
 
 def _recipe(name: str) -> Recipe:
@@ -98,11 +109,11 @@ def _recipe(name: str) -> Recipe:
     data = VideoDataSettings() if isinstance(settings, CLIP_NETWORKS) else VoiceDataSettings()
     if isinstance(settings, FaceNetSettings):
         data = FaceDataSettings()
-    elif isinstance(settings, TextNetSettings):
+    elif isinstance(settings, TextNetSettings | MiniLmSettings):
         data = TextDataSettings()
     elif isinstance(settings, FEATURE_NETWORKS):
         data = FeatureDataSettings(context=N_STEPS // 2 if name.startswith("dialogue") else 0)
-    train = TrainSettings(mixup=0) if isinstance(settings, TextNetSettings) else TrainSettings()
+    train = TrainSettings(mixup=0) if isinstance(settings, TextNetSettings | MiniLmSettings) else TrainSettings()
     return Recipe(name=name, seed=3, data=data, model=settings, train=train)
 
 
@@ -121,6 +132,8 @@ def make(recipe: Recipe) -> BuiltNetwork:
     network = build(recipe.model, len(LABELS), layout=FeatureLayout(DIMS, asked))
     if isinstance(network, TextNet):
         network.frontend.learn([range(UNKNOWN + 1, UNKNOWN + 1 + N_WORDS)], least=1)
+    if isinstance(network, MiniLm):
+        network.frontend.take((*SPECIAL, *(f"{INSIDE if i % 3 == 0 else ''}w{i}" for i in range(N_WORDS))))
     return network
 
 
@@ -140,6 +153,7 @@ def inputs(
         "frames": lambda: _frames(n, n_frames, random),
         "samples": lambda: _sound(n, duration_s, random),
         "tokens": lambda: _texts(n, random),
+        "pieces": lambda: _pieces(n, random),
     }
     if "present" not in names:
         return tuple(made[name]() for name in names)
@@ -155,6 +169,12 @@ def _texts(n: int, random: torch.Generator) -> Tensor:
     texts = torch.randint(UNKNOWN + 1, UNKNOWN + 4 + N_WORDS, (n, 9, WIDTH), generator=random)
     is_word = torch.arange(9) < torch.randint(2, 10, (n, 1), generator=random)
     return torch.where(is_word.unsqueeze(-1), texts, PADDING)
+
+
+def _pieces(n: int, random: torch.Generator) -> Tensor:
+    pieces = torch.randint(1, len(SPECIAL) + N_WORDS, (n, 9), generator=random)
+    is_piece = torch.arange(9) < torch.randint(2, 10, (n, 1), generator=random)
+    return torch.where(is_piece, pieces, PADDING)
 
 
 def _features(n: int, modalities: tuple[str, ...], random: torch.Generator) -> tuple[Tensor, ...]:

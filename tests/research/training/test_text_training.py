@@ -10,11 +10,15 @@ import torch
 
 from emofuse.emotions import BASE
 from emofuse.errors import BundleError, CorpusError, RecipeError
-from emofuse.inference.bundle import BUNDLES
+from emofuse.inference.bundle import BUNDLES, load_bundle
+from emofuse.inference.compose import Part, compose
 from emofuse.inference.network import OnnxNetwork, softmax
+from emofuse.inference.text_predictor import TextPredictor
+from emofuse.inference.trial import try_bundle
 from emofuse.preprocessing.tokens import PADDING, WIDTH, encode, word_number
 from emofuse.research.corpora.registry import read_texts
-from emofuse.research.models.settings import FaceNetSettings, TextNetSettings
+from emofuse.research.models.minilm import MiniLm
+from emofuse.research.models.settings import FaceNetSettings, MiniLmSettings, TextNetSettings
 from emofuse.research.models.text import TextNet
 from emofuse.research.recipes.data import TextDataSettings
 from emofuse.research.recipes.recipe import Recipe, TrainSettings
@@ -23,6 +27,7 @@ from emofuse.research.training.export import export
 from emofuse.research.training.fit import fit
 from emofuse.research.training.networks import check_pairing
 from make_meld import write_meld
+from make_minilm import write_minilm
 from make_text_corpora import write_edos, write_xed
 from quick_export import quick_exporter
 
@@ -141,3 +146,29 @@ def test_a_job_needs_the_tables(tmp_path: Path) -> None:
         text_job(recipe(), tmp_path)
     with pytest.raises(RecipeError, match="'text' with 'face-resnet'"):
         text_job(recipe(model=FaceNetSettings()), tmp_path)
+
+
+def test_minilm_is_trained_exported_and_teaches(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = dict(zip(("minilm_l6", "minilm_l6_words"), write_minilm(tmp_path / "weights"), strict=True))
+    monkeypatch.setattr("emofuse.research.tasks.text.find", files.__getitem__)
+    settings = MiniLmSettings(n_pieces=256, layers=2, frozen=1, width=16, heads=2)
+    train = TrainSettings(epochs=2, batch_size=7, optimizer="adamw", lr=1e-3, mixup=0, warmup_epochs=0, ema_decay=None)
+    own = recipe(model=settings, train=train)
+    job = text_job(own, data)
+    assert isinstance(job.network, MiniLm) and "great" in job.network.frontend.vocabulary
+    fit(own, job, tmp_path / "run", progress=False)
+    with quick_exporter():
+        card = export(tmp_path / "run" / "model.safetensors", tmp_path / "minilm.onnx")
+    assert card.input.units == "pieces"
+    assert "by all-MiniLM-L6-v2" in card.data[-1].name and card.data[-1].licence.startswith("Apache-2.0")
+    network = OnnxNetwork(tmp_path / "minilm.onnx")
+    assert network.embeddings(network.read("What? Help!")[None]).shape == (1, 16)
+    assert network.logits_and_known(network.read("great help")[None])[1].tolist() == [1.0]
+    taught = TextDataSettings(train_on=("edos",), teachers=(str(tmp_path / "minilm.onnx"),), teacher_share=1.0)
+    batches = text_job(recipe(data=taught), data).train
+    assert isinstance(batches, TextBatches) and np.isfinite(batches.targets.numpy()).all()
+    base = load_bundle()
+    compose(tmp_path / "bundle", "pieces", base.labels, {"text": Part(tmp_path / "minilm.onnx")})
+    scores = TextPredictor(load_bundle(tmp_path / "bundle")).score("What? Help! I am so happy.", 0.0, 1.0)
+    assert scores is not None and scores.measures["known"] > 0.5
+    assert try_bundle(load_bundle(tmp_path / "bundle"))[0].modality == "text"

@@ -32,6 +32,7 @@ from emofuse.research.models.fusion.unimodal import UnimodalNet
 from emofuse.research.models.imported import ImportedNet, imported_network
 from emofuse.research.models.mel_cnn import MelCnn
 from emofuse.research.models.mfcc_cnn import MfccCnn
+from emofuse.research.models.minilm import MiniLm
 from emofuse.research.models.settings import (
     AudioVideoSettings,
     ClipNetSettings,
@@ -42,6 +43,7 @@ from emofuse.research.models.settings import (
     ImportedNetSettings,
     MelCnnSettings,
     MfccCnnSettings,
+    MiniLmSettings,
     ModelSettings,
     MvitSettings,
     R3dSettings,
@@ -65,10 +67,24 @@ FeatureNetwork: TypeAlias = (
     UnimodalNet | EarlyFusion | GatedFusionNet | AttentionFusion | TemporalFusion | UnifiedTransformer
 )
 BuiltNetwork: TypeAlias = (
-    FaceNet | SpeechNetwork | VideoNetwork | FrameLstmMel | AudioVideoNet | FeatureNetwork | TextNet | ImportedNet
+    FaceNet
+    | SpeechNetwork
+    | VideoNetwork
+    | FrameLstmMel
+    | AudioVideoNet
+    | FeatureNetwork
+    | TextNet
+    | MiniLm
+    | ImportedNet
 )
 NetworkSettings: TypeAlias = (
-    FaceNetSettings | SpeechNetSettings | ClipNetSettings | FeatureNetSettings | TextNetSettings | ImportedNetSettings
+    FaceNetSettings
+    | SpeechNetSettings
+    | ClipNetSettings
+    | FeatureNetSettings
+    | TextNetSettings
+    | MiniLmSettings
+    | ImportedNetSettings
 )
 Weights: TypeAlias = Mapping[str, Path]  # files of assets, by the assets' names
 
@@ -148,6 +164,7 @@ NETWORKS: Final = (
     Entry(TemporalFusionSettings, ("features",), _over_features(TemporalFusion)),
     Entry(UnifiedSettings, ("features",), _over_features(UnifiedTransformer)),
     Entry(TextNetSettings, ("text",), _plain(TextNet)),
+    Entry(MiniLmSettings, ("text",), _plain(MiniLm)),
     Entry(
         ImportedNetSettings,
         ("ferplus", "speech", "video"),

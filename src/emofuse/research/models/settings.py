@@ -128,6 +128,38 @@ class TextNetSettings(ModelSettings):
     dropout: float = Field(0.4, ge=0, lt=1)
 
 
+class MiniLmSettings(ModelSettings):
+    """The first layers of MiniLM, an encoder of sentences, fine-tuned.
+
+    pretrained: an asset's name, whose vocabulary is the asset of that name and `_words`, or none. n_pieces: the most
+    pieces of words that are kept of it, by the texts of the training part. width, heads: of the encoder, as the weights
+    have them. frozen: so many layers, from the input on, stay as they were pretrained, as the vectors of pieces do.
+    layer_dropout: within the others.
+    """
+
+    name: Literal["minilm"] = "minilm"
+    pretrained: Annotated[str | None, NoneIsAWord] = "minilm_l6"
+    n_pieces: int = Field(10_000, ge=256, le=65536)
+    layers: int = Field(6, ge=1, le=12)
+    width: int = Field(384, ge=8, multiple_of=2)
+    heads: int = Field(12, ge=1)
+    frozen: int = Field(0, ge=0, le=12)
+    layer_dropout: float = Field(0.1, ge=0, lt=1)
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """See ModelSettings."""
+        return () if self.pretrained is None else (self.pretrained, f"{self.pretrained}_words")
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        check_heads(self.width, self.heads)
+        if self.frozen >= self.layers:
+            raise ValueError(f"of {self.layers} layers {self.frozen} cannot stay as they are: at least one is trained")
+        return self
+
+
 class VoiceNetSettings(ModelSettings):
     """MobileNetV3 over log-mels, statistics pooled from several blocks.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -126,6 +126,12 @@ class TextNet(nn.Module):
         logits: Tensor = self.head(self.dropout(self.embed(rows)))
         return logits
 
+    def known(self, rows: Tensor) -> Tensor:
+        """Return (N,) the share of the words with parts, so not of marks and figures, that are in the vocabulary."""
+        is_word = (rows[..., 1] != 0).float()
+        is_known = is_word * (rows[..., 0] > 1).float()
+        return is_known.sum(dim=1) / is_word.sum(dim=1).clamp(min=1)
+
     def embed(self, rows: Tensor) -> Tensor:
         """Map rows (N, T, WIDTH) to (N, D)."""
         is_word = (rows[..., 0] != 0).float().unsqueeze(1)
@@ -139,20 +145,32 @@ class TextNet(nn.Module):
         return torch.cat([x.sum(dim=2) / is_word.sum(dim=2), *strongest], dim=1)
 
 
+class Reporting(Protocol):
+    """A text network that can tell how much of a text it knows."""
+
+    frontend: nn.Module
+
+    def classify(self, rows: Tensor) -> Tensor:
+        """Score what the front end gives. Returns (N, C) logits."""
+        ...
+
+    def known(self, rows: Tensor) -> Tensor:
+        """Return (N,) the share of the words that it knows: 0 where there are none."""
+        ...
+
+
 class ReportingTextNet(nn.Module):
     """A text network that also tells how much of a text it knows, as it is exported."""
 
-    def __init__(self, network: TextNet) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Score texts. Returns (N, C) logits, and (N,) the share of the words with parts, so not of marks and figures,
-        that are in the vocabulary: 0 where there are none."""
-        rows = self.network.frontend(tokens)
-        is_word = (rows[..., 1] != 0).float()
-        is_known = is_word * (rows[..., 0] > 1).float()
-        return self.network.classify(rows), is_known.sum(dim=1) / is_word.sum(dim=1).clamp(min=1)
+        """Score texts. Returns (N, C) logits, and (N,) the share of the words that the network knows."""
+        network = cast(Reporting, self.network)
+        rows = network.frontend(tokens)
+        return network.classify(rows), network.known(rows)
 
 
 def drop_words(tokens: Tensor, share: float, generator: torch.Generator) -> Tensor:

@@ -19,6 +19,7 @@ from emofuse.research.models.settings import (
     FaceNetSettings,
     ImportedNetSettings,
     Learner,
+    MiniLmSettings,
     ModelSettings,
     SpeechNetSettings,
     SvmSettings,
@@ -123,6 +124,7 @@ class Recipe(Settings):
         | ClipNetSettings
         | FeatureNetSettings
         | TextNetSettings
+        | MiniLmSettings
         | ImportedNetSettings
         | SvmSettings
         | LateFusionSettings,

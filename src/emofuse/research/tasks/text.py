@@ -14,18 +14,21 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from emofuse.assets import find
 from emofuse.card import InputSpec
 from emofuse.emotions import BASE
 from emofuse.errors import BundleError, RecipeError
 from emofuse.inference.network import OnnxNetwork, softmax
+from emofuse.preprocessing.pieces import WordPieces
 from emofuse.preprocessing.tokens import BITS, PADDING, UNKNOWN, WIDTH, encode, stack
 from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.made_texts import make_texts
 from emofuse.research.corpora.registry import TEXTS, read_texts
 from emofuse.research.corpora.text_union import TextUnion, join_texts
 from emofuse.research.corpora.texts import LabelledText
+from emofuse.research.models.minilm import MiniLm, drop_pieces, load_minilm
 from emofuse.research.models.registry import BuiltNetwork
-from emofuse.research.models.settings import TextNetSettings
+from emofuse.research.models.settings import MiniLmSettings, TextNetSettings
 from emofuse.research.models.text import TextNet, drop_words
 from emofuse.research.recipes.data import TextDataSettings
 from emofuse.research.recipes.recipe import Recipe
@@ -75,17 +78,18 @@ def text_job(recipe: Recipe, data: str | Path) -> Job:
     teacher that cannot be used.
     """
     settings, model = recipe.data, recipe.model
-    if not isinstance(settings, TextDataSettings) or not isinstance(model, TextNetSettings):
+    if not isinstance(settings, TextDataSettings) or not isinstance(model, TextNetSettings | MiniLmSettings):
         raise TextTask().crossed(recipe)
     torch.manual_seed(recipe.seed)
     network = TextTask().network(recipe, len(BASE))
-    assert isinstance(network, TextNet)
+    assert isinstance(network, TextNet | MiniLm)
     union = read_union(settings, data)
     texts, targets = _examples(settings, union, recipe.seed)
-    encoded = [encode(text) for text in texts]
-    network.frontend.learn((text[:, 0].tolist() for text in encoded), model.least)
+    read = _learn_vocabulary(network, recipe, texts)
+    encoded = [read(text) for text in texts]
     valid = [one for one in union.dev if one.label is not None]
-    valid_texts, valid_targets = [encode(one.text) for one in valid], _votes(valid)
+    valid_texts, valid_targets = [read(one.text) for one in valid], _votes(valid)
+    drop = drop_words if isinstance(network, TextNet) else drop_pieces
     digest = hashlib.sha256()
     for text in (*encoded, *valid_texts):
         digest.update(text.tobytes())
@@ -96,13 +100,28 @@ def text_job(recipe: Recipe, data: str | Path) -> Job:
         labels=BASE,
         train=TextBatches(encoded, targets),
         valid=TextBatches(valid_texts, valid_targets),
-        augment_input=lambda tokens, generator: drop_words(tokens, settings.forget, generator),
+        augment_input=lambda tokens, generator: drop(tokens, settings.forget, generator),
         augment_features=None,
         monitor="val_accuracy",
         fingerprint=digest.hexdigest(),
         class_weights=loss_weights(recipe.train.class_weights, targets),
         class_prior=torch.from_numpy(targets.mean(axis=0)),
     )
+
+
+def _learn_vocabulary(
+    network: TextNet | MiniLm, recipe: Recipe, texts: Sequence[str]
+) -> Callable[[str], NDArray[np.int64]]:
+    """Have a network take its vocabulary from the texts it is trained on. Returns what reads a text for it."""
+    if isinstance(network, TextNet):
+        assert isinstance(recipe.model, TextNetSettings)
+        network.frontend.learn((encode(text)[:, 0].tolist() for text in texts), recipe.model.least)
+        return encode
+    if not recipe.model.assets:
+        raise RecipeError("without MiniLM's files there is no vocabulary", "set model.pretrained")
+    weights, words = (find(name) for name in recipe.model.assets)
+    load_minilm(network, texts, weights, words)
+    return WordPieces(network.frontend.vocabulary).encode
 
 
 def score_texts(network: OnnxNetwork, texts: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
@@ -142,12 +161,12 @@ def _examples(settings: TextDataSettings, union: TextUnion, seed: int) -> tuple[
 
 def _ask_teachers(settings: TextDataSettings, texts: Sequence[str]) -> NDArray[np.float32]:
     """Return the mean of the teachers' predictions of N texts: (N, C)."""
-    encoded = [encode(text) for text in texts]
+    place = {text: i for i, text in enumerate(dict.fromkeys(texts))}  # a corpus's sentences may be taken several times
     predictions = [
-        softmax(score_texts(load_text_network(path), encoded), settings.teacher_temperature)
-        for path in settings.teachers
+        softmax(score_texts(teacher, [teacher.read(text) for text in place]), settings.teacher_temperature)
+        for teacher in map(load_text_network, settings.teachers)
     ]
-    return np.asarray(np.mean(predictions, axis=0), dtype=np.float32)
+    return np.asarray(np.mean(predictions, axis=0), dtype=np.float32)[[place[text] for text in texts]]
 
 
 def _votes(texts: Sequence[LabelledText]) -> NDArray[np.float32]:
@@ -183,7 +202,7 @@ class TextTask(Task):
 
     def input_spec(self, recipe: Recipe, network: BuiltNetwork) -> InputSpec:
         """See Task."""
-        return InputSpec(kind="text")
+        return InputSpec(kind="text", units="pieces" if isinstance(network, MiniLm) else "words")
 
     def corpora(self, recipe: Recipe) -> tuple[Corpus[Any], ...]:
         """See Task."""
@@ -197,10 +216,13 @@ class TextTask(Task):
 
 def _words(network: BuiltNetwork, n: int, length: int, random: torch.Generator) -> torch.Tensor:
     """Make the numbers of (n, length) words, most of which it knows; each row is a word shorter than the last."""
+    is_after = torch.arange(length) >= length - torch.arange(n)[:, None].clamp(max=length - 1)
+    if isinstance(network, MiniLm):
+        pieces = torch.randint(1, len(network.frontend.vocabulary), (n, length), generator=random)
+        return pieces.masked_fill(is_after, PADDING)
     assert isinstance(network, TextNet)
     known = network.frontend.known
     tokens = torch.randint(0, 2**BITS, (n, length, WIDTH), generator=random)
     tokens[..., 0] = known[torch.randint(0, len(known), (n, length), generator=random)].long()
     tokens[..., 0][torch.rand(n, length, generator=random) < 0.2] = UNKNOWN
-    is_after = torch.arange(length) >= length - torch.arange(n)[:, None].clamp(max=length - 1)
     return tokens.masked_fill(is_after.unsqueeze(-1), PADDING)

@@ -22,6 +22,9 @@ PRETRAINING: Final = {
         licence="MIT (weights)",
         part="pretraining",
     ),
+    "minilm_l6": DataSource(
+        name="a billion pairs of sentences, by all-MiniLM-L6-v2", licence="Apache-2.0 (weights)", part="pretraining"
+    ),
     "resnet18": DataSource(name="ImageNet, by torchvision's ResNet-18", licence=_TORCHVISION, part="pretraining"),
     "resnet50": DataSource(name="ImageNet, by torchvision's ResNet-50", licence=_TORCHVISION, part="pretraining"),
     "r3d_18": DataSource(name="Kinetics-400, by torchvision's R3D-18", licence=_TORCHVISION, part="pretraining"),
@@ -55,7 +58,7 @@ def model_card(
 
 def _began_with(recipe: Recipe) -> tuple[DataSource, ...]:
     """Describe what a network's weights come from that were there before its training."""
-    fetched = tuple(PRETRAINING[name] for name in dict.fromkeys(recipe.model.assets))
+    fetched = tuple(PRETRAINING[name] for name in dict.fromkeys(recipe.model.assets) if name in PRETRAINING)
     start = recipe.model.start_network
     return (_network_of(Path(start)), *fetched) if start else fetched
 

@@ -16,10 +16,12 @@ from torch import Tensor
 from emofuse.atomic import atomic, make_folder
 from emofuse.card import CARD_KEY, InputSpec, ModelCard, Score
 from emofuse.errors import BundleError, UsageError
-from emofuse.inference.network import KNOWN, OUTPUT, OnnxNetwork
+from emofuse.inference.network import KNOWN, OUTPUT, VOCABULARY, OnnxNetwork
+from emofuse.preprocessing.pieces import MOST_PIECES
 from emofuse.preprocessing.tokens import MOST_WORDS
 from emofuse.research.models.folding import fold_and_round, is_large, is_table, quantise_rows
 from emofuse.research.models.frontends import RATE_HZ, SHORTEST_S
+from emofuse.research.models.minilm import MiniLm
 from emofuse.research.models.onnx_notes import drop_notes
 from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.models.text import ReportingTextNet, TextNet
@@ -68,13 +70,13 @@ def _examples(network: BuiltNetwork, spec: InputSpec) -> list[Example]:
 
 
 def _write(network: BuiltNetwork, card: ModelCard, path: Path) -> None:
-    exported = ReportingTextNet(network).eval() if isinstance(network, TextNet) else network
+    exported = ReportingTextNet(network).eval() if isinstance(network, TextNet | MiniLm) else network
     n = torch.export.Dim("N", min=1, max=4096)
     shapes: tuple[dict[int, Any], ...] = tuple({0: n} for _ in network.inputs)
     if card.input.kind == "samples":
         shapes[0][1] = torch.export.Dim("T", min=round(SHORTEST_S * RATE_HZ), max=LONGEST_S * RATE_HZ)
     if card.input.kind == "text":
-        shapes[0][1] = torch.export.Dim("T", min=2, max=MOST_WORDS + 2)
+        shapes[0][1] = torch.export.Dim("T", min=2, max=MOST_PIECES if card.input.units == "pieces" else MOST_WORDS + 2)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*The axis name: N will not be used")  # all inputs share it
         # torch's own, of a recurrent network's loop and of its weights
@@ -98,6 +100,9 @@ def _write(network: BuiltNetwork, card: ModelCard, path: Path) -> None:
     _store_steps(model, tables)
     _store_half(model, {name for name, value in exported.named_parameters() if is_large(value)} - set(tables))
     model.metadata_props.append(onnx.StringStringEntryProto(key=CARD_KEY, value=card.model_dump_json()))
+    if isinstance(network, MiniLm):
+        words = "\n".join(network.frontend.vocabulary)
+        model.metadata_props.append(onnx.StringStringEntryProto(key=VOCABULARY, value=words))
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
 

@@ -6,6 +6,9 @@ line and its numbers, `neu_en.txt` a 9 and a neutral line. The corpus has no par
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from pathlib import Path
 from typing import Final
 
@@ -56,17 +59,33 @@ def read_xed(folder: str | Path) -> Texts:
     """
     root = Path(folder)
     annotated = find_file(root, r"en[-_]annotated\.tsv$", "en-annotated.tsv")
-    texts = []
-    for i, line in enumerate(read_lines(annotated), start=1):
-        text, _, numbers = line.rpartition("\t")
-        try:
-            votes = share_votes(_LABELS[int(number)] for number in numbers.split(","))
-        except (ValueError, KeyError):
-            raise CorpusError(f"{annotated}, line {i}: not text and numbers of emotions: {line[:60]!r}") from None
-        texts.append(_labelled(text, votes))
+    texts = [_annotated(annotated, i, line) for i, line in enumerate(read_lines(annotated), start=1)]
     for line in read_lines(find_file(root, r"neu_en\.txt$", "neu_en.txt")):
         texts.append(_labelled(line.partition("\t")[2], share_votes(["neutral"])))
-    return Texts(tuple(texts))
+    return Texts((*texts, *_projected(root)))
+
+
+def _projected(root: Path) -> list[LabelledText]:
+    """Read the lines onto which labels of Finnish ones were projected, where they are there: they train alone.
+
+    What goes over several lines, in quotes, holds records of the films' alignment, and is left out.
+    """
+    found = sorted(path for path in root.rglob("*") if re.search(r"en[-_]projections\.tsv$", path.name))
+    if not found:
+        return []
+    rows = csv.reader(io.StringIO("\n".join(read_lines(found[0]))), delimiter="\t")
+    lines = ("\t".join(row) for row in rows)
+    texts = [_annotated(found[0], i, line) for i, line in enumerate(lines, start=1) if "\n" not in line]
+    return [one for one in texts if one.part == "train"]
+
+
+def _annotated(path: Path, i: int, line: str) -> LabelledText:
+    text, _, numbers = line.rpartition("\t")
+    try:
+        votes = share_votes(_LABELS[int(number)] for number in numbers.split(","))
+    except (ValueError, KeyError):
+        raise CorpusError(f"{path}, line {i}: not text and numbers of emotions: {line[:60]!r}") from None
+    return _labelled(text, votes)
 
 
 def _labelled(line: str, votes: tuple[float, ...]) -> LabelledText:

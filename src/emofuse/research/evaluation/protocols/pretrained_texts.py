@@ -14,7 +14,6 @@ from emofuse import __version__
 from emofuse.emotions import BASE
 from emofuse.errors import UsageError
 from emofuse.inference.network import OnnxNetwork
-from emofuse.preprocessing.tokens import encode
 from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.registry import TEXTS, read_texts
 from emofuse.research.corpora.texts import LabelledText, Part, Texts, text_key
@@ -105,7 +104,7 @@ def _truth(texts: list[LabelledText]) -> NDArray[np.int64]:
 
 
 def _logits(network: OnnxNetwork, texts: list[LabelledText]) -> NDArray[np.float32]:
-    return score_texts(network, [encode(one.text) for one in texts])
+    return score_texts(network, [network.read(one.text) for one in texts])
 
 
 def _stamp(
