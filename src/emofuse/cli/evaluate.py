@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
@@ -17,11 +19,14 @@ from emofuse.cli.train import (
     DataOption,
     DeviceOption,
     OverridesArgument,
-    RecipeArgument,
     data_folder,
     need_torch,
 )
+from emofuse.emotions import BASE
 from emofuse.errors import UsageError
+from emofuse.inference.load_model import is_own, load_model
+from emofuse.inference.own_model import HUB, OwnModality, OwnModel
+from emofuse.inference.own_onnx import card_beside
 from emofuse.research.recipes.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
@@ -107,7 +112,10 @@ class Machine:
 
 
 def evaluate(
-    recipe: RecipeArgument,
+    recipe: Annotated[
+        Path | None,
+        typer.Argument(metavar="RECIPE.toml", help="For example recipes/voice.toml; none for a model of your own."),
+    ] = None,
     overrides: OverridesArgument = None,
     protocol: ProtocolOption = DEFAULT_PROTOCOL,
     seeds: SeedsOption = 1,
@@ -124,7 +132,21 @@ def evaluate(
     transductive: Annotated[
         bool, typer.Option("--transductive", help="Adapt the networks to each test speaker's clips, without labels.")
     ] = False,
-    model: Annotated[Path | None, typer.Option(help="An exported network to test as it is (ONNX).")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.onnx|hub:ID|module:NAME",
+            help="What to test as it is: an exported network, or a model of your own: of the Hugging Face Hub, an ONNX "
+            "file with a card beside it, or a function in Python.",
+        ),
+    ] = None,
+    modality: Annotated[
+        OwnModality | None, typer.Option(help="What a model of your own is given, where it does not tell.")
+    ] = None,
+    maps: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="LABEL_0=angry", help="What a label of a model of your own means."),
+    ] = None,
     prior: Annotated[
         str | None,
         typer.Option(metavar="CORPUS", help="Texts: expect the emotions as often as this corpus's dev part has them."),
@@ -134,27 +156,98 @@ def evaluate(
     device: DeviceOption = "auto",
     jobs: JobsOption = ALL_CORES,
 ) -> None:
-    """Cross-validate a recipe, speakers apart, and write a report. What was trained is not trained again."""
+    """Cross-validate a recipe, speakers apart, and write a report. What was trained is not trained again.
+
+    A model of your own is tested as it is, without a recipe: --model hub:ID --test my.csv.
+    """
     need_torch()
     from emofuse.research.evaluation.reports.terminal import print_report
     from emofuse.research.evaluation.reports.write import refuse_foreign_pages
 
-    request = Request(
-        recipe, tuple(overrides or ()), protocol, seeds, train_on, test_on, show_leak, transductive, model, prior
-    )
-    settings = request.load()
     if out is not None:  # before hours of work
         refuse_foreign_pages(out, "report")
+    machine = Machine(data, device, jobs)
+    if recipe is None:
+        if model is None or test_on is None:
+            raise UsageError("there is no recipe", "name one, or a model of your own with --model and --test")
+        if seeds > 1 or show_leak or transductive or train_on is not None or prior is not None:
+            raise UsageError("--seeds, --train, --show-leak, --transductive and --prior are for a recipe")
+        folder, report, predictions = _evaluate_own(
+            OwnRequest(model, test_on, modality, tuple(maps or ())), out, machine
+        )
+        write_evaluation(report, predictions, folder)
+        print_report(report, OUT)
+        OUT.print(f"\n{escape(str(folder / 'report.html'))}")
+        return
+    if modality is not None or maps:
+        raise UsageError("--modality and --map are for a model of your own", "leave out the recipe")
+    request = Request(
+        recipe,
+        tuple(overrides or ()),
+        protocol,
+        seeds,
+        train_on,
+        test_on,
+        show_leak,
+        transductive,
+        None if model is None else Path(model),
+        prior,
+    )
+    settings = request.load()
     if prior is not None and settings.data.corpus != "text":
         raise UsageError("--prior goes with a text recipe")
     by_kind = {"text": _evaluate_text, "ferplus": _evaluate_faces}
-    folder, report, predictions = by_kind.get(settings.data.corpus, _evaluate_clips)(
-        request, settings, out, Machine(data, device, jobs)
-    )
+    folder, report, predictions = by_kind.get(settings.data.corpus, _evaluate_clips)(request, settings, out, machine)
     place = folder / "transductive" if transductive else folder
     write_evaluation(report, predictions, place)
     print_report(report, OUT)
     OUT.print(f"\n{escape(str(place / 'report.html'))}")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRequest:
+    """What decides the numbers of a model of one's own. maps: what its labels mean, as LABEL=meaning."""
+
+    model: str
+    test_on: str
+    modality: OwnModality | None
+    maps: tuple[str, ...]
+
+    def command(self) -> str:
+        """Write the command that makes the numbers again."""
+        parts = ["emofuse", "evaluate", "--model", self.model, "--test", self.test_on]
+        parts += ["--modality", self.modality] if self.modality is not None else []
+        return shlex.join([*parts, *(part for one in self.maps for part in ("--map", one))])
+
+    def folder(self) -> Path:
+        """Name the folder of the report."""
+        name = re.sub(r"[^\w.-]+", "-", self.model.removeprefix(HUB).removesuffix(".onnx")).strip("-.")[-80:]
+        return Path("runs") / f"{name or 'model'}-as-is"
+
+
+def _evaluate_own(request: OwnRequest, out: Path | None, machine: Machine) -> _Evaluated:
+    """Test a model of one's own, or an exported network, on corpora as it is."""
+    from emofuse.research.evaluation.protocols.pretrained import evaluate_as_is
+
+    model: Path | OwnModel = Path(request.model)
+    if is_own(request.model) or card_beside(Path(request.model)) is not None:
+        device = "cpu" if machine.device == "auto" else machine.device
+        model = load_model(request.model, request.modality, label_map=_label_map(request.maps), device=device)
+        for line in model.notes(BASE):
+            note(line)
+    elif request.maps or request.modality is not None:
+        raise UsageError(f"{request.model} is an exported network, which has its labels", "leave out --map, --modality")
+    with progress_hook() as hook:
+        found = evaluate_as_is(model, _names(request.test_on), machine.data, request.command(), hook)
+    return out or request.folder(), *found
+
+
+def _label_map(texts: Sequence[str]) -> dict[str, str]:
+    pairs = [text.rpartition("=") for text in texts]
+    wrong = next((text for text, (label, _, _) in zip(texts, pairs, strict=True) if not label), None)
+    if wrong is not None:
+        raise UsageError(f"--map {wrong!r} is not of the form LABEL=meaning", "such as LABEL_0=angry")
+    return {label: meaning for label, _, meaning in pairs}
 
 
 def write_evaluation(report: EvaluationReport, predictions: Predictions, folder: Path) -> None:

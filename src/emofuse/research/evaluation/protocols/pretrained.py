@@ -1,11 +1,11 @@
-"""An exported network, as it is, on utterances of a corpus: nothing is trained or chosen."""
+"""An exported network or a model of one's own, as it is, on utterances of a corpus: nothing is trained or chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -15,11 +15,16 @@ from pydantic import ValidationError
 from emofuse import __version__
 from emofuse.card import ModelCard
 from emofuse.emotions import BASE, mapping_matrix
-from emofuse.errors import BundleError, UsageError
+from emofuse.errors import BundleError, CorpusError, UsageError
+from emofuse.inference.detector import YuNetDetector
 from emofuse.inference.network import OnnxNetwork, softmax
+from emofuse.inference.own_model import FACE_MARGIN, FACE_PX, RATE_HZ, OwnModel
 from emofuse.preprocessing.face import SIZE
-from emofuse.research.corpora.cache import content_hash
-from emofuse.research.corpora.relabel import join, relabel
+from emofuse.preprocessing.face_clip import choose_frames
+from emofuse.research.corpora.cache import FeatureCache, content_hash
+from emofuse.research.corpora.face_clips import read_face_clip
+from emofuse.research.corpora.manifest import Manifest
+from emofuse.research.corpora.relabel import Relabelled, join, relabel
 from emofuse.research.evaluation.protocols.cross_validation import clip_names
 from emofuse.research.evaluation.scores.baselines import chance
 from emofuse.research.evaluation.scores.metrics import expected_calibration_error
@@ -29,24 +34,58 @@ from emofuse.research.evaluation.scores.summary import summarise
 from emofuse.research.recipes.data import VideoDataSettings
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.clips import VideoData, decode_video
+from emofuse.research.tasks.speech import decoded_samples
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, find_corpus
 from emofuse.research.training.jobs import decode_utterances
 
 LABELS: Final = "basic-7"  # on whose part that the corpus has a network is tested
 FOLD: Final = "as it is"
+N_PICTURES: Final = 16  # of a clip, that a model of one's own is given
+_HOW: Final = {
+    "face": f", given {N_PICTURES} faces of each film",
+    "voice": ", given all of each utterance",
+    "text": ", given the words of each utterance",
+}
 
 
 def evaluate_as_is(
-    model: Path, test_on: Sequence[str], data: Path | None, command: str, hook: Hook | None = None
+    model: Path | OwnModel, test_on: Sequence[str], data: Path | None, command: str, hook: Hook | None = None
 ) -> tuple[EvaluationReport, Predictions]:
-    """Score a network of faces, voices or clips on all utterances of corpora, on the basic emotions that they have.
+    """Score a network of faces, voices or clips, or a model of one's own, on all utterances of corpora, on the basic
+    emotions that they have.
 
-    A network of faces scores every picture, and a clip's answer is the mean of its probabilities. Raises CorpusError
-    for a corpus that has no film, or no sound, for the network.
+    A network of faces scores every picture, a model of one's own N_PICTURES of them, spread over the clip; a clip's
+    answer is the mean of the probabilities, of faces and of windows of sound. Raises CorpusError for a corpus that has
+    no film, no sound or no words for it.
     """
     if not test_on:
         raise UsageError("--test names no corpus")
-    network = OnnxNetwork(model)
+    joined = _tested(test_on, data)
+    labels, n_clips = joined.manifest.labels, len(joined.manifest)
+    columns = [BASE.index(label) for label in labels]  # what is said of emotions that the corpus has not is left out
+    if isinstance(model, OwnModel):
+        answers, matrix, card = _own_answers(model, joined.manifest, hook), model.matrix(BASE)[:, columns], model.card
+        digest, how = model.sha256 or "of unknown hash", f"a model of one's own as it is{_HOW[model.modality]}"
+    else:
+        network = OnnxNetwork(model)
+        utterances = _decoded(network.card, Corpora(joined, joined.manifest), hook)
+        card, answers = network.card, _answers(network, utterances)
+        matrix, digest = mapping_matrix(card.labels, BASE)[:, columns], content_hash(model)
+        trained_on = ", ".join(source.name for source in card.data)
+        how = f"an exported network as it is, trained on {trained_on}"
+    rows = []
+    for number, found in enumerate(answers, start=1):
+        mapped = (found @ matrix).mean(axis=0) + 1e-6
+        rows.append(mapped / mapped.sum())
+        if hook is not None:
+            hook("scoring", number, n_clips)
+    predictions = _predictions(card, joined, np.stack(rows).astype(np.float32))
+    stamp = _stamp(card, joined, f"{how}; tested on all clips", digest, command)
+    return _report(card, stamp, predictions, joined.manifest.name), predictions
+
+
+def _tested(test_on: Sequence[str], data: Path | None) -> Relabelled:
+    """Read corpora, and return their clips of the basic emotions as one."""
     joined = join([relabel(find_corpus(name, data), LABELS) for name in test_on])
     present = {clip.emotion for clip in joined.manifest}
     labels = tuple(label for label in joined.manifest.labels if label in present)
@@ -54,19 +93,36 @@ def evaluate_as_is(
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise UsageError(f"{twice} is in two of the corpora that are to be tested on")
-    joined = replace(joined, manifest=replace(joined.manifest, labels=labels))
-    utterances = _decoded(network.card, Corpora(joined, joined.manifest), hook)
-    # what the network says of emotions that the corpus does not have is left out
-    matrix = mapping_matrix(network.card.labels, BASE)[:, [BASE.index(label) for label in labels]]
-    rows = []
-    for number, answers in enumerate(_answers(network, utterances), start=1):
-        mapped = (answers @ matrix).mean(axis=0) + 1e-6
-        rows.append(mapped / mapped.sum())
-        if hook is not None:
-            hook("scoring", number, len(utterances.manifest))
-    probabilities = np.stack(rows).astype(np.float32)
-    predictions = _predictions(network.card, utterances, probabilities)
-    return _report(network, model, utterances, predictions, command), predictions
+    return replace(joined, manifest=replace(joined.manifest, labels=labels))
+
+
+def _own_answers(model: OwnModel, manifest: Manifest, hook: Hook | None) -> Iterator[NDArray[np.float32]]:
+    """Yield (K, C) probabilities of each clip: of its pictures, of its windows of sound, or of its words."""
+    cache = FeatureCache()
+    if model.modality == "text":
+        without = [clip for clip in manifest if not clip.text]
+        if without:
+            what = f"{len(without)} of {len(manifest)} clips of {manifest.name} have no words"
+            raise CorpusError(what, "a manifest (CSV) tells them in a column `text`")
+    for clip in manifest:
+        given: Sequence[Any]
+        if model.modality == "text":
+            given = [clip.text]
+        elif model.modality == "voice":
+            given = _windows(decoded_samples(clip, cache), model.window_s)
+        else:
+            faces = read_face_clip(clip, FACE_PX, FACE_MARGIN, YuNetDetector, cache)
+            chosen = choose_frames(len(faces), min(N_PICTURES, len(faces)), "uniform")
+            given = list(faces.frames(chosen, FACE_PX))
+        yield softmax(model.logits(given))
+
+
+def _windows(samples: NDArray[np.int16], window_s: float) -> list[NDArray[np.float32]]:
+    """Cut sound into as few windows as cover it, evenly spread; what is shorter is one."""
+    sound, n_window = samples.astype(np.float32) / np.float32(32768), round(window_s * RATE_HZ)
+    n_windows = max(1, -(-len(sound) // n_window))
+    starts = np.linspace(0, max(0, len(sound) - n_window), n_windows).round().astype(int)
+    return [sound[start : start + n_window] for start in starts]
 
 
 def _decoded(card: ModelCard, corpora: Corpora, hook: Hook | None) -> Utterances:
@@ -106,32 +162,29 @@ def _as_faces(pictures: NDArray[np.uint8], margin: float) -> NDArray[np.float32]
     return np.stack(faces)[:, None].astype(np.float32)
 
 
-def _predictions(card: ModelCard, utterances: Utterances, probabilities: NDArray[np.float32]) -> Predictions:
-    manifest = utterances.manifest
-    everything = range(len(manifest))
+def _predictions(card: ModelCard, joined: Relabelled, probabilities: NDArray[np.float32]) -> Predictions:
+    manifest = joined.manifest
     return Predictions(
         clips=clip_names(manifest),
         speakers=tuple(clip.speaker for clip in manifest),
         sexes=tuple(clip.sex for clip in manifest),
         folds=(FOLD,) * len(manifest),
-        labels=utterances.labels,
+        labels=manifest.labels,
         seeds=(card.seed,),
-        truth=utterances.truth(everything),
+        truth=np.array([manifest.labels.index(clip.emotion) for clip in manifest], dtype=np.int64),
         log_probabilities=np.log(probabilities)[None],
     )
 
 
-def _report(
-    network: OnnxNetwork, model: Path, utterances: Utterances, predictions: Predictions, command: str
-) -> EvaluationReport:
-    card, summary = network.card, summarise(predictions, [FOLD])
+def _report(card: ModelCard, stamp: Stamp, predictions: Predictions, corpus: str) -> EvaluationReport:
+    summary = summarise(predictions, [FOLD])
     counts = np.bincount(predictions.truth, minlength=len(predictions.labels)).tolist()
     error = expected_calibration_error(np.exp(predictions.log_probabilities[0]), predictions.truth)
     return EvaluationReport(
-        title=f"{card.name} as it is, on {utterances.manifest.name}",
+        title=f"{card.name} as it is, on {corpus}",
         model=card.name,
         n_parameters=card.n_parameters,
-        stamp=_stamp(card, model, utterances, command),
+        stamp=stamp,
         metrics=summary.metrics,
         per_class=summary.per_class,
         confusion=summary.confusion,
@@ -143,19 +196,18 @@ def _report(
     )
 
 
-def _stamp(card: ModelCard, model: Path, utterances: Utterances, command: str) -> Stamp:
-    manifest = utterances.manifest
-    trained_on = [source.name for source in card.data]
+def _stamp(card: ModelCard, joined: Relabelled, protocol: str, digest: str, command: str) -> Stamp:
+    manifest = joined.manifest
     people = tuple(manifest.speakers)
     return Stamp(
         corpus=manifest.name,
         licence=manifest.licence or "licence not stated",
-        labels=utterances.labels,
-        label_map=utterances.corpora.joined.label_map,
-        left_out=utterances.corpora.joined.left_out.total(),
-        protocol=f"an exported network as it is, trained on {', '.join(trained_on)}; tested on all clips",
+        labels=manifest.labels,
+        label_map=joined.label_map,
+        left_out=joined.left_out.total(),
+        protocol=protocol,
         folds=(FoldRecord(name=FOLD, train=(), valid=(), test=people, n_train=0, n_valid=0, n_test=len(manifest)),),
-        selection=f"none: the network {content_hash(model)[:16]} as it is",
+        selection=f"none: the network {digest[:16]} as it is",
         seeds=(card.seed,),
         command=command,
         versions=f"emofuse {__version__}",
