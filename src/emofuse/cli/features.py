@@ -38,8 +38,12 @@ def extract(
         typer.Option(help="face: the face network that ships; resnet50: ImageNet's; over face crops."),
     ] = "face",
     acoustic: Annotated[
-        Literal["audioset", "egemaps", "none"],
-        typer.Option(help="audioset: mn04, a step of --step-s each; egemaps: openSMILE over the utterance."),
+        str,
+        typer.Option(
+            metavar="audioset|egemaps|hub:ID|none",
+            help="audioset: mn04, a step of --step-s each; egemaps: openSMILE over the utterance; hub:ID: an encoder "
+            "of the Hugging Face Hub, or its folder (wav2vec 2.0, HuBERT, WavLM, data2vec, Whisper), a step each.",
+        ),
     ] = "audioset",
     lexical: Annotated[
         str, typer.Option(metavar="MODEL", help="A sentence encoder of the Hugging Face Hub, or its folder.")
@@ -48,7 +52,7 @@ def extract(
         Path | None, typer.Option(help="A CSV of id (or path) and text, beside the manifest's own column text.")
     ] = None,
     frames: Annotated[int, typer.Option(min=1, max=1024, help="Pictures of a clip that are encoded.")] = 16,
-    step_s: Annotated[float, typer.Option(min=0.5, help="About how long a step of audioset is.")] = 2.0,
+    step_s: Annotated[float, typer.Option(min=0.5, help="About how long a step of sound is, but of egemaps.")] = 2.0,
     data: DataOption = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a GPU where there is one.")] = "auto",
     jobs: Annotated[int, typer.Option(min=1, help="Clips to work on at once.")] = 1,

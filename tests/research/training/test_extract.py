@@ -190,8 +190,8 @@ def test_a_step_of_sound_is_pooled_as_the_utterance_is(tmp_path: Path) -> None:
 
 
 def test_what_half_a_float_cannot_hold_stays_whole() -> None:
-    assert extract_encoders._halved(torch.tensor([[1.0, -60_000.0]])).dtype == np.float16
-    large = extract_encoders._halved(torch.tensor([[1.0, -70_000.0]]))
+    assert extract_encoders.halved(torch.tensor([[1.0, -60_000.0]])).dtype == np.float16
+    large = extract_encoders.halved(torch.tensor([[1.0, -70_000.0]]))
     assert large.dtype == np.float32 and large.tolist() == [[1.0, -70_000.0]]
 
 

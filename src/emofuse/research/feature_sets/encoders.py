@@ -78,7 +78,7 @@ class FaceEncoder(Encoder):
         }
 
     def source(self, clip: Clip) -> str:
-        return _stretch(content_hash(clip.path), clip)
+        return stretch(content_hash(clip.path), clip)
 
     def encode(self, clip: Clip) -> Features:
         size_px = FACE_PX[self.name]
@@ -88,7 +88,7 @@ class FaceEncoder(Encoder):
         chosen = choose_frames(len(faces), min(self.n_frames, len(faces)), "uniform")
         frames = torch.from_numpy(faces.frames(chosen, size_px))[None].to(self.device)
         with torch.inference_mode():
-            return _halved(self.network(frames)[0])
+            return halved(self.network(frames)[0])
 
 
 class AudioSetEncoder(Encoder):
@@ -115,16 +115,16 @@ class AudioSetEncoder(Encoder):
         }
 
     def source(self, clip: Clip) -> str:
-        return _stretch(content_hash(clip.sound_file), clip)
+        return stretch(content_hash(clip.sound_file), clip)
 
     def encode(self, clip: Clip) -> Features:
-        samples = torch.from_numpy(_heard(clip, self.cache))[None].to(self.device)
+        samples = torch.from_numpy(heard(clip, self.cache))[None].to(self.device)
         with torch.inference_mode():
             log_mel = self.network.frontend(samples)
             weights, n_frames = loudness(log_mel), log_mel.shape[2]
             edges = np.linspace(0, n_frames, max(1, round(n_frames / self.step)) + 1).round().astype(int).tolist()
             steps = [self.network.embed(log_mel[..., a:b], weights[..., a:b]) for a, b in pairwise(edges)]
-            return _halved(torch.cat(steps))
+            return halved(torch.cat(steps))
 
 
 class OpensmileEncoder(Encoder):
@@ -143,10 +143,10 @@ class OpensmileEncoder(Encoder):
         }
 
     def source(self, clip: Clip) -> str:
-        return _stretch(content_hash(clip.sound_file), clip)
+        return stretch(content_hash(clip.sound_file), clip)
 
     def encode(self, clip: Clip) -> Features:
-        values = self.functionals(_heard(clip, self.cache))
+        values = self.functionals(heard(clip, self.cache))
         return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)[None]
 
 
@@ -177,7 +177,7 @@ def _resnet() -> tuple[nn.Module, str]:
     return network, content_hash(weights)
 
 
-def _heard(clip: Clip, cache: FeatureCache) -> NDArray[np.float32]:
+def heard(clip: Clip, cache: FeatureCache) -> NDArray[np.float32]:
     """Return the sound of a clip, (T,) in [-1, 1] at RATE_HZ."""
     samples = decoded_samples(clip, cache)
     if len(samples) < SHORTEST_S * RATE_HZ:
@@ -185,11 +185,12 @@ def _heard(clip: Clip, cache: FeatureCache) -> NDArray[np.float32]:
     return samples.astype(np.float32) / np.float32(32768)
 
 
-def _halved(values: Tensor) -> Features:
+def halved(values: Tensor) -> Features:
     """Return values as float16, half the size; as float32 where that would overflow."""
     array: NDArray[np.float32] = values.float().cpu().numpy()
     return array.astype(np.float16) if np.abs(array).max(initial=0.0) < np.finfo(np.float16).max else array
 
 
-def _stretch(content: str, clip: Clip) -> str:
+def stretch(content: str, clip: Clip) -> str:
+    """Return a hash of the part of a file that a clip is. content: the hash of the file."""
     return hashlib.sha256(f"{content} {clip.start_s!r} {clip.end_s!r}".encode()).hexdigest()

@@ -17,6 +17,7 @@ from pydantic import Field
 from emofuse.atomic import make_folder
 from emofuse.errors import CorpusError, UsageError
 from emofuse.inference.detector import YuNetDetector
+from emofuse.inference.own_model import HUB
 from emofuse.research.corpora.manifest import Clip, Manifest
 from emofuse.research.feature_sets.encoders import (
     AudioSetEncoder,
@@ -28,6 +29,7 @@ from emofuse.research.feature_sets.encoders import (
     OpensmileEncoder,
 )
 from emofuse.research.feature_sets.record import Record, finish, open_record, utterance_names
+from emofuse.research.feature_sets.sound_encoder import HubSoundEncoder
 from emofuse.research.feature_sets.store import place_of
 from emofuse.research.feature_sets.table import TABLE
 from emofuse.research.feature_sets.text_encoder import SentenceEncoder, with_words
@@ -36,7 +38,6 @@ from emofuse.research.tasks.utterances import Hook
 from emofuse.settings import Settings
 
 Visual: TypeAlias = Literal["face", "resnet50", "none"]
-Acoustic: TypeAlias = Literal["audioset", "egemaps", "none"]
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 NONE: Final = "none"
@@ -46,13 +47,14 @@ SAVE_EVERY_S: Final = 10.0  # of the record: what a crash loses
 class ExtractSettings(Settings):
     """Which encoder each modality gets; "none": no features of it.
 
-    lexical: the name of a sentence encoder on the Hugging Face Hub, or its folder. n_frames: how many pictures of a
-    clip are encoded, or all where it has fewer. step_s: about how long a step of "audioset" is; a shorter clip is one.
+    acoustic: "audioset", "egemaps", or "hub:ID" for an encoder of the Hugging Face Hub. lexical: the name of a sentence
+    encoder on the Hugging Face Hub, or its folder. n_frames: how many pictures of a clip are encoded, or all where it
+    has fewer. step_s: about how long a step of sound is, but of "egemaps"; a shorter clip is one.
     Steps of 1 s tell less of RAVDESS, averaged, than the utterance does; those of 2 s as much.
     """
 
     visual: Visual = "face"
-    acoustic: Acoustic = "audioset"
+    acoustic: str = Field("audioset", pattern=r"^(audioset|egemaps|none|hub:.+)$")
     lexical: str = Field(NONE, min_length=1)
     n_frames: int = Field(16, ge=1, le=1024)
     step_s: float = Field(2.0, ge=0.5)
@@ -98,6 +100,8 @@ def make_encoders(settings: ExtractSettings) -> dict[Modality, Encoder]:
         encoders.append(FaceEncoder(settings.visual, settings.n_frames, device, YuNetDetector))
     if settings.acoustic == "audioset":
         encoders.append(AudioSetEncoder(settings.step_s, device))
+    elif settings.acoustic.startswith(HUB):
+        encoders.append(HubSoundEncoder(settings.acoustic.removeprefix(HUB), settings.step_s, device))
     elif settings.acoustic != NONE:
         encoders.append(OpensmileEncoder(settings.acoustic))
     if settings.lexical != NONE:

@@ -75,7 +75,7 @@ class SentenceEncoder(Encoder):
         layers: Json = {type(layer).__name__: getattr(layer, "get_config_dict", dict)() for layer in self.network}
         self.identity = {
             "encoder": self.name,
-            "weights": _state_hash(self.network),
+            "weights": state_hash(self.network),
             "layers": json.loads(json.dumps(layers, default=str)),  # as the record gives them back
             "longest": self.network.max_seq_length,
             "version": [VERSION],
@@ -112,7 +112,8 @@ def _sentence_network(name: str, device: torch.device) -> Any:
         ) from None
 
 
-def _state_hash(network: nn.Module) -> str:
+def state_hash(network: nn.Module) -> str:
+    """Return the SHA-256 of the weights of a network, by their names."""
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
         digest.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())
