@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from emofuse.people import Person, Stretch
 from emofuse.segments import cut_segments, share_of_time
-from emofuse.timeline import Summary, Timeline, mean_answers
+from emofuse.timeline import Summary, Timeline, mean_answers, strongest
 from emofuse.types import Line, Moment, Scores
 
 
@@ -35,11 +35,17 @@ def part_of(timeline: Timeline, start_s: float, end_s: float) -> Timeline:
 
 def _summary(moments: Sequence[Moment], whole: Summary) -> Summary:
     means = {
-        modality: mean_answers((m.by_modality[modality] for m in moments if modality in m.by_modality), modality)
+        modality: _mean(modality, [m.by_modality[modality] for m in moments if modality in m.by_modality])
         for modality in whole.listed
     }
     why = {m: whole.why.get(m, "it gave no answer in this part") for m, scores in means.items() if scores is None}
-    return Summary(mean_answers((m.fused for m in moments if m.fused is not None), "fused"), means, why)
+    told = [m.fused for m in moments if m.fused is not None]
+    is_seen = means.get("face") is not None
+    return Summary(mean_answers(strongest(told) if is_seen else told, "fused"), means, why)
+
+
+def _mean(modality: str, scores: Sequence[Scores]) -> Scores | None:
+    return mean_answers(strongest(scores) if modality == "face" else scores, modality)
 
 
 def person_in(
@@ -52,7 +58,7 @@ def person_in(
         "voice": [m.by_modality["voice"] for m in moments if m.speaker_id == person.id and "voice" in m.by_modality],
         "text": [line.emotion for line in lines if line.person_id == person.id and line.emotion is not None],
     }
-    means = {modality: mean_answers(scores, modality) for modality, scores in found.items()}
+    means = {modality: _mean(modality, scores) for modality, scores in found.items()}
     by_modality: dict[str, Scores] = {modality: scores for modality, scores in means.items() if scores is not None}
     course = [Moment(time_s, emotion) for time_s, emotion in shown]
     return replace(

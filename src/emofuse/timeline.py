@@ -52,6 +52,8 @@ if TYPE_CHECKING:  # a timeline knows its outputs by name, and imports them wher
 
 SCHEMA: Final = "emofuse/2"
 _KNOWN: Final = ("emofuse/1", SCHEMA)  # that can be read: the first had no people (docs/json.md)
+NEUTRAL: Final = "neutral"
+STRONGEST_SHARE: Final = 0.2  # of a face's scores over time, which the answer for all of them is made of
 LEAST_WEIGHT: Final = 1e-3  # of a worthless input: it hardly counts beside others, and still answers alone
 
 
@@ -332,7 +334,8 @@ class Timeline:
         """Return the part between two times, whose clock stays that of the recording.
 
         A moment stands for the time before it, so one at start_s belongs to what comes before; a moment at 0 belongs to
-        a part from 0. The part is summed up by the mean of its moments; one that holds all of them keeps the summary.
+        a part from 0. The part is summed up by the mean of its moments, and where there are faces by the strongest of
+        them; one that holds all of them keeps the summary.
 
         Args:
             start_s: In seconds.
@@ -569,6 +572,27 @@ def mean_scores(scores: Iterable[Scores], modality: str) -> Scores | None:
     if not items:
         return None
     return pool_scores(items, modality, [max(s.quality, LEAST_WEIGHT) for s in items], [1.0] * len(items))
+
+
+def strongest(scores: Iterable[Scores]) -> list[Scores]:
+    """Return the STRONGEST_SHARE of a face's scores over time in which neutral is least probable, in their order.
+
+    A face shows what it shows for a part of a film, and is neutral before and after: the mean of all is neutral, where
+    a person who watches says what was shown (docs/faces.md has what either is worth). Over labels without neutral,
+    all scores are returned.
+
+    Example:
+        >>> seen = [(0.9, 0.1), (0.8, 0.2), (0.3, 0.7), (0.9, 0.1), (0.95, 0.05)]
+        >>> scores = [Scores("face", ("neutral", "sad"), np.array(p), i, i) for i, p in enumerate(seen)]
+        >>> [one.start_s for one in strongest(scores)]
+        [2]
+    """
+    items = list(scores)
+    if not items or NEUTRAL not in items[0].labels:
+        return items
+    neutral = [s.evidence[s.labels.index(NEUTRAL)] for s in items]
+    kept = np.argsort(neutral, kind="stable")[: math.ceil(STRONGEST_SHARE * len(items))]
+    return [items[i] for i in sorted(kept.tolist())]
 
 
 def mean_answers(scores: Iterable[Scores], modality: str) -> Scores | None:

@@ -11,7 +11,7 @@ from emofuse.inference.answers import AnswerMaker
 from emofuse.inference.people import TrackRecord
 from emofuse.people import Person, Stretch, join_stretches
 from emofuse.segments import cut_segments, share_of_time
-from emofuse.timeline import SourceInfo, mean_scores
+from emofuse.timeline import SourceInfo, mean_scores, strongest
 from emofuse.types import OUT_OF_VIEW, Line, Moment, Scores
 
 _MOST: Final = 0.5  # of the speech in a line, or under a label of a transcript, that makes it somebody's
@@ -91,8 +91,9 @@ def people_of(
     for person_id, own in sorted(of_person.items()):
         seen = join_stretches((r.start_s, r.end_s) for r in own)
         course = _in_view(emotions.get(person_id, []), seen)
+        shown = [m.fused for m in course if m.fused is not None]
         found = {
-            shown_by: mean_scores((m.fused for m in course if m.fused is not None), shown_by),
+            shown_by: mean_scores(strongest(shown) if shown_by == "face" else shown, shown_by),
             "voice": mean_scores(_voices(moments, person_id), "voice"),
             "text": mean_scores((s.emotion for s in lines if s.person_id == person_id and s.emotion), "text"),
         }

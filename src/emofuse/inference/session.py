@@ -21,7 +21,7 @@ from emofuse.inference.spoken import TextScorer
 from emofuse.media import Span
 from emofuse.overlap import ReadAhead
 from emofuse.provenance import Provenance, TranscriptOrigin
-from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores
+from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores, strongest
 from emofuse.transcripts import Transcript, read_transcript
 from emofuse.types import ALWAYS_LISTED, MODALITIES, Embedding, FaceMeasurement, Frame, Moment, Packet, Scores
 
@@ -163,12 +163,13 @@ def timeline_of(
 
 
 def summarise(moments: Sequence[Moment], source: SourceInfo, answers: AnswerMaker) -> Summary:
-    """Average each modality over the moments, by quality, and fuse the averages."""
+    """Average each modality over the moments, by quality, and fuse the averages; the face over its strongest ones."""
     weights = answers.weights
     listed = [modality for modality in MODALITIES if modality in ALWAYS_LISTED or modality in weights]
+    found = {modality: [m.by_modality[modality] for m in moments if modality in m.by_modality] for modality in listed}
     means: dict[str, Scores | None] = {
-        modality: mean_scores((m.by_modality[modality] for m in moments if modality in m.by_modality), modality)
-        for modality in listed
+        modality: mean_scores(strongest(scores) if modality == "face" else scores, modality)
+        for modality, scores in found.items()
     }
     silent: list[str] = [modality for modality in listed if means[modality] is None]
     why = {modality: _why_not(modality, moments, source, weights) for modality in silent}
