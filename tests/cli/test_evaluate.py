@@ -247,7 +247,7 @@ def test_what_cannot_be_compared_is_said_before_anything_is_trained(
         ((), "nothing to compare a single recipe with"),
         (("twin.toml",), "two recipes have the same name"),
         (("few.toml",), "not tested on the same corpus under the same labels"),
-        (("face.toml",), "'face' is of faces"),
+        (("face.toml",), "not tested on the same corpus under the same labels"),
     ):
         result = emofuse("compare", tiny, *others, "--data", data, "-o", "out")
         assert (result.code, len(result.err.splitlines())) == (2, 1)
@@ -300,7 +300,7 @@ def test_a_face_recipe_is_trained_and_tested_through_its_network(emofuse: Emofus
     assert by_subject.command() == "emofuse evaluate face.toml --protocol subject-5fold --test cfee"
     assert by_subject.folder("face") == Path("runs/face-to-cfee-subject-5fold")
     for extra, says in (
-        ((), "give it with --model"),
+        ((), "no corpus that could be tested"),
         (("--test", "cfee", "--show-leak"), "go with a speech recipe"),
         (("--model", "x.onnx", "--seeds", "2"), "go with a speech recipe"),
     ):

@@ -68,7 +68,7 @@ def test_it_is_trained_made_a_bundle_and_tested(emofuse: Emofuse) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((), "a text recipe is tested through its network"),
+        (("--protocol", "leave-one-corpus-out"), "alone cannot be left out"),
         (("--model", "x.onnx", "--seeds", "2"), "go with a speech recipe"),
         (("--model", "x.onnx", "--test", "ravdess"), "no text corpus is called 'ravdess'"),
         (("--model", "x.onnx"), "no model at x.onnx"),

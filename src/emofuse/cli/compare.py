@@ -87,23 +87,25 @@ def _fusions(recipe: Path, overrides: Sequence[str], out: Path | None, machine: 
 
 
 def _side_by_side(recipes: Sequence[Path], protocol: str, seeds: int, root: Path, machine: Machine) -> None:
+    from emofuse.research.evaluation.protocols.by_corpus import PROTOCOLS as CORPUS_PROTOCOLS
     from emofuse.research.evaluation.reports.compare import compare as paired
     from emofuse.research.evaluation.reports.compare import comparison_document, write_comparison
     from emofuse.research.evaluation.reports.terminal import print_document
-    from emofuse.research.tasks.registry import task_of
-    from emofuse.research.tasks.utterances import utterance_settings
+    from emofuse.research.tasks.registry import utterance_task
 
     if len(recipes) < 2:
         raise UsageError("there is nothing to compare a single recipe with", "give two or more")
     requests = [Request(recipe, protocol=protocol, n_seeds=seeds) for recipe in recipes]
     loaded = [request.load() for request in requests]
-    other = next((recipe for recipe in loaded if not recipe.data.of_utterances), None)
-    if other is not None:
-        raise UsageError(f"recipe {other.name!r} is of {task_of(other).noun}; compare takes recipes of utterances")
     names = [recipe.name for recipe in loaded]
     if len(set(names)) < len(names):
         raise UsageError(f"two recipes have the same name: {', '.join(names)}")
-    tested = {(r.data.train_on[0], utterance_settings(r).labels) for r in loaded}
+    requests = [request.of_task(recipe) for request, recipe in zip(requests, loaded, strict=True)]
+    by_corpus = protocol in CORPUS_PROTOCOLS or not loaded[0].data.of_utterances
+    tested = {
+        (r.data.corpus if by_corpus else "", r.data.train_on if by_corpus else r.data.train_on[:1], task.label_set(r))
+        for r, task in ((r, utterance_task(r)) for r in loaded)
+    }
     if len(tested) > 1:
         raise UsageError(f"{', '.join(names)} are not tested on the same corpus under the same labels")
     results = []
@@ -111,7 +113,7 @@ def _side_by_side(recipes: Sequence[Path], protocol: str, seeds: int, root: Path
         folder = root / request.folder(recipe.name).name
         results.append(evaluate_utterances(request, recipe, folder, machine))
         write_evaluation(*results[-1], folder)
-    options = ["--protocol", protocol, *(["--seeds", str(seeds)] if seeds > 1 else [])]
+    options = ["--protocol", requests[0].protocol, *(["--seeds", str(seeds)] if seeds > 1 else [])]
     command = shlex.join(["emofuse", "compare", *map(str, recipes), *options])
     comparison = paired([report for report, _ in results], [predicted for _, predicted in results], command)
     target = root / "comparison"

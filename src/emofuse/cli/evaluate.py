@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
@@ -43,7 +43,7 @@ ProtocolOption = Annotated[
     typer.Option(
         metavar="NAME|FILE",
         help="actor-6fold, leave-one-corpus-out, all-corpora, session, loso, dialogue-5fold, random-6fold or a file; "
-        "faces: subject-5fold.",
+        "faces and text: all-corpora; faces with --test: subject-5fold.",
     ),
 ]
 SeedsOption = Annotated[int, typer.Option(min=1, help="How often to train every fold, from the recipe's seed on.")]
@@ -70,6 +70,13 @@ class Request:
     def is_repeated(self) -> bool:
         """Whether something is asked for that only what is trained anew in every fold has."""
         return self.n_seeds > 1 or self.show_leak or self.transductive
+
+    def of_task(self, recipe: Recipe) -> Request:
+        """Return the request with the protocol that its kind of data has where none was named."""
+        from emofuse.research.tasks.registry import utterance_task
+
+        protocol = utterance_task(recipe).protocol
+        return replace(self, protocol=protocol) if self.protocol == DEFAULT_PROTOCOL else self
 
     def load(self) -> Recipe:
         """Read the recipe, with what the command line changes in it."""
@@ -262,7 +269,7 @@ def _evaluate_text(request: Request, recipe: Recipe, out: Path | None, machine: 
     from emofuse.research.evaluation.protocols.pretrained_texts import evaluate_texts
 
     if request.model is None:
-        raise UsageError("a text recipe is tested through its network", "give it with --model text.onnx")
+        return _cross_validated(request, recipe, out, machine)
     if request.is_repeated or request.train_on is not None:
         raise UsageError("--seeds, --train, --show-leak and --transductive go with a speech recipe")
     corpus = request.test_on or recipe.data.train_on[0]
@@ -279,8 +286,7 @@ def _evaluate_faces(request: Request, recipe: Recipe, out: Path | None, machine:
     if request.model is not None and request.test_on is not None:
         return _evaluate_as_is(request, recipe, out, machine)
     if request.model is None:
-        hint = "give it with --model face.onnx, or a set of faces with --test"
-        raise UsageError("a face recipe is tested through its network", hint)
+        return _cross_validated(request, recipe, out, machine)
     if request.is_repeated:
         raise UsageError("--seeds, --test, --show-leak and --transductive go with a speech recipe")
     folder = out or Path("runs") / f"{recipe.name}-evaluation"
@@ -294,6 +300,11 @@ def _evaluate_clips(request: Request, recipe: Recipe, out: Path | None, machine:
         raise UsageError(
             "--model goes with a face recipe, a text recipe, or --test", "others are trained anew in every fold"
         )
+    return _cross_validated(request, recipe, out, machine)
+
+
+def _cross_validated(request: Request, recipe: Recipe, out: Path | None, machine: Machine) -> _Evaluated:
+    request = request.of_task(recipe)
     folder = out or request.folder(recipe.name)
     return folder, *evaluate_utterances(request, recipe, folder, machine)
 
@@ -360,7 +371,7 @@ def evaluate_utterances(
     from emofuse.research.evaluation.protocols.cross_validation import cross_validate, with_leak
     from emofuse.research.evaluation.protocols.learners import Setting
     from emofuse.research.tasks.base import with_weights_at_hand
-    from emofuse.research.tasks.utterances import utterance_settings
+    from emofuse.research.tasks.registry import utterance_task
     from emofuse.research.training.fit import quiet
     from emofuse.research.training.jobs import load_utterances
 
@@ -372,7 +383,7 @@ def evaluate_utterances(
         raise UsageError(f"--show-leak and --protocol {request.protocol} do not go together")
     quiet()
     recipe = with_weights_at_hand(recipe, note)
-    valid_speakers = utterance_settings(recipe).valid_speakers
+    valid_speakers = utterance_task(recipe).n_validating(recipe)
     seeds = tuple(recipe.seed + i for i in range(request.n_seeds))
     setting = Setting(folder, seeds, request.command(), machine.device, machine.jobs, request.transductive)
     with progress_hook() as hook:

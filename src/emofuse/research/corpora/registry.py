@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+from emofuse.emotions import BASE, FERPLUS
 from emofuse.errors import CorpusError, UsageError
 from emofuse.importing import import_object
 from emofuse.research.corpora.corpus import ACTED, Corpus
@@ -35,8 +36,11 @@ from emofuse.research.corpora.readers import (
     xed,
 )
 from emofuse.research.corpora.readers.portraits import Portraits
+from emofuse.research.corpora.text_table import read_text_table
 from emofuse.research.corpora.texts import Texts
 
+_OWN_TEXTS: Final[Corpus[Texts]] = Corpus("csv", "sentences of your own", "as they came", BASE, read_text_table)
+_OWN_PORTRAITS: Final[Corpus[Portraits]] = Corpus("own", "faces of your own", "as they came", FERPLUS, Portraits)
 _OWN: Final[Corpus[Manifest]] = Corpus("csv", "a table of your own", "as its manifest says", (), read_manifest)
 CORPORA: Final[Mapping[str, Corpus[Manifest]]] = {
     corpus.name: corpus
@@ -77,7 +81,7 @@ def get_corpus(name: str) -> Corpus[Manifest]:
         UsageError: No corpus has the name, or the module has no such thing.
     """
     if ":" in name:
-        return _imported(name)
+        return _imported_as(name, Manifest, _OWN)
     if name in CORPORA:
         return CORPORA[name]
     close = get_close_matches(name.lower().replace("_", "-"), CORPORA, n=1)
@@ -136,22 +140,56 @@ def read_texts(name: str, data: str | Path) -> Texts:
         UsageError: No text corpus has the name.
         CorpusError: It is not there.
     """
-    if name not in TEXTS:
-        raise UsageError(f"no text corpus is called {name!r}", f"there is {', '.join(TEXTS)}")
-    return TEXTS[name].read(Path(data) / name)
+    corpus = text_corpus(name)
+    return corpus.read(name if name.lower().endswith(".csv") else Path(data) / name.rpartition(":")[2])
 
 
-def _imported(name: str) -> Corpus[Manifest]:
+def text_corpus(name: str) -> Corpus[Texts]:
+    """Return a corpus of sentences by its name, one of your own by the path of its table (.csv) or as
+    `package.module:NAME`, which is a `Corpus` or a function that takes a folder and returns `Texts`.
+
+    Raises:
+        UsageError: No text corpus has the name, or the module has no such thing.
+    """
+    if name in TEXTS:
+        return TEXTS[name]
+    if name.lower().endswith(".csv"):
+        return replace(_OWN_TEXTS, name=Path(name).stem, title=Path(name).stem)
+    if ":" in name:
+        return _imported_as(name, Texts, _OWN_TEXTS)
+    raise UsageError(f"no text corpus is called {name!r}", f"there is {', '.join(TEXTS)}")
+
+
+def portrait_corpus(name: str) -> Corpus[Portraits]:
+    """Return a set of faces of known people by its name, or one of your own as `package.module:NAME`, which is a
+    `Corpus` or a function that takes a folder and returns `Portraits`.
+
+    Raises:
+        UsageError: No set has the name, or the module has no such thing.
+    """
+    if name in PORTRAITS:
+        return PORTRAITS[name]
+    if ":" in name:
+        return _imported_as(name, Portraits, _OWN_PORTRAITS)
+    raise UsageError(f"no set of faces is called {name!r}", f"there is {', '.join(PORTRAITS)}")
+
+
+T = TypeVar("T", Manifest, Texts, Portraits)
+
+
+def _imported_as(name: str, kind: type[T], own: Corpus[T]) -> Corpus[T]:
+    """Return a corpus of one's own. own: what is said of one that is a function alone."""
     found = import_object(name)
     if isinstance(found, Corpus):
         return found
+    article = f"a {kind.__name__}" if kind is Manifest else kind.__name__
     if not callable(found):
-        raise UsageError(f"{name} is no corpus", "it must be a Corpus, or a function from a folder to a Manifest")
+        raise UsageError(f"{name} is no corpus", f"it must be a Corpus, or a function from a folder to {article}")
 
-    def read(folder: str | Path) -> Manifest:
-        manifest = found(Path(folder))
-        if not isinstance(manifest, Manifest):
-            raise CorpusError(f"{name} returned {type(manifest).__name__}, not a Manifest")
-        return manifest
+    def read(folder: str | Path) -> T:
+        made = found(Path(folder))
+        if not isinstance(made, kind):
+            raise CorpusError(f"{name} returned {type(made).__name__}, not {article}")
+        return made
 
-    return replace(_OWN, name=name, title=name.partition(":")[2], read=read)
+    return replace(own, name=name, title=name.partition(":")[2], read=read)

@@ -12,7 +12,8 @@ from emofuse.emotions import LABEL_SETS
 from emofuse.settings import UNKNOWN_NAME, Settings
 from emofuse.types import CLIP_RATE_HZ, LONGEST_CLIP_S, Sampling
 
-TextCorpusName = Literal["goemotions", "xed", "edos", "brighter", "meld"]
+TEXT_CORPORA = ("goemotions", "xed", "edos", "brighter", "meld")
+FACE_SETS = ("ferplus", "cfee", "taiwan")
 
 
 def _label_set(name: str) -> str:
@@ -21,6 +22,29 @@ def _label_set(name: str) -> str:
     near = difflib.get_close_matches(name, LABEL_SETS, n=1, cutoff=0.0)[0]
     hint = f"did you mean {near!r}? there is {', '.join(LABEL_SETS)}"
     raise PydanticCustomError(UNKNOWN_NAME, "no label set is called {name}", {"name": repr(name), "hint": hint})
+
+
+def _text_corpus(name: str) -> str:
+    return _known_or_own(name, TEXT_CORPORA, "text corpus", (".csv",))
+
+
+def _face_set(name: str) -> str:
+    return _known_or_own(name, FACE_SETS, "set of faces", ())
+
+
+def _known_or_own(name: str, known: tuple[str, ...], what: str, suffixes: tuple[str, ...]) -> str:
+    """Let a name of ours pass, and one of your own: `package.module:NAME`, or a file with one of the suffixes."""
+    if name in known or ":" in name or (suffixes and name.lower().endswith(suffixes)):
+        return name
+    own = ", ".join(["package.module:NAME", *(f"a path to a {suffix}" for suffix in suffixes)])
+    hint = f"there is {', '.join(known)}, and your own: {own}"
+    raise PydanticCustomError(
+        UNKNOWN_NAME, "no {what} is called {name}", {"what": what, "name": repr(name), "hint": hint}
+    )
+
+
+TextCorpusName = Annotated[str, AfterValidator(_text_corpus)]
+FaceSetName = Annotated[str, AfterValidator(_face_set)]
 
 
 class DataSettings(Settings):
@@ -45,7 +69,7 @@ class FaceDataSettings(DataSettings):
     """
 
     corpus: Literal["ferplus"] = "ferplus"
-    train_on: tuple[Literal["ferplus", "cfee", "taiwan"], ...] = Field(("ferplus",), min_length=1)
+    train_on: tuple[FaceSetName, ...] = Field(("ferplus",), min_length=1)
     original_share: float = Field(0.0, ge=0, le=1)
     portrait_share: float = Field(0.35, ge=0, le=1)
     evenness: float = Field(0.5, ge=0, le=1)
@@ -62,7 +86,8 @@ class FaceDataSettings(DataSettings):
 
 
 class TextDataSettings(DataSettings):
-    """Text corpora, by the names of `corpora.text_union`, each read from the folder of its name in the data folder.
+    """Text corpora by their names, each read from the folder of its name in the data folder, or your own: the path of a
+    table (.csv, with the columns text and emotion, and perhaps dialogue and part), or `package.module:NAME`.
 
     No sentence is trained on that stands in a test or dev part of these or of the held_out ones. thin: the share of the
     sentences that all call neutral or happy which is left out. repeat: how often the sentences of a corpus are taken,

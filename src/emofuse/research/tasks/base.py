@@ -18,12 +18,14 @@ from emofuse.assets import find
 from emofuse.card import DataSource, InputSpec
 from emofuse.errors import AssetError, RecipeError, UsageError
 from emofuse.research.corpora.corpus import Corpus
+from emofuse.research.corpora.manifest import Manifest
 from emofuse.research.corpora.splits.protocols import Fold
+from emofuse.research.feature_sets.store import FeatureSet
 from emofuse.research.models.frontends import RATE_HZ
 from emofuse.research.models.registry import BuiltNetwork, NetworkSettings, build, goes_with
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.batches import Augment, Batch
-from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, read_corpora, utterance_settings
+from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, find_corpora, read_corpora, utterance_settings
 from emofuse.settings import Settings
 
 Monitor: TypeAlias = Literal["val_accuracy", "val_uar"]
@@ -63,6 +65,7 @@ class Task(ABC):
         takes: The input of a network of one's own.
         smaller: The settings to lower, beside the batch, where the memory does not hold one.
         needs_folder: Whether its corpora are always looked for in the data folder.
+        knows_people: Whether it is known who the examples are of, so that a report tells of them.
     """
 
     name: ClassVar[str]
@@ -73,6 +76,7 @@ class Task(ABC):
     takes: ClassVar[str] = "samples"
     smaller: ClassVar[tuple[str, ...]] = ()
     needs_folder: ClassVar[bool] = True
+    knows_people: ClassVar[bool] = True
 
     def check(self, recipe: Recipe) -> None:
         """Raise RecipeError where a recipe's model does not go with its data."""
@@ -160,7 +164,13 @@ class Task(ABC):
 
 
 class UtteranceTask(Task):
-    """A kind of data that is read of utterances, which folds keep apart by their speakers."""
+    """A kind of data that is cross-validated: folds keep its examples apart by who they are of.
+
+    Attributes:
+        monitor: The score on the validation part that chooses an epoch.
+        protocol: The split that is made where none is named.
+        group: What folds keep together, in a description of one.
+    """
 
     monitor: ClassVar[Monitor] = "val_uar"
     needs_folder: ClassVar[bool] = False
@@ -173,14 +183,43 @@ class UtteranceTask(Task):
             raise UsageError(f"{recipe.model.name} is trained where it is tested", "`emofuse evaluate` does both")
         recipe = with_weights_at_hand(recipe, notice)
         self.check(recipe)
-        utterances = self.decode(recipe, read_corpora(utterance_settings(recipe), data), hook)
+        utterances = self.decode(recipe, self.read(recipe, data), hook)
         if utterances.note():
             notice(utterances.note())
-        held_out = utterances.of_last_speakers(utterances.settings.valid_speakers) if validate else ()
+        held_out = utterances.of_last_speakers(self.n_validating(recipe)) if validate else ()
         if validate:
             who = ", ".join(sorted({utterances.manifest.clips[i].speaker for i in held_out}))
             notice(f"{who} validate" if who else "there are too few speakers to hold any out: nothing is selected")
         return recipe, self.job(recipe, utterances, None, held_out)
+
+    protocol: ClassVar[str] = "actor-6fold"
+    group: ClassVar[str] = "speaker"
+
+    def label_set(self, recipe: Recipe) -> str:
+        """Return the name of the labels that the corpora are brought under."""
+        return utterance_settings(recipe).labels
+
+    def n_validating(self, recipe: Recipe) -> int:
+        """Return how many people, or other groups that stay together, are held out of each training to select by."""
+        return utterance_settings(recipe).valid_speakers
+
+    def is_tested(self, name: str) -> bool:
+        """Whether a corpus can be tested, and not only trained on."""
+        return True
+
+    def find(
+        self, recipe: Recipe, names: Sequence[str], data: str | Path | None
+    ) -> tuple[list[Manifest], tuple[FeatureSet, ...]]:
+        """Read corpora by their names or paths, and, where they are feature sets, those too.
+
+        Raises:
+            CorpusError: One is not there, or cannot be read.
+        """
+        return find_corpora(utterance_settings(recipe), names, data)
+
+    def read(self, recipe: Recipe, data: str | Path | None) -> Corpora:
+        """Read and relabel the corpora of a recipe. Raises CorpusError for a corpus with no usable label."""
+        return read_corpora(*self.find(recipe, recipe.data.train_on, data), self.label_set(recipe))
 
     @abstractmethod
     def decode(self, recipe: Recipe, corpora: Corpora, hook: Hook | None = None) -> Utterances:
@@ -208,14 +247,15 @@ class UtteranceTask(Task):
             AssetError: Weights cannot be had.
         """
         if fold is not None:
-            train, valid = fold.train + data.added_to(fold), fold.valid
+            train, valid = data.trained_in(fold), fold.valid
         else:
             valid = tuple(held_out)
             train = tuple(i for i in range(len(data.manifest)) if i not in set(valid))
+        tested = fold.test if fold is not None else ()
         torch.manual_seed(recipe.seed)
         weights = {name: find(name) for name in dict.fromkeys(recipe.model.assets)}
         network = self.network(recipe, len(data.labels), weights, self.dims(data))
-        self.start(recipe, network, data, (train, valid, fold.test if fold is not None else ()))
+        self.start(recipe, network, data, (train, valid, tested))
         return self.training(recipe, data, network, train, valid)
 
     def training(

@@ -14,25 +14,29 @@ from numpy.typing import NDArray
 
 from emofuse.card import InputSpec
 from emofuse.emotions import FERPLUS
-from emofuse.errors import RecipeError
+from emofuse.errors import RecipeError, UsageError
 from emofuse.inference.network import OnnxNetwork
 from emofuse.preprocessing.face import SIZE
 from emofuse.reading import first_line
 from emofuse.research.corpora.corpus import Corpus
+from emofuse.research.corpora.manifest import Clip, Manifest
 from emofuse.research.corpora.readers.ferplus import read_ferplus, read_original_labels
 from emofuse.research.corpora.readers.portraits import Portraits
-from emofuse.research.corpora.registry import FACES, PORTRAITS
+from emofuse.research.corpora.registry import FACES, PORTRAITS, portrait_corpus
+from emofuse.research.feature_sets.store import FeatureSet
 from emofuse.research.models.face import read_exported
 from emofuse.research.models.folding import fold_norms
 from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.recipes.data import FaceDataSettings
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.augment import augment_faces
-from emofuse.research.tasks.base import Example, Job, Task
-from emofuse.research.tasks.batches import Batch, FaceBatches, one_hot
-from emofuse.research.tasks.utterances import Hook
+from emofuse.research.tasks.base import Example, Job, UtteranceTask, class_prior
+from emofuse.research.tasks.batches import Augment, Batch, FaceBatches, one_hot
+from emofuse.research.tasks.utterances import Corpora, Hook, Utterances
 
 EDGE: Final = SIZE // 8  # pixels around a face that the augmentation may move into the picture: all that the sets have
+
+N_VALIDATING: Final = 4  # people of each set, in a cross-validation
 
 FaceSet = tuple[NDArray[np.uint8], NDArray[np.float32]]
 """Grey faces (N, 60, 60), with EDGE around each, and their targets (N, C)."""
@@ -111,7 +115,7 @@ def set_shares(sizes: Mapping[str, int], portrait_share: float) -> dict[str, flo
         >>> set_shares({"ferplus": 9000, "cfee": 900, "taiwan": 400}, 0.5)
         {'ferplus': 0.5, 'cfee': 0.3, 'taiwan': 0.2}
     """
-    roots = {name: size**0.5 for name, size in sizes.items() if name in PORTRAITS}
+    roots = {name: size**0.5 for name, size in sizes.items() if name not in FACES}
     share = 0.0 if not roots else portrait_share if len(roots) < len(sizes) else 1.0
     return {name: share * roots[name] / sum(roots.values()) if name in roots else 1 - share for name in sizes}
 
@@ -128,7 +132,7 @@ def draw_weights(targets: NDArray[np.float32], evenness: float) -> NDArray[np.fl
 
 
 def _read(name: str, settings: FaceDataSettings, data: Path, without: frozenset[str]) -> FaceSet:
-    if name in PORTRAITS:
+    if name not in FACES:
         portraits = read_portraits(name, data)
         kept = portraits.of(np.array([subject not in without for subject in portraits.subjects], dtype=np.bool_))
         return kept.grey(SIZE, EDGE), kept.targets
@@ -142,10 +146,53 @@ def _read(name: str, settings: FaceDataSettings, data: Path, without: frozenset[
 
 def read_portraits(name: str, data: str | Path) -> Portraits:
     """Read a laboratory set of the data folder. Raises CorpusError where it is not there."""
-    return PORTRAITS[name].read(Path(data) / "faces" / f"{name}.zip")
+    return portrait_corpus(name).read(_archive(name, Path(data)))
 
 
-class FaceTask(Task):
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class FaceData(Utterances):
+    """Faces to be cross-validated.
+
+    wide: (N, 60, 60) uint8, with EDGE around each, which are trained on; faces: (N, 48, 48) uint8, which are tested;
+    distributions: (N, C) float32; sets: the set of each, (N,).
+    """
+
+    settings: FaceDataSettings
+    wide: NDArray[np.uint8]
+    faces: NDArray[np.uint8]
+    distributions: NDArray[np.float32]
+    sets: tuple[str, ...]
+
+    def targets(self, indices: Sequence[int]) -> NDArray[np.float32]:
+        """Return (N, C) label distributions."""
+        return self.distributions[list(indices)]
+
+    def batches(self, indices: Sequence[int]) -> FaceBatches:
+        """Make an evaluation set, whose targets are the one label that is scored."""
+        return FaceBatches(self.faces[list(indices)], one_hot(self.truth(indices), len(self.labels)))
+
+    def training(self, indices: Sequence[int]) -> FaceBatches:
+        """Make a training set, drawn as the recipe has it."""
+        chosen = list(indices)
+        weights = self.shares(chosen)
+        if weights is None:
+            return FaceBatches(self.wide[chosen], self.targets(chosen))
+        return DrawnFaces(self.wide[chosen], self.targets(chosen), weights, self.settings.n_drawn)
+
+    def shares(self, indices: Sequence[int]) -> NDArray[np.float64] | None:
+        """Return (N,) how often each face of a training part is drawn; they add up to 1. None: each once."""
+        if not self.settings.n_drawn:
+            return None
+        of_set = np.array([self.sets[i] for i in indices])
+        names = list(dict.fromkeys(of_set.tolist()))
+        shares = set_shares({name: int((of_set == name).sum()) for name in names}, self.settings.portrait_share)
+        weights, targets = np.zeros(len(indices)), self.targets(indices)
+        for name in names:
+            weights[of_set == name] = shares[name] * draw_weights(targets[of_set == name], self.settings.evenness)
+        return weights
+
+
+class FaceTask(UtteranceTask):
     """Single faces: 48 x 48 grey pictures under the labels of FER+."""
 
     name: ClassVar[str] = "ferplus"
@@ -154,6 +201,71 @@ class FaceTask(Task):
     kind: ClassVar[str] = "face"
     settings: ClassVar[type[FaceDataSettings]] = FaceDataSettings
     takes: ClassVar[str] = "faces"
+    needs_folder: ClassVar[bool] = True
+    protocol: ClassVar[str] = "all-corpora"
+    group: ClassVar[str] = "subject"
+
+    def label_set(self, recipe: Recipe) -> str:
+        """See UtteranceTask."""
+        return "ferplus-8"
+
+    def n_validating(self, recipe: Recipe) -> int:
+        """See UtteranceTask."""
+        return N_VALIDATING
+
+    def is_tested(self, name: str) -> bool:
+        """See UtteranceTask: nobody knows who is on the pictures of FER+."""
+        return name not in FACES
+
+    def find(
+        self, recipe: Recipe, names: Sequence[str], data: str | Path | None
+    ) -> tuple[list[Manifest], tuple[FeatureSet, ...]]:
+        """See UtteranceTask. Faces of a laboratory set that have no single emotion are left out."""
+        return [_manifest(name, Path(data or ".")) for name in names], ()
+
+    def decode(self, recipe: Recipe, corpora: Corpora, hook: Hook | None = None) -> FaceData:
+        """See UtteranceTask."""
+        settings = face_settings(recipe)
+        manifest = corpora.joined.manifest
+        known = dict.fromkeys((*settings.train_on, *FACES, *PORTRAITS))
+        archives = {
+            path: next(name for name in known if _archive(name, _data_folder(path)) == path)
+            for path in dict.fromkeys(clip.path.parent for clip in manifest)
+        }
+        read = {path: _faces_of(name, _data_folder(path), settings) for path, name in archives.items()}
+        rows = [(read[clip.path.parent], int(clip.path.name)) for clip in manifest]
+        wide, faces, targets = (np.stack([arrays[k][row] for arrays, row in rows]) for k in range(3))
+        return FaceData(
+            settings=settings,
+            corpora=corpora,
+            digests=tuple(hashlib.sha256(face.tobytes()).hexdigest() for face in faces),
+            wide=wide,
+            faces=faces,
+            distributions=targets,
+            sets=tuple(archives[clip.path.parent] for clip in manifest),
+        )
+
+    def augmentation(self, recipe: Recipe, network: BuiltNetwork) -> tuple[Augment, Augment | None]:
+        """See UtteranceTask."""
+        settings = face_settings(recipe)
+        return lambda faces, generator: augment_faces(faces, settings, generator), None
+
+    def start(self, recipe: Recipe, network: BuiltNetwork, data: Utterances, parts: Sequence[Sequence[int]]) -> None:
+        """See UtteranceTask. Raises UsageError where the network that a recipe starts from knows a set that is
+        tested."""
+        if recipe.model.start_network:
+            assert isinstance(data, FaceData)
+            for name in dict.fromkeys(data.sets[i] for i in parts[2]):
+                check_start(recipe, name)
+            start_from(network, Path(recipe.model.start_network))
+
+    def training(
+        self, recipe: Recipe, data: Utterances, network: BuiltNetwork, train: Sequence[int], valid: Sequence[int]
+    ) -> Job:
+        """See UtteranceTask. The prior is that of what is drawn."""
+        assert isinstance(data, FaceData)
+        prior = class_prior(data.targets(train), data.shares(train))
+        return replace(super().training(recipe, data, network, train, valid), class_prior=prior)
 
     def network(
         self,
@@ -182,7 +294,8 @@ class FaceTask(Task):
     def corpora(self, recipe: Recipe) -> tuple[Corpus[Any], ...]:
         """See Task."""
         settings = face_settings(recipe)
-        sets: tuple[Corpus[Any], ...] = (replace(FACES["ferplus"], part="FER2013Train"), *PORTRAITS.values())
+        own = [portrait_corpus(name) for name in settings.train_on if ":" in name]
+        sets: tuple[Corpus[Any], ...] = (replace(FACES["ferplus"], part="FER2013Train"), *PORTRAITS.values(), *own)
         used = [one for one in sets if one.name in settings.train_on]
         if settings.original_share and used[0].name == "ferplus":
             used[0] = replace(used[0], title="FER+, and the labels of FER2013")
@@ -191,6 +304,55 @@ class FaceTask(Task):
     def examples(self, network: BuiltNetwork, spec: InputSpec, random: torch.Generator) -> list[Example]:
         """See Task."""
         return [(torch.rand(n, 1, SIZE, SIZE, generator=random) * 255,) for n in (2, 1, 7)]
+
+
+def check_start(recipe: Recipe, name: str) -> None:
+    """Raise UsageError where the network that a recipe starts from learnt from the set that is to be left out."""
+    start = recipe.model.start_network
+    if not start:
+        return
+    title = FACES[name].title if name in FACES else portrait_corpus(name).title
+    if any(title in source.name for source in OnnxNetwork(start).card.data):
+        raise UsageError(f"{start}, where the training starts, knows {title}", "set model.start='' or another")
+
+
+def _archive(name: str, data: Path) -> Path:
+    """Return where a set lies in the data folder."""
+    if name in FACES:
+        return data / f"{name}.zip"
+    return data / "faces" / (name.rpartition(":")[2] if ":" in name else f"{name}.zip")
+
+
+def _manifest(name: str, data: Path) -> Manifest:
+    archive = _archive(name, data)
+    if name in FACES:
+        images, targets = read_ferplus(archive, "Train").distributions(None, 0.0)
+        emotions, people = targets.argmax(axis=1), [f"{name}-{number:05}" for number in range(len(images))]
+        corpus: Corpus[Any] = FACES[name]
+    else:
+        corpus, portraits = portrait_corpus(name), read_portraits(name, data).scored()
+        emotions, people = portraits.truth, [f"{name}-{subject}" for subject in portraits.subjects]
+    clips = tuple(
+        Clip(archive / f"{number:05}", FERPLUS[emotion], person, licence=corpus.licence, style=corpus.style)
+        for number, (emotion, person) in enumerate(zip(emotions.tolist(), people, strict=True))
+    )
+    return Manifest(corpus.title, FERPLUS, clips, corpus.licence)
+
+
+def _data_folder(archive: Path) -> Path:
+    """Return the data folder of a set that lies where `_archive` says."""
+    return archive.parent if archive.stem in FACES else archive.parents[1]
+
+
+def _faces_of(
+    name: str, data: Path, settings: FaceDataSettings
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
+    """Return of a set's faces, as `_manifest` has them, those to train on, those to test, and the targets."""
+    if name not in FACES:
+        portraits = read_portraits(name, data).scored()
+        return portraits.grey(SIZE, EDGE), portraits.grey(SIZE), portraits.targets
+    wide, targets = _read(name, settings, data, frozenset())
+    return wide, wide[:, EDGE:-EDGE, EDGE:-EDGE], targets
 
 
 def face_settings(recipe: Recipe) -> FaceDataSettings:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, Final
@@ -12,6 +14,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.utils.data import Dataset
 
 from emofuse.assets import find
@@ -23,19 +26,24 @@ from emofuse.preprocessing.pieces import WordPieces
 from emofuse.preprocessing.tokens import BITS, PADDING, UNKNOWN, WIDTH, encode, stack
 from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.made_texts import make_texts
-from emofuse.research.corpora.registry import TEXTS, read_texts
+from emofuse.research.corpora.manifest import Clip, Manifest
+from emofuse.research.corpora.registry import read_texts, text_corpus
+from emofuse.research.corpora.splits.protocols import Fold
 from emofuse.research.corpora.text_union import TextUnion, join_texts
-from emofuse.research.corpora.texts import LabelledText
+from emofuse.research.corpora.texts import LabelledText, text_key
+from emofuse.research.feature_sets.store import FeatureSet
 from emofuse.research.models.minilm import MiniLm, drop_pieces, load_minilm
 from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.models.settings import MiniLmSettings, TextNetSettings
 from emofuse.research.models.text import TextNet, drop_words
 from emofuse.research.recipes.data import TextDataSettings
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.base import Example, Job, Task, loss_weights
-from emofuse.research.tasks.batches import Batch
-from emofuse.research.tasks.utterances import Hook
+from emofuse.research.tasks.base import Example, Job, UtteranceTask, loss_weights
+from emofuse.research.tasks.batches import Augment, Batch
+from emofuse.research.tasks.utterances import Corpora, Hook, Utterances
 
+LABELS: Final = "basic-7"
+N_GROUPS: Final = 200  # of a corpus, that folds keep together
 N_AT_ONCE: Final = 64  # texts that a network scores together
 _THINNED: Final = frozenset((BASE.index("neutral"), BASE.index("happy")))  # of which corpora have the most
 _MARKS: Final = re.compile(r"[^\w\s'’]")
@@ -60,6 +68,27 @@ class TextBatches(Dataset[Batch]):
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """Return (B, T, WIDTH) int64, padded to the longest of them, and (B, C)."""
         return torch.from_numpy(stack([self.texts[i] for i in indices])), self.targets[list(indices)]
+
+
+def text_settings(recipe: Recipe) -> TextDataSettings:
+    """Return a recipe's settings of sentences. Raises RecipeError for a recipe of something else."""
+    if not isinstance(recipe.data, TextDataSettings):
+        raise TextTask().crossed(recipe)
+    return recipe.data
+
+
+def _manifest(name: str, data: Path) -> Manifest:
+    """Return the sentences of a corpus whose votes are all for one emotion, as examples to be cross-validated."""
+    corpus = text_corpus(name)
+    clips = []
+    for number, one in enumerate(read_texts(name, data).texts):
+        key = text_key(one.text)
+        if one.label is None or not key:
+            continue
+        group = f"{corpus.name}-{zlib.crc32((one.dialogue or key).encode()) % N_GROUPS:03}"
+        path = Path(corpus.name) / f"{number:06}"
+        clips.append(Clip(path, BASE[one.label], group, licence=corpus.licence, dialogue=one.dialogue, text=one.text))
+    return Manifest(corpus.title, BASE, tuple(clips), corpus.licence)
 
 
 def read_union(settings: TextDataSettings, data: str | Path) -> TextUnion:
@@ -121,7 +150,12 @@ def _learn_vocabulary(
         raise RecipeError("without MiniLM's files there is no vocabulary", "set model.pretrained")
     weights, words = (find(name) for name in recipe.model.assets)
     load_minilm(network, texts, weights, words)
-    return WordPieces(network.frontend.vocabulary).encode
+    return _reader(network)
+
+
+def _reader(network: nn.Module) -> Callable[[str], NDArray[np.int64]]:
+    """Return what reads a text for a network."""
+    return WordPieces(network.frontend.vocabulary).encode if isinstance(network, MiniLm) else encode
 
 
 def score_texts(network: OnnxNetwork, texts: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
@@ -178,7 +212,47 @@ def _bare(text: str) -> str:
     return _MARKS.sub("", text).lower()
 
 
-class TextTask(Task):
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class TextData(Utterances):
+    """Sentences whose votes are all for one emotion, to be cross-validated. seed: of what is drawn of them."""
+
+    settings: TextDataSettings
+    seed: int
+
+    def trained_in(self, fold: Fold) -> tuple[int, ...]:
+        """See Utterances: no sentence that stands, but for capitals and marks, in another part."""
+        met = {self.digests[i] for i in (*fold.valid, *fold.test)}
+        return tuple(i for i in Utterances.trained_in(self, fold) if self.digests[i] not in met)
+
+    def batches(self, indices: Sequence[int]) -> TextBatches:
+        """Make an evaluation set: the sentences as they are, for a network of words."""
+        return self._read(encode, indices)
+
+    def batches_for(self, network: nn.Module, indices: Sequence[int]) -> TextBatches:
+        """Make an evaluation set, as a network reads it."""
+        return self._read(_reader(network), indices)
+
+    def training(self, indices: Sequence[int]) -> TextBatches:
+        """Make a training set of `examples` for a network of words."""
+        texts, targets = self.examples(indices)
+        return TextBatches([encode(text) for text in texts], targets)
+
+    def examples(self, indices: Sequence[int]) -> tuple[list[str], NDArray[np.float32]]:
+        """Return sentences to train on, thinned, repeated and bared as the recipe has it, with those that it makes, and
+        their targets (N, C)."""
+        texts: list[LabelledText] = []
+        for i in indices:
+            clip = self.manifest.clips[i]
+            votes = tuple(self.targets([i])[0].tolist())
+            times = self.settings.repeat.get(clip.path.parent.name, 1)
+            texts += [LabelledText(clip.text, votes, "train", clip.dialogue)] * times
+        return _examples(self.settings, TextUnion(tuple(texts), (), ()), self.seed)
+
+    def _read(self, read: Callable[[str], NDArray[np.int64]], indices: Sequence[int]) -> TextBatches:
+        return TextBatches([read(self.manifest.clips[i].text) for i in indices], self.targets(indices))
+
+
+class TextTask(UtteranceTask):
     """Sentences, under the labels of a bundle."""
 
     name: ClassVar[str] = "text"
@@ -186,6 +260,58 @@ class TextTask(Task):
     modality: ClassVar[str] = "text"
     kind: ClassVar[str] = "text"
     settings: ClassVar[type[TextDataSettings]] = TextDataSettings
+    needs_folder: ClassVar[bool] = True
+    protocol: ClassVar[str] = "all-corpora"
+    group: ClassVar[str] = "sentence group"
+    knows_people: ClassVar[bool] = False
+
+    def label_set(self, recipe: Recipe) -> str:
+        """See UtteranceTask."""
+        return LABELS
+
+    def n_validating(self, recipe: Recipe) -> int:
+        """See UtteranceTask: one group in twenty."""
+        return N_GROUPS // 20
+
+    def find(
+        self, recipe: Recipe, names: Sequence[str], data: str | Path | None
+    ) -> tuple[list[Manifest], tuple[FeatureSet, ...]]:
+        """See UtteranceTask. Sentences of one dialogue, and equal ones, are in one of N_GROUPS groups of a corpus."""
+        return [_manifest(name, Path(data or ".")) for name in names], ()
+
+    def decode(self, recipe: Recipe, corpora: Corpora, hook: Hook | None = None) -> TextData:
+        """See UtteranceTask. Raises RecipeError for a recipe with teachers, who may have seen what is tested."""
+        settings = text_settings(recipe)
+        if settings.teachers:
+            raise RecipeError(f"recipe {recipe.name!r}: teachers may have seen what is tested", "set data.teachers=[]")
+        digests = tuple(hashlib.sha256(text_key(clip.text).encode()).hexdigest() for clip in corpora.joined.manifest)
+        return TextData(settings=settings, corpora=corpora, digests=digests, seed=recipe.seed)
+
+    def augmentation(self, recipe: Recipe, network: BuiltNetwork) -> tuple[Augment, Augment | None]:
+        """See UtteranceTask."""
+        forget = text_settings(recipe).forget
+        drop = drop_words if isinstance(network, TextNet) else drop_pieces
+        return lambda tokens, generator: drop(tokens, forget, generator), None
+
+    def training(
+        self, recipe: Recipe, data: Utterances, network: BuiltNetwork, train: Sequence[int], valid: Sequence[int]
+    ) -> Job:
+        """See UtteranceTask. The network learns its vocabulary from the training part before anything else."""
+        assert isinstance(data, TextData) and isinstance(network, TextNet | MiniLm)
+        texts, targets = data.examples(train)
+        read = _learn_vocabulary(network, recipe, texts)
+        return Job(
+            network=network,
+            labels=data.labels,
+            train=TextBatches([read(text) for text in texts], targets),
+            valid=data.batches_for(network, valid) if valid else None,
+            augment_input=self.augmentation(recipe, network)[0],
+            augment_features=None,
+            monitor=self.monitor,
+            fingerprint=data.fingerprint(train, valid),
+            class_weights=loss_weights(recipe.train.class_weights, targets),
+            class_prior=torch.from_numpy(targets.mean(axis=0)),
+        )
 
     def check(self, recipe: Recipe) -> None:
         """See Task."""
@@ -206,8 +332,7 @@ class TextTask(Task):
 
     def corpora(self, recipe: Recipe) -> tuple[Corpus[Any], ...]:
         """See Task."""
-        assert isinstance(recipe.data, TextDataSettings)
-        return tuple(TEXTS[name] for name in recipe.data.train_on)
+        return tuple(text_corpus(name) for name in text_settings(recipe).train_on)
 
     def examples(self, network: BuiltNetwork, spec: InputSpec, random: torch.Generator) -> list[Example]:
         """See Task."""

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 from torch.utils.data import Dataset
 
 from emofuse.errors import CorpusError, RecipeError
@@ -22,7 +23,7 @@ from emofuse.research.corpora.registry import CORPORA, corpus_of, get_corpus, re
 from emofuse.research.corpora.relabel import Relabelled, join, relabel
 from emofuse.research.corpora.splits.protocols import Fold
 from emofuse.research.feature_sets.store import FeatureSet, find_feature_set
-from emofuse.research.recipes.data import CorpusSettings, FeatureDataSettings
+from emofuse.research.recipes.data import CorpusSettings, DataSettings, FeatureDataSettings
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.batches import one_hot
 
@@ -98,10 +99,12 @@ def _corpus(name: str) -> Corpus[Manifest]:
         return replace(CORPORA["csv"], title=Path(name).stem)
 
 
-def read_corpora(settings: CorpusSettings, data: str | Path | None) -> Corpora:
-    """Read and relabel the corpora of a recipe. Raises CorpusError for a corpus with no usable label."""
-    manifests, sets = find_corpora(settings, settings.train_on, data)
-    parts = [relabel(manifest, settings.labels) for manifest in manifests]
+def read_corpora(manifests: Sequence[Manifest], sets: tuple[FeatureSet, ...], label_set: str) -> Corpora:
+    """Bring corpora under one set of labels. Folds are made of the first; the others are only trained on.
+
+    Raises CorpusError for a corpus with no usable label.
+    """
+    parts = [relabel(manifest, label_set) for manifest in manifests]
     added_name = " + ".join(part.manifest.name for part in parts[1:])
     return Corpora(join(parts), parts[0].manifest, added_name, sets, tuple(len(part.manifest) for part in parts))
 
@@ -110,7 +113,7 @@ def read_corpora(settings: CorpusSettings, data: str | Path | None) -> Corpora:
 class Utterances(ABC):
     """Decoded clips with their labels. digests: a hash of what was decoded of each clip of the joined manifest."""
 
-    settings: CorpusSettings
+    settings: DataSettings
     corpora: Corpora
     digests: tuple[str, ...]
 
@@ -144,6 +147,10 @@ class Utterances(ABC):
             i for i in self.added if self.manifest.clips[i].speaker not in speakers and self.digests[i] not in contents
         )
 
+    def trained_in(self, fold: Fold) -> tuple[int, ...]:
+        """Return the clips that a fold trains on: its own, and those added."""
+        return fold.train + self.added_to(fold)
+
     def of_last_speakers(self, n: int) -> tuple[int, ...]:
         """Return the clips of the last n speakers, of all of the corpora; none where two others would not be left."""
         speakers = self.folded.speakers
@@ -160,14 +167,14 @@ class Utterances(ABC):
 
     def balanced(self, indices: Sequence[int]) -> list[int]:
         """Return the clips of a training part, rare emotions repeated where the recipe balances."""
-        if not self.settings.balance:
+        if not getattr(self.settings, "balance", False):
             return list(indices)
         return [indices[i] for i in repeat_rare(self.truth(indices))]
 
     def draw_weights(self, indices: Sequence[int]) -> NDArray[np.float64] | None:
         """Return (N,) how often each clip of a training part is to be drawn; None where the recipe does not balance
         corpora."""
-        if not self.settings.balance_corpora:
+        if not getattr(self.settings, "balance_corpora", False):
             return None
         bounds = np.cumsum(self.corpora.sizes or (len(self.manifest),))
         corpus = np.searchsorted(bounds, np.asarray(indices), side="right").tolist()
@@ -191,6 +198,10 @@ class Utterances(ABC):
     @abstractmethod
     def batches(self, indices: Sequence[int]) -> Dataset[Any]:
         """Make an evaluation set: nothing is drawn."""
+
+    def batches_for(self, network: nn.Module, indices: Sequence[int]) -> Dataset[Any]:
+        """Make an evaluation set for a network that was trained on these data."""
+        return self.batches(indices)
 
     @abstractmethod
     def training(self, indices: Sequence[int]) -> Dataset[Any]:

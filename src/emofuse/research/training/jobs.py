@@ -9,14 +9,7 @@ from emofuse.research.corpora.splits.protocols import Fold
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.base import Job
 from emofuse.research.tasks.registry import utterance_task
-from emofuse.research.tasks.utterances import (
-    Corpora,
-    FusedUtterances,
-    Hook,
-    Utterances,
-    read_corpora,
-    utterance_settings,
-)
+from emofuse.research.tasks.utterances import Corpora, FusedUtterances, Hook, Utterances
 from emofuse.research.training.networks import check_pairing
 
 
@@ -26,7 +19,7 @@ def load_utterances(recipe: Recipe, data: str | Path | None, hook: Hook | None =
     Raises CorpusError for the first clip that cannot be used, and for a corpus with no usable label: a data set
     never becomes smaller silently.
     """
-    return decode_utterances(recipe, read_corpora(utterance_settings(recipe), data), hook)
+    return decode_utterances(recipe, utterance_task(recipe).read(recipe, data), hook)
 
 
 def decode_utterances(recipe: Recipe, corpora: Corpora, hook: Hook | None = None) -> Utterances:

@@ -118,7 +118,7 @@ def run_svm(settings: SvmSettings, speech: Utterances, features: NDArray[np.floa
     """
     from sklearn.metrics import recall_score  # here, for every process that trains a network loads this file too
 
-    train = fold.train + speech.added_to(fold)
+    train = speech.trained_in(fold)
     if settings.normalise == "speaker":
         features = standardise_by_speaker(features, [clip.speaker for clip in speech.manifest])
     truth = speech.truth(fold.valid)

@@ -32,7 +32,7 @@ from emofuse.research.models.fusion.settings import AttentionFusionSettings
 from emofuse.research.recipes.data import FeatureDataSettings
 from emofuse.research.recipes.recipe import LateFusionSettings, Recipe
 from emofuse.research.tasks.features import FeatureData
-from emofuse.research.tasks.utterances import FusedUtterances, Hook, Utterances, read_corpora
+from emofuse.research.tasks.utterances import FusedUtterances, Hook, Utterances, find_corpora, read_corpora
 from emofuse.research.training.jobs import decode_utterances
 from emofuse.wording import counted
 
@@ -222,7 +222,7 @@ def _read(
     if settings.test_on:
         across, split = across_corpora(recipe, settings.test_on, data, hook)
         return cast(FeatureData, across), (split,)
-    whole = decode_utterances(recipe, read_corpora(own, data), hook)
+    whole = decode_utterances(recipe, read_corpora(*find_corpora(own, own.train_on, data), own.labels), hook)
     split = make_split(settings.protocol, whole.folded, own.valid_speakers, settings.seeds[0])
     drawn = (split,) if settings.reference is None else _drawn(settings.reference, split, whole.folded)
     return cast(FeatureData, whole), drawn

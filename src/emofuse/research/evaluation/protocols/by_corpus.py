@@ -17,7 +17,8 @@ from emofuse.research.corpora.relabel import join, relabel
 from emofuse.research.corpora.splits.folds import Fold, Split, is_leaky
 from emofuse.research.evaluation.protocols.folds import FoldResult
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, find_corpora, utterance_settings
+from emofuse.research.tasks.registry import utterance_task
+from emofuse.research.tasks.utterances import Corpora, Hook, Utterances
 from emofuse.research.training.fit import load_weights
 from emofuse.research.training.jobs import decode_utterances
 from emofuse.wording import counted
@@ -47,22 +48,22 @@ def read_by_corpus(
         UsageError: There are fewer than two corpora of speech.
         CorpusError: A corpus has too few speakers, or no clip with a label of the recipe.
     """
-    settings = utterance_settings(recipe)
-    manifests, feature_sets = find_corpora(settings, settings.train_on, data)
-    parts = [relabel(manifest, settings.labels) for manifest in manifests]
+    task, names = utterance_task(recipe), recipe.data.train_on
+    manifests, feature_sets = task.find(recipe, names, data)
+    parts = [relabel(manifest, task.label_set(recipe)) for manifest in manifests]
     joined = join(parts)
     sizes = tuple(len(part.manifest) for part in parts)
     corpora = Corpora(joined, joined.manifest, feature_sets=feature_sets, sizes=sizes)
     groups = [range(start, end) for start, end in pairwise(accumulate((0, *sizes)))]
     known = _known_before(recipe)
     is_tested = [
-        name not in known and not _is_of_bursts(part.manifest)
-        for name, part in zip(settings.train_on, parts, strict=True)
+        name not in known and task.is_tested(name) and not _is_of_bursts(part.manifest)
+        for name, part in zip(names, parts, strict=True)
     ]
     if not any(is_tested):
         raise UsageError(f"recipe {recipe.name!r} has no corpus that could be tested", "name others in --train")
     make = _leave_one_out if protocol == LEAVE_ONE_OUT else _over_all_speakers
-    split = make([part.manifest for part in parts], groups, is_tested, settings.valid_speakers)
+    split = make([part.manifest for part in parts], groups, is_tested, task.n_validating(recipe), task.group)
     if is_leaky(split, joined.manifest):
         raise CorpusError("a speaker is in two of the corpora", "name each corpus once")
     return decode_utterances(recipe, corpora, hook), split
@@ -73,11 +74,11 @@ def _known_before(recipe: Recipe) -> tuple[str, ...]:
     if not recipe.model.start_checkpoint:
         return ()
     earlier = load_weights(recipe.model.start_checkpoint)[1]
-    return (*utterance_settings(earlier).train_on, *_known_before(earlier))
+    return (*earlier.data.train_on, *_known_before(earlier))
 
 
 def _leave_one_out(
-    manifests: Sequence[Manifest], groups: Sequence[range], is_tested: Sequence[bool], n_valid: int
+    manifests: Sequence[Manifest], groups: Sequence[range], is_tested: Sequence[bool], n_valid: int, unit: str
 ) -> Split:
     validating = [set(manifest.speakers[len(manifest.speakers) - n_valid :]) for manifest in manifests]
     folds = []
@@ -100,7 +101,7 @@ def _leave_one_out(
     return Split(
         LEAVE_ONE_OUT,
         f"each corpus left out in turn ({names}): trained on all others, of each of which "
-        f"{counted(n_valid, 'speaker')} validate, tested on the whole of it by the labels that both have",
+        f"{counted(n_valid, unit)} validate, tested on the whole of it by the labels that both have",
         tuple(folds),
         by_corpus=True,
     )
@@ -117,7 +118,7 @@ def _tested(manifest: Manifest, group: range, labels: tuple[str, ...]) -> tuple[
 
 
 def _over_all_speakers(
-    manifests: Sequence[Manifest], groups: Sequence[range], is_tested: Sequence[bool], n_valid: int
+    manifests: Sequence[Manifest], groups: Sequence[range], is_tested: Sequence[bool], n_valid: int, unit: str
 ) -> Split:
     tested: list[list[int]] = [[] for _ in range(N_FOLDS)]
     validated: list[list[int]] = [[] for _ in range(N_FOLDS)]
@@ -139,8 +140,8 @@ def _over_all_speakers(
     names = ", ".join(manifest.name for manifest in manifests)
     return Split(
         ALL_CORPORA,
-        f"{N_FOLDS} folds over the speakers of every corpus ({names}); in each, {counted(n_valid, 'other speaker')} of "
-        "each corpus at most validate",
+        f"{N_FOLDS} folds over the {unit}s of every corpus ({names}); in each, "
+        f"{counted(n_valid, f'other {unit}')} of each corpus at most validate",
         folds,
     )
 

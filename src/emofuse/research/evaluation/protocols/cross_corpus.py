@@ -13,7 +13,8 @@ from emofuse.research.corpora.splits.protocols import Fold, Split, is_leaky, mis
 from emofuse.research.feature_sets.store import FeatureSet
 from emofuse.research.recipes.data import FeatureDataSettings
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, find_corpora, utterance_settings
+from emofuse.research.tasks.registry import utterance_task
+from emofuse.research.tasks.utterances import Corpora, Hook, Utterances
 from emofuse.research.training.jobs import decode_utterances
 from emofuse.wording import counted
 
@@ -29,14 +30,15 @@ def across_corpora(
     validate. Raises UsageError when a corpus, or the sound of a clip, is on both sides, or nothing is shared, and
     CorpusError when too few speakers are left to train on.
     """
-    settings = utterance_settings(recipe)
-    train_on = settings.train_on
+    task = utterance_task(recipe)
+    train_on = recipe.data.train_on
     both = set(train_on) & set(test_on)
     if both:
         raise UsageError(f"{', '.join(sorted(both))} is to be trained on and tested on")
-    corpora, feature_sets = find_corpora(settings, (*train_on, *test_on), data)
+    corpora, feature_sets = task.find(recipe, (*train_on, *test_on), data)
     if feature_sets:
-        wanted = cast(FeatureDataSettings, settings).modalities
+        settings = cast(FeatureDataSettings, recipe.data)
+        wanted = settings.modalities
         shared = settings.model_copy(update={"modalities": shared_modalities(feature_sets, wanted)})
         recipe = recipe.model_copy(update={"data": shared})
     labels = shared_labels(corpora, CROSS_LABELS)
@@ -51,7 +53,7 @@ def across_corpora(
     sizes = tuple(len(part.manifest) for part in mapped)
     read = Corpora(replace(joined, manifest=manifest), manifest, feature_sets=feature_sets, sizes=sizes)
     utterances = decode_utterances(recipe, read, hook)
-    validating = {name for corpus in trained for name in corpus.speakers[: settings.valid_speakers]}
+    validating = {name for corpus in trained for name in corpus.speakers[: task.n_validating(recipe)]}
     own = range(sum(len(corpus) for corpus in trained))
     train = tuple(i for i in own if manifest.clips[i].speaker not in validating)
     valid = tuple(i for i in own if manifest.clips[i].speaker in validating)

@@ -20,6 +20,7 @@ from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import Anchor, Curve, EvaluationReport, FoldRecord, Leak, Stamp
 from emofuse.research.evaluation.scores.summary import MEAN_OF_CORPORA, summarise
 from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.registry import task_of, utterance_task
 from emofuse.research.tasks.utterances import Hook, Utterances
 from emofuse.wording import counted
 
@@ -103,7 +104,7 @@ def _report(
         per_class=summary.per_class,
         confusion=summary.confusion,
         by_sex=summary.by_sex,
-        by_speaker=summary.by_speaker,
+        by_speaker=summary.by_speaker if task_of(recipe).knows_people else (),
         curves=tuple(r.curve for r in results if isinstance(r.curve, Curve)),
         anchors=_anchors(data, split, stamp, predictions),
         temperature=fit_temperature(
@@ -128,9 +129,11 @@ def _anchors(data: Utterances, split: Split, stamp: Stamp, predictions: Predicti
 
 
 def _stamp(recipe: Recipe, data: Utterances, split: Split, setting: Setting) -> Stamp:
-    manifest = data.manifest
+    manifest, task = data.manifest, utterance_task(recipe)
 
     def people(indices: Sequence[int]) -> tuple[str, ...]:
+        if not task.knows_people:
+            return ()
         return tuple(sorted({manifest.clips[i].speaker for i in indices}))
 
     return Stamp(
@@ -150,14 +153,15 @@ def _stamp(recipe: Recipe, data: Utterances, split: Split, setting: Setting) -> 
                 n_valid=len(fold.valid),
                 n_test=len(fold.test),
             )
-            for fold, train in ((fold, fold.train + data.added_to(fold)) for fold in split.folds)
+            for fold, train in ((fold, data.trained_in(fold)) for fold in split.folds)
         ),
         selection=selection(recipe, by_corpus=split.by_corpus),
         seeds=setting.seeds,
         command=setting.command,
         versions=versions(recipe),
         transductive=setting.transductive or learner_of(recipe).uses_speakers(recipe),
-        leaky=is_leaky(split, manifest),
+        leaky=is_leaky(split, manifest) if task.knows_people else None,
+        unit="" if recipe.data.of_utterances else f"{task.group}s",
     )
 
 

@@ -16,14 +16,14 @@ from emofuse.errors import BundleError, UsageError
 from emofuse.inference.network import OnnxNetwork
 from emofuse.preprocessing.face import SIZE
 from emofuse.research.corpora.readers.portraits import Portraits
-from emofuse.research.corpora.registry import FACES, PORTRAITS
+from emofuse.research.corpora.registry import PORTRAITS
 from emofuse.research.evaluation.protocols.pretrained_faces import evaluate_faces, logits_of
 from emofuse.research.evaluation.protocols.pretrained_parts import report_on_part
 from emofuse.research.evaluation.scores.metrics import confusion_counts, uar_of
 from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, Stamp
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.faces import face_job, face_settings, read_portraits
+from emofuse.research.tasks.faces import check_start, face_job, face_settings, read_portraits
 from emofuse.research.training.export import export
 from emofuse.research.training.fit import fit
 
@@ -72,7 +72,7 @@ def evaluate_left_out(
     rest = tuple(other for other in settings.train_on if other != name)
     if not rest:
         raise UsageError(f"{name} is all that {recipe.name} is trained on", "name more with data.train_on")
-    _check_start(recipe, name)
+    check_start(recipe, name)
     without = recipe.model_copy(update={"data": settings.model_copy(update={"train_on": rest})})
     model = _train(without, data, folder, device)
     if name in PORTRAITS:
@@ -91,7 +91,7 @@ def cross_validate_subjects(
     sets: dict[str, Portraits] = {each: read_portraits(each, data) for each in settings.train_on if each in PORTRAITS}
     if name not in sets:
         raise UsageError(f"{recipe.name} is not trained on {name}", "name it in data.train_on")
-    _check_start(recipe, name)
+    check_start(recipe, name)
     faces = sets[name].scored()
     logits = np.zeros((len(faces.truth), len(FERPLUS)), np.float32)
     folds = _scored_folds(sets[name])
@@ -123,17 +123,6 @@ def _cut(image: NDArray[np.uint8], wider: float, shift: float, degrees: float) -
     matrix[:, 2] += np.array([shift * SIZE, 0]) - (len(grey) - SIZE) / 2
     cut = cv2.warpAffine(grey, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(cut, dtype=np.uint8)
-
-
-def _check_start(recipe: Recipe, name: str) -> None:
-    """Raise UsageError where the network that a recipe starts from learnt from the set that is to be left out."""
-    start = recipe.model.start_network
-    if not start:
-        return
-    corpus = PORTRAITS.get(name) or FACES[name]
-    known = [source.name for source in _face_network(start).card.data]
-    if any(corpus.title in source for source in known):
-        raise UsageError(f"{start}, where the training starts, knows {corpus.title}", "set model.start='' or another")
 
 
 def _face_network(model: str | Path) -> OnnxNetwork:

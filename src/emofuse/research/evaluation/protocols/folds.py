@@ -234,7 +234,7 @@ def _result(task: FoldTask, data: Utterances) -> FoldResult:
 def _predict(network: torch.nn.Module, task: FoldTask, data: Utterances, part: Sequence[int]) -> NDArray[np.float32]:
     if task.transductive:
         return adapted_log_probabilities(network, data.batches(part), [data.manifest.clips[i].speaker for i in part])
-    return clip_log_probabilities(network, data.batches(part))
+    return clip_log_probabilities(network, data.batches_for(network, part))
 
 
 def clip_log_probabilities(network: torch.nn.Module, clips: Dataset[Batch]) -> NDArray[np.float32]:

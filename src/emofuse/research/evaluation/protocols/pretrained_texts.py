@@ -15,7 +15,7 @@ from emofuse.emotions import BASE
 from emofuse.errors import UsageError
 from emofuse.inference.network import OnnxNetwork
 from emofuse.research.corpora.corpus import Corpus
-from emofuse.research.corpora.registry import TEXTS, read_texts
+from emofuse.research.corpora.registry import read_texts, text_corpus
 from emofuse.research.corpora.texts import LabelledText, Part, Texts, text_key
 from emofuse.research.evaluation.protocols.pretrained_parts import report_on_part
 from emofuse.research.evaluation.scores.metrics import fit_temperature
@@ -50,7 +50,7 @@ def evaluate_texts(
         UsageError: No text corpus is called so, or it has no test part.
     """
     texts = read_texts(corpus, data)
-    network, source = load_text_network(model), TEXTS[corpus]
+    network, source = load_text_network(model), text_corpus(corpus)
     tested, watched = _agreed(texts, "test"), _agreed(texts, "dev")
     if not tested:
         raise UsageError(f"{source.title} has no test part with labels", "test on another corpus")
@@ -112,7 +112,7 @@ def _stamp(
 ) -> Stamp:
     n_train, n_valid, n_test = counts
     fold = FoldRecord(name=FOLD, train=(), valid=(), test=(), n_train=n_train, n_valid=n_valid, n_test=n_test)
-    shifted = "" if prior is None else f"; emotions expected as often as in {TEXTS[prior].title}'s dev part"
+    shifted = "" if prior is None else f"; emotions expected as often as in {text_corpus(prior).title}'s dev part"
     return Stamp(
         corpus=source.title,
         licence=source.licence,
