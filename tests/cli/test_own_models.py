@@ -206,3 +206,20 @@ def test_a_function_without_a_name_goes_into_no_bundle(tmp_path: Path) -> None:
     parts = {"voice": Part(package.load_model(lambda samples: {"sad": 1.0, "happy": 0.0}, "voice"))}
     with pytest.raises(BundleError, match=r"is a function that a bundle cannot name \(name it as module:NAME"):
         compose(tmp_path / "mine", "mine", BASE, parts)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("blank_figures")
+def test_what_is_wrong_with_its_probabilities_is_fitted(
+    emofuse: Callable[..., Result], corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOFUSE_ALLOW_CODE", "1")
+    model, out = f"{__name__}:loud", tmp_path / "report"
+    assert emofuse("evaluate", "--model", model, "--modality", "voice", "--test", corpus, "-o", out).code == 0
+    assert emofuse("bundle", "make", f"voice={model}", "-o", tmp_path / "mine", "--labels", "basic-7").code == 0
+    predicted = out / "predictions.csv"
+    done = emofuse("bundle", "fit", tmp_path / "mine", "--on", f"voice={predicted}", "-o", tmp_path / "fitted")
+    assert done.code == 0, done.err
+    fitted = load_bundle(tmp_path / "fitted")
+    prior = fitted.manifest.modalities["voice"].prior
+    # whatever it is given it says angry, of which a third is: that is its prior, and not what it has heard
+    assert prior is not None and prior.index(max(prior)) == BASE.index("angry") and fitted.pool == "logarithmic"
