@@ -338,6 +338,7 @@ def test_a_bundle_is_fitted_on_predictions(emofuse, tmp_path: Path) -> None:
     for modality in ("face", "voice"):
         assert fitted[modality].prior is not None and fitted[modality].prior != before[modality].prior
         assert fitted[modality].sha256 == before[modality].sha256
+        assert fitted[modality].neutral is not None and len(fitted[modality].neutral) == len(BASE)
 
 
 def test_a_network_whose_training_took_its_prior_out_gets_a_flat_one(emofuse, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from emofuse.cli.train import need_torch
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import MANIFEST, Bundle, BundleModality, load_bundle
 from emofuse.inference.compose import MODALITIES, compose, head_of_bundle, parts_of_bundle
+from emofuse.inference.same_person import ADAPTED
 
 if TYPE_CHECKING:
     from emofuse.research.evaluation.fusion.bundle_fit import Calibration, Check, Examples, Recorded, Together
@@ -63,7 +64,12 @@ def fit(
     Exit code: 0 the bundle was made, 1 it was not, 2 wrong usage.
     """
     need_torch()  # the extra that also brings what fits
-    from emofuse.research.evaluation.fusion.bundle_fit import check_calibration, fit_calibration, present_calibration
+    from emofuse.research.evaluation.fusion.bundle_fit import (
+        check_calibration,
+        fit_calibration,
+        neutral_mean,
+        present_calibration,
+    )
 
     loaded = load_bundle(bundle)
     corpora, recorded = _read(on, loaded)
@@ -89,11 +95,13 @@ def fit(
     _print_checks(checks)
     weights = _fit_weights(_halves(corpora, recorded, calibrations, seed)) if len(corpora) > 1 else {}
     for modality, found in calibrations.items():
+        neutral = neutral_mean(corpora[modality], found, loaded.labels) if modality in ADAPTED else None
         parts[modality] = replace(
             parts[modality],
             temperature=round(found.temperature, 3),
             prior=tuple(round(float(p), 4) for p in found.prior),
             weight=round(weights.get(modality, parts[modality].weight), 3),
+            neutral=None if neutral is None else tuple(round(float(value), 3) for value in neutral),
         )
     all_weights: dict[str, float] = {m: part.weight for m, part in parts.items()}
     certainty = fit_bundle_certainty(loaded, corpora, calibrations, all_weights, recorded, together or ())

@@ -41,9 +41,8 @@ class ModalitySettings(BaseModel):
     answers with before it has seen anything, over the bundle's labels; it is taken off every answer, so that what is
     left is evidence. The answers of a bundle in which a modality has none are fused linearly. A model that emofuse did
     not export is an ONNX file with its card, or "hub:ID" or "module:NAME" as the file; label_map says what its labels
-    mean, where their names do not. neutral: the mean
-    log-probabilities, over the bundle's labels, of what it answers for people in a neutral mood, on whom it was not
-    trained (`PersonBaseline`'s reference).
+    mean, where their names do not. neutral: the mean log-probabilities, over the bundle's labels, of what it answers
+    for people in a neutral mood, on whom it was not trained (`PersonBaseline`'s reference).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -54,6 +54,7 @@ class Part:
     temperature: float = 1.0
     weight: float = 1.0
     prior: tuple[float, ...] | None = None
+    neutral: tuple[float, ...] | None = None
 
 
 def compose(
@@ -86,6 +87,7 @@ def compose(
                 temperature=part.temperature,
                 weight=part.weight,
                 prior=part.prior,
+                neutral=part.neutral,
             )
         fusion = None if head is None else _copy_head(head, made / HEAD)
         manifest = BundleManifest(
@@ -129,7 +131,7 @@ def parts_of_bundle(bundle: Bundle) -> dict[BundleModality, Part]:
     files: dict[str, Path | OwnModel] = {m: network.path for m, network in bundle.networks.items()}
     files |= dict(bundle.own.items())
     return {
-        m: Part(files[m], settings.temperature, settings.weight, settings.prior)
+        m: Part(files[m], settings.temperature, settings.weight, settings.prior, settings.neutral)
         for m, settings in bundle.manifest.modalities.items()
         if m in files
     }

@@ -19,6 +19,7 @@ from emofuse.research.evaluation.fusion.bundle_fit import (
     fit_calibration,
     fit_weights,
     gather,
+    neutral_mean,
     put_together,
     read_examples,
     split,
@@ -134,3 +135,15 @@ def test_predictions_are_carried_to_the_labels_of_the_bundle(tmp_path: Path) -> 
     write_predictions(replace(made, labels=("boredom", *own[1:3], "sad"), truth=all_bored), tmp_path / "bored.csv")
     with pytest.raises(UsageError, match="no prediction of a label of the bundle"):
         read_examples(tmp_path / "bored.csv", BASE)
+
+
+def test_what_neutral_people_are_answered_is_a_mean_over_corpora() -> None:
+    corpora = [examples(4000, 1.0, [1 / 3] * 3, seed=0), examples(400, 1.0, [1 / 3] * 3, seed=1, separation=1.0)]
+    without = examples(100, 1.0, [1 / 3] * 3, seed=2, present=(0, 2))
+    labels = ("happy", "neutral", "sad")
+    found = neutral_mean([*corpora, without], FLAT, labels)
+    each = [np.log(FLAT.evidence(one)[one.truth == 1]).mean(axis=0) for one in corpora]
+    np.testing.assert_allclose(found, (each[0] + each[1]) / 2)
+    assert found.argmax() == 1
+    assert neutral_mean([without], FLAT, labels) is None
+    assert neutral_mean(corpora, FLAT, ("happy", "calm", "sad")) is None

@@ -24,6 +24,7 @@ from emofuse.research.evaluation.scores.metrics import expected_calibration_erro
 from emofuse.research.evaluation.scores.predictions import PREDICTIONS_NAME, Predictions, read_predictions
 from emofuse.transcripts.transcript import spread
 
+NEUTRAL: Final = "neutral"
 N_DRAWN: Final = 2000  # examples of each emotion that are put together
 _PENALTY: Final = 5.0  # examples that a flat prior is worth
 _FLOOR: Final = 1e-6  # of a probability, as at use (predictors.Calibrated)
@@ -266,6 +267,22 @@ def fit_calibration(corpora: Sequence[Examples], *, is_flat: bool = False) -> Ca
     start = np.zeros(1 + n_labels)
     bounds = [(np.log(0.2), np.log(5.0)), *[(0.0, 0.0) if is_flat else (-3.0, 3.0)] * n_labels]
     return _calibration(minimize(loss, start, method="L-BFGS-B", bounds=bounds).x)
+
+
+def neutral_mean(
+    corpora: Sequence[Examples], calibration: Calibration, labels: Sequence[str]
+) -> NDArray[np.float64] | None:
+    """Return what is answered for people in a neutral mood, (L,) mean log-probabilities over the bundle's labels, every
+    corpus counting alike; None where nobody is."""
+    if NEUTRAL not in labels:
+        return None
+    means = []
+    for one in map(Examples.clean, corpora):
+        chosen = np.flatnonzero(one.truth == labels.index(NEUTRAL))
+        if len(chosen):
+            everywhere = replace(one.part(chosen), present=np.ones_like(one.present))
+            means.append(np.log(calibration.evidence(everywhere)).mean(axis=0))
+    return np.mean(means, axis=0) if means else None
 
 
 def _calibration(found: NDArray[np.float64]) -> Calibration:
