@@ -120,7 +120,7 @@ def neutral_baseline(timelines: Sequence[Timeline], bundle: Bundle) -> KnownPers
     if not references:
         raise UsageError(
             f"the bundle {bundle.manifest.name!r} does not know how other people sound when they are neutral",
-            "use a bundle that ships, or adapt without a baseline: same_person, --same-person",
+            "use the bundle large, or fit one of yours; recordings in several moods need none: --same-person",
         )
     baselines: dict[str, PersonBaseline] = {}
     for modality, reference in references.items():
