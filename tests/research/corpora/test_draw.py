@@ -13,7 +13,7 @@ from emofuse.research.corpora.manifest import Clip, Manifest
 from emofuse.research.corpora.relabel import relabel
 from emofuse.research.corpora.splits.folds import Fold, Split
 from emofuse.research.corpora.splits.protocols import make_split
-from emofuse.research.corpora.splits.subsample import draw_like, proportional_counts
+from emofuse.research.corpora.splits.subsample import proportional_counts, stratified_subsample
 from emofuse.research.feature_sets.store import find_feature_set
 
 
@@ -35,16 +35,16 @@ def per_fold(manifest: Manifest, split: Split, drawn: tuple[int, ...]) -> list[C
 def test_each_fold_has_the_counts_that_are_wanted(manifest: Manifest) -> None:
     split = make_split("actor-3fold", manifest, 1)
     wanted = [{"sad": 3, "happy": 8}, {"sad": 24}, {"happy": 1}]
-    drawn = draw_like(manifest, split, wanted, seed=3)
+    drawn = stratified_subsample(manifest, split, wanted, seed=3)
     assert list(drawn) == sorted(set(drawn))
     assert per_fold(manifest, split, drawn) == wanted
-    assert draw_like(manifest, split, wanted, seed=3) == drawn
-    assert draw_like(manifest, split, wanted, seed=4) != drawn
+    assert stratified_subsample(manifest, split, wanted, seed=3) == drawn
+    assert stratified_subsample(manifest, split, wanted, seed=4) != drawn
 
 
 def test_folds_of_what_is_drawn_have_the_same_speakers(manifest: Manifest) -> None:
     split = make_split("actor-3fold", manifest, 1)
-    drawn = draw_like(manifest, split, proportional_counts(manifest, split, 50), seed=0)
+    drawn = stratified_subsample(manifest, split, proportional_counts(manifest, split, 50), seed=0)
     smaller = replace(manifest, clips=tuple(manifest.clips[i] for i in drawn))
     for fold, other in zip(split.folds, make_split("actor-3fold", smaller, 1).folds, strict=True):
         assert {manifest.clips[i].speaker for i in fold.test} == {smaller.clips[i].speaker for i in other.test}
@@ -63,16 +63,16 @@ def test_proportions_are_the_corpus_own_to_within_one(manifest: Manifest, size: 
 def test_what_is_not_there_is_not_drawn(manifest: Manifest) -> None:
     split = make_split("actor-3fold", manifest, 1)
     with pytest.raises(UsageError, match="fold 2 tests 8 clips of happy, and 9 should be drawn"):
-        draw_like(manifest, split, [{}, {"happy": 9}, {}])
+        stratified_subsample(manifest, split, [{}, {"happy": 9}, {}])
     with pytest.raises(UsageError, match="fold 1 tests 0 clips of calm"):
-        draw_like(manifest, split, [{"calm": 1}, {}, {}])
+        stratified_subsample(manifest, split, [{"calm": 1}, {}, {}])
     with pytest.raises(UsageError, match="counts of 1 folds do not fit 3 of actor-3fold"):
-        draw_like(manifest, split, [{}])
+        stratified_subsample(manifest, split, [{}])
     with pytest.raises(UsageError, match="97 utterances cannot be drawn from 96"):
         proportional_counts(manifest, split, 97)
     again = Split("own", "", (Fold("1", (2, 3), (), (0, 1)), Fold("2", (2, 3), (), (1,))))
     with pytest.raises(CorpusError, match="own tests a clip in two folds"):
-        draw_like(manifest, again, [{}, {}])
+        stratified_subsample(manifest, again, [{}, {}])
 
 
 @pytest.mark.corpus
@@ -80,7 +80,7 @@ def test_the_reference_protocol(corpora: Path) -> None:
     manifest = relabel(find_feature_set("iemocap", corpora).manifest, "iemocap-4-hap").manifest
     split = make_split("actor-5fold", manifest, 2)
     counts = proportional_counts(manifest, split, 1336)
-    draws = {draw_like(manifest, split, counts, seed) for seed in range(10)}
+    draws = {stratified_subsample(manifest, split, counts, seed) for seed in range(10)}
     assert len(draws) == 10
     for drawn in draws:
         assert len(drawn) == 1336

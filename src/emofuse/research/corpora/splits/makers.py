@@ -27,7 +27,7 @@ def check_n_folds(name: str, wanted: int, available: int, of: str) -> int:
     return wanted
 
 
-def speakers_in_runs(name: str, manifest: Manifest, wanted: int) -> tuple[list[Group], str]:
+def group_k_fold(name: str, manifest: Manifest, wanted: int) -> tuple[list[Group], str]:
     """Cut the sorted speakers into runs, as `np.array_split` does; say which speakers they are."""
     clips_of = dict(groups_by("speaker", manifest))
     n_folds = check_n_folds(name, wanted, len(clips_of), "speakers")
@@ -53,7 +53,7 @@ def groups_by(field: Literal["speaker", "session", "dialogue"], manifest: Manife
     return sorted(groups.items(), key=None if field == "speaker" else lambda group: by_number(group[0]))
 
 
-def tested_in_turn(groups: Sequence[Group], manifest: Manifest, n_valid: int) -> tuple[Fold, ...]:
+def leave_one_group_out(groups: Sequence[Group], manifest: Manifest, n_valid: int) -> tuple[Fold, ...]:
     """Test one group after the other; the next n_valid speakers of the groups after it, going round, validate."""
     speaker = [clip.speaker for clip in manifest.clips]
     folds = []
@@ -77,7 +77,7 @@ def tested_in_turn(groups: Sequence[Group], manifest: Manifest, n_valid: int) ->
     return tuple(folds)
 
 
-def by_dialogue(manifest: Manifest, name: str, wanted: int, n_valid: int) -> tuple[tuple[Fold, ...], str]:
+def dialogue_k_fold(manifest: Manifest, name: str, wanted: int, n_valid: int) -> tuple[tuple[Fold, ...], str]:
     """Deal whole dialogues out, the longest first, each to the fold that has the fewest clips; say how it was done.
 
     So does scikit-learn's GroupKFold. n_valid in 20 of the dialogues that are not tested validate, at least one: they
@@ -107,7 +107,7 @@ def by_dialogue(manifest: Manifest, name: str, wanted: int, n_valid: int) -> tup
     return tuple(folds), f"{n_folds} folds of whole dialogues, none of which is in two parts of a fold{how}"
 
 
-def at_random(manifest: Manifest, n_folds: int, n_valid: int, seed: int) -> tuple[tuple[Fold, ...], str]:
+def random_k_fold(manifest: Manifest, n_folds: int, n_valid: int, seed: int) -> tuple[tuple[Fold, ...], str]:
     """Deal shuffled clips out to the folds, one emotion after the other; evenly from the rest, some validate."""
     shuffled = np.random.default_rng(seed).permutation(len(manifest)).tolist()
     order = sorted(shuffled, key=lambda i: manifest.clips[i].emotion)

@@ -14,12 +14,12 @@ from emofuse.research.corpora.manifest import Manifest
 from emofuse.research.corpora.splits.file import Parts, read_split_file
 from emofuse.research.corpora.splits.folds import Fold, Split, is_leaky, missing_emotions
 from emofuse.research.corpora.splits.makers import (
-    at_random,
-    by_dialogue,
     check_n_folds,
+    dialogue_k_fold,
+    group_k_fold,
     groups_by,
-    speakers_in_runs,
-    tested_in_turn,
+    leave_one_group_out,
+    random_k_fold,
     validation,
 )
 from emofuse.wording import counted
@@ -96,7 +96,7 @@ def read_split(path: str | Path, manifest: Manifest, n_valid: int) -> Split:
         )
         how = "; parts as the file has them"
     else:
-        folds = tested_in_turn(list(table.folds.items()), manifest, n_valid)
+        folds = leave_one_group_out(list(table.folds.items()), manifest, n_valid)
         how = validation(n_valid)
     digest = file_hash(file)[:12]
     text = f"{counted(len(folds), 'fold')} of {file.name} (sha256 {digest}){how}"
@@ -114,11 +114,11 @@ def _protocol(name: str, manifest: Manifest, n_valid: int, seed: int) -> tuple[t
     """Return the folds of a named protocol, and how they were made."""
     k_fold = _K_FOLD.fullmatch(name)
     if k_fold is not None and k_fold[1] == "random":
-        return at_random(manifest, check_n_folds(name, int(k_fold[2]), len(manifest), "clips"), n_valid, seed)
+        return random_k_fold(manifest, check_n_folds(name, int(k_fold[2]), len(manifest), "clips"), n_valid, seed)
     if k_fold is not None and k_fold[1] == "dialogue":
-        return by_dialogue(manifest, name, int(k_fold[2]), n_valid)
+        return dialogue_k_fold(manifest, name, int(k_fold[2]), n_valid)
     if k_fold is not None:
-        groups, text = speakers_in_runs(name, manifest, int(k_fold[2]))
+        groups, text = group_k_fold(name, manifest, int(k_fold[2]))
     elif name == "loso":
         groups = groups_by("speaker", manifest)
         text = f"{counted(len(groups), 'fold')}, in each of which one speaker is tested (leave one speaker out)"
@@ -131,4 +131,4 @@ def _protocol(name: str, manifest: Manifest, n_valid: int, seed: int) -> tuple[t
             f"there is no split {name!r}",
             f"did you mean {near!r}? allowed: {', '.join(PROTOCOLS)}, or a CSV file",
         )
-    return tested_in_turn(groups, manifest, n_valid), text + validation(n_valid)
+    return leave_one_group_out(groups, manifest, n_valid), text + validation(n_valid)

@@ -34,7 +34,9 @@ def proportional_counts(manifest: Manifest, split: Split, size: int) -> tuple[Co
     )
 
 
-def draw_like(manifest: Manifest, split: Split, counts: Sequence[Mapping[str, int]], seed: int = 0) -> tuple[int, ...]:
+def stratified_subsample(
+    manifest: Manifest, split: Split, counts: Sequence[Mapping[str, int]], seed: int = 0
+) -> tuple[int, ...]:
     """Draw utterances, so that each fold's test part has these counts by emotion.
 
     split: of the whole manifest, each clip tested once; the same protocol on what is drawn has the same speakers in

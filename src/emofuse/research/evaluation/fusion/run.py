@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emofuse.research.corpora.manifest import Manifest
 from emofuse.research.corpora.splits.protocols import Fold, Split, make_split
-from emofuse.research.corpora.splits.subsample import draw_like, proportional_counts
+from emofuse.research.corpora.splits.subsample import proportional_counts, stratified_subsample
 from emofuse.research.evaluation.fusion.answers import DrawnClips
 from emofuse.research.evaluation.fusion.late_fusion import fuse_folds
 from emofuse.research.evaluation.fusion.robustness import Condition, conditions, scores_under
@@ -233,7 +233,7 @@ def _drawn(settings: DrawSettings, split: Split, manifest: Manifest) -> tuple[Sp
     counts = proportional_counts(manifest, split, settings.size)
     splits = []
     for number in range(settings.draws):
-        kept = set(draw_like(manifest, split, counts, settings.seed + number))
+        kept = set(stratified_subsample(manifest, split, counts, settings.seed + number))
         folds = tuple(_only(kept, fold) for fold in split.folds)
         how = (
             f"; {settings.size:,} of {counted(len(manifest), 'utterance')}, drawn with the seeds {settings.seed} to "
