@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from emofuse.errors import RecipeError
-from emofuse.research.evaluation.fusion.settings import FusionComparisonSettings, load_fusion_comparison, looks_at
+from emofuse.research.evaluation.fusion.settings import (
+    FusionComparisonSettings,
+    load_fusion_comparison,
+    modalities_used,
+)
 from emofuse.research.recipes.recipe import LateFusionSettings
 from emofuse.research.training.networks import check_pairing
 
@@ -118,7 +122,7 @@ def test_a_network_over_one_modality_is_a_single_modality(write: Write) -> None:
     network = 'model = { name = "temporal-fusion" }\ndata = { context = 4, modalities = ["lexical"] }'
     text = f'leave_out = ["text"]\n[methods.words]\n{network}'
     recipes = load_fusion_comparison(write(text)).recipes(MODALITIES)
-    assert looks_at(recipes["words"], MODALITIES) == ("lexical",)
+    assert modalities_used(recipes["words"], MODALITIES) == ("lexical",)
     assert [member.name for member in recipes["late-vote"].members] == ["video", "audio", "words"]
 
 
@@ -126,8 +130,8 @@ def test_a_method_s_seeds_may_answer_together(write: Write) -> None:
     alone = 'model = { name = "late-fusion", members = ["text"], over_seeds = true }'
     recipes = load_fusion_comparison(write(f"[methods.together]\n{alone}")).recipes(MODALITIES)
     assert recipes["together"].members == (recipes["text"],)
-    assert looks_at(recipes["together"], MODALITIES) == ("lexical",)
-    assert looks_at(recipes["late-vote"], MODALITIES) == MODALITIES
+    assert modalities_used(recipes["together"], MODALITIES) == ("lexical",)
+    assert modalities_used(recipes["late-vote"], MODALITIES) == MODALITIES
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emofuse.research.evaluation.fusion.answers import DrawnClips, by_fold, by_unit, confusions, voted
+from emofuse.research.evaluation.fusion.answers import ScoredClips, by_fold, by_unit, confusions, ensemble_correct
 from emofuse.research.evaluation.scores.metrics import METRICS
 from emofuse.research.evaluation.scores.predictions import Predictions
 
-FIRST = DrawnClips(np.array([0, 1, 2, 1]), ("x", "x", "y", "y"), ("1", "1", "2", "2"), ("s", "i", "s", "i"), 1, 3)
-SECOND = DrawnClips(np.array([2, 0]), ("z", "y"), ("2", "1"), ("s", "s"), 1, 3)
+FIRST = ScoredClips(np.array([0, 1, 2, 1]), ("x", "x", "y", "y"), ("1", "1", "2", "2"), ("s", "i", "s", "i"), 1, 3)
+SECOND = ScoredClips(np.array([2, 0]), ("z", "y"), ("2", "1"), ("s", "s"), 1, 3)
 
 
 def test_silence_counts_as_the_commonest_class() -> None:
@@ -44,7 +44,7 @@ def test_a_vote_is_over_the_draws_that_a_clip_is_in() -> None:
         FIRST.truth,
         logs.astype("f4"),
     )
-    assert voted([first], [FIRST]) == {"a": True, "b": True, "c": True, "d": False}
+    assert ensemble_correct([first], [FIRST]) == {"a": True, "b": True, "c": True, "d": False}
     second = replace(
         first,
         **{k: getattr(first, k)[:2] for k in ("speakers", "sexes", "folds")},
@@ -52,4 +52,10 @@ def test_a_vote_is_over_the_draws_that_a_clip_is_in() -> None:
         truth=SECOND.truth,
         log_probabilities=np.log(np.array([[[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]]], dtype="f4")),
     )
-    assert voted([first, second], [FIRST, SECOND]) == {"a": True, "b": True, "c": False, "d": False, "e": False}
+    assert ensemble_correct([first, second], [FIRST, SECOND]) == {
+        "a": True,
+        "b": True,
+        "c": False,
+        "d": False,
+        "e": False,
+    }

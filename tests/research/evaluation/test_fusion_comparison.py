@@ -16,7 +16,7 @@ import pytest
 from emofuse.errors import RecipeError
 from emofuse.research.evaluation.fusion.figures import draw_contributions, draw_performance, draw_robustness
 from emofuse.research.evaluation.fusion.result import FusionReport, Verdict
-from emofuse.research.evaluation.fusion.run import Runs, run_methods
+from emofuse.research.evaluation.fusion.run import ComparisonRuns, run_methods
 from emofuse.research.evaluation.fusion.scores import fusion_report
 from emofuse.research.evaluation.fusion.sections import fusion_document, sentence
 from emofuse.research.evaluation.fusion.settings import (
@@ -41,7 +41,7 @@ class Compared(NamedTuple):
 
     settings: FusionComparisonSettings
     folder: Path
-    runs: Runs
+    runs: ComparisonRuns
     report: FusionReport
 
 

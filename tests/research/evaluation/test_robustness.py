@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from emofuse.research.evaluation.fusion.robustness import Condition, conditions, spoilt
+from emofuse.research.evaluation.fusion.robustness import Condition, conditions, corrupt
 from emofuse.research.evaluation.fusion.settings import RobustnessSettings
 
 MODALITIES = ("acoustic", "lexical")
@@ -19,7 +19,7 @@ def inputs(n: int = 2_000, steps: int = 1) -> tuple[Tensor, ...]:
 
 def changed(condition: Condition, steps: int = 1, by_step: bool = False) -> tuple[Tensor, ...]:
     random = torch.Generator().manual_seed(1)
-    return spoilt(inputs(steps=steps), MODALITIES, condition, DEVIATIONS, random, by_step)
+    return corrupt(inputs(steps=steps), MODALITIES, condition, DEVIATIONS, random, by_step)
 
 
 def same(found: tuple[Tensor, ...], *places: int) -> bool:

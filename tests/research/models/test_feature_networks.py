@@ -42,18 +42,18 @@ def answer(network: nn.Module, x: list[Tensor]) -> Tensor:
 @pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
 def test_an_absent_modality_changes_nothing_and_a_present_one_does(network: nn.Module, subset: tuple[str, ...]) -> None:
     assert isinstance(network, FeatureNet)
-    looks_at = (network.modality,) if isinstance(network, UnimodalNet) else NAMES
+    modalities_used = (network.modality,) if isinstance(network, UnimodalNet) else NAMES
     x = whole()
     for i, name in enumerate(NAMES):
         x[2 * i + 1].fill_(name in subset)
     logits = answer(network, x)
     assert logits.shape == (4, len(LABELS)) and torch.isfinite(logits).all()
-    assert bool(logits.any()) == bool(set(subset) & set(looks_at))  # it abstains where there is nothing to go by
+    assert bool(logits.any()) == bool(set(subset) & set(modalities_used))  # it abstains where there is nothing to go by
     for i, name in enumerate(NAMES):
         for other in (1e3, float("nan"), float("inf")):
             changed = [*x]
             changed[2 * i] = torch.where(torch.rand_like(x[2 * i]) > 0.5, other, -x[2 * i])
-            if name not in subset or name not in looks_at:
+            if name not in subset or name not in modalities_used:
                 assert torch.equal(answer(network, changed), logits)
             elif other == 1e3:
                 assert not torch.allclose(answer(network, changed), logits, atol=1e-3)

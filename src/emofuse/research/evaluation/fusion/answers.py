@@ -15,7 +15,7 @@ from emofuse.research.evaluation.scores.predictions import Predictions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DrawnClips:
+class ScoredClips:
     """The clips that were tested in one draw, in the order of its predictions.
 
     truth: (N,). groups: for each clip what intervals resample, such as its speaker. fallback: the
@@ -36,7 +36,7 @@ class DrawnClips:
 
 
 def confusions(
-    tested: Sequence[DrawnClips],
+    tested: Sequence[ScoredClips],
     answers: Sequence[NDArray[np.int64]],
     groups: Sequence[Sequence[str]],
     chosen: Sequence[NDArray[np.bool_]] | None = None,
@@ -57,20 +57,20 @@ def confusions(
     return np.concatenate(counts)
 
 
-def by_unit(tested: Sequence[DrawnClips], answers: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+def by_unit(tested: Sequence[ScoredClips], answers: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     """Count answers into (S, G, C, C) over what intervals resample."""
     return confusions(tested, answers, [draw.groups for draw in tested])
 
 
 def by_fold(
-    tested: Sequence[DrawnClips], answers: Sequence[NDArray[np.int64]], folds: Sequence[str]
+    tested: Sequence[ScoredClips], answers: Sequence[NDArray[np.int64]], folds: Sequence[str]
 ) -> NDArray[np.int64]:
     """Count answers into (S, F, C, C) over the folds, in the order of their names in `folds`."""
     counts = confusions(tested, answers, [draw.folds for draw in tested])
     return counts[:, [sorted(folds).index(name) for name in folds]]
 
 
-def voted(draws: Sequence[Predictions], tested: Sequence[DrawnClips]) -> dict[str, bool]:
+def ensemble_correct(draws: Sequence[Predictions], tested: Sequence[ScoredClips]) -> dict[str, bool]:
     """Say of every clip whether the mean of its probabilities, over the seeds and the draws it is in, is right."""
     total: dict[str, NDArray[np.float64]] = {}
     truth: dict[str, int] = {}

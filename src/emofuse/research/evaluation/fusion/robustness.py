@@ -47,7 +47,7 @@ def conditions(settings: RobustnessSettings, modalities: Sequence[str]) -> list[
     return [*subsets, *noisy, *lossy]
 
 
-def spoilt(
+def corrupt(
     inputs: Inputs,
     modalities: Sequence[str],
     condition: Condition,
@@ -92,7 +92,7 @@ def scores_under(
     with torch.no_grad():
         for inputs, _ in test_loader(data.batches(task.fold.test), _AT_ONCE):
             changed = [
-                spoilt(inputs, data.modalities, condition, deviations, random, of_dialogues)
+                corrupt(inputs, data.modalities, condition, deviations, random, of_dialogues)
                 for condition, random in zip(listed, randoms, strict=True)
             ]
             parts.append(torch.stack([F.log_softmax(network(*x).float(), dim=-1) for x in changed]).numpy())

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from emofuse.research.corpora.manifest import Manifest
 from emofuse.research.corpora.splits.protocols import Fold, Split, make_split
 from emofuse.research.corpora.splits.subsample import proportional_counts, stratified_subsample
-from emofuse.research.evaluation.fusion.answers import DrawnClips
+from emofuse.research.evaluation.fusion.answers import ScoredClips
 from emofuse.research.evaluation.fusion.late_fusion import fuse_folds
 from emofuse.research.evaluation.fusion.robustness import Condition, conditions, scores_under
 from emofuse.research.evaluation.fusion.settings import (
     DrawSettings,
     FusionComparisonSettings,
     RobustnessSettings,
-    looks_at,
+    modalities_used,
 )
 from emofuse.research.evaluation.protocols.cross_corpus import across_corpora
 from emofuse.research.evaluation.protocols.cross_validation import cross_validate
@@ -40,7 +40,7 @@ _TRAININGS = "trainings"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ran:
+class MethodRun:
     """What one method gave in one draw. results: seed by seed, fold by fold.
 
     under: (K, S, N, C) log-probabilities of its S seeds under each of the comparison's K conditions.
@@ -53,26 +53,26 @@ class Ran:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Runs:
-    """Everything that was run. ran: of every method, a Ran for each draw. looks_at: the modalities of every method.
+class ComparisonRuns:
+    """Everything that was run. ran: of every method, a MethodRun for each draw. modalities_used: those of every method.
 
     over_seeds: the methods whose networks of all seeds answer as one.
     """
 
     modalities: tuple[str, ...]
-    looks_at: Mapping[str, tuple[str, ...]]
+    modalities_used: Mapping[str, tuple[str, ...]]
     over_seeds: frozenset[str]
     conditions: tuple[Condition, ...]
     splits: tuple[Split, ...]
-    clips: tuple[DrawnClips, ...]
+    clips: tuple[ScoredClips, ...]
     unit: str
-    ran: Mapping[str, tuple[Ran, ...]]
+    ran: Mapping[str, tuple[MethodRun, ...]]
     notes: tuple[str, ...]
 
 
 def run_methods(
     settings: FusionComparisonSettings, data: Path | None, setting: Setting, hook: Hook | None = None
-) -> Runs:
+) -> ComparisonRuns:
     """Train and test every method of a comparison; what `setting.out` holds of it is not trained again.
 
     Late fusions put the trained single modalities' answers together. Raises RecipeError for methods that do not fit the
@@ -90,7 +90,7 @@ def run_methods(
     _train(recipes, kinds, splits, places, hook)
     listed = conditions(settings.robustness, whole.modalities)
     unit = "dialogue" if splits[0].protocol.startswith("dialogue") else "speaker"
-    ran: dict[str, list[Ran]] = {name: [] for name in recipes}
+    ran: dict[str, list[MethodRun]] = {name: [] for name in recipes}
     done, total = 0, len(recipes) * len(splits)
     for split, place in zip(splits, places, strict=True):
         under: dict[str, list[NDArray[np.float32]]] = {}
@@ -98,16 +98,16 @@ def run_methods(
             recipe = recipes[name]  # late fusions after what they are made of
             utterances = _data(recipe, kinds)
             own = place if recipe.members else place.within(as_folder(name))
-            results = run_folds(recipe, utterances, split, own, _unheard)
-            under[name] = _under(recipe, utterances, split, own, listed, settings.robustness, under)
-            found = cross_validate(recipe, utterances, split, own, _unheard)
-            ran[name].append(Ran(*found, tuple(results), _by_seed(under[name], len(own.seeds))))
+            results = run_folds(recipe, utterances, split, own, _ignore)
+            under[name] = _score_conditions(recipe, utterances, split, own, listed, settings.robustness, under)
+            found = cross_validate(recipe, utterances, split, own, _ignore)
+            ran[name].append(MethodRun(*found, tuple(results), _by_seed(under[name], len(own.seeds))))
             done += 1
             if hook is not None:
                 hook("testing", done, total)
-    return Runs(
+    return ComparisonRuns(
         modalities=whole.modalities,
-        looks_at={name: looks_at(recipe, whole.modalities) for name, recipe in recipes.items()},
+        modalities_used={name: modalities_used(recipe, whole.modalities) for name, recipe in recipes.items()},
         over_seeds=frozenset(
             name
             for name, recipe in recipes.items()
@@ -115,7 +115,7 @@ def run_methods(
         ),
         conditions=tuple(listed),
         splits=splits,
-        clips=tuple(_drawn_clips(whole, split, unit) for split in splits),
+        clips=tuple(_scored_clips(whole, split, unit) for split in splits),
         unit=unit,
         ran={name: tuple(each) for name, each in ran.items()},
         notes=tuple(filter(None, [whole.note()])),
@@ -126,7 +126,7 @@ def _of(recipe: Recipe) -> FeatureDataSettings:
     return cast(FeatureDataSettings, recipe.data)
 
 
-def _unheard(text: str) -> None:
+def _ignore(text: str) -> None:
     """Take a notice of a training, which the progress bar has counted."""
 
 
@@ -166,7 +166,7 @@ def _data(recipe: Recipe, kinds: Mapping[FeatureDataSettings, FeatureData]) -> U
     return FusedUtterances(settings=own.settings, corpora=own.corpora, digests=own.digests, members=members)
 
 
-def _under(
+def _score_conditions(
     recipe: Recipe,
     data: Utterances,
     split: Split,
@@ -183,7 +183,7 @@ def _under(
     assert isinstance(data, FusedUtterances)
     members = []
     for member, own in zip(recipe.members, data.members, strict=True):
-        results = run_folds(member, own, split, setting.within(as_folder(member.name)), _unheard)
+        results = run_folds(member, own, split, setting.within(as_folder(member.name)), _ignore)
         pairs = zip(results, known[member.name], strict=True)
         # all conditions as so many test clips: a fusion is fitted to the validation clips alone
         members.append([replace(result, test=rows.reshape(-1, rows.shape[-1])) for result, rows in pairs])
@@ -199,11 +199,11 @@ def _by_seed(rows: Sequence[NDArray[np.float32]], n_seeds: int) -> NDArray[np.fl
     return np.stack(seeds, axis=1)
 
 
-def _drawn_clips(data: Utterances, split: Split, unit: str) -> DrawnClips:
+def _scored_clips(data: Utterances, split: Split, unit: str) -> ScoredClips:
     indices = [i for fold in split.folds for i in fold.test]
     clips = [data.manifest.clips[i] for i in indices]
     commonest = int(np.bincount(data.truth(indices)).argmax())
-    return DrawnClips(
+    return ScoredClips(
         truth=data.truth(indices),
         groups=tuple(getattr(clip, unit) for clip in clips),
         folds=tuple(fold.name for fold in split.folds for _ in fold.test),

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.research.evaluation.fusion.answers import by_fold, by_unit, confusions, voted
+from emofuse.research.evaluation.fusion.answers import by_fold, by_unit, confusions, ensemble_correct
 from emofuse.research.evaluation.fusion.result import (
     Contribution,
     Corrupted,
@@ -17,7 +17,7 @@ from emofuse.research.evaluation.fusion.result import (
     StyleScore,
     Verdict,
 )
-from emofuse.research.evaluation.fusion.run import Ran, Runs
+from emofuse.research.evaluation.fusion.run import ComparisonRuns, MethodRun
 from emofuse.research.evaluation.fusion.settings import FusionComparisonSettings
 from emofuse.research.evaluation.fusion.shapley import Subset, contribution, subsets_of
 from emofuse.research.evaluation.scores.metrics import METRICS, confusion_counts, resampled
@@ -30,7 +30,7 @@ _FEW: Final = 20  # speakers; the percentile bootstrap of fewer is known to be t
 Answers = tuple[NDArray[np.int64], ...]  # (S, N) of every draw
 
 
-def fusion_report(settings: FusionComparisonSettings, runs: Runs, command: str) -> FusionReport:
+def fusion_report(settings: FusionComparisonSettings, runs: ComparisonRuns, command: str) -> FusionReport:
     """Score every method, test each fusion against the best single modality, and share its score out.
 
     The best single modality is the one with the highest score on the validation parts: the test parts do not choose it.
@@ -77,11 +77,11 @@ def _best_single(methods: Sequence[FusionMethod], over_seeds: bool) -> str:
     return max(alike or single, key=lambda m: m.valid).name
 
 
-def _answers(runs: Runs, ran: Sequence[Ran]) -> Answers:
+def _answers(runs: ComparisonRuns, ran: Sequence[MethodRun]) -> Answers:
     return tuple(draw.answers(one.predictions.log_probabilities) for draw, one in zip(runs.clips, ran, strict=True))
 
 
-def _answers_under(runs: Runs, ran: Sequence[Ran]) -> list[Answers]:
+def _answers_under(runs: ComparisonRuns, ran: Sequence[MethodRun]) -> list[Answers]:
     """Return the answers under each of the conditions."""
     return [
         tuple(draw.answers(one.under[k]) for draw, one in zip(runs.clips, ran, strict=True))
@@ -89,11 +89,11 @@ def _answers_under(runs: Runs, ran: Sequence[Ran]) -> list[Answers]:
     ]
 
 
-def _value(metric: str, runs: Runs, said: Answers) -> float:
+def _value(metric: str, runs: ComparisonRuns, said: Answers) -> float:
     return float(METRICS[metric](by_unit(runs.clips, said).sum(axis=1)).mean())
 
 
-def _method(settings: FusionComparisonSettings, runs: Runs, name: str, said: Answers) -> FusionMethod:
+def _method(settings: FusionComparisonSettings, runs: ComparisonRuns, name: str, said: Answers) -> FusionMethod:
     ran, tested = runs.ran[name], runs.clips
     report = ran[0].report
     counts = by_unit(tested, said)
@@ -101,9 +101,9 @@ def _method(settings: FusionComparisonSettings, runs: Runs, name: str, said: Ans
     in_folds = by_fold(tested, said, [fold.name for fold in runs.splits[0].folds])
     return FusionMethod(
         name=name,
-        is_single=len(runs.looks_at[name]) == 1,
+        is_single=len(runs.modalities_used[name]) == 1,
         over_seeds=name in runs.over_seeds,
-        modalities=runs.looks_at[name],
+        modalities=runs.modalities_used[name],
         n_parameters=report.n_parameters,
         # a method's own report names what evaluates one recipe, which is not what was run
         stamp=report.stamp,
@@ -115,7 +115,7 @@ def _method(settings: FusionComparisonSettings, runs: Runs, name: str, said: Ans
     )
 
 
-def _valid(metric: str, ran: Sequence[Ran], n_classes: int) -> float:
+def _valid(metric: str, ran: Sequence[MethodRun], n_classes: int) -> float:
     score = METRICS[metric]
     each = [
         score(confusion_counts(result.valid_truth, result.valid.argmax(axis=1), n_classes))
@@ -125,7 +125,7 @@ def _valid(metric: str, ran: Sequence[Ran], n_classes: int) -> float:
     return float(np.mean(each))
 
 
-def _by_style(metric: str, runs: Runs, said: Answers) -> tuple[StyleScore, ...]:
+def _by_style(metric: str, runs: ComparisonRuns, said: Answers) -> tuple[StyleScore, ...]:
     styles = sorted({style for draw in runs.clips for style in draw.styles if style})
     if len(styles) < 2:  # the score of the only one is the whole's
         return ()
@@ -147,13 +147,15 @@ def _by_style(metric: str, runs: Runs, said: Answers) -> tuple[StyleScore, ...]:
     return tuple(scores)
 
 
-def _verdicts(metric: str, runs: Runs, rivals: Mapping[str, str], answers: dict[str, Answers]) -> tuple[Verdict, ...]:
+def _verdicts(
+    metric: str, runs: ComparisonRuns, rivals: Mapping[str, str], answers: dict[str, Answers]
+) -> tuple[Verdict, ...]:
     """Compare each fusion with its rival, a single modality."""
     compared = {*rivals, *rivals.values()}
     counts = {name: by_unit(runs.clips, answers[name]) for name in compared}
     drawn = [paired_difference(METRICS[metric], counts[name], counts[best]) for name, best in rivals.items()]
     right = {
-        name: np.array(list(voted([one.predictions for one in runs.ran[name]], runs.clips).values()))
+        name: np.array(list(ensemble_correct([one.predictions for one in runs.ran[name]], runs.clips).values()))
         for name in compared
     }
     tests = paired_tests(drawn, [(right[name], right[best]) for name, best in rivals.items()])
@@ -163,8 +165,10 @@ def _verdicts(metric: str, runs: Runs, rivals: Mapping[str, str], answers: dict[
     )
 
 
-def _contribution(metric: str, runs: Runs, name: str, said: Answers, under: Sequence[Answers]) -> Contribution:
-    own = runs.looks_at[name]
+def _contribution(
+    metric: str, runs: ComparisonRuns, name: str, said: Answers, under: Sequence[Answers]
+) -> Contribution:
+    own = runs.modalities_used[name]
     given = {c.modalities: said for c, said in zip(runs.conditions, under, strict=True) if c.what == "only"}
     counts: dict[Subset, NDArray[np.int64]] = {}
     for subset in subsets_of(own):
@@ -177,7 +181,7 @@ def _contribution(metric: str, runs: Runs, name: str, said: Answers, under: Sequ
     return contribution(name, own, counts, metric)
 
 
-def _how(metric: str, runs: Runs, n_fusions: int) -> str:
+def _how(metric: str, runs: ComparisonRuns, n_fusions: int) -> str:
     unit, n_units = runs.unit, len({group for clips in runs.clips for group in clips.groups})
     corrected = f" Either p is Holm-corrected over the {counted(n_fusions, 'fusion')}." if n_fusions > 1 else ""
     few = f" So few {unit}s give a rough interval, too narrow rather than too wide." if n_units < _FEW else ""

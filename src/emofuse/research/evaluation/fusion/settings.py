@@ -43,7 +43,7 @@ WORDS: Final[Mapping[str, str]] = {"visual": "video", "acoustic": "audio", "lexi
 ScoreName: TypeAlias = Literal["UAR", "accuracy", "macro F1", "micro F1", "weighted F1"]
 
 
-class VoteSettings(ModelSettings):
+class LateFusionMethodSettings(ModelSettings):
     """A late fusion of methods of the same comparison, whose trainings it uses.
 
     members: none named: all that look at a single modality. over_seeds: the trainings of all seeds answer as one.
@@ -60,7 +60,7 @@ class VoteSettings(ModelSettings):
 class MethodSettings(Settings):
     """One method. data, train: keys that differ from the comparison's own."""
 
-    model: Annotated[FeatureNetSettings | VoteSettings, Field(discriminator="name")]
+    model: Annotated[FeatureNetSettings | LateFusionMethodSettings, Field(discriminator="name")]
     data: dict[str, Any] = Field(default_factory=dict)
     train: dict[str, Any] = Field(default_factory=dict)
 
@@ -151,12 +151,14 @@ class FusionComparisonSettings(Settings):
         """
         methods = self._chosen(modalities)
         trained = {name: self._recipe(name, m) for name, m in methods.items() if m.model.learner == "network"}
-        single = [name for name, recipe in trained.items() if len(looks_at(recipe, modalities)) == 1]
+        single = [name for name, recipe in trained.items() if len(modalities_used(recipe, modalities)) == 1]
         recipes = {
-            name: trained[name] if name in trained else self._late(name, cast(VoteSettings, m.model), trained, single)
+            name: trained[name]
+            if name in trained
+            else self._late(name, cast(LateFusionMethodSettings, m.model), trained, single)
             for name, m in methods.items()
         }
-        if not single or all(len(looks_at(recipe, modalities)) == 1 for recipe in recipes.values()):
+        if not single or all(len(modalities_used(recipe, modalities)) == 1 for recipe in recipes.values()):
             raise RecipeError(
                 f"comparison {self.name!r} needs a single modality and a fusion to compare it with",
                 f"its methods are {', '.join(recipes) or 'none'}",
@@ -195,7 +197,9 @@ class FusionComparisonSettings(Settings):
             key = ".".join(str(part) for part in first["loc"] if part != "features")
             raise RecipeError(f"method {name!r}: {key}: {first['msg']}, not {first.get('input')!r}") from None
 
-    def _late(self, name: str, settings: VoteSettings, trained: Mapping[str, Recipe], single: Sequence[str]) -> Recipe:
+    def _late(
+        self, name: str, settings: LateFusionMethodSettings, trained: Mapping[str, Recipe], single: Sequence[str]
+    ) -> Recipe:
         members = settings.members or tuple(single)
         unknown = [member for member in members if member not in trained]
         if unknown:
@@ -206,10 +210,10 @@ class FusionComparisonSettings(Settings):
         return Recipe.model_validate({"name": name, "seed": self.seeds[0], "data": self.data, "model": model})
 
 
-def looks_at(recipe: Recipe, modalities: Sequence[str]) -> tuple[str, ...]:
+def modalities_used(recipe: Recipe, modalities: Sequence[str]) -> tuple[str, ...]:
     """Return which of these modalities, those of the data, a method looks at; in their order."""
     if recipe.members:
-        seen = {modality for member in recipe.members for modality in looks_at(member, modalities)}
+        seen = {modality for member in recipe.members for modality in modalities_used(member, modalities)}
     elif recipe.model.only_modality:
         seen = {recipe.model.only_modality}
     else:
@@ -251,7 +255,7 @@ def _written(place: Place) -> list[str]:
 def _known_keys(place: Place) -> list[str]:
     """Return the keys that there are where an unknown one stands."""
     if place[0] == "methods":
-        models = [*get_args(FeatureNetSettings), VoteSettings] if "model" in place else [MethodSettings]
+        models = [*get_args(FeatureNetSettings), LateFusionMethodSettings] if "model" in place else [MethodSettings]
         return sorted({key for model in models for key in model.model_fields})
     sections: dict[str, type[Settings]] = {
         "data": FeatureDataSettings,

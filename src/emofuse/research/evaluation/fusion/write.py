@@ -8,7 +8,7 @@ from typing import Final
 from emofuse.atomic import make_folder
 from emofuse.research.evaluation.fusion.figures import save_fusion_figures
 from emofuse.research.evaluation.fusion.result import FusionReport
-from emofuse.research.evaluation.fusion.run import Runs
+from emofuse.research.evaluation.fusion.run import ComparisonRuns
 from emofuse.research.evaluation.fusion.sections import fusion_document
 from emofuse.research.evaluation.protocols.folds import as_folder
 from emofuse.research.evaluation.reports.write import write_pages, write_record
@@ -18,7 +18,7 @@ from emofuse.research.evaluation.scores.report import write_json
 METHODS: Final = "methods"
 
 
-def write_fusion(report: FusionReport, runs: Runs, folder: str | Path) -> list[Path]:
+def write_fusion(report: FusionReport, runs: ComparisonRuns, folder: str | Path) -> list[Path]:
     """Write the comparison into `folder`, each file whole or not at all; return what was written, the JSON first.
 
     methods/NAME (of several draws: methods/NAME/drawK) holds each method's own report.json and predictions.csv.
