@@ -23,7 +23,7 @@ from emofuse.research.evaluation.protocols.learners import Setting
 from emofuse.research.feature_sets.store import FeatureSet
 from emofuse.research.models.fusion.base import FeatureNet
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.features import NOBODY, FeatureData, decode_features
+from emofuse.research.tasks.features import PADDING, FeatureData, decode_features
 from emofuse.research.tasks.utterances import Corpora
 from emofuse.research.training.export import export
 from emofuse.research.training.fit import fill, fit, load_weights
@@ -137,7 +137,7 @@ def test_a_context_is_the_neighbours_in_the_dialogue_and_no_others() -> None:
     assert x == [[0, 0, 1, 2, 3], [1, 2, 3, 4, 0], [0, 5, 6, 0, 0]]
     assert mask == [[0, 0, 1, 1, 1], [1, 1, 1, 1, 0], [0, 1, 1, 0, 0]]
     before = decode(made(talk(6, dialogues="dde"), acoustic=values), context=2, context_after=False)
-    assert rows(before, 2)[0] == [[1, 2, 3]] and before.windows[0].tolist() == [NOBODY, NOBODY, 0]
+    assert rows(before, 2)[0] == [[1, 2, 3]] and before.windows[0].tolist() == [PADDING, PADDING, 0]
 
 
 def test_a_context_may_be_of_the_speaker_alone_and_folds_of_speakers_keep_it_apart() -> None:
@@ -146,15 +146,15 @@ def test_a_context_may_be_of_the_speaker_alone_and_folds_of_speakers_keep_it_apa
     assert rows(data, 0, 1, 2, 5)[0] == [[0, 1, 3], [0, 2, 4], [1, 3, 5], [4, 6, 0]]
     one, other = (0, 2, 4), (1, 3, 5)
     assert {data.manifest.clips[i].speaker for i in one}.isdisjoint(data.manifest.clips[i].speaker for i in other)
-    data.check_apart(one, other)
+    data.check_no_context_leak(one, other)
     with pytest.raises(RecipeError, match="in two parts of a fold"):
-        decode(made(talk(6), acoustic=values), context=1).check_apart(one, other)
+        decode(made(talk(6), acoustic=values), context=1).check_no_context_leak(one, other)
 
 
 def test_dialogues_of_two_corpora_are_two_though_they_are_called_alike() -> None:
     sets = [made(talk(2, folder=name), name, acoustic=(steps(1), steps(2))) for name in ("one", "two")]
     data = decode(*sets, context=1)
-    assert data.windows.tolist() == [[NOBODY, 0, 1], [0, 1, NOBODY], [NOBODY, 2, 3], [2, 3, NOBODY]]
+    assert data.windows.tolist() == [[PADDING, 0, 1], [0, 1, PADDING], [PADDING, 2, 3], [2, 3, PADDING]]
 
 
 def test_a_context_without_dialogues_is_refused() -> None:

@@ -26,7 +26,7 @@ from emofuse.research.tasks.base import balanced_weights
 from emofuse.research.tasks.batches import FaceBatches, VoiceBatches
 from emofuse.research.tasks.faces import face_job
 from emofuse.research.tasks.speech import SpeechData, decode_speech
-from emofuse.research.tasks.utterances import Corpora, find_corpus, repeat_rare
+from emofuse.research.tasks.utterances import Corpora, find_corpus, oversample
 from emofuse.research.training.jobs import load_utterances, utterance_job
 from make_ravdess import tiny_recipe
 
@@ -345,7 +345,7 @@ def test_a_recipe_that_pairs_data_with_a_network_of_the_other_kind_is_refused(da
 
 def test_rare_emotions_are_repeated_a_whole_number_of_times() -> None:
     labels = np.array([0] * 2 + [1] * 4 + [2] * 3)
-    chosen = repeat_rare(labels)
+    chosen = oversample(labels)
     assert np.bincount(labels[chosen]).tolist() == [4, 4, 3]
     assert set(chosen.tolist()) == set(range(9))
 

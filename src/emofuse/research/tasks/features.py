@@ -31,9 +31,9 @@ from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, utteran
 from emofuse.research.training.svm import standardise_by_speaker
 from emofuse.wording import counted
 
-NOBODY: Final = -1  # in place of a neighbour, where the dialogue has none
+PADDING: Final = -1  # in place of a neighbour, where the dialogue has none
 Steps = NDArray[np.float32]  # (T, D)
-Talk = tuple[Path, str, str]  # corpus, dialogue, and speaker where others do not count
+ContextKey = tuple[Path, str, str]  # corpus, dialogue, and speaker where others do not count
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +45,7 @@ class Table:
 
 
 class FeatureBatches(Dataset[Batch]):
-    """Utterances and their targets. windows: (N, S) rows of the tables that are an utterance's steps, NOBODY where
+    """Utterances and their targets. windows: (N, S) rows of the tables that are an utterance's steps, PADDING where
     there is none, or (N, 1): the row of the utterance itself, whose own steps are given; targets: (N, C) float32."""
 
     n_at_once: ClassVar[int] = 512  # that are scored together in a test: none depends on its neighbours in a batch
@@ -67,7 +67,7 @@ class FeatureBatches(Dataset[Batch]):
         """Return of each modality in turn x, (B, T, D), and its mask, (B, T); and the targets (B, C)."""
         chosen = torch.as_tensor(indices)
         windows = self.windows[chosen]
-        rows, is_there = windows.clamp(min=0).flatten(), (windows != NOBODY).float().flatten()
+        rows, is_there = windows.clamp(min=0).flatten(), (windows != PADDING).float().flatten()
         inputs: list[Tensor] = []
         for table in self.tables:
             mask = table.mask[rows] * is_there.unsqueeze(1)
@@ -117,16 +117,16 @@ class FeatureData(Utterances):
                 found[name] = torch.zeros(table.x.shape[2]), torch.ones(table.x.shape[2])
         return found
 
-    def check_apart(self, *parts: Sequence[int]) -> None:
+    def check_no_context_leak(self, *parts: Sequence[int]) -> None:
         """Raise RecipeError where a dialogue is in two of these parts, whose utterances would be each other's
         context."""
         if not self.settings.context:
             return
-        part_of: dict[Talk, int] = {}
+        part_of: dict[ContextKey, int] = {}
         for number, part in enumerate(parts):
             for i in part:
                 clip = self.manifest.clips[i]
-                if part_of.setdefault(_talk(self.settings, clip), number) != number:
+                if part_of.setdefault(_context_key(self.settings, clip), number) != number:
                     raise RecipeError(
                         f"dialogue {clip.dialogue} is in two parts of a fold, and its utterances are each other's "
                         "context",
@@ -160,10 +160,10 @@ def decode_features(settings: FeatureDataSettings, corpora: Corpora) -> FeatureD
     return FeatureData(
         settings=settings,
         corpora=replace(corpora, feature_sets=()),  # nobody needs them any more, and folds are sent to other processes
-        digests=tuple(_joined([own[i] for i in row if i != NOBODY]) for row in windows),
+        digests=tuple(_joined([own[i] for i in row if i != PADDING]) for row in windows),
         tables={name: _table(column, dims[name]) for name, column in kept.items()},
         windows=windows,
-        absent=_said(kept, sets),
+        absent=_missing_summary(kept, sets),
     )
 
 
@@ -232,21 +232,21 @@ def _windows(settings: FeatureDataSettings, manifest: Manifest) -> NDArray[np.in
     manifest's order."""
     if not settings.context:
         return np.arange(len(manifest))[:, np.newaxis]
-    talks: dict[Talk, list[int]] = {}
+    talks: dict[ContextKey, list[int]] = {}
     for i, clip in enumerate(manifest):
         if not clip.dialogue:
             raise CorpusError(f"{clip.path} names no dialogue", "set data.context=0")
-        talks.setdefault(_talk(settings, clip), []).append(i)
+        talks.setdefault(_context_key(settings, clip), []).append(i)
     before = settings.context
     after = settings.context if settings.context_after else 0
-    windows = np.full((len(manifest), before + 1 + after), NOBODY)
+    windows = np.full((len(manifest), before + 1 + after), PADDING)
     for turns in talks.values():
-        padded = np.array([NOBODY] * before + turns + [NOBODY] * after)
+        padded = np.array([PADDING] * before + turns + [PADDING] * after)
         windows[turns] = np.lib.stride_tricks.sliding_window_view(padded, windows.shape[1])
     return windows
 
 
-def _talk(settings: FeatureDataSettings, clip: Clip) -> Talk:
+def _context_key(settings: FeatureDataSettings, clip: Clip) -> ContextKey:
     """Say within what an utterance's context lies: its dialogue, or what its speaker says in it."""
     speaker = clip.speaker if settings.context_of == "speaker" else ""
     return clip.path.parent, clip.dialogue, speaker  # two corpora may call their dialogues alike
@@ -263,7 +263,7 @@ def _joined(digests: Sequence[str]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def _said(kept: Mapping[str, Sequence[Any]], sets: Sequence[FeatureSet]) -> str:
+def _missing_summary(kept: Mapping[str, Sequence[Any]], sets: Sequence[FeatureSet]) -> str:
     """Say of each modality how many of the labelled utterances lack it, with the reasons of the whole sets."""
     parts = []
     for name, column in kept.items():
@@ -315,7 +315,7 @@ class FeatureTask(UtteranceTask):
     def start(self, recipe: Recipe, network: BuiltNetwork, data: Utterances, parts: Sequence[Sequence[int]]) -> None:
         """See UtteranceTask: what features are standardised by is of the training part."""
         features = cast(FeatureData, data)
-        features.check_apart(*parts)
+        features.check_no_context_leak(*parts)
         for name, (mean, deviation) in features.statistics(parts[0]).items():
             cast(FeatureNet, network).frontend.fit(name, mean, deviation)
 

@@ -169,7 +169,7 @@ class Utterances(ABC):
         """Return the clips of a training part, rare emotions repeated where the recipe balances."""
         if not getattr(self.settings, "balance", False):
             return list(indices)
-        return [indices[i] for i in repeat_rare(self.truth(indices))]
+        return [indices[i] for i in oversample(self.truth(indices))]
 
     def draw_weights(self, indices: Sequence[int]) -> NDArray[np.float64] | None:
         """Return (N,) how often each clip of a training part is to be drawn; None where the recipe does not balance
@@ -238,7 +238,7 @@ def balanced_draws(corpora: Sequence[int], emotions: Sequence[int], speakers: Se
     return np.array(weights) / sum(weights)
 
 
-def repeat_rare(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def oversample(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return indices into (N,) labels in which each rare class comes a whole number of times, about as often as the
     commonest: RAVDESS has half as many neutral clips as of any other emotion, and UAR counts classes alike."""
     counts = np.bincount(labels)

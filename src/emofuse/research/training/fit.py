@@ -129,9 +129,9 @@ def fit(
             f"train.batch_size: {recipe.train.batch_size} is more than there is to train on{share}",
             f"there are {n_each}: lower train.batch_size, or train on more",
         )
-    _claim(out, recipe, job.fingerprint)
+    _check_run_folder(out, recipe, job.fingerprint)
     began = {name: value.detach().clone() for name, value in job.network.state_dict().items()}
-    resumed = _earlier(out / "last.ckpt", job.network)
+    resumed = _resume_checkpoint(out / "last.ckpt", job.network)
     module = classifier(recipe, job)
     best = Checkpoint(out, "best", monitor=job.monitor, mode="max", enable_version_counter=False)
     # of its own: `save_last` writes only in the epochs that are saved as the best
@@ -209,7 +209,7 @@ def fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
         raise UsageError(f"{path} holds the weights of another network, or for other labels: {first}") from None
 
 
-def _earlier(path: Path, network: nn.Module) -> str | None:
+def _resume_checkpoint(path: Path, network: nn.Module) -> str | None:
     """Return the checkpoint that a training goes on from, or None where there is none."""
     if not path.exists():
         return None
@@ -221,7 +221,7 @@ def _earlier(path: Path, network: nn.Module) -> str | None:
     return str(path)
 
 
-def _claim(out: Path, recipe: Recipe, fingerprint: str) -> None:
+def _check_run_folder(out: Path, recipe: Recipe, fingerprint: str) -> None:
     make_folder(out)
     record = out / "run.json"
     # last.ckpt is read, and refused where it is of another training
