@@ -83,6 +83,7 @@ def test_the_document_names_every_operation_who_may_ask_and_how_it_can_fail() ->
         "delete /v1/analyses/{analysis_id}",
         "get /v1/analyses/{analysis_id}/results/{kind}",
         "get /v1/analyses/{analysis_id}/archive",
+        "post /v1/analyses/{analysis_id}/people",
         "get /v1/health",
         "get /v1/metrics",
     }

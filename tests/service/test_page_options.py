@@ -95,6 +95,22 @@ def test_options_and_a_transcript_go_along(browser: Any, served: str, tmp_path: 
     browser.execute_script("localStorage.clear()")
 
 
+def test_people_are_named_by_a_click(browser: Any, served: str) -> None:
+    opened(browser, served)
+    click(browser, "#example")
+    wait(browser, RESULT, 60)
+    click(browser, ".ef-change summary")
+    browser.find_element("css selector", ".ef-edit input").send_keys("Eileen <3\n")
+    wait(browser, "$('.ef-who').textContent === 'Eileen <3'")
+    assert [person["name"] for person in result(browser, served)["people"]] == ["Eileen <3"]
+    assert 'name="Eileen' not in downloaded(browser, "eaf", "example.eaf").read_text()
+    assert "Eileen &lt;3" in (browser.downloads / "example.eaf").read_text()
+    browser.refresh()
+    wait(browser, RESULT)
+    assert text(browser, ".ef-who") == "Eileen <3"
+    assert complaints(browser) == []
+
+
 DROP = """
 const given = new DataTransfer();
 for (const [name, content] of arguments[0]) given.items.add(new File([content], name));

@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
+from emofuse.cli.demo import CLIP
 from emofuse.errors import AssetError
 from emofuse.inference.landmarker import FaceLandmarker
 from emofuse.outputs.formats import FORMATS
@@ -91,6 +92,34 @@ def test_a_film_and_a_sound_have_every_format(real: Callable[..., None], tmp_pat
         done = await client.reaches(await client.submit(sound.read_bytes()), "done")
         assert set(done["results"]) == {name for name, format in FORMATS.items() if not format.is_extra} - {"mp4"}
         assert done["notes"] == "there is no picture, so no mp4 was written"
+
+    real(story)
+
+
+def test_people_are_named_and_joined_in_every_result(real: Callable[..., None], tmp_path: Path) -> None:
+    name = "<i>Anna</i> \u0410\u043d\u043d\u0430 \u5b89\u5a1c"
+
+    async def story(client: Client) -> None:
+        job_id = await client.submit(CLIP.read_bytes(), name="talk.mp4", annotate=False)
+        done = await client.reaches(job_id, "done")
+        before = (await client.get(done["results"]["json"])).json()
+        assert [person["id"] for person in before["people"]] == [1]
+        path = f"/v1/analyses/{job_id}/people"
+        answer = await client.post(path, json={"names": {"1": name}})
+        assert answer.status_code == 200 and answer.json()["results"] == done["results"]
+        after = (await client.get(done["results"]["json"])).json()
+        assert [person["name"] for person in after["people"]] == [name]
+        assert after["moments"] == before["moments"] and after["source"] == before["source"]
+        for kind in ("eaf", "textgrid", "html"):
+            text = (await client.get(done["results"][kind])).text
+            assert "Анна" in text or "\\u0410" in text, kind
+            assert "<i>Anna" not in text or kind == "textgrid"
+        for edit, status in (({"merge": [[1, 7]]}, 422), ({"merge": [[1]]}, 422), ({"name": {}}, 422)):
+            refused = await client.post(path, json=edit)
+            assert refused.status_code == status and refused.json()["error"]["code"] == "not_allowed", refused.text
+        assert "there is no person 7" in (await client.post(path, json={"merge": [[1, 7]]})).text
+        assert (await client.get(done["results"]["json"])).json() == after
+        assert (await client.post("/v1/analyses/none/people", json={})).status_code == 404
 
     real(story)
 

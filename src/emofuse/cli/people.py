@@ -15,7 +15,7 @@ from emofuse.outputs.formats import FORMATS
 from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.marks import UNKNOWN, mark_file, origin
 from emofuse.outputs.tables import read_json
-from emofuse.recordings.people_edits import merge_people, name_people
+from emofuse.recordings.people_edits import edit_people
 from emofuse.timeline import Timeline
 
 
@@ -37,9 +37,8 @@ def people(
     emofuse people clip.json --merge 3,5 --name 1=Anna --formats html
     """
     timeline = read_json(file)
-    for group in merge or []:
-        timeline = merge_people(timeline, [_id(one, group) for one in group.split(",")])
-    timeline = name_people(timeline, dict(map(_named, name or [])))
+    joined = [[_id(one, group) for one in group.split(",")] for group in merge or []]
+    timeline = edit_people(timeline, dict(map(_named, name or [])), joined)
     if name or merge:
         _write(timeline, file, ["json", *(kind.strip() for kind in formats.split(",") if kind.strip())])
     if timeline.people:

@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 from emofuse.atomic import atomic
@@ -23,7 +24,7 @@ from emofuse.wording import documentary, documentary_line
 # In the order in which they build on one another: each may import only from those before it.
 _SCRIPTS: Final = (
     *("document.js", "window.js", "interest.js", "lanes.js", "boxes.js", "parts.js", "stage.js", "slider.js"),
-    *("timeline.js", "transcript.js", "player.js"),
+    *("people.js", "timeline.js", "transcript.js", "player.js"),
 )
 _IMPORT: Final = re.compile(r"^import\s[^;]*?from\s+\"\./[\w.]+\";\n", re.MULTILINE)
 _HINT: Final = "Analyse it with --formats html,mp4 for a film that every browser plays."
@@ -44,21 +45,22 @@ def write_html(timeline: Timeline, path: str | os.PathLike[str], links: MediaLin
         media="video" if source.has_video else "audio" if source.has_audio else None,
         url=links.annotated or links.recording,
         is_annotated=links.annotated is not None,
+        document=Path(path).with_suffix(".json").name,
     )
     with atomic(path) as name, name.open("w", encoding="utf-8", newline="\n", errors="replace") as out:
         out.write(page)
 
 
-def report_page(timeline: Timeline, media: str | None, url: str, is_annotated: bool) -> str:
+def report_page(timeline: Timeline, media: str | None, url: str, is_annotated: bool, document: str = "") -> str:
     """Return the HTML of a report. media: "video", "audio" or None; url: what it plays; is_annotated: whether
-    that has boxes in its pictures already."""
+    that has boxes in its pictures already; document: the file with the timeline, for the command that names people."""
     headline = timeline.headline()
     answer = "no emotion could be read" if headline is None else headline.text
     title = file_name(timeline.source.path)
     element = (
         f'<{media} id="media" src="{escape(url)}" controls preload="metadata" playsinline></{media}>' if media else ""
     )
-    options = {"boxes": not is_annotated, "hint": "" if is_annotated or media == "audio" else _HINT}
+    options = {"boxes": not is_annotated, "hint": "" if is_annotated or media == "audio" else _HINT, "json": document}
     script = (
         f"{player_script()}\n"
         "const read = (id) => JSON.parse(document.getElementById(id).textContent);\n"

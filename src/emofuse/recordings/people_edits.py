@@ -61,6 +61,25 @@ def merge_people(timeline: Timeline, ids: Sequence[int]) -> Timeline:
     )
 
 
+def edit_people(timeline: Timeline, names: Mapping[int, str], merge: Iterable[Sequence[int]]) -> Timeline:
+    """Join people, and then name them.
+
+    Args:
+        timeline: With people.
+        names: By the ids of people.
+        merge: The ids of those who are one.
+
+    Returns:
+        The timeline with both.
+
+    Raises:
+        UsageError: There is no such person, or one alone is to be joined.
+    """
+    for ids in merge:
+        timeline = merge_people(timeline, ids)
+    return name_people(timeline, names)
+
+
 def _joined(kept: int, people: Sequence[Person]) -> Person:
     shares: dict[str, float] = {}
     for person in people:

@@ -21,7 +21,7 @@ from emofuse.outputs.formats import FORMATS
 from emofuse.service.errors import RefusedError
 from emofuse.service.live_models import LiveModels
 from emofuse.service.metrics import Metrics
-from emofuse.service.models import Analysis, Health, refusals
+from emofuse.service.models import Analysis, Health, PeopleEdit, refusals
 from emofuse.service.options import OFFERED, SubmitOptions
 from emofuse.service.private import private_file
 from emofuse.service.results import Archive, Download, results_in
@@ -240,6 +240,24 @@ async def archive(request: Request, analysis_id: _Id) -> Archive:
     parts = parts_of(request)
     job = _done(parts, analysis_id)
     return Archive(results_in(parts.runner.folder(job.id) / RESULTS), job.name)
+
+
+@router.post(
+    "/analyses/{analysis_id}/people",
+    operation_id="people",
+    responses=refusals(404, 409, 422),
+    summary="Who is who",
+)
+async def people(request: Request, analysis_id: _Id, edit: PeopleEdit) -> Analysis:
+    """Join people who are one, and name them: the results are written anew, but for the annotated video."""
+    parts = parts_of(request)
+    job = _done(parts, analysis_id)
+    outcome = await parts.runner.edit_people(job, edit.model_dump(mode="json"))
+    if outcome.code == "not_analysed":  # there is no such person
+        raise RefusedError(422, "not_allowed", outcome.message)
+    if outcome.code:
+        raise RefusedError(409, "not_changed", outcome.message)
+    return _described(parts, _job(parts, analysis_id))
 
 
 @router.delete(

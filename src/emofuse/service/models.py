@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field
 
@@ -105,6 +105,15 @@ class Analysis(BaseModel):
         )
 
 
+class PeopleEdit(BaseModel):
+    """Who is who: names by the numbers of people, an empty one takes a name away; merge: those who are one."""
+
+    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [{"names": {"1": "Anna"}, "merge": [[2, 3]]}]}}
+
+    names: dict[int, Annotated[str, Field(max_length=200)]] = Field({}, max_length=1000)
+    merge: list[Annotated[list[int], Field(min_length=2, max_length=1000)]] = Field([], max_length=1000)
+
+
 class Health(BaseModel):
     """That the service answers, what it allows, and how busy it is."""
 
@@ -148,6 +157,7 @@ _REFUSALS: Final[dict[int, tuple[str, dict[str, str]]]] = {
         {
             "not_done": "the analysis is running",
             "failed": "the analysis failed: the recording is longer than 3600 s",
+            "not_changed": "the results could not be changed",
             "no_recogniser": "this service cannot recognise speech (pip install 'emofuse[asr]')",
         },
     ),

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from emofuse.recordings.progress import Stage
 from emofuse.service.private import private_folder
-from emofuse.service.process import Reached, WorkerProcess
+from emofuse.service.process import Outcome, Reached, WorkerProcess
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import MOST_ATTEMPTS, Job, JobStore
 from emofuse.transcripts import SUFFIXES
@@ -59,6 +59,7 @@ class Runner:
         self._wake = asyncio.Event()
         self._processes: dict[str, WorkerProcess] = {}
         self._reached: dict[str, _Running] = {}
+        self._editing = asyncio.Lock()
         self._arriving: set[str] = set()  # jobs whose upload somebody is taking
         self._tasks: list[asyncio.Task[None]] = []
         self._mean_s = 10.0  # of a job, for an estimate of how long others wait
@@ -101,6 +102,27 @@ class Runner:
         self._store.enqueue(job_id)
         self._arriving.discard(job_id)
         self._wake.set()
+
+    async def edit_people(self, job: Job, edit: dict[str, Any]) -> Outcome:
+        """Change who is who in the results of a job that is done, in a process of its own; one edit at a time.
+
+        Returns:
+            What came of it; its code is "" where the results are written anew.
+        """
+        async with self._editing:
+            task = {**_task(job, self.folder(job.id), self._settings), "edit": edit}
+            process = self._processes[job.id] = await WorkerProcess.begin(task)
+            try:
+                async with asyncio.timeout(self._settings.job_timeout_s):
+                    outcome = await process.follow(lambda _: None)
+            except TimeoutError:
+                outcome = None
+            finally:
+                self._processes.pop(job.id, None)
+                await process.end()
+            if outcome is not None and outcome.trace:
+                _log.error("job %s: %s", job.id, outcome.trace)
+            return outcome or Outcome("internal", "the results could not be changed")
 
     def stage(self, job_id: str) -> Stage | None:
         """Return what is being done with a job; None where it does not run, or has told nothing yet."""

@@ -20,13 +20,18 @@ from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.media import picture_size
+from emofuse.outputs.formats import FORMATS
+from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.overlay import OverlaySettings
+from emofuse.outputs.tables import read_json
 from emofuse.recordings.one import Options, analyze_recording
+from emofuse.recordings.people_edits import edit_people
 from emofuse.recordings.plan import Task
 from emofuse.recordings.progress import Progress
 from emofuse.recordings.words import WordOptions
 from emofuse.remote import Place
 from emofuse.service.options import OFFERED, SubmitOptions
+from emofuse.service.results import results_in
 from emofuse.service.runner import RECORDING, RESULTS, TRANSCRIPT
 from emofuse.service.settings import MEGABYTE
 from emofuse.transcripts import SUFFIXES
@@ -43,7 +48,8 @@ def main() -> None:
     os.umask(0o077)  # what it writes is for its owner alone
     _set_limits(task["memory_mb"], task["file_mb"])
     try:
-        _tell(code="", message=_shown("; ".join(_analyze(task)), task))
+        notes = _edit_people(task) if "edit" in task else _analyze(task)
+        _tell(code="", message=_shown("; ".join(notes), task))
     except EmofuseError as error:
         _tell(code="not_analysed", message=_shown(str(error), task))
     except MemoryError:
@@ -91,6 +97,23 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
     if outcome.failure:
         raise MediaError(outcome.failure)
     return outcome.notes
+
+
+def _edit_people(task: dict[str, Any]) -> tuple[str, ...]:
+    """Change who is who in a result, and write again what comes of it.
+
+    Raises UsageError for people who are not there.
+    """
+    folder = Path(task["folder"]) / RESULTS
+    found = results_in(folder)
+    names = {int(number): name for number, name in task["edit"]["names"].items()}
+    timeline = edit_people(read_json(found["json"]), names, task["edit"]["merge"])
+    links = MediaLinks.beside(task["name"], f"{Path(task['name']).stem}.mp4" if "mp4" in found else None)
+    for kind, file in found.items():
+        write = FORMATS[kind].write
+        if write is not None:
+            write(timeline, file, links)
+    return ()
 
 
 def _formats(options: SubmitOptions) -> tuple[str, ...]:

@@ -47,16 +47,17 @@ function changes(moments) {
 
 /** Where two modalities are sure of different labels. */
 function disagreements(moments) {
-  const found = [];
-  for (const moment of moments) {
-    const heard = Object.entries(moment.by_modality).map(([modality, scores]) => ({ modality, ...best(scores) }));
-    const sure = heard.filter(({ p }) => p >= SURE).sort((a, b) => b.p - a.p);
-    const other = sure.find(({ label }) => label !== sure[0].label);
-    if (!other) continue;
-    const words = `${sure[0].modality} ${sure[0].label}, ${other.modality} ${other.label}`;
-    found.push({ time: moment.time_s, weight: sure[0].p + other.p, kind: "disagreement", label: sure[0].label, words });
-  }
-  return heaviest(found);
+  return heaviest(moments.map(disagreementOf).filter(Boolean));
+}
+
+/** What two modalities are sure of, where these are different labels; else null. */
+export function disagreementOf(moment) {
+  const heard = Object.entries(moment.by_modality).map(([modality, scores]) => ({ modality, ...best(scores) }));
+  const sure = heard.filter(({ p }) => p >= SURE).sort((a, b) => b.p - a.p);
+  const other = sure.find(({ label }) => label !== sure[0].label);
+  if (!other) return null;
+  const words = `${sure[0].modality} ${sure[0].label}, ${other.modality} ${other.label}`;
+  return { time: moment.time_s, weight: sure[0].p + other.p, kind: "disagreement", label: sure[0].label, words };
 }
 
 /** Half the sum of the differences: 0 for the same, 1 for nothing in common. */

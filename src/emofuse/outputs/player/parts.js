@@ -1,10 +1,9 @@
 /** The parts of the player that are words and bars: the answer, what is said now, segments, modalities, people. */
-import { best, clock, colourOf, peopleOf, percent } from "./document.js";
-import { momentsOfInterest } from "./interest.js";
+import { best, clock, colourOf, percent } from "./document.js";
+import { disagreementOf, momentsOfInterest } from "./interest.js";
 import { patternOf } from "./lanes.js";
 
 const MAX_SEGMENTS = 500; // buttons in the list; more are slow, and nobody reads them
-const MAX_PEOPLE = 50;
 
 /**
  * Make an element. Text is never read as HTML: names of files and labels may hold anything.
@@ -58,11 +57,15 @@ export function nowPart(doc) {
     list.append(item);
   }
   const voices = make("p", { class: "ef-voices" });
+  const added = make("div", { class: "ef-added", hidden: "" });
+  const doubt = make("p", { class: "ef-doubt", hidden: "" });
   const element = make(
     "section",
     { class: "ef-now", "aria-label": "At this time" },
     make("p", { class: "ef-now-head" }, time, " ", answer),
     list,
+    added,
+    doubt,
     voices,
   );
   const show = (moment, seconds) => {
@@ -81,8 +84,38 @@ export function nowPart(doc) {
       return make("span", {}, `${modality}: ${words}`);
     });
     voices.replaceChildren(...heard);
+    showAdded(added, moment);
+    const conflict = moment && disagreementOf(moment);
+    doubt.hidden = !conflict;
+    if (conflict) doubt.textContent = `The modalities disagree: ${conflict.words}.`;
   };
   return { element, show };
+}
+
+/** What each modality added to the winner: its weight in the fused answer times what it gave that label. */
+function showAdded(bar, moment) {
+  const parts = addedTo(moment);
+  bar.hidden = parts.length < 2;
+  if (bar.hidden) return;
+  const words = parts.map(({ modality, share }) => `${modality} ${percent(share)}`).join(", ");
+  const rail = make("div", { class: "ef-shares", role: "img", "aria-label": `Added to ${moment.label}: ${words}` });
+  parts.forEach(({ modality, share }) => {
+    const part = make("span", { class: `ef-of-${modality}` }, share > 0.18 ? modality : "");
+    part.style.width = `${100 * share}%`;
+    rail.append(part);
+  });
+  bar.replaceChildren(make("p", { class: "ef-hint" }, `What made it ${moment.label}: ${words}`), rail);
+}
+
+/** What each modality has in the label of a moment, of 1; none where the document does not tell. */
+export function addedTo(moment) {
+  if (!moment?.label || !moment.evidence) return [];
+  const parts = Object.entries(moment.evidence).map(([modality, { weight }]) => ({
+    modality,
+    share: (weight ?? 0) * (moment.by_modality[modality]?.[moment.label] ?? 0),
+  }));
+  const whole = parts.reduce((sum, { share }) => sum + share, 0);
+  return whole > 0 ? parts.map(({ modality, share }) => ({ modality, share: share / whole })) : [];
 }
 
 /** What is worth a look, as a list of one section of buttons that seek; empty where there is nothing. */
@@ -156,26 +189,4 @@ export function modalitiesPart(doc) {
     list.append(make("dt", {}, modality), make("dd", {}, ...words));
   }
   return make("section", { "aria-label": "What it was read from" }, make("h2", {}, "Read from (mean over the recording)"), list);
-}
-
-/** Everybody whose face was read, as a list of one section, which is empty where there is nobody. */
-export function peoplePart(doc) {
-  const people = peopleOf(doc);
-  if (!people.length) return [];
-  const list = make("dl", { class: "ef-facts" });
-  for (const person of people.slice(0, MAX_PEOPLE)) {
-    const said = best(person.mean);
-    list.append(
-      make("dt", {}, person.name),
-      make(
-        "dd",
-        {},
-        swatch(doc.labels, said.label),
-        `mostly ${said.label} (${percent(said.p)} mean while seen), ${clock(person.from, 1)} – ${clock(person.to, 1)}`,
-      ),
-    );
-  }
-  const hidden = people.length - MAX_PEOPLE;
-  const rest = hidden > 0 ? [make("p", {}, `and ${hidden} more, seen more briefly`)] : [];
-  return [make("section", { "aria-label": "People" }, make("h2", {}, "People"), list, ...rest)];
 }

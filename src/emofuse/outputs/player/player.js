@@ -3,7 +3,8 @@
  * asks nothing of any host, and runs under a policy without inline script or style.
  */
 import { lengthOf, momentAt } from "./document.js";
-import { interestPart, modalitiesPart, make, nowPart, peoplePart, segmentsPart, summaryPart } from "./parts.js";
+import { interestPart, modalitiesPart, make, nowPart, segmentsPart, summaryPart } from "./parts.js";
+import { PeopleChanges, peoplePart } from "./people.js";
 import { stagePart } from "./stage.js";
 import { timelinePart } from "./timeline.js";
 import { transcriptPart } from "./transcript.js";
@@ -13,12 +14,29 @@ import { transcriptPart } from "./transcript.js";
  *
  * @param {HTMLElement} root
  * @param {object} doc  an `emofuse/2` document
- * @param {{media?: HTMLMediaElement|null, boxes?: boolean, hint?: string}} options  media: what plays, which is moved
+ * @param {{media?: HTMLMediaElement|null, boxes?: boolean, hint?: string, json?: string, savePeople?: Function}} options  media: what plays, which is moved
  *   into the player, and without a `src` is asked for; none is a timeline that is only looked at. boxes: false where the film has them in its pictures
- *   already; else they are drawn over it. hint: what else a person can do where the media does not play
+ *   already; else they are drawn over it. hint: what else a person can do where the media does not play. json: the file of
+ *   the document, for a command that changes who is who. savePeople: takes such a change, and resolves to the document
+ *   with it; without, it is shown and not kept
  * @returns {{seek: (seconds: number) => void, time: () => number, destroy: () => void}}
  */
-export function createPlayer(root, doc, { media = null, boxes = true, hint = "" } = {}) {
+export function createPlayer(root, doc, { json = "", savePeople = null, ...options } = {}) {
+  const changes = doc.people?.length ? new PeopleChanges(doc) : null;
+  const canEdit = changes && (savePeople || json);
+  const edit = async (change) => {
+    const next = savePeople ? await savePeople(change) : changes.take(change);
+    const time = player.time();
+    player.destroy();
+    player = build(root, next, options, { edit, command: savePeople ? "" : changes.command(json) });
+    player.seek(time);
+    root.querySelector("[aria-label='People']")?.scrollIntoView({ block: "nearest" });
+  };
+  let player = build(root, doc, options, canEdit ? { edit } : {});
+  return { seek: (seconds) => player.seek(seconds), time: () => player.time(), destroy: () => player.destroy() };
+}
+
+function build(root, doc, { media = null, boxes = true, hint = "" }, editing) {
   const length = lengthOf(doc);
   let position = 0;
   const seek = (seconds) => {
@@ -37,7 +55,7 @@ export function createPlayer(root, doc, { media = null, boxes = true, hint = "" 
     make("div", { class: "ef-top" }, ...(stage ? [stage.element] : []), now.element),
     timeline.element,
     ...transcript.elements,
-    make("div", { class: "ef-below" }, segments.element, make("div", {}, ...interestPart(doc, seek), modalitiesPart(doc), ...peoplePart(doc))),
+    make("div", { class: "ef-below" }, segments.element, make("div", {}, ...interestPart(doc, seek), modalitiesPart(doc), ...peoplePart(doc, editing))),
   ];
   root.classList.add("ef");
   root.append(...parts);

@@ -43,7 +43,7 @@ function authorisation() {
 export async function ask(path, options = {}) {
   let response;
   try {
-    response = await fetch(`v1/${path}`, { ...options, headers: authorisation() });
+    response = await fetch(`v1/${path}`, { ...options, headers: { ...options.headers, ...authorisation() } });
   } catch (error) {
     throw error.name === "AbortError" ? error : new Refused(0, UNREACHABLE);
   }

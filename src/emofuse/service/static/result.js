@@ -39,7 +39,14 @@ export async function showResult($, analysis, file, complain, signal) {
     free();
     throw error;
   }
-  const player = createPlayer($("player"), timeline, { media, boxes, hint: file ? "" : HINT });
+  const savePeople = async ({ names = {}, merge = [] }) => {
+    const body = JSON.stringify({ names, merge });
+    await ask(`analyses/${analysis.id}/people`, { method: "POST", body, signal, headers: { "content-type": "application/json" } });
+    const changed = await (await fetched("json")).json();
+    $("downloads").replaceChildren(...downloads(analysis, keep, signal, complain)); // what was fetched before is out of date
+    return changed;
+  };
+  const player = createPlayer($("player"), timeline, { media, boxes, hint: file ? "" : HINT, savePeople });
   $("name").textContent = analysis.name;
   $("notes").textContent = analysis.notes;
   $("downloads").replaceChildren(...downloads(analysis, keep, signal, complain));
