@@ -53,7 +53,7 @@ def cut_segments(moments: Sequence[Moment], labels: Sequence[str], duration_s: f
     times = np.array([time_s for time_s, _ in spoken], dtype=np.float64).round(TIME_DECIMALS)
     raw = np.stack([p for _, p in spoken]).astype(np.float64).round(4).astype(np.float32)
     smooth = smooth_probabilities(times, raw, SMOOTHING_S)
-    hop_s = _usual_hop([m.time_s for m in moments])
+    hop_s = usual_hop([m.time_s for m in moments])
     runs = _fold_short(_runs(times, smooth, hop_s, duration_s), MIN_SEGMENT_S)
     return [_segment(run, raw, abstains, labels) for run in runs]
 
@@ -109,7 +109,7 @@ def stands_from(time_s: float, before_s: float, hop_s: float) -> float:
     return max(0.0, time_s - hop_s) if time_s - before_s > gap_s else before_s
 
 
-def _usual_hop(times: Sequence[float]) -> float:
+def usual_hop(times: Sequence[float]) -> float:
     """Return the median distance of the moments, spoken or not: where few spoke, those are far apart."""
     distinct = np.unique(np.round(times, TIME_DECIMALS))
     return max(float(np.median(np.diff(distinct))), 1e-3) if len(distinct) > 1 else MIN_SEGMENT_S

@@ -81,7 +81,7 @@ def test_at_its_pace_it_takes_its_time_and_without_audio_it_is_not_heard(emofuse
     (path,) = tmp_path.glob("live-*.json")
     kept = json.loads(path.read_text(encoding="utf-8"))
     assert kept["summary"]["why"]["voice"] == "no audio track"
-    assert kept["moments"][-1]["time_s"] == pytest.approx(1.0, abs=0.1)
+    assert kept["moments"][-1]["time_s"] == pytest.approx(1.0, abs=0.3)  # the first analysed picture after 1 s
 
 
 def test_what_cannot_be_is_one_line(emofuse: Emofuse, tmp_path: Path) -> None:

@@ -89,3 +89,32 @@ def test_without_dropping_it_is_full_instead() -> None:
         n += 1
     emptied(backlog, 0.0)
     assert not backlog.is_full
+
+
+def test_dropped_pictures_are_handed_out_where_they_are_kept() -> None:
+    backlog = Backlog(0.25, keeps_dropped=True)
+    backlog.put(frame(0.0), 0.9)
+    assert [packet.time_s for packet in emptied(backlog, 0.9) if isinstance(packet, Frame)] == [0.0]
+    for i in range(1, 4):
+        backlog.put(frame(float(i)), 0.7)
+    backlog.put(second(2.5), 0.9)
+    backlog.put(frame(4.0), 1.0)
+    taken = []
+    while (arrived := backlog.take(1.0)) is not None:
+        assert not isinstance(arrived.packet, Line)
+        taken.append((type(arrived.packet), arrived.packet.time_s, arrived.is_dropped))
+    assert taken == [
+        (Frame, 1.0, True),
+        (Frame, 2.0, True),
+        (AudioBlock, 2.5, False),
+        (Frame, 3.0, True),
+        (Frame, 4.0, False),
+    ]
+    assert backlog.n_dropped == 3
+    for i in range(10 * MOST_FRAMES):  # and no more of them than can be held
+        backlog.put(frame(10.0 + i), 1.1)
+    assert len(emptied(backlog, 1.2)) == 2 * MOST_FRAMES
+    for i in range(9):
+        backlog.put(frame(1000.0 + i), 5.0)
+    taken_s = [packet.time_s for packet in emptied(backlog, 9.0) if isinstance(packet, Frame)]
+    assert taken_s == [1008.0]  # nothing was analysed for too long

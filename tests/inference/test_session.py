@@ -16,13 +16,12 @@ from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.detector import YUNET
 from emofuse.inference.face_identity import FACE_IDENTITY
-from emofuse.inference.session import run
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.vad import SILERO
 from emofuse.media import open_media
 from emofuse.provenance import ModelFile
 from emofuse.timeline import Timeline
-from emofuse.types import Frame, Moment
+from emofuse.types import Frame
 from make_media import beginning
 from stand_in_text import StandInText
 
@@ -54,35 +53,6 @@ def test_a_file_is_steadied_only_on_request(clip_mp4: Path) -> None:
         np.testing.assert_array_equal(a.fused.probabilities, b.fused.probabilities)
     last, first = steady.moments[-1].fused, raw.moments[-1].fused
     assert last is not None and first is not None and not np.allclose(last.probabilities, first.probabilities)
-
-
-def test_what_is_shown_may_be_steadied_alone(clip_mp4: Path) -> None:
-    def views(smoothing: SmoothingSettings | None) -> tuple[Timeline, list[Moment]]:
-        shown: list[Moment] = []
-        with open_media(clip_mp4) as media:
-            made = run(
-                media,
-                media.source,
-                load_bundle(),
-                AnalyzerSettings(mode="frame"),
-                lambda _, view: shown.append(view),
-                view_smoothing=smoothing,
-            )
-        return made, shown
-
-    (raw, raw_views), (still_raw, steady_views) = views(None), views(SmoothingSettings())
-    for a, b in zip(raw.moments, still_raw.moments, strict=True):
-        assert a.fused is not None and b.fused is not None
-        np.testing.assert_array_equal(a.fused.probabilities, b.fused.probabilities)
-    smoother = Smoother()
-    expected = [smoother.push(moment).fused for moment in raw.moments]
-    for view, scores in zip(steady_views, expected, strict=True):
-        assert view.fused is not None and scores is not None
-        np.testing.assert_array_equal(view.fused.probabilities, scores.probabilities)
-    assert any(
-        not np.allclose(a.fused.probabilities, b.fused.probabilities)
-        for a, b in zip(raw_views, steady_views, strict=True)
-    )
 
 
 def test_the_demo_clip_is_seen_and_heard() -> None:

@@ -9,7 +9,7 @@ import pytest
 from emofuse.emotions import rgb
 from emofuse.errors import UsageError
 from emofuse.outputs import overlay
-from emofuse.outputs.lettering import Lettering
+from emofuse.outputs.lettering import Image, Lettering
 from emofuse.outputs.overlay import Overlay, OverlaySettings, Strip
 from emofuse.outputs.translations import LANGUAGES
 from emofuse.types import Certainty, Face, Moment
@@ -235,6 +235,30 @@ def test_faces_are_blurred_but_for_the_one_that_is_to_stay() -> None:
     but_two = draw(image, shown, detail="none", blur_faces=True, sharp=2)
     assert detail_in(but_two, one) < 5
     assert (but_two[100:240, 400:500] == image[100:240, 400:500]).all()
+
+
+def test_faces_have_the_names_and_numbers_of_people_where_they_are_known() -> None:
+    image, box = noise(640, 480), (100, 100, 300, 340)
+    one = replace(face(box, None, 7), person_id=5)
+
+    def drawn(shown: Face, people: dict[int, str] | None) -> Image:
+        return Overlay(OverlaySettings("boxes"), people=people).draw(image, moment(0.0, None, faces=(shown,)))
+
+    as_track = drawn(replace(one, track_id=5), None)  # "#5"
+    assert (drawn(one, {5: ""}) == as_track).all()
+    assert (drawn(one, {5: "Anna"}) != as_track).any() and (drawn(one, {5: "Анна"}) != drawn(one, {5: "Anna"})).any()
+    nobody = replace(one, person_id=None)
+    assert (drawn(nobody, {5: "Anna"}) == drawn(replace(nobody, track_id=None), None)).all()  # no number
+    film = Overlay(OverlaySettings("none", blur_faces=True, sharp=5), people={5: "Anna"})
+    assert (film.draw(image, moment(0.0, None, faces=(one,))) == image).all()
+    assert detail_in(film.draw(image, moment(0.1, None, faces=(replace(nobody, track_id=5),))), box) < 5
+
+
+def test_there_is_no_card_before_there_is_anything_to_say() -> None:
+    image = noise(640, 480)
+    film = Overlay(OverlaySettings("simple"), has_strip=False)
+    assert (film.draw(image, moment(0.0, None), has_card=False) == image).all()
+    assert (film.draw(image, moment(0.0, None)) != image).any()
 
 
 def test_a_face_that_is_lost_for_a_moment_stays_blurred() -> None:

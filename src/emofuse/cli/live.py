@@ -96,7 +96,7 @@ def live(
     settings = AnalyzerSettings(mode=mode, hop_s=hop_s, **answer_settings(risk, coverage, prior))
     span = span_of(start, end)
     film = overlay_settings(overlay, overlay_lang, blur_faces, person)
-    keeping_up = LiveSettings(max_delay_s=max_delay_s, tick_s=_TICK_S)
+    keeping_up = LiveSettings(max_delay_s=max_delay_s, tick_s=_TICK_S, keeps_dropped=record is not None)
     if file is not None and not realtime:
         keeping_up = LiveSettings(max_delay_s=None, tick_s=_TICK_S)
     if realtime and file is None:
@@ -136,7 +136,7 @@ def _follow(session: LiveSession, player: _Player, seconds: float | None) -> Non
             is_interrupted = stack.enter_context(_interrupts())
             for update in session:
                 player.play(update)
-                reached_s = update.frame.time_s if update.frame is not None else 0.0
+                reached_s = update.frame.time_s if update.frame is not None and not update.is_dropped else 0.0
                 reached_s = update.sound.end_s if update.sound is not None else reached_s
                 if is_interrupted() or player.is_ended or (seconds is not None and reached_s >= seconds):
                     session.stop()
@@ -168,10 +168,12 @@ class _Player:
                 painted.append(self._painter.paint(of.frame.image, of.view))
             return painted[0]
 
-        if update.frame is not None:
+        if update.frame is not None and not update.is_dropped:
             self._latest = update
         if self.recorder is not None:
             self.recorder.add(update, picture() if update.frame is not None else None)
+        if update.is_dropped:  # it is late, and for the film alone
+            return
         for key in self.view.show(update, self._session, picture):
             self._press(key)
         if not self._has_told and self._session.stats().n_dropped:

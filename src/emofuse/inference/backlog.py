@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from emofuse.errors import LiveError
@@ -19,21 +19,26 @@ class Arrived:
 
     packet: Packet | Line
     arrived_s: float
+    is_dropped: bool = False
 
 
 class Backlog:
     """Packets in waiting, handed out in the order of their times. Knows nothing of threads: its owner locks.
 
     max_delay_s: a picture that has waited for longer is dropped, unless it is the newest; None: nothing is dropped,
-    and whoever puts waits while `is_full`.
+    and whoever puts waits while `is_full`. keeps_dropped: whether dropped pictures are handed out in their order, too,
+    marked as such, as long as others do not wait for that.
     """
 
-    def __init__(self, max_delay_s: float | None) -> None:
+    def __init__(self, max_delay_s: float | None, *, keeps_dropped: bool = False) -> None:
+        self._keeps_dropped = keeps_dropped
+        self._dropped: deque[Arrived] = deque(maxlen=MOST_FRAMES)
         self._max_delay_s = max_delay_s
         self._lines: deque[Arrived] = deque()
         self._sound: deque[Arrived] = deque()
         self._frames: deque[Arrived] = deque()
         self._sound_s = 0.0
+        self._handed_out_s = 0.0  # when a picture that was not dropped was taken last
         self.n_dropped = 0  # pictures
 
     @property
@@ -63,20 +68,27 @@ class Backlog:
         self._drop(now_s)
         if self._lines:
             return self._lines.popleft()
-        if self._sound and (not self._frames or _time_s(self._sound[0]) <= _time_s(self._frames[0])):
+        if self._max_delay_s is not None and self._frames and now_s - self._handed_out_s > self._max_delay_s:
+            self._dropped.clear()  # those that are analysed do not wait for them
+        first = self._dropped or self._frames
+        if self._sound and (not first or _time_s(self._sound[0]) <= _time_s(first[0])):
             arrived = self._sound.popleft()
             assert isinstance(arrived.packet, AudioBlock)
             self._sound_s = self._sound_s - (arrived.packet.end_s - arrived.packet.time_s) if self._sound else 0.0
             return arrived
-        return self._frames.popleft() if self._frames else None
+        if first is self._frames:
+            self._handed_out_s = now_s
+        return first.popleft() if first else None
 
     def _drop(self, now_s: float) -> None:
         if self._max_delay_s is None:
             return
         frames = self._frames
         while len(frames) > MOST_FRAMES or (len(frames) > 1 and now_s - frames[0].arrived_s > self._max_delay_s):
-            frames.popleft()
+            dropped = frames.popleft()
             self.n_dropped += 1
+            if self._keeps_dropped:
+                self._dropped.append(replace(dropped, is_dropped=True))
 
 
 def _time_s(arrived: Arrived) -> float:

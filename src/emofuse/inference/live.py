@@ -25,7 +25,7 @@ from emofuse.inference.smoothing import Smoother
 from emofuse.media.capture import PacketSource
 from emofuse.settings import Settings
 from emofuse.timeline import SourceInfo
-from emofuse.types import AudioBlock, Line, Packet
+from emofuse.types import AudioBlock, Frame, Line, Packet
 
 _WAKE_S: Final = 0.1  # how often who waits looks whether a source has stalled, and Ctrl-C is heard on every platform
 _LET_GO_S: Final = 8.0  # for a reader to end: more than any source waits for its next packet
@@ -33,10 +33,12 @@ _LET_GO_S: Final = 8.0  # for a reader to end: more than any source waits for it
 
 class LiveSettings(Settings):
     """How a session keeps up. max_delay_s: a picture that waits for longer is dropped; None: none is, and the source
-    waits instead. tick_s: without news for so long, an empty update; None: no such updates."""
+    waits instead. tick_s: without news for so long, an empty update; None: no such updates. keeps_dropped: whether the
+    pictures that are dropped come as updates, too, with what is known by then."""
 
     max_delay_s: float | None = Field(0.25, gt=0, le=10)
     tick_s: float | None = Field(None, gt=0)
+    keeps_dropped: bool = False
 
 
 class PushSource:
@@ -103,7 +105,8 @@ class LiveSession:
         self._sources = sources
         self._clock = clock
         self._changed = threading.Condition()
-        self._state = _State(Backlog(self.settings.max_delay_s), {id(s): s for s in sources}, {})
+        backlog = Backlog(self.settings.max_delay_s, keeps_dropped=self.settings.keeps_dropped)
+        self._state = _State(backlog, {id(s): s for s in sources}, {})
         self._answers = Answers(analyzer, smoother, clock)
         self._threads: list[threading.Thread] = []
         self._is_entered = False
@@ -283,4 +286,6 @@ class LiveSession:
     def _analysed(self, arrived: Arrived) -> LiveUpdate | None:
         # a source that waits for room has no delay
         is_live = self.settings.max_delay_s is not None
+        if arrived.is_dropped and isinstance(arrived.packet, Frame):
+            return self._answers.passed(arrived.packet)
         return self._answers.analyse(arrived.packet, arrived.arrived_s if is_live else None)

@@ -19,7 +19,7 @@ _UNBROKEN_S: Final = 1.0  # a moment in a longer pause of the stream was not due
 class LiveUpdate:
     """What one packet brought. frame: the picture that was analysed, and view: what to draw over it, steadied; sound:
     the block, where it was sound. moments: what it completed, as the Analyzer gave them; steady: the same, steadied.
-    delay_s: of the newest of them, where there is one."""
+    delay_s: of the newest of them, where there is one. is_dropped: whether the picture was not analysed."""
 
     frame: Frame | None = None
     view: Moment | None = None
@@ -27,6 +27,7 @@ class LiveUpdate:
     moments: tuple[Moment, ...] = ()
     steady: tuple[Moment, ...] = ()
     delay_s: float | None = None
+    is_dropped: bool = False
 
 
 class Answers:
@@ -61,6 +62,12 @@ class Answers:
             self._frame_s = packet.time_s
         return self._update(packet, moments, delay_s)
 
+    def passed(self, frame: Frame) -> LiveUpdate | None:
+        """Return a picture that is not analysed, with what is known by then; None for one that came too late."""
+        if frame.time_s < self._frame_s:
+            return None
+        return LiveUpdate(frame, self._view(frame.time_s), is_dropped=True)
+
     def flush(self) -> LiveUpdate | None:
         """End the stream: its last moments, None where there are none."""
         moments = tuple(self._analyzer.flush())
@@ -79,6 +86,8 @@ class Answers:
         self.n_moments += len(moments)
         if not isinstance(packet, Frame):
             return LiveUpdate(sound=packet, moments=moments, steady=steady, delay_s=delay_s)
-        view = self._analyzer.view(packet.time_s)
-        view = view if self._smoother is None else self._smoother.dress(view)
-        return LiveUpdate(packet, view, None, moments, steady, delay_s)
+        return LiveUpdate(packet, self._view(packet.time_s), None, moments, steady, delay_s)
+
+    def _view(self, time_s: float) -> Moment:
+        view = self._analyzer.view(time_s)
+        return view if self._smoother is None else self._smoother.dress(view)

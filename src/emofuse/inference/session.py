@@ -70,7 +70,6 @@ def run(
     transcript: Transcript | None = None,
     scorer: TextScorer | None = None,
     smoothing: SmoothingSettings | None = None,
-    view_smoothing: SmoothingSettings | None = None,
     span: Span | None = None,
     call: str = "",
 ) -> Timeline:
@@ -79,14 +78,12 @@ def run(
     source: what they are of, or what tells it when they have all come.
     on_frame gets each frame with what to draw over it; on_progress the time reached.
     transcript: what is said in the recording; scorer: of text, in place of the bundle's network; smoothing: steadies
-    the labels from moment to moment; view_smoothing: steadies what on_frame gets, where smoothing does not; span:
-    of the recording that the packets are, for the provenance; call: the command, or the call in Python, that asked for
-    it.
+    the labels from moment to moment; span: of the recording that the packets are, for the provenance; call: the
+    command, or the call in Python, that asked for it.
     """
     lines = None if transcript is None else transcript.lines
     analyzer = Analyzer(bundle, settings=settings, lines=lines, scorer=scorer)
-    shown = smoothing or view_smoothing
-    smoother = None if shown is None else Smoother(shown)
+    smoother = None if smoothing is None else Smoother(smoothing)
     moments: list[Moment] = []
     measurements: list[FaceMeasurement] = []
     tracks: list[TrackRecord] = []
@@ -95,8 +92,7 @@ def run(
     for packet in packets:
         made = analyzer.push(packet)
         embedded += analyzer.take_embeddings()
-        steadied = made if smoother is None else [smoother.push(moment) for moment in made]
-        moments += made if smoothing is None else steadied
+        moments += made if smoother is None else map(smoother.push, made)
         if isinstance(packet, Frame):
             measurements += analyzer.face_measurements
             tracks += analyzer.take_tracks()
@@ -108,7 +104,7 @@ def run(
             on_progress(packet.time_s)
     made = analyzer.flush()
     embedded += analyzer.take_embeddings()
-    moments += made if smoothing is None or smoother is None else map(smoother.push, made)
+    moments += made if smoother is None else map(smoother.push, made)
     tracks += analyzer.take_tracks()
     speakers += analyzer.take_speakers()
     told = assign_people(tracks)

@@ -29,6 +29,7 @@ from emofuse.staging import StagedPath
 from emofuse.types import AudioBlock
 
 CRF: Final = 20  # constant quality of x264: 18 cannot be told from the source, 23 is its default
+_LARGE_PIXELS: Final = 2560 * 1440  # over it, memory goes before size
 MAX_SIDE: Final = 3840  # pixels; browsers and their hardware decoders play H.264 up to here
 _TIME_BASE: Final = Fraction(1, 90_000)  # seconds per tick, as MPEG has it: any frame rate's times are whole
 _LONGEST_STEP_S: Final = 0.5  # of the last picture: the reader hands out one that stands for longer anew
@@ -146,14 +147,17 @@ class VideoWriter:
         )
         recording = self._recording
         fps = (recording.source.fps if recording is not None else None) or 25.0
-        options = {"preset": "veryfast", "crf": str(self._crf)}
-        stream = self._output.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
         # H.264 with subsampled colour has even sides only.
-        stream.width, stream.height = (max(2, 2 * math.ceil(round(n * scale) / 2)) for n in (width, height))
+        even = [max(2, 2 * math.ceil(round(n * scale) / 2)) for n in (width, height)]
+        is_large = even[0] * even[1] > _LARGE_PIXELS
+        # What x264 looks ahead at and each thread of whole pictures hold pictures: at 4K, over 700 MB of them.
+        options = {"preset": "veryfast", "crf": str(self._crf), **({"tune": "zerolatency"} if is_large else {})}
+        stream = self._output.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
+        stream.width, stream.height = even
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = _TIME_BASE
         # Whole pictures per thread: x264 then works on while the caller analyses, and does not make it wait.
-        stream.thread_type = "FRAME"
+        stream.thread_type = "SLICE" if is_large else "FRAME"
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = ColorRange.MPEG

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
@@ -45,7 +45,7 @@ class OverlaySettings:
             card; boxes: no card and no strip; none: the picture as it is.
         language: of the words, one of `translations.LANGUAGES`.
         blur_faces: whether faces are made unrecognisable.
-        sharp: the track of the one person whose face stays as it is.
+        sharp: the number of the one person whose face stays as it is.
     """
 
     detail: Detail = "full"
@@ -124,6 +124,8 @@ class Overlay:
         settings: what is drawn.
         duration_s: of the film, for the strip along the bottom; None where it is not known.
         has_strip: whether there is a strip.
+        people: the names of those who are known, "" for none, by their ids; then faces have the numbers of people, and
+            a face that is nobody's has none. None: who is who is not known, and they have those of their tracks.
 
     Example:
         >>> picture = np.zeros((240, 320, 3), np.uint8)
@@ -137,18 +139,21 @@ class Overlay:
         *,
         duration_s: float | None = None,
         has_strip: bool = True,
+        people: Mapping[int, str] | None = None,
     ) -> None:
+        self._people = people
         self.settings = settings or OverlaySettings()
         self._strip = Strip(duration_s) if has_strip and self.settings.detail in ("full", "simple") else None
         self._corner = _Corner()
         self._hidden: dict[int | None, tuple[float, Rect]] = {}  # when and where a face to blur was seen last
 
-    def draw(self, image: Image, moment: Moment) -> Image:
+    def draw(self, image: Image, moment: Moment, *, has_card: bool = True) -> Image:
         """Draw a moment on a copy of the picture.
 
         Args:
             image: (H, W, 3) uint8 RGB, left as it is. Sizes follow its shorter side; what has no room is left out.
             moment: what the picture shows; moments come in the order of time.
+            has_card: whether there is anything to say yet.
 
         Returns:
             (H, W, 3) uint8 RGB.
@@ -169,7 +174,7 @@ class Overlay:
         faces = [(face, box) for face in moment.faces if (box := _visible(face, width, height)) is not None]
         boxes = [box for _, box in faces]
         taken: list[Rect] = []
-        if self.settings.detail != "boxes":
+        if self.settings.detail != "boxes" and has_card:
             taken += self._draw_card(body, moment, boxes, style)
         for face, box in faces:
             _draw_box(body, box, rgb(face.emotion.label) if face.emotion else _DIM, style.line)
@@ -183,7 +188,7 @@ class Overlay:
         height, width = canvas.shape[:2]
         for face in moment.faces:
             box = _visible(face, width, height)
-            if box is not None and (self.settings.sharp is None or face.track_id != self.settings.sharp):
+            if box is not None and (self.settings.sharp is None or self._number(face) != self.settings.sharp):
                 self._hidden[face.track_id] = (moment.time_s, box)
         self._hidden = {
             track: (seen_s, box)
@@ -256,7 +261,9 @@ class Overlay:
         """Draw the longest tag of a face that covers nothing of what is `taken`, and return where it is; None where
         not even the shortest does, for then the colour of its box has to do."""
         height, width = canvas.shape[:2]
-        number = [f"#{face.track_id}"] if face.track_id is not None else []
+        who = self._number(face)
+        name = self._people.get(who, "") if self._people is not None and who is not None else ""
+        number = [name or f"#{who}"] if who is not None else []
         label = [self._word(face.emotion.label)] if face.emotion else []
         tag_h = round(1.8 * style.tag.cap_px)
         colour = rgb(face.emotion.label) if face.emotion else _DIM
@@ -273,6 +280,9 @@ class Overlay:
             style.tag.write(canvas, text, left + style.pad // 2, top + (tag_h + style.tag.cap_px) // 2, ink(colour))
             return here
         return None
+
+    def _number(self, face: Face) -> int | None:
+        return face.track_id if self._people is None else face.person_id
 
     def _word(self, word: str) -> str:
         return translate(word, self.settings.language)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
 
 from emofuse.atomic import make_folder
 from emofuse.errors import EmofuseError
@@ -18,8 +15,8 @@ from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.explain import explain
 from emofuse.inference.same_person import KnownPerson
-from emofuse.inference.session import QUEUE_BYTES, packet_bytes, read_ahead, run
-from emofuse.inference.smoothing import SmoothingSettings
+from emofuse.inference.session import read_ahead, run
+from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.vad import speech_in
 from emofuse.media import AUDIO_RATE_HZ, MOST_PIXELS, STANDING_S, MediaReader, Span, VideoWriter, open_media
 from emofuse.outputs.formats import FORMATS
@@ -27,17 +24,13 @@ from emofuse.outputs.index import Digest
 from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.marks import mark_file, recording_id, video_trailer
 from emofuse.outputs.overlay import Overlay, OverlaySettings
-from emofuse.overlap import WriteBehind
+from emofuse.recordings.film import FacePlaces, Film, FilmMoments
 from emofuse.recordings.photos import analyze_photo
 from emofuse.recordings.plan import Task
 from emofuse.recordings.progress import OnProgress, Progress, Stage
 from emofuse.recordings.words import WordOptions, load_words, said_in
 from emofuse.remote import Place
 from emofuse.timeline import Timeline
-from emofuse.types import AudioBlock, Frame, Moment, Packet
-
-_Shown = tuple[Frame, Moment] | AudioBlock  # of a film, in the order in which it is written
-_DISK_ERRORS: Final = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,53 +93,50 @@ def analyze_recording(
         if task.is_photo:
             return _photo_outcome(task, options, bundle)
         with ExitStack() as stack:
-            media = stack.enter_context(_opened(task, options))
-            duration_s = media.source.duration_s
-            recogniser, scorer = load_words(options.words, bundle)
-            stages = _stages(task, options, recogniser is not None)
-            show = partial(_showing, on_progress, duration_s, stages)
-            words = said_in(
-                task,
-                media.source,
-                options.words,
-                recogniser,
-                show("transcribing"),
-                options.audio_track,
-                media.start_s,
-                options.span,
-            )
-            notes += words.notes
-            recording = recording_id(task.source)
-            person, answers = options.person, Analyzer(bundle, settings=options.settings, scorer=scorer).answers
-
-            def adapted(moment: Moment) -> Moment:
-                return moment if person is None else person.adapt_moment(moment, answers)
-
-            film, paint = None, None
-            if "mp4" in options.formats and media.source.has_video:
-                film = stack.enter_context(_Film(_writer(task, media, options), media, options))
-                paint = stack.enter_context(_behind(film))
-            elif "mp4" in options.formats:
-                notes.append("there is no picture, so no mp4 was written")
-            packets: Iterable[Packet] = stack.enter_context(read_ahead(media))
-            timeline = run(
-                packets if paint is None or options.span.is_whole else _with_sound(packets, paint),
-                media.source,
-                bundle,
-                options.settings,
-                None if paint is None else lambda frame, moment: paint.put((frame, adapted(moment))),
-                show("analysing"),
-                transcript=words.transcript,
-                scorer=scorer,
-                smoothing=options.smoothing,
-                view_smoothing=SmoothingSettings(),
-                span=options.span,
-                call=options.call,
-            )
-            if person is not None:
-                timeline = person.adapt(timeline, answers)
-            source = media.source  # which knows now how long it is
-            notes += media.warnings
+            with _opened(task, options) as media:
+                duration_s = media.source.duration_s
+                recogniser, scorer = load_words(options.words, bundle)
+                stages = _stages(task, options, recogniser is not None, media.source.has_video)
+                show = partial(_showing, on_progress, duration_s, stages)
+                words = said_in(
+                    task,
+                    media.source,
+                    options.words,
+                    recogniser,
+                    show("transcribing"),
+                    options.audio_track,
+                    media.start_s,
+                    options.span,
+                )
+                notes += words.notes
+                recording = recording_id(task.source)
+                film, places = None, FacePlaces()
+                if "mp4" in options.formats and media.source.has_video:
+                    writer, is_all = _writer(task, media, options), options.formats == ("mp4",)
+                    film = stack.enter_context(Film(writer, start_s=options.span.start_s, is_all=is_all))
+                elif "mp4" in options.formats:
+                    notes.append("there is no picture, so no mp4 was written")
+                with read_ahead(media) as packets:
+                    timeline = run(
+                        packets,
+                        media.source,
+                        bundle,
+                        options.settings,
+                        None if film is None else lambda frame, view: places.add(frame.time_s, view.faces),
+                        show("analysing"),
+                        transcript=words.transcript,
+                        scorer=scorer,
+                        smoothing=options.smoothing,
+                        span=options.span,
+                        call=options.call,
+                    )
+                if options.person is not None:
+                    answers = Analyzer(bundle, settings=options.settings, scorer=scorer).answers
+                    timeline = options.person.adapt(timeline, answers)
+                source = media.source  # which knows now how long it is
+                notes += media.warnings
+            if film is not None and not film.failure:
+                _draw(film, task, options, timeline, places, show("drawing"))
         timeline = replace(timeline, source=source if task.shown_as is None else replace(source, path=task.shown_as))
         if words.absence and "text" in timeline.summary.why:
             summary = replace(timeline.summary, why={**timeline.summary.why, "text": words.absence})
@@ -175,10 +165,11 @@ def analyze_recording(
         return Outcome(task.source, failure=_fault(error))
 
 
-def _stages(task: Task, options: Options, has_recogniser: bool) -> tuple[Stage, ...]:
+def _stages(task: Task, options: Options, has_recogniser: bool, has_video: bool) -> tuple[Stage, ...]:
     """Return what is done with a recording, in order."""
     is_transcribed = has_recogniser and task.source not in options.words.found
-    return (*(("transcribing",) if is_transcribed else ()), "analysing")
+    has_film = has_video and "mp4" in options.formats
+    return (*(("transcribing",) if is_transcribed else ()), "analysing", *(("drawing",) if has_film else ()))
 
 
 def _showing(
@@ -188,6 +179,22 @@ def _showing(
     if on_progress is None:
         return None
     return lambda time_s: on_progress(Progress(time_s, duration_s, stage, stages))
+
+
+def _draw(
+    film: Film,
+    task: Task,
+    options: Options,
+    timeline: Timeline,
+    places: FacePlaces,
+    on_progress: Callable[[float], None] | None,
+) -> None:
+    """Read the recording once more, and draw over its pictures what all of it came to."""
+    people = {person.id: person.name for person in timeline.people} or None
+    overlay = Overlay(options.overlay, duration_s=timeline.source.duration_s, people=people)
+    moments = FilmMoments(timeline, places, None if options.smoothing is not None else Smoother())
+    with _opened(task, options) as media:
+        film.draw(media, overlay, moments, on_progress, has_sound=not options.span.is_whole)
 
 
 def _opened(task: Task, options: Options) -> MediaReader:
@@ -209,13 +216,6 @@ def _writer(task: Task, media: MediaReader, options: Options) -> VideoWriter:
         return VideoWriter(task.target("mp4"), media, trailer=trailer)
     rate_hz = AUDIO_RATE_HZ if media.source.has_audio else None
     return VideoWriter(task.target("mp4"), None, sound_rate_hz=rate_hz, trailer=trailer)
-
-
-def _with_sound(packets: Iterable[Packet], paint: WriteBehind[_Shown]) -> Iterator[Packet]:
-    for packet in packets:
-        if isinstance(packet, AudioBlock):
-            paint.put(packet)
-        yield packet
 
 
 def _photo_outcome(task: Task, options: Options, bundle: Bundle) -> Outcome:
@@ -241,62 +241,3 @@ def _links(task: Task, kind: str, annotated: Path | None) -> MediaLinks:
     if task.shown_as is None:
         return MediaLinks.between(task.source, task.target(kind), annotated)
     return MediaLinks.beside(task.shown_as, f"{Path(task.shown_as).stem}.mp4" if annotated is not None else None)
-
-
-class _Film:
-    """Writes the annotated MP4 of a recording. What hinders it costs the film and not the analysis; but where a film is
-    all that was asked for, or the disk takes no more, it is raised. failure: what hindered it, "" for nothing."""
-
-    def __init__(self, writer: VideoWriter, media: MediaReader, options: Options) -> None:
-        self.failure = ""
-        self._writer, self._is_all = writer, options.formats == ("mp4",)
-        self._overlay = Overlay(options.overlay, duration_s=media.source.duration_s)
-        self._start_s = options.span.start_s  # where the film begins
-        self._waiting: list[AudioBlock] = []  # sound before the first picture
-        self._has_begun = False
-
-    def __enter__(self) -> Self:
-        try:
-            self._writer.__enter__()
-        except EmofuseError as error:
-            self._give_up(error)
-        return self
-
-    def put(self, shown: _Shown) -> None:
-        """Write a picture with its moment drawn over it, or sound."""
-        if self.failure:
-            return
-        try:
-            if isinstance(shown, AudioBlock):
-                self._waiting.append(replace(shown, time_s=max(shown.time_s - self._start_s, 0.0)))
-            else:
-                frame, moment = shown
-                self._writer.write(self._overlay.draw(frame.image, moment), frame.time_s - self._start_s)
-                self._has_begun = True
-            while self._has_begun and self._waiting:
-                self._writer.write_sound(self._waiting.pop(0))
-        except EmofuseError as error:
-            self._writer.__exit__(type(error), error, error.__traceback__)
-            self._give_up(error)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.failure:
-            return
-        try:
-            self._writer.__exit__(kind, error, trace)
-        except EmofuseError as failure:
-            self._give_up(failure)
-
-    def _give_up(self, error: EmofuseError) -> None:
-        if self._is_all or getattr(error.__cause__, "errno", None) in _DISK_ERRORS:
-            raise error
-        self.failure = str(error)
-
-
-def _behind(film: _Film) -> WriteBehind[_Shown]:
-    """Draw and encode in a thread of its own, behind the analysis."""
-    return WriteBehind(
-        film.put, QUEUE_BYTES, lambda shown: packet_bytes(shown if isinstance(shown, AudioBlock) else shown[0])
-    )
