@@ -24,7 +24,6 @@ ONLY_THE_COMMAND = {
     "asr_language": "as asr",
     "jobs": "processes are the caller's in Python",
     "threads": "as jobs",
-    "resume": "as jobs",
     "engine": "as jobs",
     "overwrite": "Timeline.save replaces",
     "fast": "every= and detect_period_s=",
@@ -32,6 +31,8 @@ ONLY_THE_COMMAND = {
     "explains": "inference.explain",
     "quiet": "Python prints nothing",
     "address": "as jobs",
+    "start": "start_s",
+    "end": "end_s",
     "permissive_only": "bundle= names the bundle",
 }
 ONLY_PYTHON = {
@@ -40,6 +41,8 @@ ONLY_PYTHON = {
     "progress": "the command has a bar",
     "on_error": "the command lists what failed, and goes on",
     "smoothing": "--smooth",
+    "start_s": "--start",
+    "end_s": "--end",
     "min_face_px": "--min-face",
     "face_buffer_s": "for those who build on it",
     "face_period_s": "as face_buffer_s",
