@@ -16,6 +16,7 @@ import emofuse
 from emofuse.errors import AssetError, MediaError, UsageError
 from emofuse.inference import recogniser
 from emofuse.inference.recogniser import RATE_HZ, Recogniser, read_sound
+from emofuse.media import Span
 from emofuse.types import AudioBlock, Line, Word
 from make_media import Sound, Video, record
 from stand_in_text import StandInText
@@ -158,7 +159,8 @@ def test_long_sound_is_read_in_stretches_that_are_cut_where_it_is_quiet(tmp_path
 def test_lines_of_later_stretches_have_the_recordings_times_and_its_first_language(
     whisper: type[WhisperModel], voice_wav: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recogniser, "read_sound", lambda path, tracks: iter([(0.0, np.zeros(9)), (600.0, np.zeros(9))]))
+    stretches = [(0.0, np.zeros(9)), (600.0, np.zeros(9))]
+    monkeypatch.setattr(recogniser, "read_sound", lambda path, tracks, span: iter(stretches))
     asked: list[str | None] = []
     original = WhisperModel.transcribe
 
@@ -183,3 +185,10 @@ def test_a_gap_of_hours_is_silence_in_bounded_stretches(monkeypatch: pytest.Monk
     whole = np.concatenate([each for _, each in stretches])
     assert len(whole) == round(50.1 * RATE_HZ)
     assert np.flatnonzero(whole).tolist() == [*range(1600), *range(50 * RATE_HZ, len(whole))]
+
+
+def test_of_a_stretch_the_sound_has_the_times_of_the_recording(voice_wav: Path) -> None:
+    whole = np.concatenate([samples for _, samples in recogniser.read_sound(voice_wav)])
+    (part,) = recogniser.read_sound(voice_wav, span=Span(0.25, 0.75))
+    assert part[0] == 0.25 and len(part[1]) == pytest.approx(8_000, abs=2)
+    assert np.corrcoef(part[1][100:7_900], whole[4_100:11_900])[0, 1] > 0.9
