@@ -78,7 +78,7 @@ def test_a_baseline_is_taken_out_of_the_voice_alone(emofuse, tmp_path: Path, bun
     ("arguments", "says"),
     [
         (["--same-person", "--baseline", CLIP], "two ways to adapt to a person"),
-        (["--baseline", "nowhere.wav"], "nowhere.wav"),
+        (["--baseline", "nowhere.wav", "--bundle", "large"], "nowhere.wav"),
         (["--baseline", CLIP, "--bundle", "permissive"], "does not know how other people sound"),
     ],
 )

@@ -12,7 +12,7 @@ from emofuse.cli.console import note
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.options import check_one_adaptation
-from emofuse.inference.same_person import KnownPerson, neutral_baseline, same_person
+from emofuse.inference.same_person import KnownPerson, neutral_baseline, neutral_references, same_person
 from emofuse.media import Span
 from emofuse.recordings.one import Options, analyze_recording
 from emofuse.recordings.plan import Plan, Task, make_plan
@@ -64,6 +64,7 @@ def know_person(
         return same_person([one for one in found if isinstance(one, Timeline)])  # what fails will be told of
     if not baseline:
         return None
+    neutral_references(bundle)  # asked for before the work
     known = make_plan([place_of(each) for each in baseline], folder, ())
     failures = list(known.failures)
     timelines: list[Timeline] = []

@@ -26,7 +26,7 @@ from emofuse.inference.options import (
 )
 from emofuse.inference.own_model import OwnModality, OwnModel
 from emofuse.inference.resuming import Kept
-from emofuse.inference.same_person import neutral_baseline, same_person
+from emofuse.inference.same_person import neutral_baseline, neutral_references, same_person
 from emofuse.inference.session import fitted, read_ahead, run
 from emofuse.inference.smoothing import Smoother
 from emofuse.inference.spoken import text_scorer
@@ -157,6 +157,8 @@ class Pipeline:
             [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 6.3]
         """
         asked = CheckedOptions(dict(options), RecordingOptions)
+        if asked.baseline:
+            neutral_references(self.bundle)  # asked for before the work
         if isinstance(path, list) or (isinstance(path, tuple) and not is_sound(path)):
             return self._each(path, asked, dict(options))
         if isinstance(path, str | os.PathLike) and path != "" and is_folder(path):

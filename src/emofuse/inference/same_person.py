@@ -105,6 +105,23 @@ def same_person(timelines: Sequence[Timeline]) -> KnownPerson:
     return KnownPerson("same_person", len(timelines), baselines)
 
 
+def neutral_references(bundle: Bundle) -> dict[str, tuple[float, ...]]:
+    """Return what other people's neutral utterances are answered, of the modalities for which a bundle knows it.
+
+    Raises:
+        UsageError: There is none.
+    """
+    references: dict[str, tuple[float, ...]] = {
+        m: s.neutral for m, s in bundle.manifest.modalities.items() if s.neutral is not None
+    }
+    if not references:
+        raise UsageError(
+            f"the bundle {bundle.manifest.name!r} does not know how other people sound when they are neutral",
+            "use the bundle large, or fit one of yours; recordings in several moods need none: --same-person",
+        )
+    return references
+
+
 def neutral_baseline(timelines: Sequence[Timeline], bundle: Bundle) -> KnownPerson:
     """Learn what sets a person's neutral recordings apart from other people's, in the modalities for which the bundle
     knows other people's.
@@ -116,12 +133,7 @@ def neutral_baseline(timelines: Sequence[Timeline], bundle: Bundle) -> KnownPers
     Raises:
         UsageError: The bundle knows no modality of other people's, or nothing of that kind was found in the recordings.
     """
-    references = {m: s.neutral for m, s in bundle.manifest.modalities.items() if s.neutral is not None}
-    if not references:
-        raise UsageError(
-            f"the bundle {bundle.manifest.name!r} does not know how other people sound when they are neutral",
-            "use the bundle large, or fit one of yours; recordings in several moods need none: --same-person",
-        )
+    references = neutral_references(bundle)
     baselines: dict[str, PersonBaseline] = {}
     for modality, reference in references.items():
         for timeline in timelines:
