@@ -7,6 +7,7 @@ from importlib.resources import files
 
 import pytest
 
+from emofuse.inference.bundle import BUNDLES
 from emofuse.inference.detector import YUNET
 from emofuse.inference.face_identity import FACE_IDENTITY
 from emofuse.inference.vad import SILERO
@@ -49,3 +50,10 @@ def test_those_that_run_by_default_are_those_that_ship() -> None:
 def test_the_network_of_ours_is_the_one_that_is_described() -> None:
     notice = (SHIPPED / "README.md").read_text(encoding="utf-8")
     assert hashlib.sha256(FACE_IDENTITY.read_bytes()).hexdigest() in notice
+
+
+@pytest.mark.parametrize("file", ["base/face.onnx", "base/voice.onnx", "large/voice.onnx", ""])
+def test_no_shipped_network_tells_of_the_machine_that_exported_it(file: str) -> None:
+    content = ((BUNDLES / file) if file else FACE_IDENTITY).read_bytes()
+    assert len(content) > 100_000
+    assert not [trace for trace in (b"stack_trace", b"site-packages", b"/home/", b".py") if trace in content]
