@@ -435,7 +435,7 @@ class Timeline:
         return plot_timeline(self, axes)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the timeline as its suffix says: .json, .csv, .html, .png, .srt, .vtt, .eaf or .TextGrid.
+        """Write the timeline as its suffix says: .json, .csv, .html, .png, .svg, .srt, .vtt, .eaf or .TextGrid.
 
         Args:
             path: Of the file; one that is there is replaced.

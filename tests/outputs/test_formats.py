@@ -72,6 +72,7 @@ READERS = {
     "faces": lambda path: list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())),
     "html": read_html,
     "png": lambda path: cv2.imread(str(path)),
+    "svg": lambda path: ElementTree.parse(path),
     "srt": lambda path: read_subtitles(path) if path.stat().st_size else [],
     "vtt": read_subtitles,
     "eaf": lambda path: ElementTree.parse(path).getroot(),

@@ -21,7 +21,7 @@ from emofuse.timeline import Timeline
 from make_timelines import TIMELINES
 
 ID = "0123456789abcdef"
-MARKED = ("json", "html", "eaf", "vtt", "textgrid", "png")  # what has a place for a mark
+MARKED = ("json", "html", "eaf", "vtt", "textgrid", "png", "svg")  # what has a place for a mark
 WRITTEN = [name for name in FORMATS if FORMATS[name].write is not None]
 LINKS = MediaLinks.beside("clip.mp4", "clip.mp4")
 
@@ -42,6 +42,8 @@ def content(name: str, document: Any) -> object:
         return [tag for tag in document if tag != "meta"]
     if name == "json":
         return {key: value for key, value in document.items() if key != "mark"}
+    if name == "svg":
+        return [(e.tag, dict(e.attrib), e.text) for e in document.iter() if not e.tag.endswith("desc")]
     return document.tolist() if name == "png" else document
 
 
@@ -78,6 +80,7 @@ EDITS = {
     "textgrid": (b'text = "happy"', b'text = "sad"'),
     "csv": (b",happy,", b",sad,"),
     "png": (b"IDAT", b"IDAX"),
+    "svg": (b"<rect", b"<rekt"),
 }
 
 
@@ -116,6 +119,7 @@ FOREIGN = {
     "csv": b"time_s,label,confidence,p_happy\n1,happy,0.5,0.5\n",
     "faces": b"time_s,track_id,presence\n0.0,1,0.9\n",
     "png": cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes(),
+    "svg": b'<?xml version="1.0" encoding="UTF-8"?>\n<svg xmlns="http://www.w3.org/2000/svg"></svg>\n',
     "mp4": b"\0\0\0\x18ftypmp42 and so on",
 }
 

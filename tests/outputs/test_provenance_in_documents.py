@@ -30,7 +30,7 @@ HOW = Provenance(
     models=(ModelFile("face detector", "yunet.onnx", SHA),),
     transcript=TranscriptOrigin("recognised", "Whisper small", None),
 )
-SAYING = ("json", "html", "eaf", "vtt", "textgrid", "png")
+SAYING = ("json", "html", "eaf", "vtt", "textgrid", "png", "svg")
 WRITTEN = [name for name, format in FORMATS.items() if format.write is not None]
 
 

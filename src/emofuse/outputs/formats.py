@@ -19,6 +19,7 @@ from emofuse.outputs.subtitles import write_srt, write_vtt
 from emofuse.outputs.tables import write_csv, write_faces_csv, write_json
 from emofuse.outputs.textgrid import write_textgrid
 from emofuse.outputs.timeline_image import write_png
+from emofuse.outputs.timeline_svg import write_svg
 from emofuse.timeline import Timeline
 
 Write = Callable[[Timeline, Path, MediaLinks], None]
@@ -89,6 +90,7 @@ _ALL: Final = (
         is_extra=True,
     ),
     Format("png", "png", "image/png", "Timeline as PNG", _without_links(write_png)),
+    Format("svg", "svg", "image/svg+xml", "Timeline as SVG", _without_links(write_svg)),
     Format("srt", "srt", "application/x-subrip", "SRT", _without_links(write_srt)),
     Format("vtt", "vtt", "text/vtt; charset=utf-8", "WebVTT", _without_links(write_vtt)),
     Format("eaf", "eaf", "application/xml", "ELAN", write_eaf),

@@ -210,12 +210,14 @@ _EMBED: Final[Mapping[str, Callable[[bytes, str], bytes]]] = {
     "vtt": _at_end(b"NOTE ", b"\n"),
     "textgrid": _at_end(b"! ", b"\n"),
     "png": _embed_in_png,
+    "svg": _before(b"</desc>", b"\n", b""),
 }
 _HEADS: Final = {
     "json": re.compile(rb'\s*\{\s*"schema":\s*"emofuse/'),
     "html": re.compile(b".*" + re.escape(GENERATOR.encode()), re.DOTALL),
     "eaf": re.compile(rb"<\?xml version='1.0' encoding='UTF-8'\?>\n<ANNOTATION_DOCUMENT [^>]*AUTHOR=\"emofuse\""),
     "png": re.compile(rb"\x89PNG"),
+    "svg": re.compile(rb"<\?xml [^>]*>\n<!-- emofuse timeline -->\n<svg "),
     "srt": re.compile(rb"1\n|\Z"),
     "vtt": re.compile(rb"WEBVTT\n"),
     "embeddings": re.compile(rb"PK"),
@@ -233,6 +235,7 @@ _FORMS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "json": lambda data: b'\n"mark": "' not in data,
     "html": _always,
     "eaf": _always,
+    "svg": _always,
     "srt": lambda data: _SRT.fullmatch(data) is not None,
     "vtt": lambda data: _VTT.fullmatch(data) is not None,
     "csv": _is_csv,

@@ -7,10 +7,11 @@ import math
 import os
 import struct
 import zlib
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import lru_cache
 from html import escape
-from typing import Final
+from typing import Final, TypeVar
 
 import cv2
 import numpy as np
@@ -33,7 +34,7 @@ _DIM: Final = (95, 99, 104)
 _LINE: Final = (218, 220, 224)
 _TRACK: Final = (241, 243, 244)
 
-_MARGIN: Final = 28
+MARGIN: Final = 28
 _LEFT: Final = 150  # where the time starts
 _TITLE: Final = 74
 _BAND: Final = 26
@@ -97,13 +98,26 @@ def timeline_image(timeline: Timeline) -> Image:
 
     Returns: (H, WIDTH, 3) uint8 RGB.
     """
+    return paint_timeline(timeline, _Page).finished()
+
+
+P = TypeVar("P", bound="Page")
+
+
+def paint_timeline(timeline: Timeline, make_page: Callable[[int, float], P]) -> P:
+    """Draw the timeline on a page, and return it.
+
+    Args:
+        timeline: Any.
+        make_page: Makes a page of this height, in pixels, and for this many seconds.
+    """
     rows = lanes(timeline)
     people = sorted((r for r in rows if r.kind == "person"), key=lambda row: -len(row.curve))
     shown = [r for r in rows if r.kind != "person" or r in people[:MAX_PEOPLE]]
     absent = [(m, timeline.summary.why.get(m, "it gave no answer")) for m in timeline.summary.listed]
     absent = [(m, why) for m, why in absent if m not in timeline.summary.used]
     n_hidden = max(0, len(people) - MAX_PEOPLE)
-    page = _Page(
+    page = make_page(
         _TITLE + len(shown) * _ROW + len(absent) * _ABSENT_ROW + (_ABSENT_ROW if n_hidden else 0) + _AXIS + _LEGEND,
         max(length_s(timeline, rows), 1e-3),
     )
@@ -113,7 +127,7 @@ def timeline_image(timeline: Timeline) -> Image:
         _draw_row(page, row, top)
         top += _ROW
     for modality, why in absent:
-        page.write(modality, _MARGIN, top + 16, 15, _DIM)
+        page.write(modality, MARGIN, top + 16, 15, _DIM)
         page.write(f"not used: {why}", _LEFT, top + 16, 13, _DIM)
         top += _ABSENT_ROW
     if n_hidden:
@@ -121,23 +135,42 @@ def timeline_image(timeline: Timeline) -> Image:
         top += _ABSENT_ROW
     _draw_axis(page, top)
     _draw_legend(page, timeline, shown, top + _AXIS)
-    return page.finished()
+    return page
 
 
-@dataclass(slots=True)
-class _Page:
-    """A canvas that is drawn on in the pixels of the finished picture."""
+class Page(ABC):
+    """What is drawn on, in the pixels of the finished picture."""
 
-    canvas: Image
-    span_s: float
-
-    def __init__(self, height: int, span_s: float) -> None:
-        self.canvas = np.full((height * _FINE, WIDTH * _FINE, 3), _WHITE, dtype=np.uint8)
+    def __init__(self, span_s: float) -> None:
         self.span_s = span_s
 
     def x(self, time_s: float) -> float:
         """Return where a time is, in pixels from the left."""
-        return _LEFT + (WIDTH - _MARGIN - _LEFT) * min(max(time_s / self.span_s, 0.0), 1.0)
+        return _LEFT + (WIDTH - MARGIN - _LEFT) * min(max(time_s / self.span_s, 0.0), 1.0)
+
+    def text_width(self, text: str, size: float) -> float:
+        """Return how wide a text is in letters of about `size` pixels, in pixels."""
+        return _letters(size).width(text) / _FINE
+
+    @abstractmethod
+    def fill(self, left: float, top: float, right: float, bottom: float, colour: Colour) -> None:
+        """Fill a box."""
+
+    @abstractmethod
+    def line(self, points: list[tuple[float, float]], colour: Colour, width: float = 1.5) -> None:
+        """Draw a line through points."""
+
+    @abstractmethod
+    def write(self, text: str, left: float, base: float, size: float, colour: Colour) -> None:
+        """Write on the line `base`, in letters of about `size` pixels; what runs out of the page is cut off."""
+
+
+class _Page(Page):
+    """A canvas."""
+
+    def __init__(self, height: int, span_s: float) -> None:
+        super().__init__(span_s)
+        self.canvas: Image = np.full((height * _FINE, WIDTH * _FINE, 3), _WHITE, dtype=np.uint8)
 
     def fill(self, left: float, top: float, right: float, bottom: float, colour: Colour) -> None:
         x0, y0, x1, y1 = (round(v * _FINE) for v in (left, top, right, bottom))
@@ -147,12 +180,7 @@ class _Page:
         scaled = np.array([[round(x * _FINE), round(y * _FINE)] for x, y in points], dtype=np.int32)
         cv2.polylines(self.canvas, [scaled], False, colour, max(1, round(width * _FINE)), cv2.LINE_AA)
 
-    def text_width(self, text: str, size: float) -> float:
-        """Return how wide a text is in letters of about `size` pixels, in pixels."""
-        return _letters(size).width(text) / _FINE
-
     def write(self, text: str, left: float, base: float, size: float, colour: Colour) -> None:
-        """Write on the line `base`, in letters of about `size` pixels; what runs out of the page is cut off."""
         _letters(size).write(self.canvas, text, round(left * _FINE), round(base * _FINE), colour)
 
     def finished(self) -> Image:
@@ -166,20 +194,20 @@ def _letters(size: float) -> Lettering:
     return Lettering(max(1, round(size * _CAP_SHARE * _FINE)))
 
 
-def _draw_title(page: _Page, timeline: Timeline) -> None:
+def _draw_title(page: Page, timeline: Timeline) -> None:
     headline = timeline.headline()
     name = timeline.source.path.replace("\\", "/").rsplit("/", 1)[-1]
-    page.write(name, _MARGIN, 30, 20, _INK)
+    page.write(name, MARGIN, 30, 20, _INK)
     if headline is None:
-        page.write("no emotion could be read", _MARGIN, 56, 15, _DIM)
+        page.write("no emotion could be read", MARGIN, 56, 15, _DIM)
     else:
-        page.write(f"{headline.text}. {headline.agreement}", _MARGIN, 56, 15, _DIM)
+        page.write(f"{headline.text}. {headline.agreement}", MARGIN, 56, 15, _DIM)
 
 
-def _draw_row(page: _Page, row: Lane, top: float) -> None:
-    page.write(row.name, _MARGIN, top + 18, 15, _INK)
-    page.write("confidence", _MARGIN, top + _BAND + 26, 11, _DIM)
-    page.fill(_LEFT, top, WIDTH - _MARGIN, top + _BAND, _TRACK)
+def _draw_row(page: Page, row: Lane, top: float) -> None:
+    page.write(row.name, MARGIN, top + 18, 15, _INK)
+    page.write("probability, %", MARGIN, top + _BAND + 26, 11, _DIM)
+    page.fill(_LEFT, top, WIDTH - MARGIN, top + _BAND, _TRACK)
     for segment in row.segments:
         left, right = page.x(segment.start_s), page.x(segment.end_s)
         colour = rgb(segment.label)
@@ -190,13 +218,13 @@ def _draw_row(page: _Page, row: Lane, top: float) -> None:
     _draw_curve(page, row, top + _BAND + 4)
 
 
-def _draw_curve(page: _Page, row: Lane, top: float) -> None:
+def _draw_curve(page: Page, row: Lane, top: float) -> None:
     """Draw the confidence of the moments between 0 (bottom) and 1 (top), broken where nothing spoke."""
     for share in (0.0, 0.5, 1.0):
-        page.fill(_LEFT, top + _CURVE * (1 - share), WIDTH - _MARGIN, top + _CURVE * (1 - share) + 0.5, _LINE)
+        page.fill(_LEFT, top + _CURVE * (1 - share), WIDTH - MARGIN, top + _CURVE * (1 - share) + 0.5, _LINE)
     for percent, base in (("100", top + 6), ("0", top + _CURVE + 3)):
         page.write(percent, _LEFT - 6 - page.text_width(percent, 9), base, 9, _DIM)
-    for piece in _pieces(row, _FINEST_PX * page.span_s / (WIDTH - _MARGIN - _LEFT)):
+    for piece in _pieces(row, _FINEST_PX * page.span_s / (WIDTH - MARGIN - _LEFT)):
         page.line([(page.x(time_s), top + _CURVE * (1 - p)) for time_s, p in piece], _INK)
 
 
@@ -228,18 +256,19 @@ def _pieces(row: Lane, finest_s: float) -> list[list[tuple[float, float]]]:
     return pieces
 
 
-def _draw_axis(page: _Page, top: float) -> None:
-    page.fill(_LEFT, top + 4, WIDTH - _MARGIN, top + 5, _DIM)
+def _draw_axis(page: Page, top: float) -> None:
+    page.fill(_LEFT, top + 4, WIDTH - MARGIN, top + 5, _DIM)
+    page.write("time, min:s" if page.span_s < 3600 else "time, h:min:s", MARGIN, top + 26, 12, _DIM)
     step_s = next((s for s in _STEPS_S if page.span_s / s <= 12), 10 * _STEPS_S[-1])
     for i in range(math.floor(page.span_s / step_s + 1e-9) + 1):
         x = page.x(i * step_s)
         page.fill(x, top + 4, x + 1, top + 10, _DIM)
         text = clock(i * step_s, has_tenths=step_s < 1)
         half = page.text_width(text, 12) / 2
-        page.write(text, min(max(x - half, _LEFT - half), WIDTH - _MARGIN - 2 * half), top + 26, 12, _DIM)
+        page.write(text, min(max(x - half, _LEFT - half), WIDTH - MARGIN - 2 * half), top + 26, 12, _DIM)
 
 
-def _draw_legend(page: _Page, timeline: Timeline, rows: list[Lane], top: float) -> None:
+def _draw_legend(page: Page, timeline: Timeline, rows: list[Lane], top: float) -> None:
     said = {segment.label for row in rows for segment in row.segments}
     left = float(_LEFT)
     for label in (label for label in timeline.labels if label in said):
