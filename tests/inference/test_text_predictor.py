@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from emofuse.emotions import BASE
+from emofuse.inference.answers import AnswerMaker
 from emofuse.inference.bundle import load_bundle
+from emofuse.inference.spoken import SpokenWords
 from emofuse.inference.text_predictor import TextPredictor
+from emofuse.types import Line
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +93,33 @@ def test_a_very_long_text_is_scored_by_how_it_begins(predictor: TextPredictor) -
     long, longer = (predictor.score("great " * n, 0, 1) for n in (300, 30_000))
     assert long is not None and longer is not None
     assert long.as_dict() == longer.as_dict()
+
+
+@pytest.mark.parametrize("text", ["I am so happy for you", "Get out of my house right now", "I miss her so much"])
+def test_figures_and_emoji_beside_words_leave_their_emotion(predictor: TextPredictor, text: str) -> None:
+    plain = predictor.score(text, 0, 1)
+    assert plain is not None
+    for added in (" 😂😂", " 2", " \u2764\ufe0f", "\u200b", " \ufffd"):
+        scores = predictor.score(text + added, 0, 1)
+        assert scores is not None and scores.label == plain.label, added
+
+
+@pytest.mark.parametrize("text", ["Ich liebe dich, I love you so much", "Oh mein Gott, what is that?"])
+def test_a_second_language_lowers_the_quality(predictor: TextPredictor, text: str) -> None:
+    scores = predictor.score(text, 0, 1)
+    assert scores is not None and scores.quality < 0.9 and scores.measures["known"] < 0.8
+
+
+@pytest.mark.parametrize("text", ["No!", "Help me!", "What now?", "Oh my God!", "Get out!", "He did it."])
+def test_three_words_that_may_mean_many_things_get_no_sure_answer(text: str) -> None:
+    bundle = load_bundle()
+    scores = TextPredictor(bundle).score(text, 0, 1)
+    assert scores is not None
+    told = AnswerMaker.of_bundle(bundle, bundle.weights, bundle.pool).judge(scores).certainty
+    assert told is not None and told.word != "clear"
+
+
+def test_ten_thousand_words_in_a_line_are_scored_within_bounds(predictor: TextPredictor) -> None:
+    words = SpokenWords(predictor, 5.0, [Line("I am so sad today " * 2000, 0.0, 10.0)])
+    scores = words.score(5.0)
+    assert scores is not None and scores.label == "sad"

@@ -108,6 +108,23 @@ def test_teachers_share_in_the_targets_and_label_what_nobody_did(data: Path, tmp
     torch.testing.assert_close(taught.targets[n:], predicted[n:])
 
 
+def test_teachers_are_asked_about_short_sentences_alone(data: Path, tmp_path: Path) -> None:
+    fit(recipe(), text_job(recipe(), data), tmp_path, progress=False)
+    with quick_exporter():
+        export(tmp_path / "model.safetensors", tmp_path / "teacher.onnx")
+    alone = text_job(recipe(data=TextDataSettings(train_on=("edos",))), data).train
+    settings = TextDataSettings(
+        train_on=("edos",), teachers=(str(tmp_path / "teacher.onnx"),), teacher_share=1.0, teacher_words=5
+    )
+    taught = text_job(recipe(data=settings), data).train
+    assert isinstance(alone, TextBatches) and isinstance(taught, TextBatches)
+    n = len(alone)
+    n_words = np.array([len(text) - 2 for text in taught.texts])  # without the marks of where a text begins and ends
+    is_as_voted = (taught.targets[:n] == alone.targets).all(dim=1).numpy()
+    assert np.array_equal(is_as_voted, n_words[:n] > 5) and 0 < is_as_voted.sum() < n
+    assert (n_words[n:] <= 5).all()
+
+
 def test_a_teacher_of_something_else_is_refused(data: Path) -> None:
     face = str(BUNDLES / "base" / "face.onnx")
     with pytest.raises(BundleError, match="no text network"):

@@ -94,7 +94,8 @@ class TextDataSettings(DataSettings):
     by its name, where it is not once. bare: the share that loses marks and capitals, as
     recognisers write. made: so many sentences made by rule (`corpora.made_texts`). teachers: exported text networks
     from whose mean prediction, at teacher_temperature, the network learns teacher_share of its targets (Hinton et al.,
-    2015, arXiv:1503.02531), and all of those of the sentences that nobody labelled.
+    2015, arXiv:1503.02531), and all of those of the sentences that nobody labelled. They are asked about sentences of
+    teacher_words words and marks at most; longer ones keep their votes, or are left out where nobody labelled them.
     """
 
     corpus: Literal["text"] = "text"
@@ -108,6 +109,7 @@ class TextDataSettings(DataSettings):
     teachers: tuple[str, ...] = ()
     teacher_share: float = Field(0.7, ge=0, le=1)
     teacher_temperature: float = Field(1.0, gt=0)
+    teacher_words: int = Field(256, ge=1)
 
 
 class SoundSettings(Settings):

@@ -23,7 +23,7 @@ from emofuse.emotions import BASE
 from emofuse.errors import BundleError, RecipeError
 from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.preprocessing.pieces import WordPieces
-from emofuse.preprocessing.tokens import BITS, PADDING, UNKNOWN, WIDTH, encode, stack
+from emofuse.preprocessing.tokens import BITS, PADDING, UNKNOWN, WIDTH, encode, split_words, stack
 from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.made_texts import make_texts
 from emofuse.research.corpora.manifest import Clip, Manifest
@@ -182,15 +182,21 @@ def _examples(settings: TextDataSettings, union: TextUnion, seed: int) -> tuple[
     kept = [one for one in union.train if not (one.label in _THINNED and random.random() < settings.thin)]
     texts, targets = [one.text for one in kept], _votes(kept)
     if settings.teachers:
-        unlabelled = list(union.unlabelled)
-        taught = _ask_teachers(settings, [*texts, *unlabelled])
+        unlabelled = [text for text in union.unlabelled if _is_asked(text, settings)]
+        asked = np.flatnonzero([_is_asked(text, settings) for text in texts])
+        taught = _ask_teachers(settings, [*(texts[i] for i in asked), *unlabelled])
         share = np.float32(settings.teacher_share)
-        targets = np.concatenate([(1 - share) * targets + share * taught[: len(kept)], taught[len(kept) :]])
+        targets[asked] = (1 - share) * targets[asked] + share * taught[: len(asked)]
+        targets = np.concatenate([targets, taught[len(asked) :]])
         texts += unlabelled
     made = make_texts(settings.made, seed)
     targets = np.concatenate([targets, _votes(made)])
     texts += [one.text for one in made]
     return [_bare(text) if random.random() < settings.bare else text for text in texts], targets
+
+
+def _is_asked(text: str, settings: TextDataSettings) -> bool:
+    return len(split_words(text)) <= settings.teacher_words
 
 
 def _ask_teachers(settings: TextDataSettings, texts: Sequence[str]) -> NDArray[np.float32]:
