@@ -22,7 +22,7 @@ from emofuse.research.models.settings import FaceNetSettings, MiniLmSettings, Te
 from emofuse.research.models.text import TextNet
 from emofuse.research.recipes.data import TextDataSettings
 from emofuse.research.recipes.recipe import Recipe, TrainSettings
-from emofuse.research.tasks.text import TextBatches, score_texts, text_job
+from emofuse.research.tasks.text import TextBatches, TextTask, score_texts, text_job
 from emofuse.research.training.export import export
 from emofuse.research.training.fit import fit
 from emofuse.research.training.networks import check_pairing
@@ -182,6 +182,8 @@ def test_minilm_is_trained_exported_and_teaches(data: Path, tmp_path: Path, monk
     assert network.embeddings(network.read("What? Help!")[None]).shape == (1, 16)
     assert network.logits_and_known(network.read("great help")[None])[1].tolist() == [1.0]
     taught = TextDataSettings(train_on=("edos",), teachers=(str(tmp_path / "minilm.onnx"),), teacher_share=1.0)
+    sources = TextTask().sources(recipe(data=taught))
+    assert [source.part for source in sources if "MiniLM" in source.name] == ["teacher"]
     batches = text_job(recipe(data=taught), data).train
     assert isinstance(batches, TextBatches) and np.isfinite(batches.targets.numpy()).all()
     base = load_bundle()

@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from emofuse.assets import find
-from emofuse.card import InputSpec
+from emofuse.card import DataSource, InputSpec
 from emofuse.emotions import BASE
 from emofuse.errors import BundleError, RecipeError
 from emofuse.inference.network import OnnxNetwork, softmax
@@ -340,9 +340,25 @@ class TextTask(UtteranceTask):
         """See Task."""
         return tuple(text_corpus(name) for name in text_settings(recipe).train_on)
 
+    def sources(self, recipe: Recipe) -> tuple[DataSource, ...]:
+        """See Task. What the teachers were made of beside the same corpora counts, too."""
+        assert isinstance(recipe.data, TextDataSettings)
+        own = super().sources(recipe)
+        names = {source.name for source in own}
+        taught = [source for path in recipe.data.teachers for source in _made_of(path)]
+        return (*own, *(source for source in taught if source.name not in names))
+
     def examples(self, network: BuiltNetwork, spec: InputSpec, random: torch.Generator) -> list[Example]:
         """See Task."""
         return [(_words(network, n, length, random),) for n, length in ((2, 9), (1, 3), (5, 40))]
+
+
+def _made_of(teacher: str) -> tuple[DataSource, ...]:
+    try:
+        data = load_text_network(teacher).card.data
+    except BundleError:  # it has gone since the training
+        return (DataSource(name=f"the network {teacher}", licence="as its card says", part="teacher"),)
+    return tuple(source.model_copy(update={"part": "teacher"}) for source in data)
 
 
 def _words(network: BuiltNetwork, n: int, length: int, random: torch.Generator) -> torch.Tensor:
