@@ -96,12 +96,13 @@ def test_a_very_long_text_is_scored_by_how_it_begins(predictor: TextPredictor) -
 
 
 @pytest.mark.parametrize("text", ["I am so happy for you", "Get out of my house right now", "I miss her so much"])
-def test_figures_and_emoji_beside_words_leave_their_emotion(predictor: TextPredictor, text: str) -> None:
+def test_figures_and_what_nobody_sees_beside_words_leave_their_emotion(predictor: TextPredictor, text: str) -> None:
     plain = predictor.score(text, 0, 1)
     assert plain is not None
-    for added in (" 😂😂", " 2", " \u2764\ufe0f", "\u200b", " \ufffd"):
+    for added in (" 2", "\u200b", " \ufffd"):
         scores = predictor.score(text + added, 0, 1)
         assert scores is not None and scores.label == plain.label, added
+    assert predictor.score(f"{text} 😂😂 \u2764\ufe0f", 0, 1) is not None  # which say something of their own
 
 
 @pytest.mark.parametrize("text", ["Ich liebe dich, I love you so much", "Oh mein Gott, what is that?"])
