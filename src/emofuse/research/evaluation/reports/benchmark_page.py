@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict
 from emofuse.inference.licences import Licence, allows_commerce
 from emofuse.research.evaluation.protocols.benchmark import BenchmarkRow
 from emofuse.research.evaluation.protocols.made_films import MadeFilmsReport, PairScore, Share
-from emofuse.research.evaluation.protocols.recorded_scores import UNKNOWN, Interval
+from emofuse.research.evaluation.protocols.recorded_scores import UNKNOWN
 from emofuse.research.evaluation.reports.condition_report import ConditionReport, condition_table
 from emofuse.research.evaluation.reports.document import Block, Code, Document, Heading, Picture, Table, Text
-from emofuse.research.evaluation.reports.sections import percent, percent_span, with_interval
+from emofuse.research.evaluation.reports.sections import percent, span_or, with_interval
 
 FORMAT: Final = "emofuse-benchmark/1"
 _RELATIONS: Final = {
@@ -161,9 +161,9 @@ def _table(rows: Sequence[BenchmarkRow]) -> Table:
             str(len(row.recalls)),
             percent(1 / len(row.recalls)),
             percent(row.uar),
-            between(row.uar_95),
+            span_or("unknown", row.uar_95),
             percent(row.accuracy),
-            between(row.accuracy_95),
+            span_or("unknown", row.accuracy_95),
             f"{row.calibration_error:.3f}",
             row.modality,
             _RELATIONS[row.relation],
@@ -205,7 +205,7 @@ def _peers(report: BenchmarkReport) -> list[Block]:
             row.network + (", corpus left out" if row.relation == "left out" else ""),
             row.corpus,
             percent(row.uar),
-            between(row.uar_95),
+            span_or("unknown", row.uar_95),
             percent(row.accuracy),
             f"{row.calibration_error:.3f}",
             *(_recall(row, label) for label in report.labels),
@@ -289,8 +289,3 @@ def _licences(report: BenchmarkReport) -> list[Block]:
     words = {Licence.YES: "yes", Licence.NO: "no", Licence.UNCLEAR: "unclear"}
     rows = tuple((one.modality, one.name, one.licence, words[allows_commerce(one.licence)]) for one in report.licences)
     return [Heading("Data and licences"), Table(("network", "trained on", "licence", "commercial use"), rows, 0)]
-
-
-def between(interval: Interval) -> str:
-    """Write an interval in per cent."""
-    return "unknown" if interval == UNKNOWN else percent_span(interval)

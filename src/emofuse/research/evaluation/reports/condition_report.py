@@ -35,7 +35,7 @@ from emofuse.research.evaluation.reports.figure_frame import (
     plain,
     save,
 )
-from emofuse.research.evaluation.reports.sections import alarm, percent, percent_span, signed
+from emofuse.research.evaluation.reports.sections import alarm, percent, signed, span_or
 from emofuse.research.evaluation.reports.write import write_pages, write_record
 from emofuse.research.evaluation.scores.metrics import uar_of
 from emofuse.research.evaluation.scores.report import FoldRecord, Stamp
@@ -245,9 +245,9 @@ def condition_table(report: ConditionReport) -> Table:
             one.name,
             f"{one.answered:.0%}",
             percent(one.uar),
-            _between(one.uar_95),
+            span_or("one speaker", one.uar_95),
             f"{one.kept:.0%}",
-            _between(one.kept_95, 0),
+            span_or("one speaker", one.kept_95, 0),
             percent(one.confidence),
             percent(one.accuracy),
             signed(one.confidence - one.accuracy),
@@ -276,12 +276,6 @@ def _findings(report: ConditionReport) -> list[Block]:
 
 def _of_whom(report: ConditionReport) -> str:
     return f"{counted(report.n_recordings, 'recording')} of {counted(report.n_speakers, 'speaker')}"
-
-
-def _between(interval: Interval, decimals: int = 1) -> str:
-    if interval == UNKNOWN:
-        return "one speaker"
-    return percent_span(interval, decimals)
 
 
 def draw_conditions(report: ConditionReport) -> Figure:

@@ -11,7 +11,7 @@ from emofuse.research.evaluation.protocols.fairness import LEAST, AttributeResul
 from emofuse.research.evaluation.protocols.recorded_scores import UNKNOWN, Interval
 from emofuse.research.evaluation.reports.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.research.evaluation.reports.figure_frame import INK, OTHERS, OURS, framed, in_percent, plain, save
-from emofuse.research.evaluation.reports.sections import alarm, percent, percent_span, points
+from emofuse.research.evaluation.reports.sections import alarm, percent, points, span_or
 from emofuse.research.evaluation.reports.write import write_pages, write_record
 
 NAME: Final = "fairness"
@@ -82,9 +82,9 @@ def _attribute(one: AttributeResult) -> list[Block]:
             str(group.n),
             str(group.n_people),
             percent(group.uar),
-            _between(group.uar_95),
+            span_or("one person", group.uar_95),
             percent(group.accuracy),
-            _between(group.accuracy_95),
+            span_or("one person", group.accuracy_95),
             percent(group.confidence),
             f"{group.calibration_error:.3f}",
         )
@@ -100,10 +100,6 @@ def _attribute(one: AttributeResult) -> list[Block]:
         odds = ", ".join(f"{label} {value:.2f}" for label, value in one.equalised_odds.items())
         blocks.append(Text(f"Equalised-odds differences: {odds}."))
     return blocks
-
-
-def _between(interval: Interval) -> str:
-    return "one person" if interval == UNKNOWN else percent_span(interval)
 
 
 def between_points(interval: Interval) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+from emofuse.research.evaluation.protocols.recorded_scores import UNKNOWN
 from emofuse.research.evaluation.reports.document import (
     Alarm,
     Block,
@@ -55,6 +56,11 @@ def percent(share: float) -> str:
 def percent_span(interval: tuple[float, float], decimals: int = 1) -> str:
     """Write an interval of fractions of 1 in per cent, without the sign: "61.0 to 70.2"."""
     return f"{100 * interval[0]:.{decimals}f} to {100 * interval[1]:.{decimals}f}"
+
+
+def span_or(alone: str, interval: tuple[float, float], decimals: int = 1) -> str:
+    """Write an interval as `percent_span` does, or `alone` where one person has none."""
+    return alone if interval == UNKNOWN else percent_span(interval, decimals)
 
 
 def with_interval(value: float, interval: tuple[float, float]) -> str:
