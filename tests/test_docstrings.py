@@ -19,6 +19,7 @@ MODULES = sorted(
         "emofuse.media.kinds",
         "emofuse.media.photo",
         "emofuse.remote",
+        "emofuse.research.corpora.text_table",
     }
 )
 PUBLIC = [getattr(emofuse, name) for name in emofuse.__all__ if not name.startswith("__")]

@@ -28,6 +28,8 @@ def load(name: str) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # its dataclasses look for it there
+    beside = str(ROOT / "benchmarks")  # as a script finds others
+    sys.path += [] if beside in sys.path else [beside]
     spec.loader.exec_module(module)
     return module
 

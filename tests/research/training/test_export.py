@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from emofuse.card import CARD_KEY, ModelCard, Score
 from emofuse.errors import BundleError, UsageError
+from emofuse.research.models import onnx_notes
 from emofuse.research.models.folding import SMALL, fold_and_round
 from emofuse.research.models.registry import build
 from emofuse.research.models.settings import FaceNetSettings, MfccCnnSettings, SvmSettings, VoiceNetSettings
@@ -109,6 +111,7 @@ def test_the_card_goes_into_the_file(exported: Path) -> None:
 
 
 def test_no_path_of_the_exporting_machine_is_in_the_file(exported: Path) -> None:
+    assert doctest.testmod(onnx_notes).failed == 0
     content = exported.read_bytes()
     assert content and not [name for name in (b"/src/", b".py", b"stack_trace", b"pkg.torch") if name in content]
 
