@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,16 @@ def test_a_card_that_is_not_whole_is_one_line(tmp_path: Path, card: str, says: s
     with pytest.raises(BundleError) as caught:
         read_onnx_card(path)
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_lies_beside_a_network_with_a_card_inside_is_no_card(tmp_path: Path) -> None:
+    path = tmp_path / "voice.onnx"
+    shutil.copy(Path(emofuse.__file__).parent / "bundles" / "base" / "voice.onnx", path)
+    (tmp_path / "voice.toml").write_text('name = "its recipe"')
+    assert card_beside(path) is None
+    bare = network(tmp_path / "bare.onnx", [1, "T"])
+    (tmp_path / "bare.toml").write_text("")
+    assert card_beside(bare) == tmp_path / "bare.toml"
 
 
 def test_a_network_that_is_not_as_its_card_says_is_one_line(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from emofuse.card import CARD_KEY
 from emofuse.errors import BundleError
 from emofuse.inference.onnx_runtime import open_session
 from emofuse.inference.own_model import FACE_PX, RATE_HZ, WINDOW_S, OwnModel
@@ -140,8 +142,18 @@ class OnnxModel(OwnModel):
 
 
 def card_beside(path: Path) -> Path | None:
-    """Return the card of an ONNX file, net.toml or net.json beside net.onnx; None where there is none."""
-    return next((card for suffix in CARDS if is_file(card := path.with_suffix(suffix))), None)
+    """Return the card of an ONNX file, net.toml or net.json beside net.onnx; None where there is none, or where the
+    file has a card inside: what is beside it then is its recipe, say."""
+    card = next((card for suffix in CARDS if is_file(card := path.with_suffix(suffix))), None)
+    return None if card is None or _has_card_inside(path) else card
+
+
+def _has_card_inside(path: Path) -> bool:
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return data.find(CARD_KEY.encode()) >= 0
+    except (OSError, ValueError):  # ValueError: it is empty
+        return False  # loading it tells what is wrong
 
 
 def read_onnx_card(path: Path) -> OnnxCard:
