@@ -34,7 +34,7 @@ def left_over(folder: Path) -> list[str]:
 def test_analyze_writes_every_format(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
     result = emofuse("analyze", clip_mp4, "-o", tmp_path / "out")
     assert result.code == 0, result.err
-    assert left_over(tmp_path / "out") == ["clip.csv", "clip.json", "clip.mp4"]
+    assert left_over(tmp_path / "out") == ["clip.csv", "clip.html", "clip.json", "clip.mp4"]
     document = json.loads((tmp_path / "out" / "clip.json").read_text())
     jsonschema.validate(document, SCHEMA)
     assert document["summary"]["used"] == ["face", "voice"]
@@ -76,7 +76,7 @@ def test_what_is_drawn_on_the_film_is_a_choice(emofuse, tmp_path: Path, clip_mp4
 def test_demo(emofuse, tmp_path: Path) -> None:
     result = emofuse("demo", "-o", tmp_path / "demo")
     assert result.code == 0
-    assert left_over(tmp_path / "demo") == ["clip.csv", "clip.json", "clip.mp4"]
+    assert left_over(tmp_path / "demo") == ["clip.csv", "clip.html", "clip.json", "clip.mp4"]
     assert "happy" in result.out and str(tmp_path / "demo") in result.out
     assert re.search(r"Face, voice and text agree|Face \w+, voice \w+, text \w+: together", result.out)
 
@@ -126,7 +126,7 @@ def test_what_cannot_be_read_is_one_line(emofuse, tmp_path: Path, bad: dict[str,
 def test_in_a_batch_the_others_finish(emofuse, tmp_path: Path, bad: dict[str, Path], talk_mp4: Path) -> None:
     result = emofuse("analyze", *bad.values(), tmp_path / "absent.mp4", talk_mp4, "-o", tmp_path / "out")
     assert result.code == 1
-    made = ["index.html", "summary.csv", "talk.csv", "talk.json", "talk.mp4"]
+    made = ["index.html", "summary.csv", "talk.csv", "talk.html", "talk.json", "talk.mp4"]
     assert left_over(tmp_path / "out") == made
     assert "skipped 5 of 6" in result.err
     rows = {Path(r["recording"]).name: r for r in csv.DictReader((tmp_path / "out" / "summary.csv").open(newline=""))}

@@ -65,7 +65,7 @@ def analyze(
         Literal["queue", "frame"],
         typer.Option(help="queue: a moment every --hop-s over the last seconds; frame: one for every frame."),
     ] = DEFAULTS.mode,
-    formats: Annotated[str, typer.Option(help=f"What to write, of {', '.join(FORMATS)}.")] = "json,csv,mp4",
+    formats: Annotated[str, typer.Option(help=f"What to write, of {', '.join(FORMATS)}.")] = "html,json,csv,mp4",
     hop_s: Annotated[float, typer.Option(help="Seconds between moments in queue mode.")] = DEFAULTS.hop_s,
     bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto for the second where there is one.")] = "cpu",

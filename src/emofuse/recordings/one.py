@@ -225,7 +225,8 @@ def _photo_outcome(task: Task, options: Options, bundle: Bundle) -> Outcome:
     timeline, files = analyze_photo(
         task, kinds, bundle, options.settings, options.overlay, options.max_pixels, options.call
     )
-    left_out = [kind for kind in options.formats if kind != "mp4" and kind not in kinds]
+    usual = ("mp4", "html") if kinds else ()  # what is written of recordings unless something else is asked for
+    left_out = [kind for kind in options.formats if kind not in usual and kind not in kinds]
     notes = (f"a photo has no time, so no {', '.join(left_out)} was written",) if left_out else ()
     return Outcome(task.source, timeline, files, notes, digest=Digest.of(timeline))
 
