@@ -80,7 +80,9 @@ def _command(name: str, command: Any, level: int) -> list[str]:
 
 
 def _paragraph(text: str | None) -> str:
-    return re.sub(r"(?<!\n)\n(?!\n)", " ", (text or "").strip().replace("\f", ""))
+    """Return a help text with the lines of its paragraphs joined; what is indented is shown as code, as it is."""
+    paragraphs = (text or "").strip().replace("\f", "").split("\n\n")
+    return "\n\n".join(each if each.startswith("    ") else " ".join(each.split("\n")) for each in paragraphs)
 
 
 def _row(parameter: Any) -> str:

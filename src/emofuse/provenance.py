@@ -145,11 +145,11 @@ class Provenance:
             ("settings", ", ".join(f"{name}={_written(value)}" for name, value in self.settings.items())),
             ("bundle", " ".join(self.bundle.values())),
             ("device", self.device),
-            *((model.role, _with_hash(model.name, model.sha256)) for model in self.models),
+            *((model.role, with_hash(model.name, model.sha256)) for model in self.models),
         ]
         if self.transcript is not None:
             words = _ORIGINS[self.transcript.how].format(self.transcript.name)
-            entries.append(("transcript", _with_hash(words, self.transcript.sha256)))
+            entries.append(("transcript", with_hash(words, self.transcript.sha256)))
         return [(name, documentary_line(value)) for name, value in entries if value]
 
 
@@ -159,5 +159,6 @@ def _written(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def _with_hash(name: str, sha256: str | None) -> str:
+def with_hash(name: str, sha256: str | None) -> str:
+    """Write the name of a file with its hash, where that is known."""
     return name if sha256 is None else f"{name} (SHA-256 {sha256})"

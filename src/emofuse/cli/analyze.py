@@ -21,7 +21,9 @@ from emofuse.cli.answer_options import (
 from emofuse.cli.batch import analyze_plan, engine_of, results_folder
 from emofuse.cli.command_line import command_line
 from emofuse.cli.console import OUT, note
+from emofuse.cli.details import Details
 from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
+from emofuse.cli.panels import ANSWERS, BATCH, FACES, INPUT, MODELS, REPORT, WORDS
 from emofuse.cli.permissive import PermissiveOption, check_allowed
 from emofuse.cli.person_options import BaselineOption, SamePersonOption, check_person_options, know_person
 from emofuse.cli.speed_options import (
@@ -61,16 +63,32 @@ def analyze(
         ),
     ],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder for the results.")] = "emofuse-output",
-    mode: Annotated[
-        Literal["queue", "frame"],
-        typer.Option(help="queue: a moment every --hop-s over the last seconds; frame: one for every frame."),
-    ] = DEFAULTS.mode,
     formats: Annotated[str, typer.Option(help=f"What to write, of {', '.join(FORMATS)}.")] = "html,json,csv,mp4",
-    hop_s: Annotated[float, typer.Option(help="Seconds between moments in queue mode.")] = DEFAULTS.hop_s,
-    bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto for the second where there is one.")] = "cpu",
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace files in the way that are not results of the same recording, too."),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print warnings and failures alone: no answers, no bars.")
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Print what is loaded, with its hash, and how long each step took, too."),
+    ] = False,
+    start: StartOption = None,
+    end: EndOption = None,
+    audio_track: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="The sound track to listen to, from 1; else the default one, or one with speech.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
     max_pixels: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Of a picture; a film of larger ones is refused.")
+        int,
+        typer.Option(min=1, metavar="N", help="Of a picture; a film of larger ones is refused.", rich_help_panel=INPUT),
     ] = MOST_PIXELS,
     transcript: Annotated[
         str | None,
@@ -78,53 +96,89 @@ def analyze(
             metavar="FILE|DIR|auto|none",
             help="What is said, as .srt, .vtt, .json or .txt: the recording's file, a folder of files that are called "
             "as the recordings, auto (the default) for those beside them and subtitles inside them, or none.",
+            rich_help_panel=WORDS,
         ),
     ] = None,
     asr: Annotated[
-        bool, typer.Option("--asr", help="Recognise what is said, where no transcript is found (extra: asr).")
+        bool,
+        typer.Option(
+            "--asr", help="Recognise what is said, where no transcript is found (extra: asr).", rich_help_panel=WORDS
+        ),
     ] = False,
-    asr_model: Annotated[str, typer.Option(help="Whisper's size, or the folder of a model.")] = MODEL,
+    asr_model: Annotated[
+        str, typer.Option(help="Whisper's size, or the folder of a model.", rich_help_panel=WORDS)
+    ] = MODEL,
     asr_language: Annotated[
-        str | None, typer.Option(metavar="CODE", help="What is spoken, as en; recognised where it is not given.")
+        str | None,
+        typer.Option(
+            metavar="CODE", help="What is spoken, as en; recognised where it is not given.", rich_help_panel=WORDS
+        ),
     ] = None,
     text_model: Annotated[
         str | None,
         typer.Option(
-            metavar="ID", help="A text classifier of the Hugging Face Hub, or its folder, for the words (extra: text)."
+            metavar="ID",
+            help="A text classifier of the Hugging Face Hub, or its folder, for the words (extra: text).",
+            rich_help_panel=WORDS,
         ),
     ] = None,
+    mode: Annotated[
+        Literal["queue", "frame"],
+        typer.Option(
+            help="queue: a moment every --hop-s over the last seconds; frame: one for every frame.",
+            rich_help_panel=ANSWERS,
+        ),
+    ] = DEFAULTS.mode,
+    hop_s: Annotated[
+        float, typer.Option(help="Seconds between moments in queue mode.", rich_help_panel=ANSWERS)
+    ] = DEFAULTS.hop_s,
+    smooth: Annotated[
+        bool, typer.Option("--smooth", help="Steady the labels from moment to moment.", rich_help_panel=ANSWERS)
+    ] = False,
+    risk: RiskOption = DEFAULTS.risk,
+    coverage: CoverageOption = None,
+    prior: PriorOption = "flat",
+    bundle: Annotated[
+        str, typer.Option(help="A bundle's name, or a folder that holds one.", rich_help_panel=MODELS)
+    ] = "base",
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, or auto for the second where there is one.", rich_help_panel=MODELS)
+    ] = "cpu",
+    permissive_only: PermissiveOption = False,
+    same_person: SamePersonOption = False,
+    baseline: BaselineOption = None,
     measure_faces: Annotated[
         bool,
         typer.Option(
             "--measure-faces",
             help="Measure every face of every picture, too: head, gaze, blinks, 52 movements (extra: landmarks).",
+            rich_help_panel=FACES,
         ),
     ] = False,
     face_points: Annotated[
-        bool, typer.Option("--face-points", help="With --measure-faces: keep its 478 points, which takes much room.")
-    ] = False,
-    embeddings: Annotated[
         bool,
-        typer.Option("--embeddings", help="Write what the networks know of their inputs, as .npz."),
+        typer.Option(
+            "--face-points",
+            help="With --measure-faces: keep its 478 points, which takes much room.",
+            rich_help_panel=FACES,
+        ),
     ] = False,
-    risk: RiskOption = DEFAULTS.risk,
-    coverage: CoverageOption = None,
-    prior: PriorOption = "flat",
-    start: StartOption = None,
-    end: EndOption = None,
-    smooth: Annotated[bool, typer.Option("--smooth", help="Steady the labels from moment to moment.")] = False,
     overlay: OverlayOption = "full",
     overlay_lang: LanguageOption = "en",
     blur_faces: BlurOption = False,
     person: PersonOption = None,
-    audio_track: Annotated[
-        int | None,
+    explains: Annotated[
+        bool,
         typer.Option(
-            min=1, metavar="N", help="The sound track to listen to, from 1; else the default one, or one with speech."
+            "--explain", help="Show in the report (html) what the surest answers come from.", rich_help_panel=REPORT
         ),
-    ] = None,
-    same_person: SamePersonOption = False,
-    baseline: BaselineOption = None,
+    ] = False,
+    embeddings: Annotated[
+        bool,
+        typer.Option(
+            "--embeddings", help="Write what the networks know of their inputs, as .npz.", rich_help_panel=REPORT
+        ),
+    ] = False,
     fast: FastOption = False,
     every: EveryOption = None,
     detect_period_s: DetectOption = None,
@@ -132,34 +186,39 @@ def analyze(
     threads: ThreadsOption = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Recordings to work on at once; by default 1, in a cluster one for each core."),
+        typer.Option(
+            min=1,
+            help="Recordings to work on at once; by default 1, in a cluster one for each core.",
+            rich_help_panel=BATCH,
+        ),
     ] = None,
     engine: Annotated[
-        str, typer.Option(help=f"What works on them: {' or '.join(ENGINES)}, a cluster (extra: scale).")
+        str,
+        typer.Option(
+            help=f"What works on them: {' or '.join(ENGINES)}, a cluster (extra: scale).", rich_help_panel=BATCH
+        ),
     ] = "local",
     address: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT|auto", help="Of the cluster; without it, one of this machine.")
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT|auto", help="Of the cluster; without it, one of this machine.", rich_help_panel=BATCH
+        ),
     ] = None,
     groups: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="A CSV with the columns recording and group: groups are compared in the index."
+            metavar="FILE",
+            help="A CSV with the columns recording and group: groups are compared in the index.",
+            rich_help_panel=BATCH,
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Keep the results of the same recordings and settings, and do the others.")
-    ] = False,
-    explains: Annotated[
         bool,
-        typer.Option("--explain", help="Show in the report (html) what the surest answers come from."),
-    ] = False,
-    permissive_only: PermissiveOption = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print warnings and failures alone: no answers, no bars.")
-    ] = False,
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace files in the way that are not results of the same recording, too."),
+        typer.Option(
+            "--resume",
+            help="Keep the results of the same recordings and settings, and do the others.",
+            rich_help_panel=BATCH,
+        ),
     ] = False,
 ) -> None:
     """Read the emotion in recordings and photos: a video or picture with boxes, JSON, CSV, other formats on request.
@@ -167,7 +226,16 @@ def analyze(
     Over more than one input: index.html and summary.csv. A batch that was cut off goes on with --resume.
 
     Exit code: 0 all done, 1 some inputs failed, 2 wrong usage, 3 nothing could be analysed.
+
+    Examples:
+
+        emofuse analyze talk.mp4                       a report, data and a film
+        emofuse analyze talk.mp4 --start 1:30 --end 2:00 --formats html
+        emofuse analyze talk.mp4 --transcript talk.srt --overlay simple
+        emofuse analyze recordings/ -o out --jobs 4    all that are in a folder
     """
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose at once", "give one of them")
     OUT.quiet = quiet
     wanted, device = parse_formats(formats), pick_device(device)
     named = {} if groups is None else read_groups(groups)
@@ -208,7 +276,9 @@ def analyze(
         span=span_of(start, end),
     )
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
+    details = Details(verbose)
     loaded = load_bundle(bundle, device)
+    details.tell_loaded(loaded, settings)
     check_allowed(loaded, permissive_only)
     if permissive_only and text_model is not None:
         raise UsageError(f"what the licence of {text_model} allows is not known", "leave out --text-model")
@@ -220,6 +290,6 @@ def analyze(
     for line in (*plan.notes, *(() if resume else again), *notes_on(words, loaded)):
         note(line)
     options = replace(options, person=know_person(same_person, baseline, plan, folder, options, loaded))
-    code = analyze_plan(plan, options, works, folder, loaded, is_spread=is_spread, groups=named)
+    code = analyze_plan(plan, options, works, folder, loaded, is_spread=is_spread, groups=named, details=details)
     if code:
         raise typer.Exit(code)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from emofuse.cli.panels import ANSWERS, INPUT
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.answers import check_options, read_prior
 from emofuse.inference.bundle import Bundle
@@ -14,12 +15,17 @@ from emofuse.media import Span, parse_time
 DEFAULTS = AnalyzerSettings()
 
 RiskOption = Annotated[
-    float, typer.Option(metavar="0..1", help="How likely an answer may be wrong, before it is `uncertain`.")
+    float,
+    typer.Option(
+        metavar="0..1", help="How likely an answer may be wrong, before it is `uncertain`.", rich_help_panel=ANSWERS
+    ),
 ]
 CoverageOption = Annotated[
     float | None,
     typer.Option(
-        metavar="0.5..0.99", help="Add sets of labels that hold the truth in this share of cases (JSON: labels)."
+        metavar="0.5..0.99",
+        help="Add sets of labels that hold the truth in this share of cases (JSON: labels).",
+        rich_help_panel=ANSWERS,
     ),
 ]
 PriorOption = Annotated[
@@ -28,12 +34,19 @@ PriorOption = Annotated[
         metavar="flat|corpus|FILE",
         help="How often each emotion is expected: all alike, as in the networks' training, or a JSON file with a "
         "number for each.",
+        rich_help_panel=ANSWERS,
     ),
 ]
 StartOption = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Where to begin, in seconds or as h:mm:ss of the recording.")
+    str | None,
+    typer.Option(
+        metavar="TIME", help="Where to begin, in seconds or as h:mm:ss of the recording.", rich_help_panel=INPUT
+    ),
 ]
-EndOption = Annotated[str | None, typer.Option(metavar="TIME", help="Where to end; times stay those of the recording.")]
+EndOption = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Where to end; times stay those of the recording.", rich_help_panel=INPUT),
+]
 
 
 def answer_settings(risk: float, coverage: float | None, prior: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from rich.markup import escape
 
 from emofuse.cli.console import ERR, OUT, note
+from emofuse.cli.details import Details
 from emofuse.cli.work_bars import WorkBars
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import Bundle
@@ -52,6 +53,7 @@ def analyze_plan(
     *,
     is_spread: bool,
     groups: Groups | None = None,
+    details: Details | None = None,
 ) -> int:
     """Analyse recordings, and tell what came of each and of all.
 
@@ -63,32 +65,33 @@ def analyze_plan(
         bundle: The networks, for what is analysed in this process.
         is_spread: Whether the engine does the work; else it is done here, without a page over all.
         groups: What the recordings are compared as parts of.
+        details: Is told of each recording, too.
 
     Returns:
         The exit code.
     """
     if not is_spread:
-        return _conclude(plan, [_alone(task, options, bundle) for task in plan.tasks])
+        return _conclude(plan, [_alone(task, options, bundle, details) for task in plan.tasks])
     outcomes: list[Outcome] = []
     index = partial(_end_batch, plan, outcomes, folder, settings_of(options, bundle), groups or {})
     try:
-        outcomes.extend(_each(plan, options, engine))
+        outcomes.extend(_each(plan, options, engine, details))
     except (KeyboardInterrupt, SystemExit):
         index(unfinished="it was stopped before this was done; --resume goes on")
         raise
     return index()
 
 
-def _alone(task: Task, options: Options, bundle: Bundle) -> Outcome:
+def _alone(task: Task, options: Options, bundle: Bundle, details: Details | None) -> Outcome:
     """Analyse the one recording here: a process of its own would take a second more, and there is no other to save."""
     with WorkBars(ERR, 1, is_quiet=OUT.quiet) as bars:
         bars.begin(task.source)
         outcome = analyze_recording(task, options, bundle, partial(bars.reach, task.source))
-    _tell(outcome, alone=True)
+    _tell(outcome, details, alone=True)
     return outcome
 
 
-def _each(plan: Plan, options: Options, engine: Engine) -> Iterator[Outcome]:
+def _each(plan: Plan, options: Options, engine: Engine, details: Details | None) -> Iterator[Outcome]:
     def show(task: Task, progress: Progress) -> None:
         bars.reach(task.source, progress)
 
@@ -99,11 +102,13 @@ def _each(plan: Plan, options: Options, engine: Engine) -> Iterator[Outcome]:
         for outcome in each:
             bars.end(outcome.source)
             with bars.erased():
-                _tell(outcome, alone=False)
+                _tell(outcome, details, alone=False)
             yield outcome
 
 
-def _tell(outcome: Outcome, alone: bool) -> None:
+def _tell(outcome: Outcome, details: Details | None, alone: bool) -> None:
+    if details is not None:
+        details.tell_done(outcome)
     digest = outcome.digest
     if digest is None:
         return  # listed at the end, with the others that failed

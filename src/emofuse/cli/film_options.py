@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
+from emofuse.cli.panels import FILM
 from emofuse.errors import UsageError
 from emofuse.outputs.overlay import Detail, OverlaySettings
 from emofuse.outputs.translations import LANGUAGES, translate
-
-_PANEL: Final = "Annotated film"
 
 OverlayOption = Annotated[
     Detail,
@@ -18,24 +17,22 @@ OverlayOption = Annotated[
         "--overlay",
         help="On the film: boxes and a card with the answer of each modality (full), with the fused one alone "
         "(simple), no card (boxes), or nothing (none).",
-        rich_help_panel=_PANEL,
+        rich_help_panel=FILM,
     ),
 ]
 LanguageOption = Annotated[
     str,
-    typer.Option(
-        "--overlay-lang", metavar="CODE", help=f"Of its words: {', '.join(LANGUAGES)}.", rich_help_panel=_PANEL
-    ),
+    typer.Option("--overlay-lang", metavar="CODE", help=f"Of its words: {', '.join(LANGUAGES)}.", rich_help_panel=FILM),
 ]
 BlurOption = Annotated[
     bool,
     typer.Option(
-        "--blur-faces", help="Make the faces that are found unrecognisable on the film.", rich_help_panel=_PANEL
+        "--blur-faces", help="Make the faces that are found unrecognisable on the film.", rich_help_panel=FILM
     ),
 ]
 PersonOption = Annotated[
     int | None,
-    typer.Option("--person", metavar="N", help="With --blur-faces: whose face stays as it is.", rich_help_panel=_PANEL),
+    typer.Option("--person", metavar="N", help="With --blur-faces: whose face stays as it is.", rich_help_panel=FILM),
 ]
 
 

@@ -27,6 +27,7 @@ from emofuse.cli.console import OUT, note
 from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
 from emofuse.cli.live_record import Recorder, snapshot
 from emofuse.cli.live_views import View, make_view
+from emofuse.cli.panels import ANSWERS, INPUT, MODELS
 from emofuse.cli.permissive import PermissiveOption, check_allowed
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
@@ -49,49 +50,80 @@ _TICK_S: Final = 0.1  # keys, a closed window and Ctrl-C are looked for so often
 
 
 def live(
-    camera: Annotated[str | None, typer.Option(help="A camera's number or path.  [default: 0]")] = None,
-    source: Annotated[str | None, typer.Option(help="A stream's address: rtsp, http, rtmp, srt or udp.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A recording.")] = None,
-    realtime: Annotated[
-        bool,
-        typer.Option("--realtime", help="Hand a --file out at its pace and keep up with it; else all of it is read."),
-    ] = False,
-    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Listen too.")] = True,
-    microphone: Annotated[str | None, typer.Option(help="A microphone's number or name.")] = None,
-    audio_track: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="The sound track of a --file, from 1.")
-    ] = None,
-    start: StartOption = None,
-    end: EndOption = None,
-    mode: Annotated[
-        Literal["queue", "frame"],
-        typer.Option(help="frame: an answer for every picture; queue: one every --hop-s over the last seconds."),
-    ] = "frame",
-    hop_s: Annotated[float, typer.Option(help="Seconds between moments in queue mode, and of sound.")] = DEFAULTS.hop_s,
-    risk: RiskOption = DEFAULTS.risk,
-    coverage: CoverageOption = None,
-    prior: PriorOption = "flat",
-    smooth: Annotated[bool, typer.Option("--smooth/--no-smooth", help="Steady the labels that are shown.")] = True,
+    view: Annotated[
+        Literal["auto", "window", "terminal", "none"], typer.Option(help="auto: a window where there is a screen.")
+    ] = "auto",
+    record: Annotated[Path | None, typer.Option(help="Folder for the timeline and the annotated video.")] = None,
     max_delay_s: Annotated[
         float, typer.Option(help="A picture that waits for longer is dropped, so that the delay stays small.")
     ] = KEEPING_UP.max_delay_s or 0.0,
-    record: Annotated[Path | None, typer.Option(help="Folder for the timeline and the annotated video.")] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="A camera's number or path.  [default: 0]", rich_help_panel=INPUT)
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="A stream's address: rtsp, http, rtmp, srt or udp.", rich_help_panel=INPUT)
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="A recording.", rich_help_panel=INPUT)] = None,
+    realtime: Annotated[
+        bool,
+        typer.Option(
+            "--realtime",
+            help="Hand a --file out at its pace and keep up with it; else all of it is read.",
+            rich_help_panel=INPUT,
+        ),
+    ] = False,
+    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Listen too.", rich_help_panel=INPUT)] = True,
+    microphone: Annotated[
+        str | None, typer.Option(help="A microphone's number or name.", rich_help_panel=INPUT)
+    ] = None,
+    audio_track: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="The sound track of a --file, from 1.", rich_help_panel=INPUT)
+    ] = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so many seconds of the stream.", rich_help_panel=INPUT)
+    ] = None,
+    mode: Annotated[
+        Literal["queue", "frame"],
+        typer.Option(
+            help="frame: an answer for every picture; queue: one every --hop-s over the last seconds.",
+            rich_help_panel=ANSWERS,
+        ),
+    ] = "frame",
+    hop_s: Annotated[
+        float, typer.Option(help="Seconds between moments in queue mode, and of sound.", rich_help_panel=ANSWERS)
+    ] = DEFAULTS.hop_s,
+    smooth: Annotated[
+        bool, typer.Option("--smooth/--no-smooth", help="Steady the labels that are shown.", rich_help_panel=ANSWERS)
+    ] = True,
+    risk: RiskOption = DEFAULTS.risk,
+    coverage: CoverageOption = None,
+    prior: PriorOption = "flat",
+    bundle: Annotated[
+        str, typer.Option(help="A bundle's name, or a folder that holds one.", rich_help_panel=MODELS)
+    ] = "base",
+    device: Annotated[str, typer.Option(help="cpu or cuda.", rich_help_panel=MODELS)] = "cpu",
+    permissive_only: PermissiveOption = False,
     overlay: OverlayOption = "full",
     overlay_lang: LanguageOption = "en",
     blur_faces: BlurOption = False,
     person: PersonOption = None,
-    view: Annotated[
-        Literal["auto", "window", "terminal", "none"], typer.Option(help="auto: a window where there is a screen.")
-    ] = "auto",
-    seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so many seconds of the stream.")] = None,
-    bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
-    permissive_only: PermissiveOption = False,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Read emotion from a camera and microphone, a stream, or a recording played at its pace.
 
-    Emotion is inferred from whoever is seen and heard, on this machine only. Keys: space pauses, s takes a snapshot,
-    q ends it. Exit code: 0 it ended, 1 the source failed, 2 wrong usage.
+    Emotion is inferred from whoever is seen and heard, on this machine only.
+
+    Keys: space pauses, s takes a snapshot, q ends it.
+
+    Exit code: 0 it ended, 1 the source failed, 2 wrong usage.
+
+    Examples:
+
+        emofuse live                                   the first camera
+        emofuse live --camera 1 --record out           another one, kept
+        emofuse live --source rtsp://camera.local/1 --view none --record out
+        emofuse live --file talk.mp4 --realtime
     """
     settings = AnalyzerSettings(mode=mode, hop_s=hop_s, **answer_settings(risk, coverage, prior))
     span = span_of(start, end)

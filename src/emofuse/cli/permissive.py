@@ -9,13 +9,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from emofuse.cli.console import OUT
+from emofuse.cli.panels import MODELS
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.licences import Licence, check_permissive, sources_of
 
 PermissiveOption = Annotated[
     bool,
     typer.Option(
-        "--permissive-only", help="Refuse a bundle whose data or weights do not allow commercial use, or do not say so."
+        "--permissive-only",
+        help="Refuse a bundle whose data or weights do not allow commercial use, or do not say so.",
+        rich_help_panel=MODELS,
     ),
 ]
 _COLOURS = {Licence.YES: "green", Licence.NO: "red", Licence.UNCLEAR: "yellow"}

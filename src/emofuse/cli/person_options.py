@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from emofuse.cli.console import note
+from emofuse.cli.panels import PERSON
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.options import check_one_adaptation
@@ -20,15 +21,13 @@ from emofuse.remote import Place, place_of
 from emofuse.timeline import Timeline
 from emofuse.wording import counted
 
-_PANEL = "One person"
-
 SamePersonOption = Annotated[
     bool,
     typer.Option(
         "--same-person",
         help="All recordings are of one person, in several moods: what their face and voice answer on average is taken "
         "out. Every recording is analysed twice.",
-        rich_help_panel=_PANEL,
+        rich_help_panel=PERSON,
     ),
 ]
 BaselineOption = Annotated[
@@ -38,7 +37,7 @@ BaselineOption = Annotated[
         metavar="FILE",
         help="A recording, or a folder of them, of the person in a neutral mood: what sets their voice apart from "
         "other people's is taken out. May be given several times.",
-        rich_help_panel=_PANEL,
+        rich_help_panel=PERSON,
     ),
 ]
 

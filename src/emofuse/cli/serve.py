@@ -14,6 +14,7 @@ from rich.markup import escape
 from emofuse.assets import cache_folder
 from emofuse.cli.answer_options import DEFAULTS, CoverageOption, PriorOption, RiskOption, answer_settings, check_answers
 from emofuse.cli.console import ERR, OUT
+from emofuse.cli.panels import FACES, LIMITS, MODELS, WORDS
 from emofuse.cli.permissive import PermissiveOption, check_allowed
 from emofuse.errors import UsageError
 from emofuse.inference.recogniser import MODEL
@@ -24,31 +25,49 @@ _NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client",
 def serve(
     host: Annotated[str, typer.Option(help="Where to listen; anything but this machine wants a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
-    bundle: Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.")] = "base",
-    permissive_only: PermissiveOption = False,
-    asr_model: Annotated[
-        str, typer.Option(help="What recognises speech, where that is asked for: Whisper's size, or a folder.")
-    ] = MODEL,
     folder: Annotated[Path | None, typer.Option(help="Of the queue and the results; default: in the cache.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Recordings to analyse at once.")] = 1,
-    max_upload_mb: Annotated[float, typer.Option(min=1, help="Of one recording.")] = 500,
-    max_duration_s: Annotated[float, typer.Option(min=1, help="Of one recording.")] = 3600,
-    max_queue: Annotated[int, typer.Option(min=1, help="Recordings that may wait; more get 429.")] = 64,
-    max_live: Annotated[int, typer.Option(min=0, help="Live clients at once.")] = 2,
-    job_timeout_s: Annotated[float, typer.Option(min=1, help="For one recording.")] = 3600,
-    job_memory_mb: Annotated[float, typer.Option(min=700, help="For one recording.")] = 3000,
-    keep_s: Annotated[float, typer.Option(min=1, help="How long results are kept.")] = 3600,
+    origin: Annotated[list[str] | None, typer.Option(help="A site whose pages may use the service, too.")] = None,
+    bundle: Annotated[
+        str, typer.Option(help="A bundle's name, or a folder that holds one.", rich_help_panel=MODELS)
+    ] = "base",
+    permissive_only: PermissiveOption = False,
+    asr_model: Annotated[
+        str,
+        typer.Option(
+            help="What recognises speech, where that is asked for: Whisper's size, or a folder.", rich_help_panel=WORDS
+        ),
+    ] = MODEL,
+    max_upload_mb: Annotated[float, typer.Option(min=1, help="Of one recording.", rich_help_panel=LIMITS)] = 500,
+    max_duration_s: Annotated[float, typer.Option(min=1, help="Of one recording.", rich_help_panel=LIMITS)] = 3600,
+    max_queue: Annotated[
+        int, typer.Option(min=1, help="Recordings that may wait; more get 429.", rich_help_panel=LIMITS)
+    ] = 64,
+    max_live: Annotated[int, typer.Option(min=0, help="Live clients at once.", rich_help_panel=LIMITS)] = 2,
+    job_timeout_s: Annotated[float, typer.Option(min=1, help="For one recording.", rich_help_panel=LIMITS)] = 3600,
+    job_memory_mb: Annotated[float, typer.Option(min=700, help="For one recording.", rich_help_panel=LIMITS)] = 3000,
+    keep_s: Annotated[float, typer.Option(min=1, help="How long results are kept.", rich_help_panel=LIMITS)] = 3600,
     risk: RiskOption = DEFAULTS.risk,
     coverage: CoverageOption = None,
     prior: PriorOption = "flat",
     measure_faces: Annotated[
-        bool, typer.Option("--measure-faces", help="Let clients ask for measurements of faces (extra: landmarks).")
+        bool,
+        typer.Option(
+            "--measure-faces",
+            help="Let clients ask for measurements of faces (extra: landmarks).",
+            rich_help_panel=FACES,
+        ),
     ] = False,
-    origin: Annotated[list[str] | None, typer.Option(help="A site whose pages may use the service, too.")] = None,
 ) -> None:
     """Serve the page, a REST interface and a live WebSocket, on this machine unless told otherwise.
 
     A token is taken from the environment variable EMOFUSE_TOKEN, so that it is in no list of processes.
+
+    Examples:
+
+        emofuse serve                                  http://127.0.0.1:8000
+        EMOFUSE_TOKEN=$(openssl rand -hex 24) emofuse serve --host 0.0.0.0
+        emofuse serve --workers 4 --max-upload-mb 2000 --keep-s 86400
     """
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:

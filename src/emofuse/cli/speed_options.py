@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from emofuse.cli.panels import SPEED
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.threads import share_cores
 
@@ -18,25 +19,34 @@ FastOption = Annotated[
         "--fast",
         help=f"Look at every second picture, and less often at a face: --every {FAST.every} --detect-period-s "
         f"{FAST.detect_period_s}, and a face is scored four times a second. docs/performance.md says what it loses.",
+        rich_help_panel=SPEED,
     ),
 ]
-EveryOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Look at every Nth picture alone.")]
+EveryOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Look at every Nth picture alone.", rich_help_panel=SPEED)
+]
 DetectOption = Annotated[
     float | None,
     typer.Option(
         min=0,
         help=f"Seconds between two detections of faces at most, {DEFAULTS.detect_period_s} by default; in between they "
         "are followed. 0 looks for them in every picture.",
+        rich_help_panel=SPEED,
     ),
 ]
 MinFaceOption = Annotated[
     float | None,
-    typer.Option(min=1, metavar="PX", help="The smallest face wanted, in pixels; the larger, the faster."),
+    typer.Option(
+        min=1, metavar="PX", help="The smallest face wanted, in pixels; the larger, the faster.", rich_help_panel=SPEED
+    ),
 ]
 ThreadsOption = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="N", help="Threads of a decoder or a large network; by default a core each, shared by --jobs."
+        min=1,
+        metavar="N",
+        help="Threads of a decoder or a large network; by default a core each, shared by --jobs.",
+        rich_help_panel=SPEED,
     ),
 ]
 

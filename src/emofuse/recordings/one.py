@@ -28,6 +28,7 @@ from emofuse.recordings.film import FacePlaces, Film, FilmMoments
 from emofuse.recordings.photos import analyze_photo
 from emofuse.recordings.plan import Task
 from emofuse.recordings.progress import OnProgress, Progress, Stage
+from emofuse.recordings.stopwatch import Stopwatch
 from emofuse.recordings.words import WordOptions, load_words, said_in
 from emofuse.remote import Place
 from emofuse.timeline import Timeline
@@ -65,6 +66,7 @@ class Outcome:
         failure: Why there are no results; "" where there are.
         digest: What an index shows of it.
         is_kept: Whether the results were there already.
+        steps: Of the work on it, in order, each with its seconds.
     """
 
     source: Place
@@ -74,6 +76,7 @@ class Outcome:
     failure: str = ""
     digest: Digest | None = None
     is_kept: bool = False
+    steps: tuple[tuple[str, float], ...] = ()
 
 
 def analyze_recording(
@@ -88,12 +91,16 @@ def analyze_recording(
     SIGTERM): a recording that fails must not stop the others.
     """
     notes: list[str] = []
+    watch = Stopwatch()
     try:
         make_folder(task.stem.parent)
         if task.is_photo:
-            return _photo_outcome(task, options, bundle)
+            outcome = _photo_outcome(task, options, bundle)
+            watch.lap("analysing")
+            return replace(outcome, steps=watch.spent)
         with ExitStack() as stack:
             with _opened(task, options) as media:
+                watch.lap("opening")
                 duration_s = media.source.duration_s
                 recogniser, scorer = load_words(options.words, bundle)
                 stages = _stages(task, options, recogniser is not None, media.source.has_video)
@@ -109,6 +116,7 @@ def analyze_recording(
                     options.span,
                 )
                 notes += words.notes
+                watch.lap("words")
                 recording = recording_id(task.source)
                 film, places = None, FacePlaces()
                 if "mp4" in options.formats and media.source.has_video:
@@ -135,8 +143,10 @@ def analyze_recording(
                     timeline = options.person.adapt(timeline, answers)
                 source = media.source  # which knows now how long it is
                 notes += media.warnings
+                watch.lap("analysing")
             if film is not None and not film.failure:
                 _draw(film, task, options, timeline, places, show("drawing"))
+                watch.lap("drawing")
         timeline = replace(timeline, source=source if task.shown_as is None else replace(source, path=task.shown_as))
         if words.absence and "text" in timeline.summary.why:
             summary = replace(timeline.summary, why={**timeline.summary.why, "text": words.absence})
@@ -144,6 +154,7 @@ def analyze_recording(
         if options.explains:
             with _opened(task, options) as media:
                 timeline = replace(timeline, explanations=explain(media, timeline, bundle))
+            watch.lap("explaining")
         files: list[Path] = []
         if film is not None and film.failure:
             notes.append(f"no mp4 was written: {film.failure}")
@@ -156,7 +167,9 @@ def analyze_recording(
                 write(timeline, task.target(kind), _links(task, kind, annotated))
                 mark_file(kind, task.target(kind), recording)
                 files.append(task.target(kind))
-        return Outcome(task.source, timeline, tuple(files), tuple(notes), digest=Digest.of(timeline))
+        digest = Digest.of(timeline)
+        watch.lap("writing")
+        return Outcome(task.source, timeline, tuple(files), tuple(notes), digest=digest, steps=watch.spent)
     except EmofuseError as error:
         return Outcome(task.source, failure=str(error))
     except MemoryError:
