@@ -30,6 +30,18 @@ def test_analyze_tells_its_command_and_the_transcript_it_found(emofuse, tmp_path
     assert how["settings"]["smoothing"]["persistence"] > 1
 
 
+def test_a_transcript_is_found_or_given(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
+    (tmp_path / "talk.mp4").write_bytes(clip_mp4.read_bytes())
+    said = tmp_path / "talk.srt"
+    said.write_text("1\n00:00:00,000 --> 00:00:00,500\nI am glad\n\n")
+    for options, how in (((), "found"), (("--transcript", tmp_path), "found"), (("--transcript", said), "given")):
+        out = tmp_path / how / str(len(options))
+        done = emofuse("analyze", tmp_path / "talk.mp4", "-o", out, "--formats", "json", *options)
+        assert done.code == 0, done.err
+        origin = document(out)["provenance"]["transcript"]
+        assert (origin["how"], origin["name"]) == (how, "talk.srt"), options
+
+
 def test_each_process_of_a_batch_tells_the_same_command(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).write_bytes(clip_mp4.read_bytes())

@@ -36,7 +36,8 @@ _OWN: Final = re.compile(
 @dataclass(frozen=True, slots=True)
 class WordOptions:
     """Where the words of a run come from. found: a transcript by recording; searched: where one was looked for,
-    where that was asked; inside: whether a subtitle track of the recording is read where none was found;
+    where that was asked; inside: whether a subtitle track of the recording is read where none was found, which
+    is so where none was given, either;
     asr_model: recognises what is said in the others, None for no recognition; text_model: scores in place of the
     bundle's network."""
 
@@ -133,7 +134,7 @@ def said_in(
             transcript = fitted(subtitle_transcript(own), source, span)
         elif file is not None:
             transcript = fitted(file, source, span)
-            if transcript is not None and transcript.origin is not None and options.searched:
+            if transcript is not None and transcript.origin is not None and (options.searched or options.inside):
                 transcript = replace(transcript, origin=replace(transcript.origin, how="found"))
         elif recogniser is not None:
             # what a reader chooses by itself need not be told

@@ -129,7 +129,8 @@ def _words(folder: Path, options: SubmitOptions, asr_model: str) -> WordOptions:
     for suffix in SUFFIXES:
         if (file := folder / f"{TRANSCRIPT}{suffix}").is_file():
             found[folder / RECORDING] = file
-    return WordOptions(found, asr_model=asr_model if options.transcribe else None, asr_language=options.language)
+    asr = asr_model if options.transcribe else None
+    return WordOptions(found, asr_model=asr, asr_language=options.language, inside=not found)
 
 
 def _check_size(recording: Path, most_megapixels: float) -> None:
