@@ -95,6 +95,20 @@ def test_sound_is_cut_to_the_sample() -> None:
     ]
 
 
+def test_sound_that_is_cut_does_not_come_before_an_earlier_picture() -> None:
+    picture = np.zeros((4, 4, 3), np.uint8)
+    packets: list[Packet] = [
+        AudioBlock(np.zeros(1000, np.float32), 1000, 0.0004),
+        *(Frame(picture, time_s) for time_s in (0.25, 0.5, 0.75, 1.0)),
+        AudioBlock(np.zeros(1000, np.float32), 1000, 1.0004),
+    ]
+    times = [packet.time_s for packet in within(packets, Span(0.5, 2.0), "film")]
+    assert times == sorted(times) == pytest.approx([0.5, 0.5004, 0.75, 1.0, 1.0004])
+    assert max(p.end_s for p in within(packets, Span(0.5, 2.0), "film") if isinstance(p, AudioBlock)) <= 2.0
+    only = [packet.time_s for packet in within(packets[:3], Span(0.5, 0.6), "film")]
+    assert only == pytest.approx([0.5, 0.5004])
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("0", 0.0), ("83.5", 83.5), ("1:23.5", 83.5), ("01:01:01", 3661.0)])
 def test_times_are_read(text: str, seconds: float) -> None:
     assert parse_time(text) == seconds

@@ -86,13 +86,14 @@ def within(packets: Iterable[Packet], span: Span, name: str) -> Iterator[Packet]
         name: What to call the recording.
 
     Yields:
-        Those in it, with the times that they have.
+        Those in it, with the times that they have and in their order.
 
     Raises:
         MediaError: There is nothing in it.
     """
     end_s = math.inf if span.end_s is None else span.end_s
     is_empty, reached_s = True, 0.0
+    cut: AudioBlock | None = None  # its first sample in the stretch may be after a picture at the very start
     for packet in packets:
         if packet.time_s >= end_s - _ROOM_S:
             break
@@ -101,7 +102,15 @@ def within(packets: Iterable[Packet], span: Span, name: str) -> Iterator[Packet]
         if kept is None or kept.time_s < span.start_s - _ROOM_S:
             continue
         is_empty = False
-        yield kept
+        if cut is not None and cut.time_s <= kept.time_s:
+            yield cut
+            cut = None
+        if cut is None and kept is not packet and isinstance(kept, AudioBlock):
+            cut = kept
+        else:
+            yield kept
+    if cut is not None:
+        yield cut
     if is_empty:
         raise MediaError(
             f"{name} has nothing from {span.words}: it ends at {reached_s:.1f} s", "choose another stretch"
@@ -113,7 +122,7 @@ def _cut(block: AudioBlock, start_s: float, end_s: float) -> AudioBlock | None:
     first = max(0, math.ceil((start_s - block.time_s - _ROOM_S) * block.rate_hz))
     last = len(block.samples)
     if block.end_s > end_s:
-        last = round((end_s - block.time_s) * block.rate_hz)
+        last = math.floor((end_s - block.time_s + _ROOM_S) * block.rate_hz)
     if first == 0 and last == len(block.samples):
         return block
     samples = block.samples[first:last]
