@@ -198,6 +198,28 @@ def test_the_mirrored_boxes_lie_over_the_faces(browser: Any, served: str) -> Non
     assert (mirrored_left, mirrored_right) == pytest.approx((150, 190), abs=4)
 
 
+def test_faces_over_the_film_are_called_as_people_are(browser: Any, served: str) -> None:
+    script = """
+    const done = arguments[0];
+    import("/static/player/boxes.js").then(({ drawFaces }) => {
+      const written = [];
+      CanvasRenderingContext2D.prototype.fillText = (text) => written.push(text);
+      const video = { clientWidth: 200, clientHeight: 100, videoWidth: 200, videoHeight: 100 };
+      const at = (left) => ({ box_xyxy: [left, 40, left + 20, 80], probabilities: { happy: 0.9, sad: 0.1 } });
+      const ids = [[7, 1], [9, 2], [11, null]];
+      const faces = ids.map(([track_id, person_id], i) => ({ ...at(40 * i), track_id, person_id }));
+      const doc = { source: { width: 200, height: 100 }, moments: [{ time_s: 0, faces }] };
+      for (const people of [[{ id: 1, name: "Anna" }, { id: 2, name: null }], []]) {
+        drawFaces(document.createElement("canvas"), video, { ...doc, people }, 0);
+      }
+      done(written);
+    });
+    """
+    known, unknown = (["Anna", "#2", ""], ["#7", "#9", "#11"])
+    expected = [f"{who}  happy 90 %".strip() for who in (*known, *unknown)]
+    assert opened(browser, served).execute_async_script(script) == expected
+
+
 def test_the_other_views_are_accessible(browser: Any, served: str) -> None:
     opened(browser, served)
     assert_accessible(browser)

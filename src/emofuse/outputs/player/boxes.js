@@ -1,5 +1,5 @@
 /** Drawing faces over a film. */
-import { best, colourOf, facesAt, inkOn, percent } from "./document.js";
+import { best, colourOf, facesAt, inkOn, percent, whoIs } from "./document.js";
 
 /**
  * Draw the faces of a time on a canvas that covers the film.
@@ -28,11 +28,18 @@ export function drawFaces(canvas, video, doc, time, isMirrored = false) {
   const y = (pixels) => top + (pixels / doc.source.height) * shown.height;
   const place = ([x0, y0, x1, y1]) => [x(isMirrored ? x1 : x0), y(y0), x(isMirrored ? x0 : x1), y(y1)];
   const faces = facesAt(doc.moments, time);
-  for (const face of faces) drawFace(pen, face, place(face.box_xyxy), width, height);
+  for (const face of faces) drawFace(pen, face, titleOf(doc, face), place(face.box_xyxy), width, height);
   return faces.length;
 }
 
-function drawFace(pen, face, [x0, y0, x1, y1], width, height) {
+/** What to call a face: the person's name or number, as on the annotated film; "" for nobody known. */
+function titleOf(doc, face) {
+  const id = whoIs(doc, face);
+  if (id === null) return "";
+  return doc.people?.find((person) => person.id === id)?.name || `#${id}`;
+}
+
+function drawFace(pen, face, title, [x0, y0, x1, y1], width, height) {
   const said = best(face.probabilities);
   const colour = said ? colourOf(said.label) : "#dddddd";
   // A dark edge shows the frame on any picture.
@@ -41,7 +48,7 @@ function drawFace(pen, face, [x0, y0, x1, y1], width, height) {
     pen.lineWidth = line;
     pen.strokeRect(x0, y0, x1 - x0, y1 - y0);
   }
-  const words = [said ? `${said.label} ${percent(said.p)}` : "", face.track_id === null ? "" : `#${face.track_id}`];
+  const words = [title, said ? `${said.label} ${percent(said.p)}` : ""];
   const text = words.filter(Boolean).join("  ");
   if (!text) return;
   pen.font = "600 14px system-ui, sans-serif";
