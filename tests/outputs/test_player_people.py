@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +18,12 @@ from accessibility import assert_accessible
 from chromium import open_chromium, set_view
 from emofuse.outputs.index import Digest, Row, write_index
 from emofuse.outputs.page import write_html
+from emofuse.outputs.tables import read_json, write_json
 from emofuse.people import Person
 from emofuse.recordings.people_edits import edit_people
 from emofuse.timeline import Timeline
 from emofuse.types import Certainty, Moment
-from make_timelines import TIMELINES, conversation, face, moment, scores, timeline
+from make_timelines import TIMELINES, conversation, face, measurement, moment, scores, timeline
 
 pytestmark = pytest.mark.browser
 NAME = "O'Neil <b>Анна</b> 安娜"
@@ -124,6 +127,70 @@ def test_a_name_and_a_join_change_the_view_and_give_the_command(browser: Any, tm
     assert [(p.name, dict(p.share_of_time)) for p in joined.people] == [(NAME, {"sad": 4.0, "happy": 4.0})]
     assert shares == f"Share of time, {NAME}: sad 50 %, happy 50 %"
     assert faults(browser) == []
+
+
+def three() -> Timeline:
+    """Return a conversation of three, who are seen at once for a while; the second is seen longest and has a name."""
+    picture = cv2.imencode(".jpg", np.full((8, 8, 3), 128, np.uint8))[1].tobytes()
+    happy, sad, angry = (scores(label, 0.7, "fused") for label in ("happy", "sad", "angry"))
+    people = (
+        Person(1, "", ((0.0, 2.0), (4.0, 5.0)), None, {"happy": 3.0}, happy, {"face": scores("happy", 0.7, "face")}),
+        Person(
+            2, "Anna", ((1.0, 8.0),), ((1.0, 2.0),), {"sad": 7.0}, sad, {"face": scores("sad", 0.7, "face")}, picture
+        ),
+        Person(3, "", ((8.0, 9.0),), (), {"angry": 0.8}, angry, {"voice": scores("angry", 0.7, "voice")}),
+    )
+    labels = ("happy", "sad", "angry")
+    faces = [tuple(replace(face((40 * k, 10, 40 * k + 30, 50), labels[k], k + 7), person_id=k + 1) for k in range(3))]
+    return replace(timeline(*(moment(i / 2, "happy", ("face",), faces[0]) for i in range(1, 20))), people=people)
+
+
+@pytest.mark.parametrize("ids", [(2, 3), (1, 2, 3)])
+def test_the_changed_document_is_saved_as_the_command_writes_it(
+    browser: Any, tmp_path: Path, ids: tuple[int, ...]
+) -> None:
+    opened(browser, three(), tmp_path / "three.html")
+    write_json(three(), tmp_path / "three.json")
+    downloads = tmp_path / "downloads"
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)})
+    field = change(browser, ids[0] - 1).find_element("css selector", "input")
+    field.clear()
+    field.send_keys(NAME + "\n")
+    for other in ids[1:]:
+        change(browser, texts(browser, ".ef-who").index(NAME))
+        browser.find_element("css selector", f".ef-change[open] option[value='{other}']").click()
+    (save,) = (b for b in browser.find_elements("css selector", ".ef-command button") if "JSON" in b.text)
+    save.click()
+    saved = downloads / "three.json"
+    until = time.monotonic() + 10
+    while not saved.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    expected = edit_people(read_json(tmp_path / "three.json"), {ids[0]: NAME}, [ids])
+    assert_alike(json.loads(saved.read_text(encoding="utf-8")), expected.to_json())
+    assert read_json(saved).people[-1].name == NAME
+    assert faults(browser) == []
+
+
+def assert_alike(found: Any, expected: Any, place: str = "") -> None:
+    """Compare documents; numbers may differ by the last digit that is written."""
+    if isinstance(expected, dict):
+        assert set(found) == set(expected), place
+        for name, value in expected.items():
+            assert_alike(found[name], value, f"{place}.{name}")
+    elif isinstance(expected, list | tuple):
+        assert len(found) == len(expected), place
+        for k, value in enumerate(expected):
+            assert_alike(found[k], value, f"{place}[{k}]")
+    else:
+        assert found == (pytest.approx(expected, abs=2e-4) if isinstance(expected, float) else expected), place
+
+
+def test_a_report_without_all_of_the_document_does_not_save_it(browser: Any, tmp_path: Path) -> None:
+    points = np.zeros((478, 3), np.float32)
+    document = replace(three(), face_measurements=(replace(measurement(0.5), points=points),))
+    opened(browser, document, tmp_path / "three.html")
+    change(browser, 0).find_element("css selector", "input").send_keys(NAME + "\n")
+    assert texts(browser, ".ef-command button") == ["Copy"]
 
 
 def test_what_each_modality_added_and_where_they_disagree(browser: Any, tmp_path: Path) -> None:

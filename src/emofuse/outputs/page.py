@@ -60,7 +60,12 @@ def report_page(timeline: Timeline, media: str | None, url: str, is_annotated: b
     element = (
         f'<{media} id="media" src="{escape(url)}" controls preload="metadata" playsinline></{media}>' if media else ""
     )
-    options = {"boxes": not is_annotated, "hint": "" if is_annotated or media == "audio" else _HINT, "json": document}
+    options = {
+        "boxes": not is_annotated,
+        "hint": "" if is_annotated or media == "audio" else _HINT,
+        "json": document,
+        "isWhole": not any(one.points is not None for one in timeline.face_measurements),
+    }
     script = (
         f"{player_script()}\n"
         "const read = (id) => JSON.parse(document.getElementById(id).textContent);\n"

@@ -4,14 +4,16 @@ import { patternOf } from "./lanes.js";
 import { make, swatch } from "./parts.js";
 
 const FOLDED = 10; // people beyond it are shown when they are asked for
+const LEAST_WEIGHT = 1e-3; // of somebody who was hardly seen, in a mean over people
 
 /**
  * The people as a list of one section, which is empty where there is nobody.
  * @param {object} doc
- * @param {{edit: ((change: object) => Promise<void>)|null, command: string}} editing  edit: takes {names: {id: name}} or
- *   {merge: [[id, id]]}; null where nothing can be changed. command: that makes the changes so far in the files, or ""
+ * @param {{edit: ((change: object) => Promise<void>)|null, command: string, file: string}} editing  edit: takes
+ *   {names: {id: name}} or {merge: [[id, id]]}; null where nothing can be changed. command: that makes the changes so far
+ *   in the files, or ""; file: the name under which `doc` can be saved, "" where it is not all that there is
  */
-export function peoplePart(doc, { edit = null, command = "" } = {}) {
+export function peoplePart(doc, { edit = null, command = "", file = "" } = {}) {
   const people = peopleOf(doc);
   if (!people.length) return [];
   const known = new Map((doc.people ?? []).map((person) => [person.id, person]));
@@ -29,7 +31,7 @@ export function peoplePart(doc, { edit = null, command = "" } = {}) {
         ),
       ]
     : [];
-  const told = command ? [commandPart(command)] : [];
+  const told = command ? [commandPart(command, ...(file ? [savePart(doc, file)] : []))] : [];
   return [make("section", { "aria-label": "People" }, make("h2", {}, "People"), list, ...folded, ...told)];
 }
 
@@ -112,8 +114,8 @@ function editPart(doc, person, known, edit) {
   );
 }
 
-/** The command that makes the same changes in the files, to be copied. */
-function commandPart(command) {
+/** The command that makes the same changes in the files, to be copied, and what else keeps them. */
+function commandPart(command, ...others) {
   const text = make("code", {}, command);
   const button = make("button", { type: "button" }, "Copy");
   const done = make("span", { role: "status" });
@@ -132,8 +134,20 @@ function commandPart(command) {
     make("p", {}, "These changes are in this view alone. To keep them, run:"),
     make("pre", { tabindex: "0" }, text),
     button,
+    ...others,
     done,
   );
+}
+
+/** A button that saves the document as a file of that name. */
+function savePart(doc, file) {
+  const button = make("button", { type: "button" }, "Save the changed JSON");
+  button.addEventListener("click", () => {
+    const url = URL.createObjectURL(new Blob([`${JSON.stringify(doc)}\n`], { type: "application/json" }));
+    make("a", { href: url, download: file }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000); // not before the browser has read it
+  });
+  return button;
 }
 
 /** What was changed so far, of a document as it was read. */
@@ -173,12 +187,10 @@ export class PeopleChanges {
     const to = new Map();
     for (const group of this.#groups) for (const id of group) to.set(id, Math.min(...group));
     const now = (id) => to.get(id) ?? id;
-    const all = (ids) => ids && [...new Set(ids.map(now))];
-    const people = new Map();
-    for (const person of doc.people) {
-      const kept = now(person.id);
-      people.set(kept, people.has(kept) ? joinedPeople(people.get(kept), person) : { ...person, id: kept });
-    }
+    const all = (ids) => ids && [...new Set(ids.map(now))].sort((a, b) => a - b);
+    const members = new Map();
+    for (const person of doc.people) members.set(now(person.id), [...(members.get(now(person.id)) ?? []), person]);
+    const people = new Map([...members].map(([id, own]) => [id, own.length > 1 ? joinedPeople(id, own) : own[0]]));
     for (const [id, name] of this.#names) if (people.has(id)) people.set(id, { ...people.get(id), name: name || null });
     if (!to.size) return { ...doc, people: [...people.values()] };
     const moments = doc.moments.map((moment) => ({
@@ -192,20 +204,55 @@ export class PeopleChanges {
   }
 }
 
-/** Two people as one; what they show on average comes from the moments. */
-function joinedPeople(one, other) {
-  const shares = { ...one.share_of_time };
-  for (const [label, seconds] of Object.entries(other.share_of_time)) shares[label] = (shares[label] ?? 0) + seconds;
-  const longest = Object.entries(shares).sort((a, b) => b[1] - a[1]);
-  const both = (a, b) => [...a, ...b].sort((x, y) => x[0] - y[0]);
+/** Several people as one, as `emofuse people` joins them. */
+function joinedPeople(id, people) {
+  const shares = {};
+  for (const { share_of_time } of people)
+    for (const [label, seconds] of Object.entries(share_of_time)) shares[label] = rounded((shares[label] ?? 0) + seconds, 3);
+  const longest = people.reduce((a, b) => (secondsOf(b.seen) > secondsOf(a.seen) ? b : a));
+  const { thumbnail, ...rest } = { ...people[0], thumbnail: longest.thumbnail };
+  const spoke = people.filter((person) => person.spoke).flatMap((person) => person.spoke);
+  const mean = (of) => meanOf(people.map((person) => [of(person.summary), secondsOf(person.seen)]));
+  const modalities = new Set(people.flatMap((person) => Object.keys(person.summary.by_modality)));
+  const probabilities = mean((summary) => summary.probabilities);
   return {
-    ...one,
-    name: one.name ?? other.name,
-    seen: both(one.seen, other.seen),
-    spoke: one.spoke || other.spoke ? both(one.spoke ?? [], other.spoke ?? []) : null,
-    share_of_time: Object.fromEntries(longest),
-    thumbnail: one.thumbnail ?? other.thumbnail,
+    ...rest,
+    id,
+    name: people.find((person) => person.name)?.name ?? null,
+    ...(thumbnail && { thumbnail }),
+    seen: joinedStretches(people.flatMap((person) => person.seen)),
+    spoke: people.every((person) => person.spoke === null) ? null : joinedStretches(spoke),
+    share_of_time: Object.fromEntries(Object.entries(shares).sort((a, b) => b[1] - a[1])),
+    summary: {
+      label: probabilities && best(probabilities).label,
+      probabilities,
+      by_modality: Object.fromEntries([...modalities].map((one) => [one, mean((summary) => summary.by_modality[one])])),
+    },
   };
+}
+
+/** The mean of probabilities, each weighed by its seconds; null where there are none. */
+function meanOf(weighed) {
+  const found = weighed.filter(([probabilities]) => probabilities).map(([p, seconds]) => [p, Math.max(seconds, LEAST_WEIGHT)]);
+  if (!found.length) return null;
+  const whole = found.reduce((sum, [, weight]) => sum + weight, 0);
+  const of = (label) => found.reduce((sum, [p, weight]) => sum + p[label] * weight, 0) / whole;
+  return Object.fromEntries(Object.keys(found[0][0]).map((label) => [label, rounded(of(label), 4)]));
+}
+
+/** Stretches in the order of time, those that overlap or touch as one. */
+function joinedStretches(stretches) {
+  const joined = [];
+  for (const [from, to] of [...stretches].sort((a, b) => a[0] - b[0])) {
+    const last = joined.at(-1);
+    if (last && from <= last[1]) last[1] = Math.max(last[1], to);
+    else joined.push([from, to]);
+  }
+  return joined;
+}
+
+function rounded(value, digits) {
+  return Number(value.toFixed(digits));
 }
 
 /** A word of a command, as a shell reads it. */

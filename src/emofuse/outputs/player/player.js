@@ -14,21 +14,22 @@ import { transcriptPart } from "./transcript.js";
  *
  * @param {HTMLElement} root
  * @param {object} doc  an `emofuse/2` document
- * @param {{media?: HTMLMediaElement|null, boxes?: boolean, hint?: string, json?: string, savePeople?: Function}} options  media: what plays, which is moved
+ * @param {{media?: HTMLMediaElement|null, boxes?: boolean, hint?: string, json?: string, isWhole?: boolean, savePeople?: Function}} options  media: what plays, which is moved
  *   into the player, and without a `src` is asked for; none is a timeline that is only looked at. boxes: false where the film has them in its pictures
  *   already; else they are drawn over it. hint: what else a person can do where the media does not play. json: the file of
- *   the document, for a command that changes who is who. savePeople: takes such a change, and resolves to the document
+ *   the document, for a command that changes who is who. isWhole: whether `doc` is all of it, so that it can be saved with the changes. savePeople: takes such a change, and resolves to the document
  *   with it; without, it is shown and not kept
  * @returns {{seek: (seconds: number) => void, time: () => number, destroy: () => void}}
  */
-export function createPlayer(root, doc, { json = "", savePeople = null, ...options } = {}) {
+export function createPlayer(root, doc, { json = "", isWhole = false, savePeople = null, ...options } = {}) {
   const changes = doc.people?.length ? new PeopleChanges(doc) : null;
   const canEdit = changes && (savePeople || json);
   const edit = async (change) => {
     const next = savePeople ? await savePeople(change) : changes.take(change);
     const time = player.time();
     player.destroy();
-    player = build(root, next, options, { edit, command: savePeople ? "" : changes.command(json) });
+    const kept = savePeople ? {} : { command: changes.command(json), file: isWhole ? json : "" };
+    player = build(root, next, options, { edit, ...kept });
     player.seek(time);
     root.querySelector("[aria-label='People']")?.scrollIntoView({ block: "nearest" });
   };
