@@ -30,6 +30,7 @@ ONLY_THE_COMMAND = {
     "groups": "Timelines.to_dataframe, and groupby",
     "explains": "inference.explain",
     "quiet": "Python prints nothing",
+    "verbose": "as quiet",
     "address": "as jobs",
     "start": "start_s",
     "end": "end_s",
