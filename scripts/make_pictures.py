@@ -68,6 +68,7 @@ def _picture_page(address: str, target: Path) -> None:
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
     try:
         driver.get(address)
+        driver.find_element(By.ID, "transcript").send_keys(str(CLIP.with_suffix(".srt")))
         driver.find_element(By.ID, "file").send_keys(str(CLIP))
         WebDriverWait(driver, PATIENCE_S).until(lambda page: page.find_element(By.ID, "result").is_displayed())
         film = "document.querySelector('#player video')"
