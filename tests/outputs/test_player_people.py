@@ -193,6 +193,19 @@ def test_a_report_without_all_of_the_document_does_not_save_it(browser: Any, tmp
     assert texts(browser, ".ef-command button") == ["Copy"]
 
 
+def test_a_print_has_what_people_show_and_nothing_to_click(browser: Any, tmp_path: Path) -> None:
+    opened(browser, conversation(), tmp_path / "two.html")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        hints = browser.find_elements("css selector", ".ef-people > li > div > .ef-hint")
+        assert [hint.is_displayed() for hint in hints] == [True, True]
+        assert "speaks for 0.8 s" in hints[1].text
+        for selector in (".ef-overview", ".ef-zoom button", ".ef-change", ".ef-slider"):
+            assert not any(e.is_displayed() for e in browser.find_elements("css selector", selector)), selector
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 def test_what_each_modality_added_and_where_they_disagree(browser: Any, tmp_path: Path) -> None:
     opened(browser, told(), tmp_path / "told.html")
     label = browser.find_element("css selector", ".ef-added .ef-shares").get_attribute("aria-label")

@@ -38,7 +38,7 @@ export function peoplePart(doc, { edit = null, command = "", file = "" } = {}) {
 function personCard(doc, person, known, edit) {
   const said = best(person.mean);
   const own = known.get(person.id);
-  const spoke = own?.spoke?.length ? `, speaks for ${clock(secondsOf(own.spoke), 1)}` : "";
+  const spoke = own?.spoke?.length ? `, speaks for ${lasting(secondsOf(own.spoke))}` : "";
   const picture = own?.thumbnail?.startsWith("data:image/jpeg;base64,")
     ? make("img", { src: own.thumbnail, alt: "", width: "56", height: "56" })
     : make("span", { class: "ef-nobody", "aria-hidden": "true" }, String(person.id));
@@ -64,6 +64,11 @@ function personCard(doc, person, known, edit) {
 
 function secondsOf(stretches) {
   return stretches.reduce((sum, [from, to]) => sum + to - from, 0);
+}
+
+/** How long something lasts: "1.5 s", or "2:30" from a minute on. */
+function lasting(seconds) {
+  return seconds < 59.95 ? `${seconds.toFixed(1)} s` : clock(seconds);
 }
 
 /** The share of time of each label, as one bar. */
