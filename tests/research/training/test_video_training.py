@@ -114,7 +114,7 @@ def test_a_network_of_frames_is_exported_as_one(
     header = {"recipe": made.model_dump_json(), "labels": json.dumps(RAVDESS)}
     save_file(network.state_dict(), tmp_path / "model.safetensors", metadata=header)
     # the network itself takes ten seconds to export, and has its own test
-    monkeypatch.setattr("emofuse.research.training.export.make_network", lambda recipe, n_classes: MeanColours())
+    monkeypatch.setattr("emofuse.research.training.export.make_network", lambda recipe, n_classes, dims: MeanColours())
     spec = export(tmp_path / "model.safetensors", tmp_path / "model.onnx").input
     assert (spec.kind, spec.per_frame, spec.rate_hz, spec.n_frames) == ("clip", True, 16_000, 4)
     inputs = both.batches((4, 5)).__getitems__([0, 1])[0]
