@@ -26,6 +26,8 @@ from emofuse.card import ModelCard
 from emofuse.emotions import RAVDESS
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.trial import made_up
+from emofuse.preprocessing.pieces import SPECIAL
+from emofuse.research.models.minilm import MiniLm
 from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.recipes.recipe import load_recipe
 from emofuse.research.training.cards import model_card
@@ -37,7 +39,7 @@ RECIPES: Final = (
     *("face-ferplus", "face", "mfcc-cnn", "wave-cnn-16", "wave-cnn-64", "mel-cnn", "voice-ravdess", "voice"),
     "voice-whisper",
     *("cnn3d", "resnet-lstm", "resnet-transformer", "r3d", "mvit", "face-sequence"),
-    *("frame-lstm-mel", "mfcc-cnn3d", "mvit-wave", "text-teacher", "text", "meld-words"),
+    *("frame-lstm-mel", "mfcc-cnn3d", "mvit-wave", "text-minilm", "text-teacher", "text", "meld-words"),
 )
 N_STEPS: Final = 3
 
@@ -68,6 +70,9 @@ def measure(name: str, n: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     recipe = load_recipe(ROOT / "recipes" / f"{name}.toml")
     network = make_network(recipe, len(RAVDESS))
+    if isinstance(network, MiniLm):  # its vocabulary comes with the weights that a training begins with
+        n_pieces = len(network.frontend.letters)
+        network.frontend.take([*SPECIAL, *(f"word{i}" for i in range(n_pieces - len(SPECIAL)))])
     card = model_card(network, recipe, RAVDESS)
     inputs = [torch.from_numpy(np.repeat(one, n, axis=0)) for one in made_up(card.input)]
     target = torch.zeros(n, dtype=torch.int64)
