@@ -26,8 +26,9 @@ from emofuse.research.evaluation.protocols.face_sets import evaluate_portraits
 from emofuse.research.evaluation.protocols.pretrained import evaluate_as_is
 from emofuse.research.evaluation.protocols.pretrained_faces import evaluate_faces
 from emofuse.research.evaluation.protocols.pretrained_texts import evaluate_texts
-from emofuse.research.evaluation.protocols.recorded_scores import Interval, score
+from emofuse.research.evaluation.protocols.recorded_scores import score
 from emofuse.research.evaluation.scores.metrics import (
+    Interval,
     accuracy_of,
     confusions_by_group,
     expected_calibration_error,

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from emofuse.research.evaluation.protocols.recorded_scores import N_DRAWS, UNKNOWN, Interval, score
+from emofuse.research.evaluation.protocols.recorded_scores import N_DRAWS, score
 from emofuse.research.evaluation.scores.metrics import (
+    UNKNOWN,
     Counts,
+    Interval,
     accuracy_of,
     confusions_by_group,
     expected_calibration_error,

@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict
 
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import Bundle
-from emofuse.research.evaluation.protocols.recorded_scores import Interval, share
+from emofuse.research.evaluation.protocols.recorded_scores import share
 from emofuse.research.evaluation.protocols.recordings import FUSED, Answers, Recording, answer
+from emofuse.research.evaluation.scores.metrics import Interval
 
 FACE: Final = "face"
 VOICE: Final = "voice"

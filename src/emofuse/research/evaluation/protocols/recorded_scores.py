@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from emofuse.research.evaluation.protocols.recordings import FUSED, Answers
 from emofuse.research.evaluation.scores.metrics import (
+    UNKNOWN,
     Counts,
+    Interval,
     accuracy_of,
     confusions_by_group,
     expected_calibration_error,
@@ -19,8 +21,6 @@ from emofuse.research.evaluation.scores.metrics import (
 )
 
 N_DRAWS: Final = 2_000
-Interval = tuple[float, float]
-UNKNOWN: Final[Interval] = (0.0, 1.0)  # of a single person
 
 
 def confusions(answers: Answers, modality: str = FUSED, groups: Sequence[str] | None = None) -> NDArray[np.int64]:

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict
 from emofuse.inference.licences import Licence, allows_commerce
 from emofuse.research.evaluation.protocols.benchmark import BenchmarkRow
 from emofuse.research.evaluation.protocols.made_films import MadeFilmsReport, PairScore, Share
-from emofuse.research.evaluation.protocols.recorded_scores import UNKNOWN
 from emofuse.research.evaluation.reports.condition_report import ConditionReport, condition_table
 from emofuse.research.evaluation.reports.document import Block, Code, Document, Heading, Picture, Table, Text
 from emofuse.research.evaluation.reports.sections import percent, span_or, with_interval
+from emofuse.research.evaluation.scores.metrics import UNKNOWN
 
 FORMAT: Final = "emofuse-benchmark/1"
 _RELATIONS: Final = {

@@ -14,8 +14,6 @@ from emofuse import __version__
 from emofuse.inference.bundle import Bundle
 from emofuse.research.evaluation.protocols.conditions import CONDITIONS, Condition
 from emofuse.research.evaluation.protocols.recorded_scores import (
-    UNKNOWN,
-    Interval,
     accuracy,
     calibration,
     confusions,
@@ -37,7 +35,7 @@ from emofuse.research.evaluation.reports.figure_frame import (
 )
 from emofuse.research.evaluation.reports.sections import alarm, percent, signed, span_or
 from emofuse.research.evaluation.reports.write import write_pages, write_record
-from emofuse.research.evaluation.scores.metrics import uar_of
+from emofuse.research.evaluation.scores.metrics import UNKNOWN, Interval, uar_of
 from emofuse.research.evaluation.scores.report import FoldRecord, Stamp
 from emofuse.wording import counted
 

@@ -8,11 +8,11 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from emofuse.research.evaluation.protocols.fairness import LEAST, AttributeResult, FairnessReport
-from emofuse.research.evaluation.protocols.recorded_scores import UNKNOWN, Interval
 from emofuse.research.evaluation.reports.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
 from emofuse.research.evaluation.reports.figure_frame import INK, OTHERS, OURS, framed, in_percent, plain, save
 from emofuse.research.evaluation.reports.sections import alarm, percent, points, span_or
 from emofuse.research.evaluation.reports.write import write_pages, write_record
+from emofuse.research.evaluation.scores.metrics import UNKNOWN, Interval
 
 NAME: Final = "fairness"
 _FIGURE: Final = "fairness.png"

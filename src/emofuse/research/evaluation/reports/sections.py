@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from emofuse.research.evaluation.protocols.recorded_scores import UNKNOWN
 from emofuse.research.evaluation.reports.document import (
     Alarm,
     Block,
@@ -18,6 +17,7 @@ from emofuse.research.evaluation.reports.document import (
     Text,
 )
 from emofuse.research.evaluation.scores.comparison import PairedTest, written_p
+from emofuse.research.evaluation.scores.metrics import UNKNOWN
 from emofuse.research.evaluation.scores.report import EvaluationReport, GroupScore, Metric, Stamp, stamped
 from emofuse.research.evaluation.scores.summary import MEAN_OF_CORPORA
 

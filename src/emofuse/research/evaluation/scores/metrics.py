@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 Counts = NDArray[Any]  # integers, or floats where they are means
 ConfusionMetric = Callable[[Counts], NDArray[np.float64]]
+Interval = tuple[float, float]
+UNKNOWN: Final[Interval] = (0.0, 1.0)  # of a single person
 _CHUNK: Final = 500  # draws at once, which bounds the memory
 
 
