@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,19 @@ def test_the_surest_moment_of_each_answer_is_explained() -> None:
     timeline = Timeline(("a", "b", "c"), moments, source, Summary(None, {}, {}))
     assert [one.time_s for one in choose_moments(timeline)] == [2, 3, 5]
     assert [one.time_s for one in choose_moments(timeline, 2)] == [2, 5]
+
+
+def test_of_moments_that_are_equally_sure_the_one_with_more_modalities_is_explained() -> None:
+    alone, whole, later = moment(1, 0, 0.9), moment(2, 0, 0.9), moment(3, 0, 0.9)
+    assert whole.fused is not None
+    whole = replace(whole, by_modality={"voice": whole.fused, "face": whole.fused})
+    timeline = Timeline(
+        ("a", "b", "c"),
+        (alone, whole, later),
+        SourceInfo("x", 3.0, None, None, None, True, True),
+        Summary(None, {}, {}),
+    )
+    assert choose_moments(timeline) == [whole]
 
 
 def test_all_three_modalities_of_a_film_are_explained() -> None:

@@ -128,16 +128,23 @@ def _levels(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def choose_moments(timeline: Timeline, n: int = N_MOMENTS) -> list[Moment]:
-    """Return the surest moment of each answer, at most n of them, in the order of time."""
+    """Return the surest moment of each answer, at most n of them, in the order of time.
+
+    Of moments that are equally sure it is the one that more modalities answer.
+    """
     surest: dict[str, Moment] = {}
     for moment in timeline.moments:
         if moment.fused is None:
             continue
         known = surest.get(moment.fused.label)
-        if known is None or known.fused is None or moment.fused.confidence > known.fused.confidence:
+        if known is None or _sureness(moment) > _sureness(known):
             surest[moment.fused.label] = moment
-    ranked = sorted(surest.values(), key=lambda moment: -moment.fused.confidence if moment.fused else 0.0)
+    ranked = sorted(surest.values(), key=_sureness, reverse=True)
     return sorted(ranked[:n], key=lambda moment: moment.time_s)
+
+
+def _sureness(moment: Moment) -> tuple[float, int]:
+    return moment.fused.confidence if moment.fused else 0.0, len(moment.by_modality)
 
 
 @dataclass(slots=True)
