@@ -110,7 +110,9 @@ class PeopleEdit(BaseModel):
 
     model_config = {"extra": "forbid", "json_schema_extra": {"examples": [{"names": {"1": "Anna"}, "merge": [[2, 3]]}]}}
 
-    names: dict[int, Annotated[str, Field(max_length=200)]] = Field({}, max_length=1000)
+    names: dict[Annotated[int, Field(ge=0, lt=10**9)], Annotated[str, Field(max_length=200)]] = Field(
+        {}, max_length=1000, json_schema_extra={"propertyNames": {"pattern": "^[0-9]{1,9}$"}}
+    )
     merge: list[Annotated[list[int], Field(min_length=2, max_length=1000)]] = Field([], max_length=1000)
 
 
