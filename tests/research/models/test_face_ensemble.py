@@ -1,0 +1,72 @@
+"""Our face network beside two others: what each is given, what its answers mean, and how they are weighed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from emofuse.emotions import FERPLUS
+from emofuse.inference.bundle import BUNDLES
+from emofuse.inference.network import OnnxNetwork
+from emofuse.research.models.face import FaceNet, read_exported
+from emofuse.research.models.face_ensemble import DEVIATION, MEAN, OWN_WEIGHT, FaceApiNet, FaceEnsemble, MiniXception
+from emofuse.research.models.settings import FaceNetSettings
+
+
+@pytest.fixture(scope="module")
+def network() -> FaceEnsemble:
+    torch.manual_seed(0)
+    return FaceEnsemble(FaceNetSettings(widths=(4, 8, 8, 8))).eval()
+
+
+@pytest.fixture(scope="module")
+def faces() -> Tensor:
+    return torch.rand((3, 1, 48, 48), generator=torch.Generator().manual_seed(1)) * 200 + 20
+
+
+def test_ours_counts_five_times_and_contempt_is_its_own(network: FaceEnsemble, faces: Tensor) -> None:
+    with torch.no_grad():
+        own = FaceNet.forward(network, faces)
+        standard = network.frontend(faces)
+        pixels = (DEVIATION * standard + MEAN).clamp(0, 255)
+        others = network.face_api(pixels).log_softmax(1) + network.mini_xception(pixels).log_softmax(1)
+        found = network(faces)
+    torch.testing.assert_close(found.softmax(1)[:, 7], own.softmax(1)[:, 7])
+    expected = ((OWN_WEIGHT * own[:, :7] + others) / (OWN_WEIGHT + 1)).softmax(1)
+    torch.testing.assert_close(found[:, :7].softmax(1), expected)
+    torch.testing.assert_close(found.logsumexp(1), own.logsumexp(1))  # which tells how usual the face is
+
+
+def test_exposure_does_not_matter_to_the_others_either(network: FaceEnsemble, faces: Tensor) -> None:
+    with torch.no_grad():
+        torch.testing.assert_close(network(faces), network(0.3 * faces + 5), atol=0.05, rtol=0.01)
+
+
+@pytest.mark.parametrize("make", [FaceApiNet, MiniXception])
+def test_the_others_answer_in_our_order(make: type[FaceApiNet] | type[MiniXception], faces: Tensor) -> None:
+    for label in make.LABELS:
+        network = make().eval()
+        with torch.no_grad():
+            network.head.weight.zero_()
+            network.head.bias.copy_(torch.tensor([10.0 if one == label else 0.0 for one in make.LABELS]))
+            assert FERPLUS[int(network(faces)[0].argmax())] == label
+
+
+@pytest.mark.parametrize(("make", "n_parameters"), [(FaceApiNet, 323_687), (MiniXception, 56_951)])
+def test_they_are_as_large_as_published(make: type[torch.nn.Module], n_parameters: int) -> None:
+    assert sum(value.numel() for value in make().parameters()) == n_parameters
+
+
+def test_what_ships_holds_them_all() -> None:
+    path = BUNDLES / "base" / "face.onnx"
+    card = OnnxNetwork(path).card
+    assert any("mini-Xception" in source.name for source in card.data)
+    assert any("face-api" in caution for caution in card.cautions)
+    faces = np.random.default_rng(0).uniform(0, 255, (2, 1, 48, 48)).astype(np.float32)
+    with torch.no_grad():
+        own = read_exported(path)(torch.from_numpy(faces)).numpy()
+    found = OnnxNetwork(path).logits(faces)
+    assert np.abs(own[:, :7] - found[:, :7]).max() > 0.1
+    np.testing.assert_allclose(own[:, 7], found[:, 7], atol=0.01)
