@@ -16,9 +16,11 @@ from emofuse.cli.demo import CLIP
 from emofuse.emotions import BASE
 from emofuse.errors import BundleError
 from emofuse.inference.bundle import BUNDLES, MANIFEST
-from make_media import Sound, record
+from make_media import Sound, beginning, record
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
+LENGTHS_S = {"ada-1": 1.0, "ada-2": 1.6, "ben-1": 1.3, "ben-2": 2.0, "other": 1.2}
+PERSONS = "person,recording\nAda,ada-1.mp4\nBen,ben-1\nAda,ada-2\nBen,ben-2\n"
 OTHERS = [-1.0, -2.0, -3.0, -2.0, -3.0, -4.0, -3.0]
 
 
@@ -36,6 +38,21 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(shutil.copy(CLIP, tmp_path_factory.mktemp("second") / "second.mp4"))
+
+
+@pytest.fixture(scope="module")
+def talks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of recordings of two people, and one more."""
+    folder = tmp_path_factory.mktemp("talks")
+    for name, length_s in LENGTHS_S.items():
+        beginning(CLIP, folder / f"{name}.mp4", length_s)
+    return folder
+
+
+def table(folder: Path, text: str = PERSONS) -> Path:
+    path = folder / "people.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def told(folder: Path, name: str) -> dict[str, Any]:
@@ -104,6 +121,83 @@ def test_other_knowledge_of_the_person_is_another_setting(emofuse, tmp_path: Pat
     assert "same_person" in told(tmp_path, "clip")["provenance"]["settings"]
     kept = emofuse(*command, "--same-person")
     assert "2 of 2 kept" in kept.out + kept.err
+
+
+def test_each_person_of_a_batch_is_adapted_to_apart(emofuse, tmp_path: Path, talks: Path) -> None:
+    """What comes of it is that of a call with --same-person for each person, and of a plain call for the others."""
+    out, formats = tmp_path / "out", ("--formats", "json,html,vtt")
+    result = emofuse("analyze", talks, "--persons", table(tmp_path), "-o", out, *formats)
+    assert result.code == 0, result.err
+    assert "4 recordings are gone through first, to know 2 persons" in result.out + result.err
+    apart = tmp_path / "apart"
+    for person in ("ada", "ben"):
+        own = [talks / f"{person}-{n}.mp4" for n in (1, 2)]
+        assert emofuse("analyze", *own, "--same-person", "-o", apart / person, *formats).code == 0
+        for recording in own:
+            found, expected = told(out, recording.stem), told(apart / person, recording.stem)
+            stamp = found["provenance"]["settings"]["same_person"]
+            assert stamp.pop("person") == person.title() and stamp["recordings"] == 2
+            for document in (found, expected):
+                del document["provenance"]["call"], document["provenance"]["created"], document["mark"]
+            assert found == expected
+            for suffix in ("html", "vtt"):
+                assert f"person={person.title()}" in (out / f"{recording.stem}.{suffix}").read_text("utf-8")
+    assert emofuse("analyze", talks / "other.mp4", "-o", apart, *formats).code == 0
+    found, plain = told(out, "other"), told(apart, "other")
+    assert "same_person" not in found["provenance"]["settings"] and found["moments"] == plain["moments"]
+    assert found["summary"] == plain["summary"]
+    assert told(out, "ada-1")["moments"] != told(apart / "ben", "ben-1")["moments"]
+
+
+def test_one_recording_of_a_person_is_adapted_to_itself(emofuse, tmp_path: Path, talks: Path) -> None:
+    clip = talks / "ben-2.mp4"
+    for name, options in (
+        ("named", ("--persons", table(tmp_path, "recording,person\nben-2,Ben\n"))),
+        ("alone", ("--same-person",)),
+        ("plain", ()),
+    ):
+        result = emofuse("analyze", clip, *options, "-o", tmp_path / name, "--formats", "json")
+        assert result.code == 0
+        assert ("1 recording is gone through first" in result.out + result.err) == bool(options)
+    named, alone, plain = (told(tmp_path / name, "ben-2") for name in ("named", "alone", "plain"))
+    assert named["moments"] == alone["moments"] != plain["moments"]
+    assert named["provenance"]["settings"]["same_person"]["person"] == "Ben"
+
+
+def test_more_of_one_person_leaves_the_others_results(emofuse, tmp_path: Path, talks: Path) -> None:
+    command = ("analyze", talks, "-o", tmp_path / "out", "--formats", "json", "--resume", "--persons")
+    assert emofuse(*command, table(tmp_path)).code == 0
+    again = emofuse(*command, table(tmp_path, PERSONS + "Ben,other\n"))
+    assert again.code == 0 and "2 of 5 kept" in again.out + again.err  # Ada's
+    assert told(tmp_path / "out", "ben-1")["provenance"]["settings"]["same_person"]["recordings"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "says"),
+    [
+        ("recording,name\nclip,Ada\n", [], "has no column 'person'"),
+        ("recording,person\nclip,Ada\nnobody.mp4,Ben\n", [], "nobody.mp4 is none of these recordings"),
+        ("recording,person\na,Ada\nb,Ben\nclip,Ben\n", [], "a (and 1 more) is none of these recordings"),
+        ("recording,person\nclip,\n", [], "gives no recording a person"),
+        ("recording,person\nclip,Ada\nclip,Ben\n", [], "clip is in 'Ada' and 'Ben'"),
+        ("recording,person\nclip,Ada\n", ["--same-person"], "--persons and --same-person are two ways"),
+        ("recording,person\nclip,Ada\n", ["--baseline", CLIP], "--persons and --baseline are two ways"),
+    ],
+)
+def test_a_table_of_persons_that_cannot_be_used_is_one_line(
+    emofuse, tmp_path: Path, text: str, more: list[object], says: str
+) -> None:
+    result = emofuse("analyze", CLIP, "--persons", table(tmp_path, text), *more, "-o", tmp_path / "out")
+    assert result.code == 2 and says in " ".join(result.err.split())
+    assert not list((tmp_path / "out").glob("*.json"))
+
+
+def test_only_photos_that_are_named_are_refused(emofuse, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "photo.png")
+    command = ("analyze", CLIP, tmp_path / "photo.png", "-o", tmp_path / "out", "--formats", "json", "--persons")
+    refused = emofuse(*command, table(tmp_path, "recording,person\nclip,Ada\nphoto,Ada\n"))
+    assert refused.code == 2 and "photos are not adapted" in refused.err
+    assert emofuse(*command, table(tmp_path, "recording,person\nclip,Ada\n")).code == 0
 
 
 def test_photos_are_refused(emofuse, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ ONLY_THE_COMMAND = {
     "overwrite": "Timeline.save replaces",
     "fast": "every= and detect_period_s=",
     "groups": "Timelines.to_dataframe, and groupby",
+    "persons": "a call with same_person=True for each person",
     "explains": "inference.explain",
     "quiet": "Python prints nothing",
     "verbose": "as quiet",

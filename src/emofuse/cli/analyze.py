@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,7 +24,7 @@ from emofuse.cli.details import Details
 from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
 from emofuse.cli.panels import ANSWERS, BATCH, FACES, INPUT, MODELS, REPORT, WORDS
 from emofuse.cli.permissive import PermissiveOption, check_allowed
-from emofuse.cli.person_options import BaselineOption, SamePersonOption, check_person_options, know_person
+from emofuse.cli.person_options import BaselineOption, PersonsOption, SamePersonOption, asked_of_people, know_people
 from emofuse.cli.speed_options import (
     DetectOption,
     EveryOption,
@@ -146,6 +145,7 @@ def analyze(
     ] = "cpu",
     permissive_only: PermissiveOption = False,
     same_person: SamePersonOption = False,
+    persons: PersonsOption = None,
     baseline: BaselineOption = None,
     measure_faces: Annotated[
         bool,
@@ -258,7 +258,7 @@ def analyze(
         FaceLandmarker()  # fetched before the work: without it, every recording would fail
     folder = results_folder(out)
     plan = make_plan([place_of(each) for each in inputs], folder, wanted, overwrite)
-    check_person_options(same_person, baseline, plan)
+    asked = asked_of_people(same_person, persons, baseline, plan)
     words = plan_words(plan.tasks, wanted, transcript, asr, asr_model, asr_language, text_model, device)
     options = Options(
         wanted,
@@ -289,7 +289,7 @@ def analyze(
     again = () if overwrite else refuse_foreign_results(plan.tasks, wanted)
     for line in (*plan.notes, *(() if resume else again), *notes_on(words, loaded)):
         note(line)
-    options = replace(options, person=know_person(same_person, baseline, plan, folder, options, loaded))
+    options = know_people(asked, plan, folder, options, loaded)
     code = analyze_plan(plan, options, works, folder, loaded, is_spread=is_spread, groups=named, details=details)
     if code:
         raise typer.Exit(code)

@@ -1,9 +1,10 @@
-"""The options of `emofuse analyze` that adapt its answers to the person whom all recordings are of."""
+"""The options of `emofuse analyze` that adapt its answers to the people whom recordings are of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,8 +14,9 @@ from emofuse.cli.panels import PERSON
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.options import check_one_adaptation
-from emofuse.inference.same_person import KnownPerson, neutral_baseline, neutral_references, same_person
+from emofuse.inference.same_person import neutral_baseline, neutral_references, same_person
 from emofuse.media import Span
+from emofuse.recordings.groups import group_of, names_of_none, read_groups
 from emofuse.recordings.one import Options, analyze_recording
 from emofuse.recordings.plan import Plan, Task, make_plan
 from emofuse.remote import Place, place_of
@@ -30,6 +32,16 @@ SamePersonOption = Annotated[
         rich_help_panel=PERSON,
     ),
 ]
+PersonsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--persons",
+        metavar="FILE",
+        help="A CSV with the columns recording and person: as --same-person, for the recordings of each person. "
+        "Recordings that it does not name stay as they are.",
+        rich_help_panel=PERSON,
+    ),
+]
 BaselineOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -42,32 +54,83 @@ BaselineOption = Annotated[
 ]
 
 
-def check_person_options(is_same_person: bool, baseline: Sequence[str] | None, plan: Plan) -> None:
-    """Raise UsageError where the recordings cannot be adapted to a person as these options ask."""
+@dataclass(frozen=True, slots=True)
+class AskedOfPeople:
+    """How recordings are to be adapted to people.
+
+    Attributes:
+        is_same_person: Whether all are of one person.
+        persons: The person of each recording that a table names.
+        baseline: Recordings of the one person in a neutral mood.
+    """
+
+    is_same_person: bool
+    persons: Mapping[Place, str]
+    baseline: Sequence[str]
+
+
+def asked_of_people(
+    is_same_person: bool, persons: Path | None, baseline: Sequence[str] | None, plan: Plan
+) -> AskedOfPeople:
+    """Return what these options ask for.
+
+    Raises:
+        UsageError: They exclude each other, the table of persons is none of these recordings, or there are photos.
+    """
+    if persons is not None and (is_same_person or baseline):
+        other = "--same-person" if is_same_person else "--baseline"
+        raise UsageError(f"--persons and {other} are two ways to adapt to a person", "give one of them")
     check_one_adaptation(is_same_person, baseline or ())
-    if (is_same_person or baseline) and any(task.is_photo for task in plan.tasks):
-        raise UsageError("photos are not adapted to a person", "leave out --same-person and --baseline, or the photos")
+    of_all = is_same_person or bool(baseline)
+    asked = AskedOfPeople(is_same_person, {} if persons is None else _read_persons(persons, plan), baseline or ())
+    if any(task.is_photo and (of_all or task.source in asked.persons) for task in plan.tasks):
+        hint = "leave out --same-person and --baseline, or the photos" if of_all else f"leave them out of {persons}"
+        raise UsageError("photos are not adapted to a person", hint)
+    return asked
 
 
-def know_person(
-    is_same_person: bool, baseline: Sequence[str] | None, plan: Plan, folder: Place, options: Options, bundle: Bundle
-) -> KnownPerson | None:
-    """Analyse what the person is to be known from; None where nobody asks for it.
+def _read_persons(table: Path, plan: Plan) -> dict[Place, str]:
+    """Return the person of each recording that a table names.
+
+    Raises:
+        UsageError: It cannot be read, or names what is no recording of the plan, or nobody.
+    """
+    named = read_groups(table, "person")
+    sources = [*(str(task.source) for task in plan.tasks), *(source for source, _ in plan.failures)]
+    if unknown := names_of_none(sources, named):
+        others = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+        raise UsageError(
+            f"{table}: {unknown[0]}{others} is none of these recordings",
+            "name them by their path, name, or name without the suffix",
+        )
+    persons = {task.source: name for task in plan.tasks if (name := group_of(str(task.source), named))}
+    if not persons:
+        raise UsageError(f"{table} gives no recording a person", "leave out --persons to analyse them as they are")
+    return persons
+
+
+def know_people(asked: AskedOfPeople, plan: Plan, folder: Place, options: Options, bundle: Bundle) -> Options:
+    """Analyse what people are to be known from; return the options with what is known of them.
 
     Raises:
         UsageError: A recording of the baseline cannot be read, or there is nothing of the person in them.
     """
-    if is_same_person:
-        note(f"{counted(len(plan.tasks), 'recording')} are gone through first, to know the person")
-        found = (_analysed(task, options, bundle) for task in plan.tasks)
-        return same_person([one for one in found if isinstance(one, Timeline)])  # what fails will be told of
-    if not baseline:
-        return None
+    if asked.is_same_person:
+        _announce(len(plan.tasks), "the person")
+        return replace(options, person=same_person(_those_analysed(plan.tasks, options, bundle)))
+    if asked.persons:
+        names = list(dict.fromkeys(asked.persons.values()))
+        _announce(len(asked.persons), counted(len(names), "person"))
+        tasks = {name: [task for task in plan.tasks if asked.persons.get(task.source) == name] for name in names}
+        known = {name: same_person(_those_analysed(own, options, bundle), name) for name, own in tasks.items()}
+        return replace(options, people={source: known[name] for source, name in asked.persons.items()})
+    if not asked.baseline:
+        return options
     neutral_references(bundle)  # asked for before the work
-    known = make_plan([place_of(each) for each in baseline], folder, ())
-    failures = list(known.failures)
+    recordings = make_plan([place_of(each) for each in asked.baseline], folder, ())
+    failures = list(recordings.failures)
     timelines: list[Timeline] = []
-    for task in known.tasks:
+    for task in recordings.tasks:
         one = _analysed(task, replace(options, span=Span()), bundle)
         if isinstance(one, Timeline):
             timelines.append(one)
@@ -75,7 +138,18 @@ def know_person(
             failures.append((str(task.source), one))
     if failures:
         raise UsageError(f"--baseline {failures[0][0]}: {failures[0][1]}", "give recordings that can be analysed")
-    return neutral_baseline(timelines, bundle)
+    return replace(options, person=neutral_baseline(timelines, bundle))
+
+
+def _announce(n_recordings: int, whom: str) -> None:
+    verb = "is" if n_recordings == 1 else "are"
+    note(f"{counted(n_recordings, 'recording')} {verb} gone through first, to know {whom}")
+
+
+def _those_analysed(tasks: Sequence[Task], options: Options, bundle: Bundle) -> list[Timeline]:
+    """Return the timelines of those recordings that can be analysed; what fails will be told of."""
+    found = (_analysed(task, options, bundle) for task in tasks)
+    return [one for one in found if isinstance(one, Timeline)]
 
 
 def _analysed(task: Task, options: Options, bundle: Bundle) -> Timeline | str:

@@ -33,11 +33,13 @@ class KnownPerson:
         setting: The option that asked for it: "same_person" or "baseline".
         n_recordings: How many it is known from.
         baselines: What each modality answers for them on average.
+        name: What they are called, where recordings of several people are told apart by it.
     """
 
     setting: str
     n_recordings: int
     baselines: Mapping[str, PersonBaseline]
+    name: str = ""
 
     def adapt(self, timeline: Timeline, answers: AnswerMaker) -> Timeline:
         """Take what is known out of a recording of theirs.
@@ -83,17 +85,19 @@ class KnownPerson:
             return None
         known = {f"utterances_{modality}": round(one.n_known, 1) for modality, one in self.baselines.items()}
         halfway = next((one.halfway for one in self.baselines.values()), None)
-        stamp = {"recordings": self.n_recordings, **known, "halfway": halfway}
+        named = {"person": self.name} if self.name else {}
+        stamp = {**named, "recordings": self.n_recordings, **known, "halfway": halfway}
         return replace(provenance, settings={**provenance.settings, self.setting: stamp})
 
 
-def same_person(timelines: Sequence[Timeline]) -> KnownPerson:
+def same_person(timelines: Sequence[Timeline], name: str = "") -> KnownPerson:
     """Learn what one person's recordings have in common, face and voice.
 
     The recordings must be of several emotions: of one mood, the mood itself would be taken out (`PersonBaseline`).
 
     Args:
         timelines: Of one person, as a pipeline gave them.
+        name: What to call them in what is adapted to them.
     """
     baselines: dict[str, PersonBaseline] = {}
     for timeline in timelines:
@@ -102,7 +106,7 @@ def same_person(timelines: Sequence[Timeline]) -> KnownPerson:
             if len(rows):
                 known = baselines.setdefault(modality, PersonBaseline(rows.shape[1]))
                 known.add(rows, _utterances(timeline) / len(rows))
-    return KnownPerson("same_person", len(timelines), baselines)
+    return KnownPerson("same_person", len(timelines), baselines, name)
 
 
 def neutral_references(bundle: Bundle) -> dict[str, tuple[float, ...]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 from emofuse.atomic import make_folder
 from emofuse.errors import EmofuseError
@@ -52,6 +53,11 @@ class Options:
     explains: bool = False  # what the surest answers come from, in the report
     span: Span = field(default_factory=Span)  # the stretch of every recording that is analysed
     person: KnownPerson | None = None  # whom all recordings are of, and are adapted to
+    people: Mapping[Place, KnownPerson] = field(default_factory=dict)  # those of single recordings
+
+    def of(self, source: Place) -> Self:
+        """Return them for one recording: the person whom it is of, and nobody else."""
+        return replace(self, person=self.people.get(source, self.person), people={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ def analyze_recording(
     SIGTERM): a recording that fails must not stop the others.
     """
     notes: list[str] = []
+    options = options.of(task.source)
     watch = Stopwatch()
     try:
         make_folder(task.stem.parent)

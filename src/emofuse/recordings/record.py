@@ -29,7 +29,7 @@ from emofuse.remote import Address, Place, download, input_size, remote_files, v
 _SCHEMA: Final = "emofuse-batch/1"
 _MOST_MB: Final = 64
 # Of `Options`: what no result depends on, and what is told by other entries of a record
-_NOT_COMPARED: Final = {"call", "formats", "bundle", "words", "resume"}
+_NOT_COMPARED: Final = {"call", "formats", "bundle", "words", "resume", "people"}
 _NOT_COMPARED_WORDS: Final = {"found", "searched"}
 
 

@@ -36,6 +36,7 @@ def analyze_in_worker(task: Task, options: Options, on_progress: OnProgress | No
     Returns:
         What came of it, without the timeline.
     """
+    options = options.of(task.source)  # so that other people's recordings change nothing of what is noted
     try:
         bundle = _loaded(options.bundle, options.device)
         if task.batch is None:
