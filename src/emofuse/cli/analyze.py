@@ -22,8 +22,8 @@ from emofuse.cli.command_line import command_line
 from emofuse.cli.console import OUT, note
 from emofuse.cli.details import Details
 from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
+from emofuse.cli.model_options import BundleOption, PermissiveOption, check_allowed
 from emofuse.cli.panels import ANSWERS, BATCH, FACES, INPUT, MODELS, REPORT, WORDS
-from emofuse.cli.permissive import PermissiveOption, check_allowed
 from emofuse.cli.person_options import BaselineOption, PersonsOption, SamePersonOption, asked_of_people, know_people
 from emofuse.cli.speed_options import (
     DetectOption,
@@ -137,9 +137,7 @@ def analyze(
     risk: RiskOption = DEFAULTS.risk,
     coverage: CoverageOption = None,
     prior: PriorOption = "flat",
-    bundle: Annotated[
-        str, typer.Option(help="A bundle's name, or a folder that holds one.", rich_help_panel=MODELS)
-    ] = "base",
+    bundle: BundleOption = "base",
     device: Annotated[
         str, typer.Option(help="cpu, cuda, or auto for the second where there is one.", rich_help_panel=MODELS)
     ] = "cpu",

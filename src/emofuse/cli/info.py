@@ -13,8 +13,7 @@ from emofuse import __version__
 from emofuse.card import ModelCard
 from emofuse.cli.bundle import hub_text_line, say_in_fusion
 from emofuse.cli.console import OUT
-from emofuse.cli.panels import MODELS
-from emofuse.cli.permissive import PermissiveOption, check_allowed, print_licences
+from emofuse.cli.model_options import BundleOption, PermissiveOption, check_allowed, print_licences
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.onnx_runtime import available_devices
 
@@ -22,9 +21,7 @@ PACKAGES = ("av", "numpy", "onnxruntime", "opencv-python-headless", "pydantic", 
 
 
 def info(
-    bundle: Annotated[
-        str, typer.Option(help="A bundle's name, or a folder that holds one.", rich_help_panel=MODELS)
-    ] = "base",
+    bundle: BundleOption = "base",
     licences: Annotated[
         bool, typer.Option("--licences", help="Only what its networks were made of, and what the licences allow.")
     ] = False,

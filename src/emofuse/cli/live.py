@@ -27,8 +27,8 @@ from emofuse.cli.console import OUT, note
 from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
 from emofuse.cli.live_record import Recorder, snapshot
 from emofuse.cli.live_views import View, make_view
+from emofuse.cli.model_options import BundleOption, PermissiveOption, check_allowed
 from emofuse.cli.panels import ANSWERS, INPUT, MODELS
-from emofuse.cli.permissive import PermissiveOption, check_allowed
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
@@ -100,9 +100,7 @@ def live(
     risk: RiskOption = DEFAULTS.risk,
     coverage: CoverageOption = None,
     prior: PriorOption = "flat",
-    bundle: Annotated[
-        str, typer.Option(help="A bundle's name, or a folder that holds one.", rich_help_panel=MODELS)
-    ] = "base",
+    bundle: BundleOption = "base",
     device: Annotated[str, typer.Option(help="cpu or cuda.", rich_help_panel=MODELS)] = "cpu",
     permissive_only: PermissiveOption = False,
     overlay: OverlayOption = "full",

@@ -14,8 +14,8 @@ from rich.markup import escape
 from emofuse.assets import cache_folder
 from emofuse.cli.answer_options import DEFAULTS, CoverageOption, PriorOption, RiskOption, answer_settings, check_answers
 from emofuse.cli.console import ERR, OUT
-from emofuse.cli.panels import FACES, LIMITS, MODELS, WORDS
-from emofuse.cli.permissive import PermissiveOption, check_allowed
+from emofuse.cli.model_options import BundleOption, PermissiveOption, check_allowed
+from emofuse.cli.panels import FACES, LIMITS, WORDS
 from emofuse.errors import UsageError
 from emofuse.inference.recogniser import MODEL
 
@@ -28,9 +28,7 @@ def serve(
     folder: Annotated[Path | None, typer.Option(help="Of the queue and the results; default: in the cache.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Recordings to analyse at once.")] = 1,
     origin: Annotated[list[str] | None, typer.Option(help="A site whose pages may use the service, too.")] = None,
-    bundle: Annotated[
-        str, typer.Option(help="A bundle's name, or a folder that holds one.", rich_help_panel=MODELS)
-    ] = "base",
+    bundle: BundleOption = "base",
     permissive_only: PermissiveOption = False,
     asr_model: Annotated[
         str,

@@ -1,4 +1,4 @@
-"""`--permissive-only`: a bundle that may not be used commercially is refused."""
+"""`--bundle`, and `--permissive-only`: a bundle that may not be used commercially is refused."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from emofuse.cli.panels import MODELS
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.licences import Licence, check_permissive, sources_of
 
+BundleOption = Annotated[str, typer.Option(help="A bundle's name, or a folder that holds one.", rich_help_panel=MODELS)]
 PermissiveOption = Annotated[
     bool,
     typer.Option(
