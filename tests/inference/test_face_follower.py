@@ -229,7 +229,8 @@ def check_boxes(path: Path, period_s: float, least: float) -> None:
 
 def check_answers(path: Path, mode: Mode) -> None:
     """Hold answers to those of a detection in every picture: to the bit in queue mode, where a face is scored when it
-    is detected; in frame mode to as much as a box that is off by a pixel changes."""
+    is detected; in frame mode to as much as a box that is off by a pixel changes, which is more in the answer for the
+    recording: that is of its least neutral fifth."""
     looked, followed = (emofuse.analyze(path, mode=mode, detect_period_s=period_s) for period_s in (0.0, None))
     apart = differences(looked, followed)
     if mode == "queue":
@@ -238,7 +239,7 @@ def check_answers(path: Path, mode: Mode) -> None:
         assert np.quantile(apart, 0.95) <= 0.15, path
         assert looked.summary.fused is not None and followed.summary.fused is not None
         off = np.abs(looked.summary.fused.probabilities - followed.summary.fused.probabilities).max()
-        assert off <= 0.01 and looked.summary.fused.label == followed.summary.fused.label, path
+        assert off <= 0.1 and looked.summary.fused.label == followed.summary.fused.label, path
 
 
 def differences(a: Timeline, b: Timeline) -> NDArray[np.float32]:

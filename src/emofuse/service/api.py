@@ -90,7 +90,7 @@ def parts_of(request: Request) -> Parts:
     "/analyses",
     operation_id="submit",
     status_code=202,
-    responses={202: {"headers": _LOCATION, "links": _LINKS}, **refusals(400, 408, 413, 415, 422, 429, 507)},
+    responses={202: {"headers": _LOCATION, "links": _LINKS}, **refusals(400, 408, 409, 413, 415, 422, 429, 507)},
     openapi_extra=_BODY,
     summary="Send a recording",
 )
