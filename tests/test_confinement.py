@@ -85,7 +85,7 @@ def test_what_is_looked_for_would_be_found(tmp_path: Path) -> None:
     assert len(files_written(log, tmp_path / "work", [tmp_path / "work"])) == 1
 
 
-@pytest.mark.parametrize("command", ["info", "analyze", "serve", "figures"])
+@pytest.mark.parametrize("command", ["info", "analyze", "serve", pytest.param("figures", marks=pytest.mark.load)])
 def test_a_home_that_cannot_be_written_is_no_reason_for_warnings(tmp_path: Path, voice_wav: Path, command: str) -> None:
     """Not of ONNX Runtime, pooch, matplotlib or numba, all of which keep something below the home."""
     if command == "figures":

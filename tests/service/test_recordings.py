@@ -70,6 +70,7 @@ def test_faces_are_measured_and_answers_are_as_sure_as_was_asked(real: Callable[
     real(story, measure_faces=True, risk=0.4, coverage=0.9)
 
 
+@pytest.mark.load
 def test_a_film_and_a_sound_have_every_format(real: Callable[..., None], tmp_path: Path, talk_mp4: Path) -> None:
     async def story(client: Client) -> None:
         job_id = await client.submit(talk_mp4.read_bytes(), name="<b>my talk.mp4")
@@ -124,6 +125,7 @@ def test_people_are_named_and_joined_in_every_result(real: Callable[..., None], 
     real(story)
 
 
+@pytest.mark.load
 def test_hostile_and_broken_recordings_fail_in_words(real: Callable[..., None], tmp_path: Path, talk_mp4: Path) -> None:
     rng = np.random.default_rng(0)
     whole = talk_mp4.read_bytes()

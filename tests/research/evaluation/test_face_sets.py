@@ -117,6 +117,7 @@ def test_a_set_that_the_start_of_the_training_knows_cannot_be_left_out(root: Pat
         cross_validate_subjects(started, "cfee", root, tmp_path / "folds", "emofuse evaluate")
 
 
+@pytest.mark.load
 def test_nobody_is_tested_by_a_network_that_knows_them(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

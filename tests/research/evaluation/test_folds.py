@@ -209,6 +209,7 @@ def test_two_at_once_in_another_folder_give_the_same_files_to_the_byte(
         assert (tmp_path / "alone" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
+@pytest.mark.load
 @pytest.mark.usefixtures("warm_processes")
 def test_ctrl_c_stops_every_process_and_leaves_nothing_half_written(
     cross_validation: CrossValidation, recipe: Recipe, tmp_path: Path

@@ -165,6 +165,7 @@ def test_a_job_needs_the_tables(tmp_path: Path) -> None:
         text_job(recipe(model=FaceNetSettings()), tmp_path)
 
 
+@pytest.mark.load
 def test_minilm_is_trained_exported_and_teaches(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = dict(zip(("minilm_l6", "minilm_l6_words"), write_minilm(tmp_path / "weights"), strict=True))
     monkeypatch.setattr("emofuse.research.tasks.text.find", files.__getitem__)

@@ -67,6 +67,7 @@ def test_a_process_has_one_thread_be_torch_there_or_not(is_there: bool, monkeypa
         assert list(results) == [1]
 
 
+@pytest.mark.load
 def test_a_consumer_that_stops_stops_every_process(tmp_path: Path) -> None:
     paths = [tmp_path / "quick", tmp_path / "slow", tmp_path / "waiting"]
     with pytest.raises(KeyboardInterrupt), closing(run_at_once(write_slowly, paths, 2, start, (0,))) as results:
@@ -89,6 +90,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.load
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no such signal")
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
 def test_workers_end_with_their_parent(number: str) -> None:
