@@ -62,7 +62,9 @@ def analyze(
         ),
     ],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder for the results.")] = "emofuse-output",
-    formats: Annotated[str, typer.Option(help=f"What to write, of {', '.join(FORMATS)}.")] = "html,json,csv,mp4",
+    formats: Annotated[
+        str, typer.Option(help=f"What to write, of {', '.join(FORMATS)}, or package.module:NAME.")
+    ] = "html,json,csv,mp4",
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace files in the way that are not results of the same recording, too."),

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from emofuse.cli.console import OUT, note, printable
 from emofuse.errors import UsageError
-from emofuse.outputs.formats import FORMATS
+from emofuse.outputs.formats import FORMATS, get_format
 from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.marks import UNKNOWN, mark_file, origin
 from emofuse.outputs.tables import read_json
@@ -65,14 +65,14 @@ def _id(text: str, whole: str) -> int:
 def _write(timeline: Timeline, file: Path, kinds: list[str]) -> None:
     recording = origin("json", file)
     for kind in kinds:
-        write = FORMATS[kind].write if kind in FORMATS else None
-        if write is None:
+        format = get_format(kind)
+        if format.write is None:
             known = ", ".join(name for name, one in FORMATS.items() if one.write is not None)
             raise UsageError(f"{kind!r} cannot be written from a result", f"choose from {known}")
-        path = file if kind == "json" else file.with_name(f"{file.stem}.{FORMATS[kind].suffix}")
+        path = file if kind == "json" else file.with_name(f"{file.stem}.{format.suffix}")
         film = file.with_suffix(".mp4")
         links = MediaLinks.between(timeline.source.path, path, film if film.is_file() else None)
-        write(timeline, path, links)
+        format.write(timeline, path, links)
         if recording not in (None, UNKNOWN):
             mark_file(kind, path, recording)
 

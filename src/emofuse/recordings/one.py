@@ -20,7 +20,7 @@ from emofuse.inference.session import read_ahead, run
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.vad import speech_in
 from emofuse.media import AUDIO_RATE_HZ, MOST_PIXELS, STANDING_S, MediaReader, Span, VideoWriter, open_media
-from emofuse.outputs.formats import FORMATS
+from emofuse.outputs.formats import get_format
 from emofuse.outputs.index import Digest
 from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.marks import mark_file, recording_id, video_trailer
@@ -169,7 +169,7 @@ def analyze_recording(
             files.append(task.target("mp4"))
         annotated = files[0] if files and options.span.is_whole else None  # of a stretch, it has a clock of its own
         for kind in options.formats:
-            write = FORMATS[kind].write
+            write = get_format(kind).write
             if write is not None:
                 write(timeline, task.target(kind), _links(task, kind, annotated))
                 mark_file(kind, task.target(kind), recording)

@@ -10,7 +10,7 @@ from emofuse.inference.bundle import Bundle
 from emofuse.inference.inputs import InputOptions, open_input
 from emofuse.inference.session import run
 from emofuse.media import MOST_PIXELS
-from emofuse.outputs.formats import FORMATS
+from emofuse.outputs.formats import get_format
 from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.marks import mark_file, recording_id
 from emofuse.outputs.overlay import Overlay, OverlaySettings
@@ -59,7 +59,7 @@ def analyze_photo(
         timeline = replace(timeline, source=replace(timeline.source, path=task.shown_as))
     recording = recording_id(task.source)
     for kind in kinds:
-        path, write = task.target(kind), FORMATS[kind].write
+        path, write = task.target(kind), get_format(kind).write
         if kind == "png":
             drawn = Overlay(overlay, has_strip=False).draw(frames[0].image, timeline.moments[0])
             write_picture(drawn, timeline, path)

@@ -11,7 +11,7 @@ from typing import Final
 
 from emofuse.errors import MediaError, UsageError
 from emofuse.media.photo import is_photo, photo_suffixes
-from emofuse.outputs.formats import FORMATS
+from emofuse.outputs.formats import FORMATS, get_format
 from emofuse.outputs.index import INDEX_FILES, refuse_foreign_index
 from emofuse.outputs.marks import recording_id
 from emofuse.ownership import OVERWRITE_HINT
@@ -19,9 +19,6 @@ from emofuse.recordings.finding import find_recordings
 from emofuse.remote import Address, Place, remote_files
 
 RECORDS: Final = ".emofuse"  # below the folder of the results of a batch: what is done (`record`)
-
-
-_OF_PHOTOS: Final = ("json", "csv", "faces", "embeddings", "png")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +46,11 @@ class Task:
         if not self.is_photo:
             return tuple(formats)
         asked = ("png" if kind == "mp4" else kind for kind in formats)
-        return tuple(dict.fromkeys(kind for kind in asked if kind in _OF_PHOTOS))
+        return tuple(dict.fromkeys(kind for kind in asked if get_format(kind).for_photos))
 
     def target(self, kind: str) -> Path:
         """Return where the output of this kind goes."""
-        return self.stem.with_name(f"{self.stem.name}.{FORMATS[kind].suffix}")
+        return self.stem.with_name(f"{self.stem.name}.{get_format(kind).suffix}")
 
     @property
     def record(self) -> Place | None:
@@ -79,11 +76,19 @@ class Plan:
 
 
 def parse_formats(text: str) -> tuple[str, ...]:
-    """Split `json,csv,mp4`. Raises UsageError for a format we do not write."""
-    formats = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
-    unknown = [f for f in formats if f not in FORMATS]
+    """Split `json,csv,mp4`; `package.module:NAME` is a format from outside the package.
+
+    Raises UsageError for an unknown format, and for two whose files would have the same name.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    formats = tuple(dict.fromkeys(part if ":" in part else part.lower() for part in parts))
+    unknown = [name for name in formats if ":" not in name and name not in FORMATS]
     if unknown or not formats:
-        raise UsageError(f"unknown format {', '.join(unknown) or repr(text)}", f"choose from {','.join(FORMATS)}")
+        hint = f"choose from {','.join(FORMATS)}, or give package.module:NAME"
+        raise UsageError(f"unknown format {', '.join(unknown) or repr(text)}", hint)
+    suffixes = Counter(get_format(name).suffix.lower() for name in formats)
+    if shared := [suffix for suffix, count in suffixes.items() if count > 1]:
+        raise UsageError(f"two formats would write files ending in .{shared[0]}", "ask for one of them")
     return formats
 
 
@@ -199,7 +204,7 @@ def _reasons_to_keep(task: Task, kinds: Sequence[str]) -> list[str]:
         own = recording_id(task.source)
     except (OSError, MediaError):
         return []  # nothing comes of this recording, so nothing is replaced
-    origins = {kind: FORMATS[kind].origin(task.target(kind)) for kind in kinds}
+    origins = {kind: get_format(kind).origin(task.target(kind)) for kind in kinds}
     beside = (f for f in FORMATS.values() if f.name not in kinds and task.target(f.name).is_file())
     foreign = {o for o in (*origins.values(), *(f.origin(task.target(f.name)) for f in beside)) if o} - {own}
     reasons = []
