@@ -37,6 +37,10 @@ class Affect:
         time_s: As that of a moment.
         valence: From -1, unpleasant, to 1.
         arousal: From -1, calm, to 1.
+
+    Example:
+        >>> Affect(time_s=0.5, valence=0.81, arousal=0.51).valence
+        0.81
     """
 
     time_s: float

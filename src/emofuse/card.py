@@ -138,7 +138,29 @@ class Score(_Part):
 
 
 class ModelCard(_Part):
-    """The card. labels are in the order of the outputs, which are logits."""
+    """The description of a network, which is stored in its file.
+
+    Attributes:
+        name: Of the network.
+        version: Of the network.
+        modality: What it takes: "face", "voice", "text" or "clip"; "fusion" for one over embeddings.
+        description: One sentence.
+        labels: The emotions, in the order of the outputs, which are logits.
+        input: What goes in.
+        n_parameters: The number of weights.
+        data: What it was trained on, with licences.
+        recipe: The recipe it was trained by.
+        seed: The seed of the training.
+        scores: Measured scores, each with its protocol and command.
+        cautions: What users must know.
+
+    Example:
+        >>> sound = InputSpec(kind="samples", rate_hz=16_000, window_s=3.0)
+        >>> card = ModelCard(name="loudness", version="1", modality="voice", description="Loud is angry.",
+        ...     labels=("angry", "sad"), input=sound, n_parameters=4, data=(), recipe="by hand", seed=0)
+        >>> card.labels
+        ('angry', 'sad')
+    """
 
     name: str
     version: str

@@ -1,4 +1,4 @@
-"""Why a modality answered as it did: what of its input speaks for the answer, and what against it."""
+"""Which parts of the input support the answer of a modality, and which oppose it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ class FaceSaliency:
 
     Attributes:
         crop: (48, 48) uint8 grey: the face as the network is given it.
-        influence: (48, 48) float32: by how much the log of the answer's probability falls where a place is covered.
+        influence: (48, 48) float32: by how much the log of the answer's probability falls if a place is covered.
+
+    Example:
+        >>> FaceSaliency(np.zeros((48, 48), np.uint8), np.zeros((48, 48), np.float32)).influence.shape
+        (48, 48)
     """
 
     crop: NDArray[np.uint8]
@@ -33,6 +37,11 @@ class VoiceSaliency:
             all of the same length.
         by_band: (B,) float32: the same without a band of frequencies.
         band_edges_hz: (B + 1,) float32.
+
+    Example:
+        >>> nothing = np.zeros(10, np.float32)
+        >>> VoiceSaliency(0.0, 3.0, np.zeros((64, 300), np.float32), nothing, nothing, np.arange(11.0)).end_s
+        3.0
     """
 
     start_s: float
@@ -45,7 +54,16 @@ class VoiceSaliency:
 
 @dataclass(frozen=True, slots=True)
 class WordSaliency:
-    """Which words the answer comes from. influence: of each word, as for a face."""
+    """Which words the answer comes from.
+
+    Attributes:
+        words: The words.
+        influence: For each word, by how much the log of the answer's probability falls without it.
+
+    Example:
+        >>> WordSaliency(("so", "happy"), (0.1, 2.0)).words
+        ('so', 'happy')
+    """
 
     words: tuple[str, ...]
     influence: tuple[float, ...]
@@ -60,9 +78,13 @@ class Explanation:
         label: The fused answer, which is what is explained.
         confidence: Its probability.
         by_modality: Each modality's probability of that label.
-        face: None where no face was seen.
-        voice: None where no speech was heard.
-        words: None where nothing was said.
+        face: None if no face was found.
+        voice: None if there was no speech.
+        words: None if there were no words.
+
+    Example:
+        >>> Explanation(1.5, "happy", 0.9, {"face": 0.9}).voice is None
+        True
     """
 
     time_s: float

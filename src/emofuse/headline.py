@@ -21,9 +21,13 @@ class Headline:
         label: The emotion.
         value: How much of it, 0 to 1.
         basis: What `value` is: SHARE, of the time in which something was read, or MEAN, of the probability.
-        certainty: How far that can be relied on, in plain words; None where the bundle does not tell.
-        agreement: What the modalities gave, in a sentence.
+        certainty: How reliable it is, as a word; None if the bundle is not calibrated for it.
+        agreement: The answers of the modalities, in a sentence.
         abstains: Whether the answer is too likely to be wrong to be given.
+
+    Example:
+        >>> Headline("happy", 0.62, SHARE, "likely", "Face and voice agree.").text
+        'happy, likely: 62 % share of time'
     """
 
     label: str
@@ -51,7 +55,15 @@ class Headline:
         return f"{self.title}: {self.number}"
 
     def to_json(self) -> Json:
-        """Return what a document has of it."""
+        """Return the headline as JSON documents contain it.
+
+        Returns:
+            The attributes by name, and `text`.
+
+        Example:
+            >>> Headline("sad", 0.5, MEAN, None, "From the face alone.").to_json()["text"]
+            'sad: 50 % mean over the recording'
+        """
         return {
             "label": self.label,
             "value": round(self.value, 4),

@@ -70,8 +70,8 @@ def join_stretches(stretches: Iterable[Stretch], apart_s: float = _APART_S) -> t
         The rest, in the order of time.
 
     Example:
-        >>> join_stretches([(2.0, 3.0), (0.0, 1.0), (1.2, 1.5)])
-        ((0.0, 1.5), (2.0, 3.0))
+        >>> join_stretches([(4.0, 5.0), (0.0, 1.0), (1.2, 1.5)])
+        ((0.0, 1.5), (4.0, 5.0))
     """
     joined: list[Stretch] = []
     for start_s, end_s in sorted(stretches):

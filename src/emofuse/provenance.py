@@ -28,6 +28,10 @@ class ModelFile:
             the networks; "face detector" or "speech detector".
         name: Of its file, or of the model where it has no file of its own.
         sha256: Of the file, in hexadecimal; None where it is not known which file it was.
+
+    Example:
+        >>> ModelFile("face", "face.onnx", None).role
+        'face'
     """
 
     role: str
@@ -58,6 +62,10 @@ class TranscriptOrigin:
         how: "given" by the user, "found" by the recording's name, or "recognised" in its sound.
         name: Of the file, or of what recognised them.
         sha256: Of that file, or of the file of the model that recognised them; None where there is none.
+
+    Example:
+        >>> TranscriptOrigin("found", "clip.srt").name
+        'clip.srt'
     """
 
     how: Origin
@@ -78,6 +86,10 @@ class Provenance:
         device: Where the networks were run.
         models: Every model that had a part in it.
         transcript: Where the words came from; None where there were none.
+
+    Example:
+        >>> Provenance("0.1.0", "2026-01-31T09:30:00Z", "emofuse analyze clip.mp4").device
+        'cpu'
     """
 
     version: str
@@ -113,12 +125,37 @@ class Provenance:
         return cls(version, time.strftime("%Y-%m-%dT%H:%M:%SZ"), call, **known)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what JSON can hold: the attributes by their names."""
+        """Return the attributes as JSON values.
+
+        Returns:
+            The attributes by name.
+
+        Example:
+            >>> Provenance("0.1.0", "2026-01-31T09:30:00Z", "emofuse analyze clip.mp4").to_json()["version"]
+            '0.1.0'
+        """
         return {**asdict(self), "models": [asdict(model) for model in self.models]}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Rebuild it from `to_json`. Raises KeyError, TypeError or ValueError where it is another."""
+        """Rebuild a provenance from `to_json`.
+
+        Args:
+            document: What `to_json` returned.
+
+        Returns:
+            The provenance.
+
+        Raises:
+            KeyError: An attribute is missing.
+            TypeError: An attribute has another type.
+            ValueError: An attribute has a value that is not allowed.
+
+        Example:
+            >>> known = Provenance("0.1.0", "2026-01-31T09:30:00Z", "emofuse analyze clip.mp4")
+            >>> Provenance.from_json(known.to_json()) == known
+            True
+        """
         for name in ("version", "created", "call", "device"):
             if not isinstance(document[name], str):
                 raise TypeError(f"{name} of the provenance is no text")
@@ -137,7 +174,15 @@ class Provenance:
         )
 
     def entries(self) -> list[tuple[str, str]]:
-        """Return it in words for people: what, and its value, each on one line."""
+        """Return the provenance as text for a document.
+
+        Returns:
+            Pairs of a name and its value, each on one line.
+
+        Example:
+            >>> Provenance("0.1.0", "2026-01-31T09:30:00Z", "emofuse analyze clip.mp4").entries()[0]
+            ('emofuse', '0.1.0')
+        """
         entries = [
             ("emofuse", self.version),
             ("made", self.created),

@@ -19,8 +19,19 @@ MIN_SEGMENT_S: Final = 0.4  # a shorter segment is folded into its neighbour
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of time with one label. confidence: mean probability of the label over the stretch; is_uncertain:
-    whether the answer is "uncertain" in half of its moments or more."""
+    """An interval of time with one label.
+
+    Attributes:
+        start_s: When it begins, in seconds.
+        end_s: When it ends, in seconds.
+        label: The emotion.
+        confidence: The mean probability of the label over the interval, in [0, 1].
+        is_uncertain: Whether the answer is "uncertain" in half of its moments or more.
+
+    Example:
+        >>> Segment(0.0, 2.0, "sad", 0.6).answer
+        'sad'
+    """
 
     start_s: float
     end_s: float
@@ -30,7 +41,7 @@ class Segment:
 
     @property
     def answer(self) -> str:
-        """What to tell people: the label, or `UNCERTAIN`."""
+        """The answer to show: the label, or `UNCERTAIN`."""
         return UNCERTAIN if self.is_uncertain else self.label
 
 

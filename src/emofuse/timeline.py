@@ -59,9 +59,22 @@ LEAST_WEIGHT: Final = 1e-3  # of a worthless input: it hardly counts beside othe
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What a recording is. width, height in pixels after rotation; fps is the container's average rate, for
-    display only; a property that the recording does not have is None. audio_tracks: the sound tracks, counted from 1,
-    that were listened to."""
+    """A recording and its properties; those that it does not have are None.
+
+    Attributes:
+        path: The path, as it was given.
+        duration_s: In seconds.
+        width: Of the picture after rotation, in pixels.
+        height: Of the picture after rotation, in pixels.
+        fps: The container's average number of pictures a second, for display only.
+        has_audio: Whether it has sound.
+        has_video: Whether it has a picture.
+        audio_tracks: The sound tracks that were used, counted from 1.
+
+    Example:
+        >>> SourceInfo("photo.jpg", 0.0, 640, 480, None, has_audio=False, has_video=True).is_photo
+        True
+    """
 
     path: str
     duration_s: float | None
@@ -83,8 +96,18 @@ _SOURCE: Final = TypeAdapter(SourceInfo)
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The answer for the whole recording. by_modality has a key per modality: its mean scores, or None;
-    `why` says for each None why. ALWAYS_LISTED are always there, "clip" where the bundle has such a network."""
+    """The answer for the whole recording.
+
+    Attributes:
+        fused: The fused prediction; None if no modality has one.
+        by_modality: The mean prediction of each modality, or None. "face", "voice" and "text" are always there, "clip"
+            if the bundle has such a network.
+        why: For each None, the reason in words.
+
+    Example:
+        >>> Summary(None, {"face": None, "voice": None, "text": None}, {"face": "no face found"}).used
+        []
+    """
 
     fused: Scores | None
     by_modality: Mapping[str, Scores | None]
@@ -92,12 +115,12 @@ class Summary:
 
     @property
     def listed(self) -> tuple[str, ...]:
-        """The modalities that the result speaks of, in their fixed order."""
+        """The modalities that the result lists, in their fixed order."""
         return tuple(m for m in MODALITIES if m in ALWAYS_LISTED or m in self.by_modality)
 
     @property
     def used(self) -> list[str]:
-        """The modalities that spoke, in their fixed order."""
+        """The modalities with a prediction, in their fixed order."""
         return [m for m in MODALITIES if self.by_modality.get(m) is not None]
 
 

@@ -133,7 +133,20 @@ Packet = Frame | AudioBlock
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word that was said, from start_s to end_s."""
+    """A spoken word with its times.
+
+    Attributes:
+        text: The word.
+        start_s: When it begins, in seconds.
+        end_s: When it ends, in seconds.
+
+    Raises:
+        PacketError: The text is not a string, or the times are not in order.
+
+    Example:
+        >>> Word("morning", start_s=0.8, end_s=1.2).text
+        'morning'
+    """
 
     text: str
     start_s: float
@@ -145,19 +158,19 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What somebody said from start_s to end_s.
+    """A line of a transcript.
 
     Attributes:
         text: The words.
-        start_s: When they begin.
-        end_s: When they end.
-        words: Each with its times; none where those are not known.
-        speaker: As a transcript names them; "" where it is not known.
-        emotion: What the text network predicts for it; None where it was not scored.
-        person_id: Of who says it, among `Timeline.people`; None where that is not known.
+        start_s: When they begin, in seconds.
+        end_s: When they end, in seconds.
+        words: Each word with its times; empty if those are unknown.
+        speaker: The name in the transcript; "" if unknown.
+        emotion: The prediction of the text network; None if the line was not scored.
+        person_id: The speaker's id in `Timeline.people`; None if unknown.
 
     Raises:
-        PacketError: The text is none, or the times are not in order.
+        PacketError: The text is not a string, or the times are not in order.
 
     Example:
         >>> Line("Good morning", start_s=0.5, end_s=1.2).speaker
@@ -178,30 +191,56 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where the words begin: the least p_right of a "clear" answer, of a "likely" one, and of one that is given."""
+    """The lowest probabilities of being right for each word of certainty.
+
+    Attributes:
+        clear: Of a "clear" answer, in [0, 1].
+        likely: Of a "likely" answer.
+        least: Of any answer; below it, the answer is `UNCERTAIN`.
+
+    Example:
+        >>> Limits(clear=0.9, likely=0.65, least=0.3).word(0.7)
+        'likely'
+    """
 
     clear: float
     likely: float
     least: float
 
     def word(self, p_right: float) -> CertaintyWord:
-        """Return the plain word for an answer."""
+        """Return the word for a probability.
+
+        Args:
+            p_right: The probability that an answer is right, in [0, 1].
+
+        Returns:
+            "clear", "likely" or "unsure".
+
+        Example:
+            >>> Limits(clear=0.9, likely=0.65, least=0.3).word(0.95)
+            'clear'
+        """
         return "clear" if p_right >= self.clear else "likely" if p_right >= self.likely else "unsure"
 
 
 @dataclass(frozen=True, slots=True)
 class Certainty:
-    """How far an answer can be relied on, as measured on people and recordings that nothing was trained on.
+    """How reliable an answer is, as measured on people and recordings outside the training data.
 
     Attributes:
-        p_right: The expected share of such answers that are right, 0 to 1.
-        word: The same in plain words.
-        abstains: Whether the answer is `UNCERTAIN`: the risk of it is more than was allowed, or the fused label was
-            nobody's first or second choice.
-        weight: Its share of the fused answer, 0 to 1.
-        labels: The prediction set, best first: it holds the truth as often as was asked for; empty where nothing was.
-        lowered_by: What about the input lowered it, most first.
-        limits: What `word` and `abstains` came from; None where the answer was read from a document.
+        p_right: The expected share of such answers that are right, in [0, 1].
+        word: The same as a word.
+        abstains: Whether the answer is `UNCERTAIN`: its risk is higher than allowed, or the fused label was no
+            modality's first choice and not the first or second choice of two.
+        weight: The share of the fused answer, in [0, 1].
+        labels: The prediction set, best first, which contains the truth as often as `coverage` asks; empty without it.
+        lowered_by: The properties of the input that lowered it, the strongest first.
+        limits: The limits behind `word` and `abstains`; None if the answer was read from a document.
+
+    Example:
+        >>> sure = Certainty(0.95, "clear", limits=Limits(clear=0.9, likely=0.65, least=0.3))
+        >>> sure.at(0.2).abstains
+        True
     """
 
     p_right: float
@@ -213,7 +252,18 @@ class Certainty:
     limits: Limits | None = None
 
     def at(self, p_right: float) -> Certainty:
-        """Return it with another probability of being right, such as that of a mean over time."""
+        """Return the certainty for another probability of being right, such as that of a mean over time.
+
+        Args:
+            p_right: The probability, in [0, 1].
+
+        Returns:
+            A copy with `p_right`, and with `word` and `abstains` derived from it if the limits are known.
+
+        Example:
+            >>> Certainty(0.95, "clear", limits=Limits(clear=0.9, likely=0.65, least=0.3)).at(0.7).word
+            'likely'
+        """
         if self.limits is None:
             return replace(self, p_right=p_right)
         return replace(self, p_right=p_right, word=self.limits.word(p_right), abstains=p_right < self.limits.least)
@@ -221,13 +271,28 @@ class Certainty:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """What one modality says about a stretch of time.
+    """The prediction of one modality, or of the fusion, for an interval of time.
 
-    probabilities: (C,) float32, non-negative, summing to 1; quality in [0, 1]: how much the input can be
-    trusted (a small, turned face or faint speech is low). measures: what was measured of the input
-    (`features.measures`). certainty: how far the answer can be relied on, None where the bundle does not tell; where
-    it tells, the most probable label's probability is that of being right, and raw holds the probabilities before.
-    embedding: (D,) float32, what the network knew of the input; None where nobody asked for it.
+    Attributes:
+        modality: "face", "voice", "text", "clip" or "fused".
+        labels: The C emotions.
+        probabilities: (C,) float32, non-negative, summing to 1.
+        start_s: When the interval begins, in seconds.
+        end_s: When it ends, in seconds.
+        quality: How reliable the input is, in [0, 1]; low for a small or turned face, or for faint speech.
+        measures: What was measured of the input, by name.
+        certainty: How reliable the answer is; None if the bundle is not calibrated for it. With a certainty, the
+            probability of the most probable label is the probability that it is right.
+        raw: (C,) float32, the probabilities before that; None without a certainty.
+        embedding: (D,) float32, the input of the network's last layer; None unless it was requested.
+
+    Raises:
+        ValueError: A shape or a value is not as described.
+
+    Example:
+        >>> scores = Scores("face", ("happy", "sad"), np.array([0.8, 0.2], np.float32), start_s=0.0, end_s=0.5)
+        >>> scores.label, scores.as_dict()
+        ('happy', {'happy': 0.8, 'sad': 0.2})
     """
 
     modality: str
@@ -262,13 +327,12 @@ class Scores:
 
     @property
     def answer(self) -> str:
-        """What to tell people: the label, or `UNCERTAIN` where it is too likely to be wrong."""
+        """The answer to show: the label, or `UNCERTAIN` if it is too likely to be wrong."""
         return UNCERTAIN if self.certainty is not None and self.certainty.abstains else self.label
 
     @property
     def caution(self) -> str:
-        """What to add for people to the label and its confidence: ", likely", or ", uncertain"; nothing where the
-        bundle does not tell."""
+        """The words to add to the label and its confidence: ", likely", or ", uncertain"; "" without a certainty."""
         if self.certainty is None:
             return ""
         return f", {UNCERTAIN if self.certainty.abstains else self.certainty.word}"
@@ -280,20 +344,42 @@ class Scores:
 
     @property
     def evidence(self) -> NDArray[np.float32]:
-        """The probabilities before it was asked how far they can be relied on, (C,): what is averaged and fused."""
+        """The probabilities before any calibration of certainty, (C,): what is averaged and fused."""
         return self.probabilities if self.raw is None else self.raw
 
     def as_dict(self) -> dict[str, float]:
-        """Return {label: probability}, rounded to 4 decimals."""
+        """Return the probabilities by label.
+
+        Returns:
+            A dictionary with one number per label, rounded to 4 decimals.
+
+        Example:
+            >>> Scores("voice", ("happy", "sad"), np.array([0.25, 0.75], np.float32), 0.0, 3.0).as_dict()
+            {'happy': 0.25, 'sad': 0.75}
+        """
         return {k: round(float(p), 4) for k, p in zip(self.labels, self.probabilities, strict=True)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """A face in a frame. box_xyxy: (4,) float32 pixels; score in [0, 1]; landmarks: (5, 2) float32 pixels:
-    right eye, left eye, nose tip, right and left corner of the mouth (the subject's right and left), or None.
-    track_id: the same while the face is followed; person_id: the same through the whole recording, None where it is
-    not known who that is."""
+    """A face in a frame.
+
+    Attributes:
+        box_xyxy: (4,) float32 pixels: left, top, right, bottom.
+        score: How sure the detector is, in [0, 1].
+        landmarks: (5, 2) float32 pixels: right eye, left eye, nose tip, right and left corner of the mouth (the
+            subject's right and left), or None.
+        track_id: The same number as long as the face is followed; None for a face that is not followed.
+        emotion: The prediction for this face; None if it was not scored.
+        person_id: The same number through the whole recording; None if the person is unknown.
+
+    Raises:
+        ValueError: A shape or a value is not as described.
+
+    Example:
+        >>> Face(np.array([10, 20, 50, 110], np.float32), score=0.9).size_px
+        60.0
+    """
 
     box_xyxy: NDArray[np.float32]
     score: float
@@ -339,6 +425,10 @@ class FaceAngles:
         yaw_deg: Positive towards the right edge of the picture, which is the person's own left.
         pitch_deg: Positive upwards.
         roll_deg: Positive where the head leans to the left edge of the picture, the person's own right.
+
+    Example:
+        >>> FaceAngles(yaw_deg=10.0, pitch_deg=-5.0).roll_deg
+        0.0
     """
 
     yaw_deg: float
@@ -360,6 +450,10 @@ class VoiceMeasurement:
         pause_s: The mean length of what is not voiced, in seconds.
         jitter: How much one period differs from the next, as a share of it.
         shimmer_db: How much the amplitude of one period differs from that of the next.
+
+    Example:
+        >>> VoiceMeasurement(0.0, 2.5, pitch_hz=180.0).pitch_hz
+        180.0
     """
 
     start_s: float
@@ -375,14 +469,18 @@ class VoiceMeasurement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
-    """What a network knows of one input before it names an emotion.
+    """The input of a network's last layer, for one face, window of sound or sentence.
 
     Attributes:
-        modality: Whose network.
+        modality: Of the network.
         start_s: Of the input, in seconds.
         end_s: Of the input, in seconds.
         vector: (D,) float32, what goes into the last layer of the network.
         track_id: Of a face; None for anything else.
+
+    Example:
+        >>> Embedding("voice", 0.0, 3.0, np.zeros(128, np.float32)).vector.shape
+        (128,)
     """
 
     modality: str
@@ -427,7 +525,23 @@ class FaceMeasurement:
         _check(self.points is None or self.points.ndim == 2, "FaceMeasurement.points must be (478, 3) or None")
 
     def blendshape(self, *names: str) -> float:
-        """Return the mean of some of BLENDSHAPES, by name. Raises ValueError for one that is none."""
+        """Return the mean of one or several movements.
+
+        Args:
+            *names: Of BLENDSHAPES, such as "jawOpen".
+
+        Returns:
+            How far they are made, in [0, 1].
+
+        Raises:
+            ValueError: A name is not in BLENDSHAPES.
+
+        Example:
+            >>> ahead = FaceAngles(0.0, 0.0)
+            >>> face = FaceMeasurement(0.0, 1, 1.0, ahead, ahead, np.full(52, 0.5, np.float32))
+            >>> face.blendshape("eyeBlinkLeft", "eyeBlinkRight")
+            0.5
+        """
         return float(np.mean([self.blendshapes[BLENDSHAPES.index(name)] for name in names]))
 
     @property
@@ -449,9 +563,21 @@ class FaceMeasurement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """The answer at one time. by_modality holds the modalities that spoke; `why` says why the others did not.
-    speaker_id: who speaks; OUT_OF_VIEW for somebody whose face is not seen, None for nobody or where that is not
-    known."""
+    """The answer at one time.
+
+    Attributes:
+        time_s: The time, in seconds from the start of the recording.
+        fused: The fused prediction; None if no modality has one.
+        by_modality: The predictions of the modalities that have one.
+        faces: The faces that are followed at this time.
+        why: For the other modalities, the reason in words.
+        speaker_id: The id of the person who speaks; OUT_OF_VIEW for somebody whose face is not in view; None if nobody
+            speaks, or the speaker is unknown.
+
+    Example:
+        >>> Moment(0.5, None, why={"face": "no face found"}).why["face"]
+        'no face found'
+    """
 
     time_s: float
     fused: Scores | None

@@ -107,9 +107,25 @@ class Analyzer:
     """Follows faces, the person in front, the voice and the words through a stream of packets in presentation order.
 
     Lines of what was said are known beforehand, or pushed at any time. `push` returns the moments that a packet
-    completed, `flush` the last ones. Nothing that grows with the stream is kept. A moment at time t is made of what
-    was heard and seen up to t, never after, and of the lines that are being said: those of a transcript are known from
-    their beginning, those that are pushed once they are.
+    completed, `flush` the last ones. Nothing that grows with the stream is kept. A moment at time t depends on sound
+    and pictures up to t, never on later ones, and on the lines spoken then: those of a transcript are known from their
+    beginning, those that are pushed from then on.
+
+    Attributes:
+        bundle: The networks and their fusion.
+        settings: How the stream becomes moments.
+
+    Example:
+        >>> import numpy as np
+        >>> from emofuse.inference.bundle import load_bundle
+        >>> analyzer = Analyzer(load_bundle("base"))
+        >>> moments = analyzer.push(Frame(np.zeros((48, 64, 3), np.uint8), time_s=0.0))
+        >>> analyzer.view(0.0).faces, analyzer.flush()[-1].why["face"]
+        ((), 'no face found')
+        >>> analyzer.take_tracks(), analyzer.take_embeddings(), analyzer.take_speakers(), analyzer.scored_lines()
+        ([], [], [], ())
+        >>> analyzer.models()[0].role
+        'fusion'
     """
 
     def __init__(
@@ -122,9 +138,16 @@ class Analyzer:
         scorer: TextScorer | None = None,
         speech: SpeechDetector | None = None,
     ) -> None:
-        """detector: finds faces, and speech: tells whether somebody speaks; each belongs to one stream, and is by
-        default a new one of those that ship. lines: a transcript's, None where there is none; scorer: of text, in
-        place of the bundle's network."""
+        """Start a stream.
+
+        Args:
+            bundle: The networks and their fusion.
+            detector: Finds faces, in this stream only; by default a new one of those that ship.
+            settings: How the stream becomes moments.
+            lines: Of a transcript; None if there is none.
+            scorer: Of text, in place of the bundle's network.
+            speech: Finds speech, in this stream only; by default a new one of those that ship.
+        """
         self.bundle = bundle
         self.settings = settings or AnalyzerSettings()
         self._detector = detector or YuNetDetector(min_face_px=self.settings.min_face_px)
@@ -174,7 +197,11 @@ class Analyzer:
         self._n_frames = 0
 
     def models(self) -> tuple[ModelFile, ...]:
-        """Return every model that may have a part in the answers: how they are fused, the networks, the detectors."""
+        """Return every model that may contribute to the answers.
+
+        Returns:
+            The fusion, the networks and the detectors, with their hashes.
+        """
         modalities = self.bundle.manifest.modalities
         networks = [
             ModelFile(modality, modalities[modality].file, network.sha256)
@@ -229,7 +256,11 @@ class Analyzer:
         return moments
 
     def flush(self) -> list[Moment]:
-        """End the stream: return the moments up to its end; the last one stands at the end itself."""
+        """End the stream.
+
+        Returns:
+            The moments up to its end; the last one is at the end itself.
+        """
         if self._people is not None:
             self._people.flush()
         held_back = self._listen(self._sound_input.flush())
@@ -257,24 +288,42 @@ class Analyzer:
         """Return what to show over the latest frame: its faces, and the latest fused answer.
 
         In mode "frame" that is the frame's own moment; in "queue" its moment comes up to a hop later.
+
+        Args:
+            time_s: The time of the frame, in seconds.
+
+        Returns:
+            A moment at that time.
         """
         faces = self._told(self._in_view())
         last = self._last
         return Moment(time_s, last.fused, last.by_modality, faces) if last else Moment(time_s, None, faces=faces)
 
     def take_speakers(self) -> list[tuple[float, int]]:
-        """Return the times of the moments since this was asked before in which somebody speaks, each with the track
-        whose mouth moves, or OUT_OF_VIEW."""
+        """Return who has spoken since the last call.
+
+        Returns:
+            The times of the moments in which somebody speaks, in seconds, each with the track whose mouth moves, or
+            OUT_OF_VIEW.
+        """
         spoken = list(self._speakers)
         self._speakers.clear()
         return spoken
 
     def scored_lines(self) -> tuple[Line, ...]:
-        """Return the lines that were known beforehand, with what the text network gives for each."""
+        """Return the lines of the transcript, scored.
+
+        Returns:
+            The lines, each with the prediction of the text network.
+        """
         return self._words.scored_lines()
 
     def take_tracks(self) -> list[TrackRecord]:
-        """Return the tracks that have ended since this was asked before; of many, the latest."""
+        """Return the tracks that have ended since the last call.
+
+        Returns:
+            The tracks; of many, the latest.
+        """
         if self._people is None:
             return []
         ended = list(self._people.ended)
@@ -282,7 +331,11 @@ class Analyzer:
         return ended
 
     def take_embeddings(self) -> list[Embedding]:
-        """Return what was embedded since this was asked last, where `embeddings` was asked for."""
+        """Return the embeddings since the last call.
+
+        Returns:
+            The embeddings; none unless the settings request them.
+        """
         return [] if self._log is None else self._log.take()
 
     @property

@@ -51,7 +51,10 @@ class StreamOptions(TypedDict, total=False):
         every: Of how many pictures one is looked at.
         embeddings: Whether what each network knows of its inputs is gathered: see `Timeline.embeddings`.
         text_model: Scores the words in place of the bundle's network, such as `HubTextPredictor`.
-        smoothing: Steadies the labels from moment to moment.
+        smoothing: Smooths the labels from moment to moment.
+
+    Example:
+        >>> options: StreamOptions = {"mode": "frame", "risk": 0.3}
     """
 
     mode: Mode | None
@@ -77,9 +80,9 @@ class RecordingOptions(StreamOptions, total=False):
     """What may be asked of a recording.
 
     Attributes:
-        transcript: What is said in it, or the file of that (.srt, .vtt, .json or .txt).
+        transcript: The transcript, or its file (.srt, .vtt, .json or .txt).
         audio_track: The sound track to listen to, from 1, or several that are mixed; by default `open_media` chooses.
-        start_s: Where to begin, in seconds of the recording; what is before it is not looked at.
+        start_s: Where to begin, in seconds of the recording; what is before it is skipped.
         end_s: Where to end, in seconds of the recording. Times in the answer are those of the recording, too.
         fps: Pictures a second of frames in an array; of a list, of those inputs in it that are frames.
         channels: "bgr" where blue comes first in an array, as OpenCV reads pictures; "rgb" by default.
@@ -95,6 +98,9 @@ class RecordingOptions(StreamOptions, total=False):
             their voice apart from other people's neutral voices is taken out.
         on_error: Of several inputs: "raise" ends at the first that cannot be read, "skip" lists it in
             `Timelines.failures` and goes on.
+
+    Example:
+        >>> options: RecordingOptions = {"start_s": 30.0, "end_s": 60.0, "transcript": "clip.srt"}
     """
 
     transcript: Transcript | str | Path | None

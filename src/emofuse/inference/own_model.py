@@ -45,6 +45,18 @@ class OwnModel(ABC):
         sha256: Of its weights, or of the source of a function; None where they are in several files, or unknown.
         window_s: How much sound it is given at most.
         source: As a bundle names it: "hub:ID" or "module:NAME"; "" where it cannot be named.
+
+    Example:
+        >>> import emofuse
+        >>> loud = emofuse.load_model(lambda sound: {"angry": abs(sound).mean(), "sad": 0.5}, "voice")
+        >>> loud.names
+        ('angry', 'sad')
+        >>> loud.matrix(("neutral", "sad", "angry")).tolist()
+        [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+        >>> loud.notes(("neutral", "sad", "angry"))
+        ()
+        >>> loud.logits([np.zeros(16_000, np.float32)]).shape
+        (1, 2)
     """
 
     modality: OwnModality
@@ -74,20 +86,52 @@ class OwnModel(ABC):
         """
 
     def embeddings(self, *inputs: Any) -> NDArray[np.float32]:
-        """Raise BundleError: what such a model knows before it names an emotion is not known."""
+        """Raise BundleError, because the embedding of such a model is unknown.
+
+        Args:
+            *inputs: Ignored.
+
+        Returns:
+            Nothing; it always raises.
+
+        Raises:
+            BundleError: Always.
+
+        Example:
+            >>> import emofuse
+            >>> try:
+            ...     emofuse.load_model(lambda text: {"sad": 1}, "text").embeddings("well")
+            ... except BundleError as error:
+            ...     print(error.hint)
+            embeddings are those of networks that ship or were exported
+        """
         raise BundleError(
             f"{self.name} has no embedding", "embeddings are those of networks that ship or were exported"
         )
 
     def matrix(self, labels: Sequence[str]) -> NDArray[np.float32]:
-        """Return the 0/1 matrix (C, len(labels)) that carries its labels to those of a bundle.
+        """Return the matrix that maps the model's labels to those of a bundle.
 
-        Raises BundleError where none of them can be carried, or the label map is wrong.
+        Args:
+            labels: The labels of the bundle.
+
+        Returns:
+            (C, len(labels)) of zeros and ones.
+
+        Raises:
+            BundleError: None of the labels can be mapped, or the label map is wrong.
         """
         return label_matrix(self.names, labels, self.name, self.label_map)[0]
 
     def notes(self, labels: Sequence[str]) -> tuple[str, ...]:
-        """Return what people should know of it beside these labels: its own that are left out, and how to map them."""
+        """Return notices for the user: labels of the model that are left out, and how to map them.
+
+        Args:
+            labels: The labels of the bundle.
+
+        Returns:
+            The notices, one line each; empty if all labels are mapped.
+        """
         left_out = label_matrix(self.names, labels, self.name, self.label_map)[1]
         unsaid = [name for name in left_out if self.label_map.get(name) != ""]
         if not unsaid:

@@ -39,7 +39,7 @@ Vector = NDArray[np.float32]
 
 @dataclass(slots=True)
 class TrackRecord:
-    """What is known of one track.
+    """The record of one track.
 
     Attributes:
         track_id: Its number.
@@ -49,6 +49,14 @@ class TrackRecord:
         looks: (288,) the same of how face, hair and collar look (`face_appearance`).
         weight: The sum of the qualities.
         thumbnail: The best picture of the face, as JPEG.
+
+    Example:
+        >>> record = TrackRecord(1, start_s=0.0, end_s=0.0)
+        >>> record.is_due(time_s=0.0)
+        True
+        >>> record.add(np.ones(64, np.float32), np.ones(288, np.float32), quality=0.5, time_s=0.0)
+        >>> record.weight, record.is_due(time_s=0.04)
+        (0.5, False)
     """
 
     track_id: int
@@ -64,12 +72,26 @@ class TrackRecord:
     person_id: int | None = None
 
     def is_due(self, time_s: float) -> bool:
-        """Whether the face should be embedded again."""
+        """Return whether the face should be embedded again.
+
+        Args:
+            time_s: The time of the present picture, in seconds.
+
+        Returns:
+            Whether the last embedding is long enough ago.
+        """
         period_s = _FIRST_PERIOD_S if self.n_looked < _N_FIRST else _LATER_PERIOD_S
         return time_s - self.looked_s >= period_s - 1e-6
 
     def add(self, embedding: Vector, looks: Vector, quality: float, time_s: float) -> None:
-        """Take in one more picture."""
+        """Add one more picture.
+
+        Args:
+            embedding: (D,) of the face.
+            looks: (288,) of face, hair and collar.
+            quality: Its weight, in [0, 1].
+            time_s: Its time, in seconds.
+        """
         given, seen = embedding * np.float32(quality), looks * np.float32(quality)
         self.total = given if self.total is None else self.total + given
         self.looks = seen if self.looks is None else self.looks + seen

@@ -288,6 +288,11 @@ class Pipeline:
 
         Raises:
             UsageError: A setting does not exist, or its value is not allowed.
+
+        Example:
+            >>> import emofuse
+            >>> emofuse.Pipeline.load().analyzer(mode="frame").settings.mode
+            'frame'
         """
         return Analyzer(self.bundle, settings=AnalyzerSettings(**settings))
 
@@ -327,6 +332,13 @@ class Stream:
         Raises:
             PacketError: It is something else.
             UsageError: The stream is over.
+
+        Example:
+            >>> import numpy as np
+            >>> import emofuse
+            >>> stream = emofuse.Pipeline.load().stream()
+            >>> stream.push(emofuse.AudioBlock(np.zeros(800, np.float32), rate_hz=16_000, time_s=0.0))
+            []
         """
         if self._is_over:
             raise UsageError("the stream is over", "begin another one with Pipeline.stream()")
@@ -337,6 +349,11 @@ class Stream:
 
         Returns:
             The last moments; none where the stream was over already.
+
+        Example:
+            >>> import emofuse
+            >>> emofuse.Pipeline.load().stream().finish()
+            []
         """
         if self._is_over:
             return []
