@@ -31,7 +31,7 @@ from emofuse.research.corpora.splits.protocols import Fold
 from emofuse.research.evaluation.protocols.folds import clip_log_probabilities
 from emofuse.research.recipes.recipe import Recipe, load_recipe
 from emofuse.research.tasks.utterances import Utterances
-from emofuse.research.training.fit import fit, load_weights, quiet
+from emofuse.research.training.fit import fit, load_weights, silence_lightning
 from emofuse.research.training.jobs import load_utterances, utterance_job
 
 ROOT: Final = Path(__file__).parent.parent
@@ -70,7 +70,7 @@ def main() -> None:
     arguments = parser.parse_intermixed_args()
     if unknown := set(arguments.recipes) - set(SIZES):
         parser.error(f"no sizes for {', '.join(sorted(unknown))}; there is {', '.join(SIZES)}")
-    quiet()
+    silence_lightning()
     torch.set_num_threads(1)
     for name in arguments.recipes or SIZES:
         result = learn(name, arguments.manifest, make_folder(arguments.out / name))

@@ -9,9 +9,15 @@ import numpy as np
 
 from emofuse.emotions import RAVDESS
 from emofuse.research.corpora.registry import CORPORA
-from emofuse.research.evaluation.scores.baselines import anchors_for
+from emofuse.research.evaluation.scores.baselines import baselines_for
 from emofuse.research.evaluation.scores.predictions import Predictions
-from emofuse.research.evaluation.scores.report import Curve, EvaluationReport, FoldRecord, Leak, Stamp
+from emofuse.research.evaluation.scores.report import (
+    Curve,
+    EvaluationReport,
+    FoldRecord,
+    LeakageCheck,
+    ReportProvenance,
+)
 from emofuse.research.evaluation.scores.summary import summarise
 
 SPEAKERS = tuple(f"ravdess-{i:02}" for i in range(1, 25))
@@ -19,7 +25,7 @@ CONFUSED = {"calm": "neutral", "neutral": "calm", "sad": "calm", "fearful": "sad
 COMMAND = "emofuse evaluate recipes/voice.toml --corpus ravdess --seeds 1,2,3"
 
 
-def stamp(**changes: Any) -> Stamp:
+def stamp(**changes: Any) -> ReportProvenance:
     """Return the stamp of 6 folds over 24 actors with 60 clips each."""
     folds = []
     for number in range(6):
@@ -41,7 +47,7 @@ def stamp(**changes: Any) -> Stamp:
         "transductive": False,
         "leaky": False,
     }
-    return Stamp(**{**known, **changes})
+    return ReportProvenance(**{**known, **changes})
 
 
 def predictions(skill: float = 1.1, seeds: Sequence[int] = (1, 2, 3), noise_seed: int = 0, n: int = 60) -> Predictions:
@@ -107,7 +113,9 @@ def report(found: Predictions | None = None, model: str = "voice", **changes: An
         "by_speaker": summary.by_speaker,
         "curves": curves(found.seeds),
         "anchors": tuple(
-            a for m in ("UAR", "accuracy") for a in anchors_for(CORPORA["ravdess"].published, "actor-6fold", m, counts)
+            a
+            for m in ("UAR", "accuracy")
+            for a in baselines_for(CORPORA["ravdess"].published, "actor-6fold", m, counts)
         ),
         "temperature": 1.31,
         "calibration_error": (0.092, 0.031),
@@ -115,14 +123,16 @@ def report(found: Predictions | None = None, model: str = "voice", **changes: An
     return EvaluationReport(**{**parts, **changes})
 
 
-def leak(honest: EvaluationReport) -> Leak:
+def leak(honest: EvaluationReport) -> LeakageCheck:
     """Return what a better model gets under a random split, as the leak of an honest report."""
     summary = summarise(predictions(skill=1.6), [fold.name for fold in honest.stamp.folds])
     gap = {m.name: m.value - honest.metric(m.name).value for m in summary.metrics}
-    return Leak(protocol="random-6fold: clips shuffled, every actor in every part", metrics=summary.metrics, gap=gap)
+    return LeakageCheck(
+        protocol="random-6fold: clips shuffled, every actor in every part", metrics=summary.metrics, gap=gap
+    )
 
 
-def leaky_stamp(**changes: Any) -> Stamp:
+def leaky_stamp(**changes: Any) -> ReportProvenance:
     """Return the stamp of a random split."""
     folds = [fold.model_copy(update={"train": SPEAKERS, "valid": SPEAKERS}) for fold in stamp().folds]
     protocol = "random-6fold: clips shuffled, every actor in every part"

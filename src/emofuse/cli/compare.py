@@ -67,17 +67,17 @@ def _fusions(recipe: Path, overrides: Sequence[str], out: Path | None, machine: 
     from emofuse.research.evaluation.fusion.sections import fusion_document
     from emofuse.research.evaluation.fusion.settings import load_fusion_comparison
     from emofuse.research.evaluation.fusion.write import write_fusion
-    from emofuse.research.evaluation.protocols.learners import Setting
+    from emofuse.research.evaluation.protocols.learners import RunContext
     from emofuse.research.evaluation.reports.terminal import print_document
-    from emofuse.research.training.fit import quiet
+    from emofuse.research.training.fit import silence_lightning
 
-    quiet()
+    silence_lightning()
     settings = load_fusion_comparison(recipe, overrides)
     folder = out or Path("runs") / settings.name
     command = shlex.join(["emofuse", "compare", "--fusion", str(recipe), *overrides])
-    setting = Setting(folder, settings.seeds, command, machine.device, machine.jobs)
+    context = RunContext(folder, settings.seeds, command, machine.device, machine.jobs)
     with progress_hook() as hook:
-        runs = run_methods(settings, machine.data, setting, hook)
+        runs = run_methods(settings, machine.data, context, hook)
     for text in runs.notes:
         note(text)
     report = fusion_report(settings, runs, command)

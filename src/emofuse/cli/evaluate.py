@@ -234,7 +234,7 @@ class OwnRequest:
 
 def _evaluate_own(request: OwnRequest, out: Path | None, machine: Machine) -> _Evaluated:
     """Test a model of one's own, or an exported network, on corpora as it is."""
-    from emofuse.research.evaluation.protocols.pretrained import evaluate_as_is
+    from emofuse.research.evaluation.protocols.pretrained import evaluate_pretrained
 
     model: Path | OwnModel = Path(request.model)
     if is_own(request.model) or card_beside(Path(request.model)) is not None:
@@ -245,7 +245,7 @@ def _evaluate_own(request: OwnRequest, out: Path | None, machine: Machine) -> _E
     elif request.maps or request.modality is not None:
         raise UsageError(f"{request.model} is an exported network, which has its labels", "leave out --map, --modality")
     with progress_hook() as hook:
-        found = evaluate_as_is(model, _names(request.test_on), machine.data, request.command(), hook)
+        found = evaluate_pretrained(model, _names(request.test_on), machine.data, request.command(), hook)
     return out or request.folder(), *found
 
 
@@ -284,7 +284,7 @@ def _evaluate_faces(request: Request, recipe: Recipe, out: Path | None, machine:
         folder = out or request.folder(recipe.name)
         return folder, *_evaluate_face_set(request, recipe, folder, machine)
     if request.model is not None and request.test_on is not None:
-        return _evaluate_as_is(request, recipe, out, machine)
+        return _evaluate_pretrained(request, recipe, out, machine)
     if request.model is None:
         return _cross_validated(request, recipe, out, machine)
     if request.is_repeated:
@@ -295,7 +295,7 @@ def _evaluate_faces(request: Request, recipe: Recipe, out: Path | None, machine:
 
 def _evaluate_clips(request: Request, recipe: Recipe, out: Path | None, machine: Machine) -> _Evaluated:
     if request.model is not None and request.test_on is not None:
-        return _evaluate_as_is(request, recipe, out, machine)
+        return _evaluate_pretrained(request, recipe, out, machine)
     if request.model is not None:
         raise UsageError(
             "--model goes with a face recipe, a text recipe, or --test", "others are trained anew in every fold"
@@ -309,15 +309,15 @@ def _cross_validated(request: Request, recipe: Recipe, out: Path | None, machine
     return folder, *evaluate_utterances(request, recipe, folder, machine)
 
 
-def _evaluate_as_is(request: Request, recipe: Recipe, out: Path | None, machine: Machine) -> _Evaluated:
-    from emofuse.research.evaluation.protocols.pretrained import evaluate_as_is
+def _evaluate_pretrained(request: Request, recipe: Recipe, out: Path | None, machine: Machine) -> _Evaluated:
+    from emofuse.research.evaluation.protocols.pretrained import evaluate_pretrained
 
     if request.is_repeated or request.train_on is not None:
         raise UsageError("--seeds, --train, --show-leak and --transductive do not go with --model and --test")
     assert request.model is not None and request.test_on is not None
     folder = out or Path("runs") / f"{request.folder(recipe.name).name}-as-is"
     with progress_hook() as hook:
-        found = evaluate_as_is(request.model, _names(request.test_on), machine.data, request.command(), hook)
+        found = evaluate_pretrained(request.model, _names(request.test_on), machine.data, request.command(), hook)
     return folder, *found
 
 
@@ -346,7 +346,7 @@ def _evaluate_face_set(
         evaluate_left_out,
         evaluate_portraits,
     )
-    from emofuse.research.training.fit import quiet
+    from emofuse.research.training.fit import silence_lightning
 
     assert request.test_on is not None
     root = data_folder(machine.data)
@@ -354,7 +354,7 @@ def _evaluate_face_set(
         if request.test_on not in PORTRAITS:
             return _faces(request.model, root, request.command(), folder)
         return evaluate_portraits(request.model, request.test_on, root, request.command())
-    quiet()
+    silence_lightning()
     if request.protocol == SUBJECTS:
         shared = folder.with_name(f"{recipe.name}-{SUBJECTS}")  # all sets share the trainings
         return cross_validate_subjects(recipe, request.test_on, root, shared, request.command(), machine.device)
@@ -369,10 +369,10 @@ def evaluate_utterances(
     from emofuse.research.evaluation.protocols.by_corpus import read_by_corpus
     from emofuse.research.evaluation.protocols.cross_corpus import across_corpora
     from emofuse.research.evaluation.protocols.cross_validation import cross_validate, with_leak
-    from emofuse.research.evaluation.protocols.learners import Setting
-    from emofuse.research.tasks.base import with_weights_at_hand
+    from emofuse.research.evaluation.protocols.learners import RunContext
+    from emofuse.research.tasks.base import fall_back_to_random_init
     from emofuse.research.tasks.registry import utterance_task
-    from emofuse.research.training.fit import quiet
+    from emofuse.research.training.fit import silence_lightning
     from emofuse.research.training.jobs import load_utterances
 
     if request.test_on is not None and not _names(request.test_on):
@@ -381,11 +381,11 @@ def evaluate_utterances(
         raise UsageError("--show-leak and --test do not go together")
     if request.protocol in CORPUS_PROTOCOLS and request.show_leak:
         raise UsageError(f"--show-leak and --protocol {request.protocol} do not go together")
-    quiet()
-    recipe = with_weights_at_hand(recipe, note)
+    silence_lightning()
+    recipe = fall_back_to_random_init(recipe, note)
     valid_speakers = utterance_task(recipe).n_validating(recipe)
     seeds = tuple(recipe.seed + i for i in range(request.n_seeds))
-    setting = Setting(folder, seeds, request.command(), machine.device, machine.jobs, request.transductive)
+    context = RunContext(folder, seeds, request.command(), machine.device, machine.jobs, request.transductive)
     with progress_hook() as hook:
         if request.test_on is not None:
             utterances, split = across_corpora(recipe, _names(request.test_on), machine.data, hook)
@@ -396,12 +396,12 @@ def evaluate_utterances(
             split = make_split(request.protocol, utterances.folded, valid_speakers, recipe.seed)
         if utterances.note():
             note(utterances.note())
-        report, predictions = cross_validate(recipe, utterances, split, setting, note, hook)
+        report, predictions = cross_validate(recipe, utterances, split, context, note, hook)
         if request.show_leak:
             name = f"random-{max(2, len(split.folds))}fold"
             leaky = make_split(name, utterances.folded, valid_speakers, recipe.seed)
             report = with_leak(
-                report, cross_validate(recipe, utterances, leaky, setting.within("leaky"), note, hook)[0]
+                report, cross_validate(recipe, utterances, leaky, context.within("leaky"), note, hook)[0]
             )
     return report, predictions
 

@@ -53,13 +53,13 @@ def train(
     """Train the network of a recipe on all of its training data. A run that was cut off goes on where it was."""
     need_torch()
     from emofuse.research.tasks.registry import task_of
-    from emofuse.research.training.fit import fit, quiet, rank_zero_only, with_fitting_batch
+    from emofuse.research.training.fit import fit, rank_zero_only, silence_lightning, with_fitting_batch
 
     if data is not None:
         data_folder(data)
     settings = load_recipe(recipe, overrides or ())
     folder = out or Path("runs") / settings.name
-    quiet()
+    silence_lightning()
     task = task_of(settings)
     with progress_hook() as hook:
         settings, job = task.prepare(

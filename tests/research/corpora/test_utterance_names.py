@@ -46,9 +46,9 @@ def test_turns_are_in_the_order_of_their_numbers() -> None:
 
 
 def test_two_speakers_who_are_counted_apart_take_turns_all_through() -> None:
-    said = ["F000", "F001", "F002", "M000", "M001", "M002", "M003", "M004"]
-    order = turn_order([read_name(f"Ses01F_impro01_{turn}") for turn in said])
-    assert [said[i] for i in order] == ["F000", "M000", "M001", "F001", "M002", "M003", "F002", "M004"]
+    turns = ["F000", "F001", "F002", "M000", "M001", "M002", "M003", "M004"]
+    order = turn_order([read_name(f"Ses01F_impro01_{turn}") for turn in turns])
+    assert [turns[i] for i in order] == ["F000", "M000", "M001", "F001", "M002", "M003", "F002", "M004"]
 
 
 def test_utterances_whose_names_do_not_tell_stay_as_they_stand() -> None:

@@ -13,7 +13,7 @@ import soundfile
 from emofuse.research.corpora.splits.protocols import Split, make_split
 from emofuse.research.evaluation.protocols import folds
 from emofuse.research.evaluation.protocols.cross_validation import cross_validate
-from emofuse.research.evaluation.protocols.learners import Setting
+from emofuse.research.evaluation.protocols.learners import RunContext
 from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import EvaluationReport
 from emofuse.research.recipes.recipe import Recipe
@@ -77,6 +77,6 @@ def cross_validation(recipe: Recipe, speech: SpeechData, tmp_path_factory: pytes
     split = make_split("actor-6fold", speech.folded, recipe.data.valid_speakers)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(folds, "fit", watched)
-        setting = Setting(folder, (recipe.seed,), COMMAND)
-        report, predictions = cross_validate(recipe, speech, split, setting, notices.append)
+        context = RunContext(folder, (recipe.seed,), COMMAND)
+        report, predictions = cross_validate(recipe, speech, split, context, notices.append)
     return CrossValidation(speech, split, folder, report, predictions, notices, fitted_on)

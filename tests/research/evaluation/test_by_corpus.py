@@ -12,7 +12,7 @@ from emofuse.errors import UsageError
 from emofuse.research.corpora.splits.protocols import is_leaky
 from emofuse.research.evaluation.protocols.by_corpus import ALL_CORPORA, LEAVE_ONE_OUT, read_by_corpus
 from emofuse.research.evaluation.protocols.cross_validation import cross_validate
-from emofuse.research.evaluation.protocols.learners import Setting
+from emofuse.research.evaluation.protocols.learners import RunContext
 from emofuse.research.evaluation.reports.sections import calibration
 from emofuse.research.models.settings import VoiceNetSettings
 from emofuse.research.training.fit import fit
@@ -64,7 +64,7 @@ def test_every_corpus_of_speech_is_left_out_once(data: Path) -> None:
 def test_the_headline_is_the_mean_of_the_corpora_and_others_calibrate(data: Path, tmp_path: Path) -> None:
     recipe = trained_on(tiny_recipe(batch_size=4), "ravdess", "ased", labels="basic-7", valid_speakers=1)
     utterances, split = read_by_corpus(recipe, LEAVE_ONE_OUT, data)
-    report, predictions = cross_validate(recipe, utterances, split, Setting(tmp_path, (3,), "x"), lambda text: None)
+    report, predictions = cross_validate(recipe, utterances, split, RunContext(tmp_path, (3,), "x"), lambda text: None)
     mean, ravdess, ased = report.metrics[:3]
     assert [m.name for m in (mean, ravdess, ased)] == ["UAR, mean of corpora", "UAR on RAVDESS speech", "UAR on ASED"]
     assert report.headline == (mean.name,)

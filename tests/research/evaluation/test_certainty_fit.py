@@ -30,22 +30,22 @@ from emofuse.research.evaluation.fusion.certainty_fit import (
 N_LABELS = 4
 
 
-def answers(n: int, seed: int, too_sure: float = 1.0, spoilt: float = 0.0, shift: float = 0.0) -> Answers:
-    """Evidence of Gaussians at one of four places, told `too_sure` times too surely. A share of the inputs is spoilt:
-    their evidence is noise, and the level of it is measured."""
+def answers(n: int, seed: int, too_sure: float = 1.0, corrupted: float = 0.0, shift: float = 0.0) -> Answers:
+    """Evidence of Gaussians at one of four places, told `too_sure` times too surely. A share of the inputs is
+    corrupted: their evidence is noise, and the level of it is measured."""
     random = np.random.default_rng(seed)
     truth = random.integers(0, N_LABELS, n)
-    is_spoilt = random.random(n) < spoilt
-    seen = (2.0 + shift) * np.eye(N_LABELS)[truth] * ~is_spoilt[:, None] + random.normal(size=(n, N_LABELS))
+    is_corrupted = random.random(n) < corrupted
+    seen = (2.0 + shift) * np.eye(N_LABELS)[truth] * ~is_corrupted[:, None] + random.normal(size=(n, N_LABELS))
     logits = 2.0 * seen * too_sure
     p = np.exp(logits - logits.max(axis=1, keepdims=True))
-    snr_db = np.where(is_spoilt, random.normal(5, 1, n), random.normal(40, 2, n))
+    snr_db = np.where(is_corrupted, random.normal(5, 1, n), random.normal(40, 2, n))
     return Answers(
         f"corpus {seed}",
         p / p.sum(axis=1, keepdims=True),
         truth,
         np.array([f"{seed}-{i % 10}" for i in range(n)]),
-        np.where(is_spoilt, "noise", CLEAN),
+        np.where(is_corrupted, "noise", CLEAN),
         {"snr_db": snr_db},
     )
 
@@ -59,7 +59,7 @@ def test_too_sure_answers_are_told_as_sure_as_they_are() -> None:
 
 
 def test_a_bad_input_is_found_to_lower_certainty_and_a_harmless_measure_is_not() -> None:
-    corpora = [answers(3000, seed, spoilt=0.3) for seed in (0, 1)]
+    corpora = [answers(3000, seed, corrupted=0.3) for seed in (0, 1)]
     fitted = fit_modality(corpora)
     assert set(fitted.measures) == {"snr_db"} and fitted.measures["snr_db"].loss > 0.2
     p = np.array([0.7, 0.1, 0.1, 0.1])

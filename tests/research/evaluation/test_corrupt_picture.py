@@ -1,4 +1,4 @@
-"""Pictures are spoilt by what is said, where the face is."""
+"""Pictures are corrupted as the condition tells, where the face is."""
 
 from __future__ import annotations
 

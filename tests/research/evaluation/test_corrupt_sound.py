@@ -1,4 +1,4 @@
-"""Sound is spoilt by what is said, stays where it is in time, and the same seed gives the same."""
+"""Sound is corrupted as the condition tells, stays where it is in time, and the same seed gives the same."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 import pytest
 
 from emofuse.research.evaluation.reports.document import (
-    Alarm,
     Block,
+    Caution,
     Code,
+    DefinitionList,
     Document,
-    Facts,
     Heading,
     Picture,
     Table,
@@ -26,25 +26,25 @@ NASTY = 'a|b <script>alert("x")</script> *c* `d` [e](f) & $g$ \\ \x1b[31m\nnew'
 BLOCKS: tuple[Block, ...] = (
     Heading(NASTY),
     Text(NASTY),
-    Alarm(NASTY),
-    Facts(((NASTY, NASTY),), frozenset({NASTY})),
+    Caution(NASTY),
+    DefinitionList(((NASTY, NASTY),), frozenset({NASTY})),
     Table((NASTY, "n", "why"), ((NASTY, "1", NASTY),), n_numbers=1),
     Picture("p.png", NASTY),
     Code(NASTY),
 )
 
 
-def html(*blocks: Block, alarm: str = "", title: str = "t") -> ElementTree.Element:
-    page = to_html(Document(title, alarm, blocks), lambda file: b"PNG of " + file.encode())
+def html(*blocks: Block, caution: str = "", title: str = "t") -> ElementTree.Element:
+    page = to_html(Document(title, caution, blocks), lambda file: b"PNG of " + file.encode())
     return ElementTree.fromstring(page.removeprefix("<!DOCTYPE html>\n"))
 
 
-def markdown(*blocks: Block, alarm: str = "", title: str = "t") -> str:
-    return to_markdown(Document(title, alarm, blocks))
+def markdown(*blocks: Block, caution: str = "", title: str = "t") -> str:
+    return to_markdown(Document(title, caution, blocks))
 
 
 def test_html_shows_the_very_text_whatever_it_holds() -> None:
-    page = html(*BLOCKS, title=NASTY, alarm=NASTY)
+    page = html(*BLOCKS, title=NASTY, caution=NASTY)
     assert page.find(".//script") is None
     shown = printable(NASTY)
     for tag in ("h1", "h2", "dt", "dd", "th", "td", "code"):
@@ -60,7 +60,7 @@ def test_html_shows_the_very_text_whatever_it_holds() -> None:
 
 def test_control_characters_are_taken_out_everywhere() -> None:
     assert printable("a\x1b[31mb\nc\td\x00é乐") == "a?[31mb c d?é乐"
-    assert "\x1b" not in markdown(*BLOCKS, title=NASTY, alarm=NASTY)
+    assert "\x1b" not in markdown(*BLOCKS, title=NASTY, caution=NASTY)
 
 
 def test_markdown_cells_do_not_break_a_table() -> None:
@@ -80,12 +80,12 @@ def test_code_is_kept_as_it_is_typed() -> None:
 
 
 def test_an_alarm_is_red_in_both() -> None:
-    text = markdown(Alarm("mind"), Facts((("a", "x"), ("b", "y")), frozenset({"b"})), alarm="LEAKY: no")
+    text = markdown(Caution("mind"), DefinitionList((("a", "x"), ("b", "y")), frozenset({"b"})), caution="LEAKY: no")
     assert text.startswith("# 🟥 t\n\n> [!CAUTION]\n> 🟥 **LEAKY: no**\n")
     assert "> 🟥 **mind**" in text
     assert "- **a**: x\n- 🟥 **b**: y" in text
-    page = html(Alarm("mind"), Facts((("a", "x"), ("b", "y")), frozenset({"b"})), alarm="LEAKY: no")
-    assert [(e.tag, e.text) for e in page.iter() if e.get("class") == "alarm"] == [
+    page = html(Caution("mind"), DefinitionList((("a", "x"), ("b", "y")), frozenset({"b"})), caution="LEAKY: no")
+    assert [(e.tag, e.text) for e in page.iter() if e.get("class") == "caution"] == [
         ("h1", "t"),
         ("p", "mind"),
         ("dd", "y"),
@@ -96,7 +96,7 @@ def test_an_alarm_is_red_in_both() -> None:
 
 def test_without_alarm_nothing_is_red() -> None:
     assert "🟥" not in markdown(Text("x"))
-    assert not [e for e in html(Text("x")).iter() if e.get("class") in ("alarm", "banner")]
+    assert not [e for e in html(Text("x")).iter() if e.get("class") in ("caution", "banner")]
 
 
 @pytest.mark.parametrize(

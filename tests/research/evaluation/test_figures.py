@@ -17,7 +17,7 @@ from emofuse.errors import OutputError, UsageError
 from emofuse.research.corpora.registry import CORPORA
 from emofuse.research.evaluation.reports.figure_frame import OTHERS, OURS, RED
 from emofuse.research.evaluation.reports.figures import (
-    draw_anchors,
+    draw_baselines,
     draw_by_speaker,
     draw_confusion,
     draw_curves,
@@ -25,13 +25,13 @@ from emofuse.research.evaluation.reports.figures import (
     save_figures,
 )
 from emofuse.research.evaluation.reports.sections import LEAKY
-from emofuse.research.evaluation.scores.baselines import anchors_for
+from emofuse.research.evaluation.scores.baselines import baselines_for
 from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import Curve, EvaluationReport, FoldRecord
 from make_reports import curves, leaky_stamp, predictions, report, stamp
 
 DRAWINGS = {
-    "anchors.png": draw_anchors,
+    "anchors.png": draw_baselines,
     "per_class.png": draw_per_class,
     "confusion.png": draw_confusion,
     "by_speaker.png": draw_by_speaker,
@@ -64,12 +64,12 @@ def edges(picture: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_a_figure_says_of_what_it_is_and_how_it_was_measured(honest: EvaluationReport, name: str) -> None:
     figure = DRAWINGS[name](honest)
-    said = texts(figure).replace("\n", " ")
+    written = texts(figure).replace("\n", " ")
     for part in ("voice on RAVDESS speech", "actor-6fold", "1,440 clips of 24 speakers", "6 folds", "seeds 1, 2, 3"):
-        assert part in said
+        assert part in written
     for part in ("speakers disjoint", "not transductive", "best UAR on the fold's 2 validation actors", "torch 2.6.0"):
-        assert part in said
-    assert "LEAKY" not in said
+        assert part in written
+    assert "LEAKY" not in written
     picture = pixels(figure)
     assert picture.shape[1] == 1200
     assert picture.std() > 10
@@ -79,10 +79,10 @@ def test_a_figure_says_of_what_it_is_and_how_it_was_measured(honest: EvaluationR
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_a_leaky_figure_is_red_across(name: str) -> None:
     figure = DRAWINGS[name](report(stamp=leaky_stamp(transductive=True)))
-    said = texts(figure).replace("\n", " ")
-    assert LEAKY in said
-    assert "speakers NOT disjoint" in said
-    assert "TRANSDUCTIVE" in said
+    written = texts(figure).replace("\n", " ")
+    assert LEAKY in written
+    assert "speakers NOT disjoint" in written
+    assert "TRANSDUCTIVE" in written
     across = next(t for t in figure.texts if t.get_text() == "LEAKY")
     assert to_hex(across.get_color()) == RED
     top = pixels(figure)[5]
@@ -142,7 +142,7 @@ def test_a_panel_without_values_is_left_out() -> None:
 
 
 def test_anchors_are_sorted_and_ours_stands_out(honest: EvaluationReport) -> None:
-    axes = draw_anchors(honest).axes[0]
+    axes = draw_baselines(honest).axes[0]
     widths = [bar.get_width() for bar in axes.patches]
     assert widths == sorted(widths)
     assert len(widths) == 6
@@ -153,15 +153,15 @@ def test_anchors_are_sorted_and_ours_stands_out(honest: EvaluationReport) -> Non
     low, high = honest.metric("UAR").interval_95
     (whisker,) = axes.collections[0].get_segments()
     assert sorted(whisker[:, 0]) == pytest.approx([low, high])
-    said = texts(axes.figure)
-    assert f"95 % from {low:.1%} to {high:.1%}" in said
-    assert "people, voice only" in said  # beside the accuracy
+    written = texts(axes.figure)
+    assert f"95 % from {low:.1%} to {high:.1%}" in written
+    assert "people, voice only" in written  # beside the accuracy
 
 
 def test_notes_say_where_a_protocol_differs() -> None:
-    anchors = anchors_for(CORPORA["ravdess"].published, "loso", "UAR", [1] * 8)
-    said = texts(draw_anchors(report(anchors=anchors)))
-    assert "its protocol is another: 6 folds over actors" in said.replace("\n", " ")
+    anchors = baselines_for(CORPORA["ravdess"].published, "loso", "UAR", [1] * 8)
+    written = texts(draw_baselines(report(anchors=anchors)))
+    assert "its protocol is another: 6 folds over actors" in written.replace("\n", " ")
 
 
 def test_figures_are_saved_at_150_dots_per_inch(honest: EvaluationReport, tmp_path: Path) -> None:
@@ -261,9 +261,9 @@ def test_speakers_that_are_not_known_are_not_said_to_be_disjoint() -> None:
     fold = FoldRecord(name="Test", train=(), valid=(), test=(), n_train=9, n_valid=2, n_test=1440)
     found = predictions()
     found = replace(found, folds=("Test",) * len(found.clips))
-    said = texts(draw_confusion(report(found, stamp=stamp(folds=(fold,), leaky=None), curves=curves()[:1])))
-    assert "speakers unknown" in said
-    assert "1,440 clips of speakers without names" in said
+    written = texts(draw_confusion(report(found, stamp=stamp(folds=(fold,), leaky=None), curves=curves()[:1])))
+    assert "speakers unknown" in written
+    assert "1,440 clips of speakers without names" in written
 
 
 def test_nothing_of_matplotlib_is_left_changed() -> None:

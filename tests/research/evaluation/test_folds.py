@@ -18,7 +18,7 @@ from emofuse.research.corpora.splits.protocols import make_split
 from emofuse.research.evaluation.protocols import folds
 from emofuse.research.evaluation.protocols.cross_validation import cross_validate
 from emofuse.research.evaluation.protocols.folds import STORED, FoldTask, clip_log_probabilities, run_tasks
-from emofuse.research.evaluation.protocols.learners import Setting
+from emofuse.research.evaluation.protocols.learners import RunContext
 from emofuse.research.evaluation.scores.predictions import write_predictions
 from emofuse.research.evaluation.scores.report import write_json
 from emofuse.research.models.settings import SvmSettings
@@ -43,7 +43,7 @@ def no_training(*arguments: object, **options: object) -> None:
 
 @pytest.fixture
 def stored(cross_validation: CrossValidation, tmp_path: Path) -> Path:
-    """Return a copy of the folder of the cross-validation, to be spoilt."""
+    """Return a copy of the folder of the cross-validation, to be damaged."""
     return Path(shutil.copytree(cross_validation.folder, tmp_path / "copy"))
 
 
@@ -66,8 +66,8 @@ def test_a_second_call_trains_nothing_and_reports_the_same(
 ) -> None:
     monkeypatch.setattr(folds, "fit", no_training)
     heard: list[str] = []
-    setting = Setting(cross_validation.folder, (recipe.seed,), COMMAND)
-    report, predictions = cross_validate(recipe, cross_validation.speech, cross_validation.split, setting, heard.append)
+    context = RunContext(cross_validation.folder, (recipe.seed,), COMMAND)
+    report, predictions = cross_validate(recipe, cross_validation.speech, cross_validation.split, context, heard.append)
     assert report == cross_validation.report
     assert np.array_equal(predictions.log_probabilities, cross_validation.predictions.log_probabilities)
     assert heard == []
@@ -79,8 +79,8 @@ def test_a_fold_that_is_missing_is_trained_alone(
     kept = {path: path.stat().st_mtime_ns for path in stored.rglob(STORED)}
     shutil.rmtree(stored / "seed3" / "fold2")
     heard: list[str] = []
-    setting = Setting(stored, (recipe.seed,), COMMAND)
-    report, _ = cross_validate(recipe, cross_validation.speech, cross_validation.split, setting, heard.append)
+    context = RunContext(stored, (recipe.seed,), COMMAND)
+    report, _ = cross_validate(recipe, cross_validation.speech, cross_validation.split, context, heard.append)
     assert report == cross_validation.report
     assert heard == [f"{stored / 'seed3' / 'fold2'} is done"]
     del kept[stored / "seed3" / "fold2" / STORED]
@@ -196,8 +196,8 @@ def test_two_at_once_in_another_folder_give_the_same_files_to_the_byte(
     cross_validation: CrossValidation, recipe: Recipe, tmp_path: Path
 ) -> None:
     heard: list[str] = []
-    setting = Setting(tmp_path / "run", (recipe.seed,), COMMAND, jobs=2)
-    report, predictions = cross_validate(recipe, cross_validation.speech, cross_validation.split, setting, heard.append)
+    context = RunContext(tmp_path / "run", (recipe.seed,), COMMAND, jobs=2)
+    report, predictions = cross_validate(recipe, cross_validation.speech, cross_validation.split, context, heard.append)
     assert len(heard) == 6
     for name, (r, p) in {
         "alone": (cross_validation.report, cross_validation.predictions),
@@ -236,8 +236,8 @@ def test_seeds_are_averaged_and_one_that_is_stored_is_not_trained_again(
     cross_validation: CrossValidation, recipe: Recipe, stored: Path
 ) -> None:
     heard: list[str] = []
-    setting = Setting(stored, (3, 4), COMMAND)
-    report, predictions = cross_validate(recipe, cross_validation.speech, cross_validation.split, setting, heard.append)
+    context = RunContext(stored, (3, 4), COMMAND)
+    report, predictions = cross_validate(recipe, cross_validation.speech, cross_validation.split, context, heard.append)
     assert len(heard) == 6 and all("seed4" in notice for notice in heard)
     assert report.stamp.seeds == predictions.seeds == (3, 4)
     assert predictions.log_probabilities.shape == (2, 72, 8)

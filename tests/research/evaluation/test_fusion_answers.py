@@ -16,8 +16,8 @@ SECOND = ScoredClips(np.array([2, 0]), ("z", "y"), ("2", "1"), ("s", "s"), 1, 3)
 
 
 def test_silence_counts_as_the_commonest_class() -> None:
-    said = np.log(np.array([[[0.2, 0.2, 0.6], [1 / 3] * 3, [0.5, 0.4, 0.1], [0.1, 0.8, 0.1]]]))
-    assert FIRST.answers(said.astype(np.float32)).tolist() == [[2, 1, 0, 1]]
+    predicted = np.log(np.array([[[0.2, 0.2, 0.6], [1 / 3] * 3, [0.5, 0.4, 0.1], [0.1, 0.8, 0.1]]]))
+    assert FIRST.answers(predicted.astype(np.float32)).tolist() == [[2, 1, 0, 1]]
 
 
 def test_draws_are_counted_over_the_groups_of_all() -> None:

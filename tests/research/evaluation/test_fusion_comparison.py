@@ -26,7 +26,7 @@ from emofuse.research.evaluation.fusion.settings import (
 )
 from emofuse.research.evaluation.fusion.write import write_fusion
 from emofuse.research.evaluation.protocols import folds
-from emofuse.research.evaluation.protocols.learners import Setting
+from emofuse.research.evaluation.protocols.learners import RunContext
 from emofuse.research.evaluation.reports.document import to_markdown
 from emofuse.research.evaluation.scores.predictions import read_predictions
 from make_feature_corpus import TINY, write_feature_corpus
@@ -59,7 +59,7 @@ def change(tmp_path_factory: pytest.TempPathFactory) -> Change:
 def compared(change: Change, tmp_path_factory: pytest.TempPathFactory) -> Compared:
     """Run it once."""
     settings, folder = change(), tmp_path_factory.mktemp("runs")
-    runs = run_methods(settings, None, Setting(folder, settings.seeds, COMMAND))
+    runs = run_methods(settings, None, RunContext(folder, settings.seeds, COMMAND))
     return Compared(settings, folder, runs, fusion_report(settings, runs, COMMAND))
 
 
@@ -105,7 +105,7 @@ def test_the_best_single_modality_is_chosen_on_the_validation_parts(compared: Co
 def test_ensembles_are_compared_with_ensembles(change: Change, compared: Compared) -> None:
     together = 'methods.{0}-all={{model={{name="late-fusion",members=["{0}"],over_seeds=true}}}}'
     settings = change(*(together.format(name) for name in ("audio", "text", "early")))
-    runs = run_methods(settings, None, Setting(compared.folder, settings.seeds, COMMAND))
+    runs = run_methods(settings, None, RunContext(compared.folder, settings.seeds, COMMAND))
     report = fusion_report(settings, runs, COMMAND)
     assert {m.name for m in report.methods if m.over_seeds} == {"audio-all", "text-all", "early-all"}
     rivals = {v.fusion: v.single for v in report.verdicts}
@@ -123,8 +123,8 @@ def test_late_fusions_use_the_trainings_of_the_single_modalities(compared: Compa
 
 def test_a_second_time_nothing_is_trained(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folds, "fit", lambda *a, **k: pytest.fail("trained again"))
-    setting = Setting(compared.folder, compared.settings.seeds, COMMAND)
-    again = run_methods(compared.settings, None, setting)
+    context = RunContext(compared.folder, compared.settings.seeds, COMMAND)
+    again = run_methods(compared.settings, None, context)
     assert fusion_report(compared.settings, again, COMMAND) == compared.report
 
 
@@ -175,7 +175,7 @@ def test_drawn_clips_are_averaged_over_the_draws(change: Change, tmp_path: Path)
     left_out = 'leave_out=["gated","unified","attention","late-learned"]'
     quick = (late, second, left_out, "seeds=[1]", "train.epochs=1")
     drawing = change("reference={size=48,draws=2,seed=5}", *quick)
-    runs = run_methods(drawing, None, Setting(tmp_path, drawing.seeds, COMMAND))
+    runs = run_methods(drawing, None, RunContext(tmp_path, drawing.seeds, COMMAND))
     report = fusion_report(drawing, runs, COMMAND)
     assert (report.n_draws, [len(clips.truth) for clips in runs.clips]) == (2, [48] * 2)
     clips = [set(one.predictions.clips) for one in runs.ran["early"]]
@@ -194,10 +194,10 @@ def test_one_set_is_tested_by_what_was_trained_on_another(change: Change, tmp_pa
     across = change(f'test_on=["{other}"]', "seeds=[1]")
     with pytest.raises(RecipeError, match="only lexical features: there is nothing to fuse"):
         # they share words alone, as their sounds have other features: nothing is left to fuse
-        run_methods(across, None, Setting(tmp_path / "runs", (1,), COMMAND))
+        run_methods(across, None, RunContext(tmp_path / "runs", (1,), COMMAND))
     alike = write_feature_corpus(tmp_path / "alike", n=8, seed=3)
     across = change(f'test_on=["{alike}"]', "seeds=[1]", 'leave_out=["gated","unified","attention"]')
-    runs = run_methods(across, None, Setting(tmp_path / "runs", (1,), COMMAND))
+    runs = run_methods(across, None, RunContext(tmp_path / "runs", (1,), COMMAND))
     assert [len(clips.truth) for clips in runs.clips] == [48]
     assert "trained on small, tested on all of alike" in runs.splits[0].description
 
@@ -209,8 +209,8 @@ def test_the_folder_holds_everything(compared: Compared, tmp_path: Path) -> None
     assert {"fusion.json", "fusion.md", "fusion.html", *pictures} <= written
     assert written == {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
     assert FusionReport.model_validate(json.loads((tmp_path / "fusion.json").read_text(encoding="utf-8"))) == report
-    said = read_predictions(tmp_path / "methods/early/predictions.csv")
-    assert said.guesses.tolist() == compared.runs.ran["early"][0].predictions.guesses.tolist()
+    written = read_predictions(tmp_path / "methods/early/predictions.csv")
+    assert written.guesses.tolist() == compared.runs.ran["early"][0].predictions.guesses.tolist()
     for name in pictures:
         picture = cv2.imread(str(tmp_path / name))
         assert picture.shape[1] == 1200 and picture.std() > 10
@@ -243,7 +243,7 @@ def test_the_page_says_it_plainly(compared: Compared) -> None:
 
 
 @pytest.mark.parametrize(
-    ("difference", "interval", "p", "said"),
+    ("difference", "interval", "p", "expected"),
     [
         (0.061, (0.04, 0.083), 0.001, "Early fusion beats text alone by 6.1 points of UAR, 95 % interval 4.0 to 8.3."),
         (
@@ -260,7 +260,9 @@ def test_the_page_says_it_plainly(compared: Compared) -> None:
         ),
     ],
 )
-def test_a_verdict_is_a_plain_sentence(difference: float, interval: tuple[float, float], p: float, said: str) -> None:
+def test_a_verdict_is_a_plain_sentence(
+    difference: float, interval: tuple[float, float], p: float, expected: str
+) -> None:
     counts = {"n_only": (1, 2), "p_mcnemar": 1.0, "p_mcnemar_holm": 1.0}
     verdict = Verdict(
         fusion="early",
@@ -271,7 +273,7 @@ def test_a_verdict_is_a_plain_sentence(difference: float, interval: tuple[float,
         p_bootstrap_holm=p,
         **counts,
     )
-    assert sentence("UAR", verdict) == said
+    assert sentence("UAR", verdict) == expected
 
 
 def test_figures_show_the_numbers_of_the_report(compared: Compared) -> None:

@@ -17,7 +17,7 @@ from emofuse.research.evaluation.protocols import folds
 from emofuse.research.evaluation.protocols.cross_corpus import across_corpora
 from emofuse.research.evaluation.protocols.cross_validation import cross_validate
 from emofuse.research.evaluation.protocols.folds import ADAPTED, STORED, FoldResult, FoldTask
-from emofuse.research.evaluation.protocols.learners import Setting, selection
+from emofuse.research.evaluation.protocols.learners import RunContext, selection
 from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import EvaluationReport
 from emofuse.research.models.settings import SvmSettings
@@ -111,7 +111,7 @@ def fused(root: Path, recipes: Path, tmp_path_factory: pytest.TempPathFactory) -
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(folds, "_run", watched)
-        report, predictions = cross_validate(recipe, data, split, Setting(folder, (3,), COMMAND), silent)
+        report, predictions = cross_validate(recipe, data, split, RunContext(folder, (3,), COMMAND), silent)
     return Fused(recipe, data, split, folder, report, predictions, tasks)
 
 
@@ -151,7 +151,7 @@ def test_the_fused_predictions_are_those_of_the_members_own_folds(fused: Fused) 
 
 def test_a_member_gives_what_it_gives_alone(fused: Fused, root: Path, recipes: Path, tmp_path: Path) -> None:
     alone = fused.recipe.members[1]
-    cross_validate(alone, load_utterances(alone, root), fused.split, Setting(tmp_path, (3,), COMMAND), silent)
+    cross_validate(alone, load_utterances(alone, root), fused.split, RunContext(tmp_path, (3,), COMMAND), silent)
     for one, other in zip(stored(tmp_path, fused), stored(fused.folder / "seen", fused), strict=True):
         assert np.array_equal(one.test, other.test) and np.array_equal(one.valid, other.valid)
 
@@ -171,13 +171,13 @@ def test_every_member_is_trained_in_every_fold_by_the_fusions_seed(fused: Fused)
 
 def test_the_second_time_no_member_is_trained(fused: Fused, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folds, "_run", lambda *arguments: pytest.fail("trained again"))
-    setting = Setting(fused.folder, (3,), COMMAND)
+    context = RunContext(fused.folder, (3,), COMMAND)
     other = fused.recipe.model.model_copy(update={"rule": "mean"})
     mean = fused.recipe.model_copy(update={"model": other})
-    report, predictions = cross_validate(fused.recipe, fused.data, fused.split, setting, silent)
+    report, predictions = cross_validate(fused.recipe, fused.data, fused.split, context, silent)
     assert report == fused.report
     assert np.array_equal(predictions.log_probabilities, fused.predictions.log_probabilities)
-    _, averaged = cross_validate(mean, fused.data, fused.split, setting, silent)  # another rule needs no training
+    _, averaged = cross_validate(mean, fused.data, fused.split, context, silent)  # another rule needs no training
     assert not np.array_equal(averaged.log_probabilities, predictions.log_probabilities)
 
 
@@ -194,17 +194,17 @@ def test_the_stamp_says_how_members_and_weights_were_chosen(fused: Fused) -> Non
     assert (stamp.transductive, stamp.leaky, stamp.seeds) == (False, False, (3,))
     assert report.n_parameters is not None and report.n_parameters > 100  # of the network; a machine has none
     mean = fused.recipe.model.model_copy(update={"rule": "mean"})
-    said = selection(fused.recipe.model_copy(update={"model": mean}))
-    assert said.startswith("temperatures by the validation speakers; heard: ")
+    chosen_by = selection(fused.recipe.model_copy(update={"model": mean}))
+    assert chosen_by.startswith("temperatures by the validation speakers; heard: ")
 
 
 def test_transductive_machines_standardise_by_speaker(root: Path, recipes: Path, tmp_path: Path) -> None:
     recipe = load_recipe(recipes / "machines.toml")
     data = load_utterances(recipe, root)
     split = make_split("actor-2fold", data.folded, 1)
-    setting = Setting(tmp_path / "run", (3,), COMMAND)
-    plain, _ = cross_validate(recipe, data, split, setting, silent)
-    adapted, other = cross_validate(recipe, data, split, replace(setting, transductive=True), silent)
+    context = RunContext(tmp_path / "run", (3,), COMMAND)
+    plain, _ = cross_validate(recipe, data, split, context, silent)
+    adapted, other = cross_validate(recipe, data, split, replace(context, transductive=True), silent)
     assert not plain.stamp.transductive and adapted.stamp.transductive
     assert adapted.title == "machines on RAVDESS speech, transductive"
     assert adapted.metric("UAR").value > plain.metric("UAR").value  # for an actor moves every feature
@@ -214,12 +214,12 @@ def test_transductive_machines_standardise_by_speaker(root: Path, recipes: Path,
         for member in recipe.model.members
     )
     same = recipe.model_copy(update={"model": recipe.model.model_copy(update={"members": by_speaker})})
-    report, predictions = cross_validate(same, data, split, replace(setting, out=tmp_path / "same"), silent)
+    report, predictions = cross_validate(same, data, split, replace(context, out=tmp_path / "same"), silent)
     assert report.stamp.transductive
     assert np.array_equal(predictions.log_probabilities, other.log_probabilities)
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run/seen/seed3/fold1").iterdir()}
     assert kept.keys() == {STORED, ADAPTED}  # both, apart
-    again, _ = cross_validate(recipe, data, split, setting, silent)
+    again, _ = cross_validate(recipe, data, split, context, silent)
     assert again == plain
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run/seen/seed3/fold1").iterdir()} == kept
 
@@ -228,16 +228,16 @@ def test_a_member_that_cannot_be_adapted_is_said_before_any_is_trained(fused: Fu
     late = LateFusionSettings(members=tuple(reversed(fused.recipe.model.members)))  # the machine, which can, first
     recipe = fused.recipe.model_copy(update={"model": late})
     data = replace(fused.data, members=tuple(reversed(fused.data.members)))
-    setting = Setting(tmp_path / "run", (3,), COMMAND, transductive=True)
+    context = RunContext(tmp_path / "run", (3,), COMMAND, transductive=True)
     with pytest.raises(UsageError, match="--transductive goes with voice-mobilenet and svm, not with mel-cnn"):
-        cross_validate(recipe, data, fused.split, setting, silent)
+        cross_validate(recipe, data, fused.split, context, silent)
     assert not (tmp_path / "run").exists()
 
 
 def test_seeds_are_those_of_the_fusion(fused: Fused, root: Path, recipes: Path, tmp_path: Path) -> None:
     recipe = load_recipe(recipes / "machines.toml")
     data = load_utterances(recipe, root)
-    report, predictions = cross_validate(recipe, data, fused.split, Setting(tmp_path, (3, 4), COMMAND), silent)
+    report, predictions = cross_validate(recipe, data, fused.split, RunContext(tmp_path, (3, 4), COMMAND), silent)
     assert report.stamp.seeds == (3, 4)
     assert np.array_equal(*predictions.log_probabilities)  # machines draw nothing
     assert {path.parts[-3] for path in tmp_path.rglob(STORED)} == {"seed3", "seed4"}
@@ -249,7 +249,7 @@ def test_fusions_may_be_members(root: Path, recipes: Path, tmp_path: Path) -> No
     assert [inner.data.labels for inner in recipe.members[0].members] == ["basic-7", "basic-7"]
     data = load_utterances(recipe, root)
     report, _ = cross_validate(
-        recipe, data, make_split("actor-2fold", data.folded, 1), Setting(tmp_path, (3,), COMMAND), silent
+        recipe, data, make_split("actor-2fold", data.folded, 1), RunContext(tmp_path, (3,), COMMAND), silent
     )
     assert report.stamp.labels == data.labels and len(data.labels) == 7
     parts = {path.relative_to(tmp_path).parts[:-3] for path in tmp_path.rglob(STORED)}
@@ -265,11 +265,11 @@ def test_one_corpus_against_another_by_the_tables_of_both(root: Path, recipes: P
     (tmp_path / "other.csv").write_text("\n".join(rows))
     data, split = across_corpora(recipe, (str(tmp_path / "other.csv"),), root)
     assert isinstance(data, FusedUtterances) and len(data.manifest) == 27
-    setting = Setting(tmp_path / "run", (3,), COMMAND)
+    context = RunContext(tmp_path / "run", (3,), COMMAND)
     with pytest.raises(CorpusError, match=r"no action_units\.csv in the folders above .*neutral\.wav"):
-        cross_validate(recipe, data, split, setting, silent)
+        cross_validate(recipe, data, split, context, silent)
     (tmp_path / "action_units.csv").write_text("name;AU01_r;AU12_r;AU45_c\nneutral;0;0;0\nhappy;2;-2;0\nangry;4;-4;0")
-    report, predictions = cross_validate(recipe, data, split, setting, silent)
+    report, predictions = cross_validate(recipe, data, split, context, silent)
     assert report.stamp.protocol.startswith("cross-corpus: trained on RAVDESS speech, tested on all of other")
     assert predictions.log_probabilities.shape == (1, 3, 3)
     assert predictions.guesses[0].tolist() == [0, 1, 2]

@@ -22,7 +22,7 @@ from emofuse.research.evaluation.protocols import folds
 from emofuse.research.evaluation.protocols import learners as protocol
 from emofuse.research.evaluation.protocols.cross_corpus import across_corpora
 from emofuse.research.evaluation.protocols.cross_validation import clip_names, cross_validate, with_leak
-from emofuse.research.evaluation.protocols.learners import Setting, selection
+from emofuse.research.evaluation.protocols.learners import RunContext, selection
 from emofuse.research.evaluation.scores.metrics import expected_calibration_error, fit_temperature
 from emofuse.research.models.settings import FaceNetSettings, SvmSettings, VoiceNetSettings
 from emofuse.research.recipes.data import FaceDataSettings
@@ -161,7 +161,7 @@ def test_a_random_split_is_leaky_and_set_beside_the_honest_one(
 ) -> None:
     speech, report = cross_validation.speech, cross_validation.report
     split = make_split("random-2fold", speech.folded, 2, seed=3)
-    leaky, predictions = cross_validate(recipe, speech, split, Setting(tmp_path, (3,), COMMAND), silent)
+    leaky, predictions = cross_validate(recipe, speech, split, RunContext(tmp_path, (3,), COMMAND), silent)
     assert leaky.stamp.leaky is True
     assert "LEAKY" in leaky.stamp.protocol
     assert sorted(predictions.clips) == sorted(cross_validation.predictions.clips)
@@ -191,7 +191,7 @@ def test_an_svm_is_tested_alike_and_is_transductive_where_it_looks_at_the_test_s
     monkeypatch.setattr(folds, "fit", lambda *arguments, **options: pytest.fail("a network was trained"))
     svm = tiny_recipe(SvmSettings(normalise=normalise))
     split = make_split("actor-6fold", speech.folded, 2)
-    report, predictions = cross_validate(svm, speech, split, Setting(tmp_path, (3, 4, 5), COMMAND), silent)
+    report, predictions = cross_validate(svm, speech, split, RunContext(tmp_path, (3, 4, 5), COMMAND), silent)
     assert report.stamp.transductive is (normalise == "speaker")
     assert report.title == "tiny on RAVDESS speech" + (", transductive" if normalise == "speaker" else "")
     assert report.stamp.seeds == predictions.seeds == (3,)  # nothing is drawn, so once is enough
@@ -221,25 +221,25 @@ def test_adapted_to_the_test_speakers_a_network_is_transductive_and_its_training
 ) -> None:
     small = tiny_recipe(VoiceNetSettings(pretrained=None, hidden=8, taps=(1,)))
     split = make_split("actor-2fold", speech.folded, 2)
-    setting = Setting(tmp_path, (3,), COMMAND)
-    report, predictions = cross_validate(small, speech, split, setting, silent)
+    context = RunContext(tmp_path, (3,), COMMAND)
+    report, predictions = cross_validate(small, speech, split, context, silent)
     checkpoints = sorted(tmp_path.rglob("last.ckpt"))
     before = [path.stat().st_mtime_ns for path in checkpoints]
-    adapted, other = cross_validate(small, speech, split, replace(setting, transductive=True), silent)
+    adapted, other = cross_validate(small, speech, split, replace(context, transductive=True), silent)
     assert [path.stat().st_mtime_ns for path in checkpoints] == before and len(before) == 2
     assert not report.stamp.transductive and adapted.stamp.transductive
     assert adapted.title == "tiny on RAVDESS speech, transductive"
     assert not np.array_equal(predictions.log_probabilities, other.log_probabilities)
-    again, same = cross_validate(small, speech, split, setting, silent)  # both are kept, apart
+    again, same = cross_validate(small, speech, split, context, silent)  # both are kept, apart
     assert again == report
     assert np.array_equal(same.log_probabilities, predictions.log_probabilities)
 
 
 def test_what_cannot_be_adapted_is_said_before_anything_is_trained(speech: SpeechData, tmp_path: Path) -> None:
     split = make_split("actor-2fold", speech.folded, 2)
-    setting = Setting(tmp_path / "run", (3,), COMMAND, transductive=True)
+    context = RunContext(tmp_path / "run", (3,), COMMAND, transductive=True)
     with pytest.raises(UsageError, match="--transductive goes with voice-mobilenet and svm, not with mel-cnn"):
-        cross_validate(tiny_recipe(), speech, split, setting, silent)
+        cross_validate(tiny_recipe(), speech, split, context, silent)
     assert not (tmp_path / "run").exists()
 
 
@@ -248,7 +248,7 @@ def test_a_fold_may_have_any_name(speech: SpeechData, tmp_path: Path, monkeypatc
     one, two = make_split("actor-2fold", speech.folded, 2).folds
     named = Split("mine", "by hand", (replace(one, name="../a/b"), replace(two, name="Ses 02")))
     report, predictions = cross_validate(
-        tiny_recipe(SvmSettings()), speech, named, Setting(tmp_path / "run", (3,), COMMAND), silent
+        tiny_recipe(SvmSettings()), speech, named, RunContext(tmp_path / "run", (3,), COMMAND), silent
     )
     assert [fold.name for fold in report.stamp.folds] == ["../a/b", "Ses 02"]
     assert set(predictions.folds) == {"../a/b", "Ses 02"}
@@ -281,7 +281,7 @@ def test_one_corpus_is_trained_on_and_another_tested_on_the_labels_that_they_sha
     assert speech.labels == ("neutral", "happy", "angry")
     assert speech.corpora.joined.left_out == {"boredom": 3}
     assert len(fold.test) == 9
-    report, predictions = cross_validate(recipe, speech, split, Setting(tmp_path / "run", (3,), COMMAND), silent)
+    report, predictions = cross_validate(recipe, speech, split, RunContext(tmp_path / "run", (3,), COMMAND), silent)
     assert report.stamp.protocol == (
         "cross-corpus: trained on RAVDESS speech, tested on all of other, on the labels that they share"
     )
@@ -304,7 +304,7 @@ def test_every_training_corpus_has_speakers_who_validate(recipe: Recipe, ravdess
 def test_across_corpora_of_the_same_speakers_is_said_to_be_leaky(recipe: Recipe, ravdess: Path, tmp_path: Path) -> None:
     speech, split = across_corpora(trained_on(recipe, "ravdess"), ("ravdess-song",), ravdess)
     assert split.description.endswith("; LEAKY: speakers of the test part are in training too")
-    report, _ = cross_validate(recipe, speech, split, Setting(tmp_path, (3,), COMMAND), silent)
+    report, _ = cross_validate(recipe, speech, split, RunContext(tmp_path, (3,), COMMAND), silent)
     assert report.stamp.leaky is True
 
 
@@ -315,7 +315,7 @@ def test_songs_of_the_test_speakers_are_not_trained_on(
     svm = tiny_recipe(SvmSettings(), {"train_on": ("ravdess", "ravdess-song")})
     speech = load_utterances(svm, ravdess)
     split = make_split("actor-6fold", speech.folded, 2)
-    report, predictions = cross_validate(svm, speech, split, Setting(tmp_path, (3,), COMMAND), silent)
+    report, predictions = cross_validate(svm, speech, split, RunContext(tmp_path, (3,), COMMAND), silent)
     stamp = report.stamp
     assert stamp.leaky is False
     assert all(not set(fold.train) & set(fold.test + fold.valid) for fold in stamp.folds)
@@ -334,7 +334,7 @@ def test_an_added_corpus_is_said_in_the_protocol(
     svm = tiny_recipe(SvmSettings(), {"train_on": ("ravdess", str(other))})
     speech = load_utterances(svm, ravdess)
     split = make_split("actor-6fold", speech.folded, 2)
-    report, predictions = cross_validate(svm, speech, split, Setting(tmp_path / "run", (3,), COMMAND), silent)
+    report, predictions = cross_validate(svm, speech, split, RunContext(tmp_path / "run", (3,), COMMAND), silent)
     assert report.stamp.protocol.endswith("; every fold trains on all 9 clips of other too")
     assert report.stamp.folds[0].n_train == 54 + 9
     assert {"other-a", "other-b", "other-c"} < set(report.stamp.folds[0].train)

@@ -193,8 +193,8 @@ def test_it_goes_on_where_it_was_cut_off(
 
 
 def test_it_is_said_in_the_stamp() -> None:
-    said = selection(refitted(keep="best"))
-    assert said == (
+    chosen_by = selection(refitted(keep="best"))
+    assert chosen_by == (
         "the best of at most 3 epochs by the validation speakers' UAR; the temperature is fitted on them too; the "
         "network that is tested was trained anew, for as many epochs, on the validation speakers too"
     )

@@ -19,7 +19,7 @@ from emofuse.errors import OutputError, UsageError
 from emofuse.research.evaluation.reports import write as report_module
 from emofuse.research.evaluation.reports.sections import LEAKY
 from emofuse.research.evaluation.reports.write import write_report
-from emofuse.research.evaluation.scores.report import EvaluationReport, Stamp, read_report
+from emofuse.research.evaluation.scores.report import EvaluationReport, ReportProvenance, read_report
 from make_reports import COMMAND, leak, leaky_stamp, predictions, report, stamp
 
 FIGURES = ["anchors.png", "per_class.png", "confusion.png", "by_speaker.png", "curves.png"]
@@ -91,7 +91,10 @@ def test_the_figures_can_be_opened_and_are_not_blank(folder: Path) -> None:
 def test_the_whole_stamp_is_in_every_file(folder: Path, leaky_folder: Path, kind: str) -> None:
     place = folder if kind == "honest" else leaky_folder
     made_under = read_report(place).stamp
-    assert Stamp.model_validate(json.loads((place / "report.json").read_text(encoding="utf-8"))["stamp"]) == made_under
+    assert (
+        ReportProvenance.model_validate(json.loads((place / "report.json").read_text(encoding="utf-8"))["stamp"])
+        == made_under
+    )
     read = {
         "report.md": unescaped((place / "report.md").read_text(encoding="utf-8")),
         "report.html": visible((place / "report.html").read_text(encoding="utf-8")),
@@ -133,16 +136,16 @@ def test_every_part_of_the_report_is_there(folder: Path, honest: EvaluationRepor
 def test_the_leak_is_shown_on_purpose_and_in_red(folder: Path, honest: EvaluationReport) -> None:
     assert honest.leak is not None
     gap = honest.leak.gap["UAR"]
-    said = f"LEAKY: knowing the speaker is worth +{100 * gap:.1f} points of UAR."
+    warning = f"LEAKY: knowing the speaker is worth +{100 * gap:.1f} points of UAR."
     text = (folder / "report.md").read_text(encoding="utf-8")
-    assert f"> [!CAUTION]\n> 🟥 **{said}" in text
+    assert f"> [!CAUTION]\n> 🟥 **{warning}" in text
     assert "never a result" in text
     assert "random-6fold" in text
     page = ElementTree.fromstring(
         (folder / "report.html").read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>\n")
     )
-    red = ["".join(e.itertext()) for e in page.iter() if e.get("class") == "alarm"]
-    assert any(part.startswith(said) for part in red)
+    red = ["".join(e.itertext()) for e in page.iter() if e.get("class") == "caution"]
+    assert any(part.startswith(warning) for part in red)
     assert any("random-6fold" in part for part in red)
     leaky = next(m for m in honest.leak.metrics if m.name == "UAR")
     assert any(f"{leaky.value:.1%}" in part for part in red)
@@ -157,11 +160,11 @@ def test_a_random_split_is_leaky_in_red_in_every_file(leaky_folder: Path) -> Non
     page = (leaky_folder / "report.html").read_text(encoding="utf-8")
     root = ElementTree.fromstring(page.removeprefix("<!DOCTYPE html>\n"))
     assert ["".join(e.itertext()) for e in root.iter() if e.get("class") == "banner"] == [LEAKY]
-    assert next(root.iter("h1")).get("class") == "alarm"
-    assert next(root.iter("table")).get("class") == "alarm"
+    assert next(root.iter("h1")).get("class") == "caution"
+    assert next(root.iter("table")).get("class") == "caution"
     assert "LEAKY: " in (next(root.iter("title")).text or "")
     assert re.search(r"\.banner \{[^}]*background: #b3001b", page, re.DOTALL)
-    assert ".alarm, .alarm td { color: var(--red)" in page
+    assert ".caution, .caution td { color: var(--red)" in page
     assert json.loads((leaky_folder / "report.json").read_text(encoding="utf-8"))["stamp"]["leaky"] is True
     for name in FIGURES:
         top = cv2.imread(str(leaky_folder / name))[5].astype(int)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_networks import RECIPES, inputs
 
-from emofuse.research.models.audio_video import AudioVideoNet, drop_one
+from emofuse.research.models.audio_video import AudioVideoNet, drop_one_modality
 from emofuse.research.models.frame_lstm_mel import STRIDE, FrameLstmMel, shares_of_sound
 from emofuse.research.models.fusion.merge import ConcatFusion, GatedFusion
 from emofuse.research.models.registry import build
@@ -40,12 +40,12 @@ def test_gates_share_out_what_is_present() -> None:
 def test_one_of_two_modalities_is_dropped_and_never_both() -> None:
     torch.manual_seed(0)
     present = ROWS[:3].repeat(2000, 1)
-    dropped = drop_one(present, 0.3)
+    dropped = drop_one_modality(present, 0.3)
     assert (dropped.sum(dim=1) > 0).all()
     assert torch.equal(dropped[1::3], present[1::3]) and torch.equal(dropped[2::3], present[2::3])
     rates = 1 - dropped[0::3].mean(dim=0)
     torch.testing.assert_close(rates, torch.tensor([0.15, 0.15]), atol=0.03, rtol=0)
-    assert torch.equal(drop_one(present, 0.0), present)
+    assert torch.equal(drop_one_modality(present, 0.0), present)
 
 
 def test_modalities_are_dropped_in_training_alone() -> None:

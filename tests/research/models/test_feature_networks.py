@@ -11,7 +11,7 @@ from tiny_networks import DIMS, LABELS, N_STEPS, OVER_FEATURES, RECIPES, inputs,
 from torch import Tensor, nn
 
 from emofuse.errors import RecipeError
-from emofuse.research.models.fusion.base import FeatureLayout, FeatureNet, without_some
+from emofuse.research.models.fusion.base import FeatureLayout, FeatureNet, drop_modalities_of_rows
 from emofuse.research.models.fusion.frontend import FeatureFrontend
 from emofuse.research.models.fusion.merge import drop_modalities
 from emofuse.research.models.fusion.settings import EarlyFusionSettings, TemporalFusionSettings, UnimodalSettings
@@ -136,7 +136,7 @@ def test_modalities_are_dropped_alike_and_never_all() -> None:
 def test_a_dropped_modality_is_gone_from_all_steps() -> None:
     torch.manual_seed(0)
     x = whole(n=50)
-    dropped = without_some(tuple(x), 0.6)
+    dropped = drop_modalities_of_rows(tuple(x), 0.6)
     kept = torch.stack([mask.any(dim=1) for mask in dropped[1::2]], dim=1)
     assert 50 < kept.sum() < 120
     for i in range(len(NAMES)):
@@ -190,4 +190,4 @@ def test_steps_of_modalities_that_are_unequally_long_stand_side_by_side_from_the
 
 
 def test_recipes_of_dialogues_ask_about_the_middle() -> None:
-    assert [make(RECIPES[name]).asked for name in IN_DIALOGUES] == [1] * len(IN_DIALOGUES)
+    assert [make(RECIPES[name]).target_step for name in IN_DIALOGUES] == [1] * len(IN_DIALOGUES)

@@ -217,7 +217,7 @@ def test_features_are_computed_once_and_what_is_undefined_is_0(monkeypatch: pyte
     monkeypatch.setattr(classical, "_audioset", lambda: extract)
     speech = made_speech(samples=[np.full(4, 16_384, np.int16), np.full(4, -32_768, np.int16)])
     heard: list[tuple[str, int, int]] = []
-    values = utterance_features(speech, "audioset", lambda *said: heard.append(said))
+    values = utterance_features(speech, "audioset", lambda *step: heard.append(step))
     assert values.dtype == np.float32
     assert values.tolist() == [[0.5, 0, 0, 0], [-1, 0, 0, 0]]
     assert heard == [("audioset", 1, 2), ("audioset", 2, 2)]

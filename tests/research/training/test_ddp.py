@@ -160,8 +160,8 @@ def test_processes_of_one_and_of_two_machines_give_the_scores_of_one_process(tmp
     }
     for processes in begun.values():
         for process in processes:
-            _, said = process.communicate(timeout=240)
-            assert process.returncode == 0, said
+            _, output = process.communicate(timeout=240)
+            assert process.returncode == 0, output
     alone = losses(tmp_path / "one")
     for name in ("two processes", "two machines"):
         together = losses(tmp_path / name)

@@ -108,7 +108,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_films_become_a_set_that_the_reader_reads(films: Path, tmp_path: Path) -> None:
     clips = read_corpus("ravdess-video", films / "ravdess")
     heard: list[tuple[str, int, int]] = []
-    made = extract(clips, tmp_path / "set", ExtractSettings(n_frames=4), hook=lambda *said: heard.append(said))
+    made = extract(clips, tmp_path / "set", ExtractSettings(n_frames=4), hook=lambda *step: heard.append(step))
     assert heard[-1] == ("extracting", 6, 6)
     assert (made.n_made, made.dims, made.steps) == (
         12,

@@ -58,10 +58,10 @@ def table(path: Path, text: str) -> Path:
 
 
 def test_words_go_to_the_clip_of_that_name_or_file(tmp_path: Path) -> None:
-    said = 'path,more,text\none.mp4,x, after \nb/talk_0001000.wav,x,"yes, here"\ntalk.wav,x,whose?\ntwo,x,\nzero,x,no\n'
-    clips, unknown = with_words(CLIPS, NAMES, table(tmp_path / "words.csv", said))
+    rows = 'path,more,text\none.mp4,x, after \nb/talk_0001000.wav,x,"yes, here"\ntalk.wav,x,whose?\ntwo,x,\nzero,x,no\n'
+    clips, unknown = with_words(CLIPS, NAMES, table(tmp_path / "words.csv", rows))
     assert [clip.text for clip in clips] == ["after", "kept", "", "yes, here"]
-    assert unknown == ["talk.wav", "zero"]  # two clips are of talk.wav: it is not said which
+    assert unknown == ["talk.wav", "zero"]  # two clips are of talk.wav: which of them, nothing tells
     assert [clip.path for clip in clips] == [clip.path for clip in CLIPS]
     by_name = table(tmp_path / "names.csv", "id,transcript\ntalk_0000000,first\n")
     assert with_words(CLIPS, NAMES, by_name)[0][2].text == "first"

@@ -19,14 +19,14 @@ from emofuse.research.corpora.splits.protocols import Fold, make_split
 from emofuse.research.evaluation.protocols.cross_corpus import across_corpora
 from emofuse.research.evaluation.protocols.cross_validation import cross_validate
 from emofuse.research.evaluation.protocols.folds import clip_log_probabilities
-from emofuse.research.evaluation.protocols.learners import Setting
+from emofuse.research.evaluation.protocols.learners import RunContext
 from emofuse.research.feature_sets.store import FeatureSet
 from emofuse.research.models.fusion.base import FeatureNet
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.features import PADDING, FeatureData, decode_features
 from emofuse.research.tasks.utterances import Corpora
 from emofuse.research.training.export import export
-from emofuse.research.training.fit import fill, fit, load_weights
+from emofuse.research.training.fit import fit, load_weights, load_weights_into
 from emofuse.research.training.jobs import load_utterances, utterance_job
 from emofuse.research.training.networks import check_pairing, make_network
 from make_feature_corpus import write_feature_corpus
@@ -235,7 +235,7 @@ def test_a_network_is_trained_and_read_back(
     weights, same, labels = load_weights(result.weights)
     assert same == tiny and labels == utterances.labels
     again = make_network(tiny, len(labels), dims=utterances.dims)
-    fill(again, weights, result.weights)
+    load_weights_into(again, weights, result.weights)
     tested = utterances.batches(fold.test)
     scores = clip_log_probabilities(again.eval(), tested)
     assert scores.shape == (len(fold.test), 4)
@@ -272,8 +272,8 @@ def test_a_score_by_speakers_own_features_is_transductive(by_speaker: bool, fold
     tiny = recipe(train={"epochs": 1}, normalise_by_speaker=["acoustic"] if by_speaker else [])
     data = load_utterances(tiny, folder)
     split = make_split("session", data.folded, 2)
-    setting = Setting(tmp_path, (0,), "emofuse evaluate tiny.toml")
-    report, predictions = cross_validate(tiny, data, split, setting, lambda text: None)
+    context = RunContext(tmp_path, (0,), "emofuse evaluate tiny.toml")
+    report, predictions = cross_validate(tiny, data, split, context, lambda text: None)
     assert report.stamp.transductive == by_speaker
     assert "the best of at most 1 epochs by the validation speakers' UAR" in report.stamp.selection
     assert sorted(predictions.clips) == sorted(clip.path.name for clip in data.manifest)

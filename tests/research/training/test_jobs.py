@@ -144,7 +144,7 @@ def test_labels_are_of_the_set_that_the_recipe_names(data: Path) -> None:
 
 def test_clips_are_decoded_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[tuple[str, int, int]] = []
-    first = load_utterances(recipe(), data, lambda *said: heard.append(said))
+    first = load_utterances(recipe(), data, lambda *step: heard.append(step))
     assert heard == [("reading", i, 8) for i in range(1, 9)]
     monkeypatch.setattr(speech_module, "read_samples", lambda *arguments: pytest.fail("decoded again"))
     again = load(data)

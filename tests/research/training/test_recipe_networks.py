@@ -16,7 +16,7 @@ from emofuse.research.models.settings import FaceNetSettings, SvmSettings
 from emofuse.research.recipes.data import FaceDataSettings, VideoDataSettings, VoiceDataSettings
 from emofuse.research.recipes.recipe import LateFusionSettings, Recipe
 from emofuse.research.tasks import base
-from emofuse.research.tasks.base import with_weights_at_hand
+from emofuse.research.tasks.base import fall_back_to_random_init
 from emofuse.research.training.cards import model_card
 from emofuse.research.training.jobs import load_utterances, utterance_job
 from emofuse.research.training.networks import check_pairing, make_network
@@ -63,13 +63,13 @@ def test_weights_of_torchvision_that_cannot_be_had_are_done_without_and_said(nam
     model, assets = PRETRAINED[name]
     recipe = of(model)
     assert recipe.model.assets == assets
-    said: list[str] = []
-    assert with_weights_at_hand(recipe, said.append) == recipe and said == []
+    notices: list[str] = []
+    assert fall_back_to_random_init(recipe, notices.append) == recipe and notices == []
     lost.add(assets[0])
-    changed = with_weights_at_hand(recipe, said.append)
-    assert said == [f"r starts from random weights: {ASSETS[assets[0]].file} cannot be had: no connection to there"]
+    changed = fall_back_to_random_init(recipe, notices.append)
+    assert notices == [f"r starts from random weights: {ASSETS[assets[0]].file} cannot be had: no connection to there"]
     assert changed.model.assets == assets[1:]
-    assert changed.model.lacks_pretraining and not recipe.model.lacks_pretraining
+    assert changed.model.is_randomly_initialised and not recipe.model.is_randomly_initialised
     part = {"pretrained": False}
     wanted = {**model, "video": {**MVIT, **part}} if name == "audio-video" else {**model, **part}
     assert changed == of(wanted)  # and nothing else
@@ -81,15 +81,15 @@ def test_what_needs_none_of_torchvisions_weights_stays_as_it_is(name: str, lost:
     model, assets = WITHOUT[name]
     lost |= set(ASSETS)
     assert of(model).model.assets == assets
-    assert with_weights_at_hand(of(model), pytest.fail) == of(model)
+    assert fall_back_to_random_init(of(model), pytest.fail) == of(model)
 
 
 def test_a_voice_without_its_weights_is_not_trained_and_keeps_the_others(lost: set[str], tmp_path: Path) -> None:
     lost.add("mn04_as")
     mixed = of(PRETRAINED["audio-video"][0])
-    assert with_weights_at_hand(mixed, pytest.fail) == mixed
+    assert fall_back_to_random_init(mixed, pytest.fail) == mixed
     voice = tiny_recipe().model_copy(update={"model": of(VOICE, "speech").model})
-    assert with_weights_at_hand(voice, pytest.fail) == voice
+    assert fall_back_to_random_init(voice, pytest.fail) == voice
     speech = load_utterances(voice, write_ravdess(tmp_path, (1, 2, 3)))
     with pytest.raises(AssetError, match=r"mn04_as_mAP_432\.pt cannot be had"):
         utterance_job(voice, speech, Fold("1", (0, 1, 2), (3, 4, 5), (6, 7, 8)))
@@ -99,18 +99,18 @@ def test_members_of_a_late_fusion_are_treated_alike(lost: set[str]) -> None:
     lost.add("r3d_18")
     seen, heard = of({"name": "r3d"}), of(VOICE, "speech").model_copy(update={"name": "heard"})
     late = Recipe(name="f", data=VoiceDataSettings(), model=LateFusionSettings(members=(heard, seen)))
-    said: list[str] = []
-    first, second = with_weights_at_hand(late, said.append).members
+    notices: list[str] = []
+    first, second = fall_back_to_random_init(late, notices.append).members
     assert first.model.assets == ("mn04_as",) and second.model.assets == ()
-    assert len(said) == 1 and said[0].startswith("r starts from random weights")
+    assert len(notices) == 1 and notices[0].startswith("r starts from random weights")
     lost.clear()
-    assert with_weights_at_hand(late, said.append) == late and len(said) == 1
+    assert fall_back_to_random_init(late, notices.append) == late and len(notices) == 1
 
 
 def test_a_start_from_random_weights_is_said_in_report_and_card(lost: set[str]) -> None:
     lost.add("r3d_18")
     recipe = of({"name": "r3d"})
-    random = with_weights_at_hand(recipe, lambda text: None)
+    random = fall_back_to_random_init(recipe, lambda text: None)
     assert "random weights" in selection(random) and "random weights" not in selection(recipe)
     assert "random weights" not in selection(of({"name": "cnn3d"}))
     network = make_network(random, 8)
@@ -125,10 +125,10 @@ def test_a_file_with_another_hash_is_said_in_one_line(tmp_path: Path, monkeypatc
     monkeypatch.setenv("EMOFUSE_OFFLINE", "1")
     (tmp_path / ASSETS["r3d_18"].file).write_bytes(b"another network")
     (tmp_path / ASSETS["mn04_as"].file).write_bytes(b"another network")
-    said: list[str] = []
-    assert with_weights_at_hand(of({"name": "r3d"}), said.append).model.lacks_pretraining
-    assert len(said) == 1 and "\n" not in said[0]
-    assert f"{tmp_path / ASSETS['r3d_18'].file} has another SHA-256" in said[0]
+    notices: list[str] = []
+    assert fall_back_to_random_init(of({"name": "r3d"}), notices.append).model.is_randomly_initialised
+    assert len(notices) == 1 and "\n" not in notices[0]
+    assert f"{tmp_path / ASSETS['r3d_18'].file} has another SHA-256" in notices[0]
     monkeypatch.setenv("EMOFUSE_CACHE", str(tmp_path / "cache"))
     voice = tiny_recipe().model_copy(update={"model": of(VOICE, "speech").model})
     speech = load_utterances(voice, write_ravdess(tmp_path, (1, 2, 3)))

@@ -127,7 +127,7 @@ def test_clips_shorter_than_what_is_seen_and_heard_are_filled_up(tmp_path: Path)
 def test_films_are_looked_through_once(films: Path, seen: VideoData, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[tuple[str, int, int]] = []
     before = RedSquares.n_pictures
-    again = load_utterances(film_recipe(**STILL), films, lambda *said: heard.append(said))
+    again = load_utterances(film_recipe(**STILL), films, lambda *step: heard.append(step))
     assert RedSquares.n_pictures == before > 0
     assert heard == [("finding faces", i, 6) for i in range(1, 7)]
     assert again.digests == seen.digests

@@ -60,10 +60,10 @@ def test_results_come_in_order_and_errors_as_they_are() -> None:
 
 @pytest.mark.parametrize("is_there", [False, True])
 def test_a_process_has_one_thread_be_torch_there_or_not(is_there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from emofuse.research.training.fit import quiet  # brings torch to the process that is given it
+    from emofuse.research.training.fit import silence_lightning  # brings torch to the process that is given it
 
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    with closing(run_at_once(n_threads, [1], 1, *((quiet, ()) if is_there else (start, (0,))))) as results:
+    with closing(run_at_once(n_threads, [1], 1, *((silence_lightning, ()) if is_there else (start, (0,))))) as results:
         assert list(results) == [1]
 
 

@@ -48,14 +48,20 @@ def with_words(clips: Sequence[Clip], names: Sequence[str], path: Path) -> tuple
     texts: dict[int, str] = {}
     unknown: list[str] = []
     for line, row in rows:
-        said = row[key].strip()
+        name_in_row = row[key].strip()
         i = next(
-            (by[name] for name in (said, PurePosixPath(said).stem) for by in (by_name, by_stem) if name in by), None
+            (
+                by[name]
+                for name in (name_in_row, PurePosixPath(name_in_row).stem)
+                for by in (by_name, by_stem)
+                if name in by
+            ),
+            None,
         )
         if i is None:
-            unknown.append(said)
+            unknown.append(name_in_row)
         elif texts.setdefault(i, row[words].strip()) != row[words].strip():
-            raise CorpusError(f"{path}, line {line}: another text for {said}, which an earlier line has already")
+            raise CorpusError(f"{path}, line {line}: another text for {name_in_row}, which an earlier line has already")
     return [replace(clip, text=texts.get(i) or clip.text) for i, clip in enumerate(clips)], unknown
 
 

@@ -100,7 +100,7 @@ class AudioVideoNet(nn.Module):
         """Map what the front end made to (N, D): both embeddings, merged."""
         *each, present = features
         if self.training:
-            present = drop_one(present, self.modality_dropout)
+            present = drop_one_modality(present, self.modality_dropout)
         merged = [
             self.projections[modality](cast(Encoder, self.encoders[modality]).embed(x))
             for modality, x in zip(MODALITIES, each, strict=True)
@@ -108,7 +108,7 @@ class AudioVideoNet(nn.Module):
         return cast(Tensor, self.fusion(torch.stack(merged, dim=1), present))
 
 
-def drop_one(present: Tensor, probability: float) -> Tensor:
+def drop_one_modality(present: Tensor, probability: float) -> Tensor:
     """Take one of two modalities away, at random, from rows of `present` (N, 2) that have both; never both."""
     is_chosen = torch.rand(len(present), 1, device=present.device) < probability
     side = torch.randint(0, 2, (len(present), 1), device=present.device)

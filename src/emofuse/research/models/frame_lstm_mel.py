@@ -8,7 +8,7 @@ from typing import ClassVar, Final, cast
 import torch
 from torch import Tensor, nn
 
-from emofuse.research.models.audio_video import BothFrontends, Features, drop_one
+from emofuse.research.models.audio_video import BothFrontends, Features, drop_one_modality
 from emofuse.research.models.frames import IMAGENET, FrameEmbedding, ScaledFrames
 from emofuse.research.models.frontends import HOP, RATE_HZ, AudioSetLogMel, FeatureKind
 from emofuse.research.models.layers import ResidualBlock, conv_norm
@@ -69,7 +69,7 @@ class FrameLstmMel(nn.Module):
         """Map what the front end made to (N, T, D): what is known at each frame of it and of those before."""
         frames, log_mel, present = features
         if self.training:
-            present = drop_one(present, self.modality_dropout)
+            present = drop_one_modality(present, self.modality_dropout)
         is_seen, is_heard = (present > 0.5).view(-1, 2, 1, 1).unbind(dim=1)
         seen = torch.where(is_seen, self.backbone(frames), self.unseen)
         heard = torch.where(is_heard, self.hear(log_mel, frames.shape[1]), self.unheard)

@@ -82,7 +82,7 @@ class FrameEmbedding(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map (N, T, 3, H, W) to (N, T, D)."""
-        x = through(self.blocks, frames.flatten(0, 1), self.gradient_checkpointing and self.training)
+        x = forward_blocks(self.blocks, frames.flatten(0, 1), self.gradient_checkpointing and self.training)
         return x.mean(dim=(2, 3)).view(-1, frames.shape[1], self.n_features)
 
 
@@ -100,7 +100,7 @@ def single_on_cpu(x: Tensor) -> AbstractContextManager[Any]:
     return torch.autocast("cpu", enabled=False) if mixed else nullcontext()
 
 
-def through(blocks: nn.Sequential, x: Tensor, recomputing: bool) -> Tensor:
+def forward_blocks(blocks: nn.Sequential, x: Tensor, recomputing: bool) -> Tensor:
     """Send x through blocks one after the other; where `recomputing`, only what goes into each of them is kept."""
     for block in blocks:
         x = recompute(block, x) if recomputing else block(x)

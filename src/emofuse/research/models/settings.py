@@ -36,7 +36,7 @@ class ModelSettings(Settings):
         return ()
 
     @property
-    def lacks_pretraining(self) -> bool:
+    def is_randomly_initialised(self) -> bool:
         """Whether it could start from torchvision's weights, and starts from random ones."""
         return False
 
@@ -337,7 +337,7 @@ class _Wrapped(ModelSettings):
         return self.assets
 
     @property
-    def lacks_pretraining(self) -> bool:
+    def is_randomly_initialised(self) -> bool:
         """See ModelSettings."""
         return not self.pretrained
 
@@ -470,9 +470,9 @@ class AudioVideoSettings(ModelSettings):
         return self.video.torchvision_assets
 
     @property
-    def lacks_pretraining(self) -> bool:
+    def is_randomly_initialised(self) -> bool:
         """See ModelSettings."""
-        return self.video.lacks_pretraining
+        return self.video.is_randomly_initialised
 
     def without_pretraining(self) -> Self:
         """See ModelSettings."""

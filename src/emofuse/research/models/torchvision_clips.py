@@ -16,10 +16,10 @@ from emofuse.research.models.frames import (
     KINETICS_MVIT,
     ScaledFrames,
     VideoNet,
+    forward_blocks,
     load_torchvision,
     recompute,
     single_on_cpu,
-    through,
 )
 from emofuse.research.models.settings import MvitSettings, R3dSettings
 
@@ -51,7 +51,7 @@ class R3d(VideoNet):
         """Map (N, T, 3, H, W) to (N, D): the mean of each channel."""
         recomputing = self.gradient_checkpointing and self.training
         with single_on_cpu(frames):
-            return through(self.backbone, frames.transpose(1, 2), recomputing).mean(dim=(2, 3, 4))
+            return forward_blocks(self.backbone, frames.transpose(1, 2), recomputing).mean(dim=(2, 3, 4))
 
 
 class Mvit(VideoNet):

@@ -259,13 +259,13 @@ def as_recipe_error(
         return RecipeError(f"{file}: unknown key {key!r}", f"did you mean {near[0]!r}?" if near else "")
     if first["type"] == UNKNOWN_NAME:
         return RecipeError(f"{file}: {key}: {first['msg']}", first["ctx"]["hint"])
-    said = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ")
     if not path:  # of the file as a whole
-        return RecipeError(f"{file}: {said}")
+        return RecipeError(f"{file}: {message}")
     # whole recipes, which nobody wrote there, or a table, in which several keys do not go together
     if key == "model.members" or isinstance(first.get("input"), dict):
-        return RecipeError(f"{file}: {key}: {said}")
-    return RecipeError(f"{file}: {key}: {said}, not {first.get('input')!r}")
+        return RecipeError(f"{file}: {key}: {message}")
+    return RecipeError(f"{file}: {key}: {message}, not {first.get('input')!r}")
 
 
 def _written(place: Place) -> list[str]:

@@ -181,7 +181,7 @@ class UtteranceTask(Task):
         """See Task. Without `validate` nothing is selected."""
         if recipe.model.learner != "network":
             raise UsageError(f"{recipe.model.name} is trained where it is tested", "`emofuse evaluate` does both")
-        recipe = with_weights_at_hand(recipe, notice)
+        recipe = fall_back_to_random_init(recipe, notice)
         self.check(recipe)
         utterances = self.decode(recipe, self.read(recipe, data), hook)
         if utterances.note():
@@ -310,7 +310,7 @@ def voiced_example(n: int, duration_s: float) -> Tensor:
     return (0.1 * harmonics * syllables).float()
 
 
-def with_weights_at_hand(recipe: Recipe, notice: Callable[[str], None]) -> Recipe:
+def fall_back_to_random_init(recipe: Recipe, notice: Callable[[str], None]) -> Recipe:
     """Return the recipe, without pretraining where torchvision's weights cannot be had: `notice` gets a line then.
 
     So what is trained from random weights says so in its run, its report and its card. Members of a late fusion are
@@ -318,7 +318,7 @@ def with_weights_at_hand(recipe: Recipe, notice: Callable[[str], None]) -> Recip
     """
     settings = recipe.model
     if settings.member_recipes:
-        members = tuple(with_weights_at_hand(member, notice) for member in settings.member_recipes)
+        members = tuple(fall_back_to_random_init(member, notice) for member in settings.member_recipes)
         return recipe.model_copy(update={"model": settings.model_copy(update={"members": members})})
     try:
         for name in settings.torchvision_assets:

@@ -90,7 +90,7 @@ class VoiceBatches(Dataset[Batch]):
         return np.stack([np.pad(piece, (0, self.window - len(piece))) for piece in pieces])
 
 
-def _as_is(batch: Any) -> Any:
+def _unchanged(batch: Any) -> Any:
     return batch  # `__getitems__` has made it whole already
 
 
@@ -162,12 +162,12 @@ def _processes() -> tuple[int, int]:
 def train_loader(data: Dataset[Batch], batch_size: int, seed: int) -> DataLoader[Batch]:
     """Make a shuffled loader of whole batches. The last, smaller one is dropped, for batch norm"""
     sampler = EpochSampler(data, seed, batch_size)
-    return DataLoader(data, batch_size, sampler=sampler, collate_fn=_as_is, drop_last=True, generator=_apart())
+    return DataLoader(data, batch_size, sampler=sampler, collate_fn=_unchanged, drop_last=True, generator=_apart())
 
 
 def test_loader(data: Dataset[Batch], batch_size: int) -> DataLoader[Batch]:
     """Make a loader that goes through the data once, in order."""
-    return DataLoader(data, batch_size, collate_fn=_as_is, generator=_apart())
+    return DataLoader(data, batch_size, collate_fn=_unchanged, generator=_apart())
 
 
 def _apart() -> torch.Generator:

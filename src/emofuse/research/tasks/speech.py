@@ -33,7 +33,7 @@ from emofuse.research.tasks.base import Example, Job, UtteranceTask, class_prior
 from emofuse.research.tasks.batches import Augment, VoiceBatches, speech_part
 from emofuse.research.tasks.speech_bounds import cut_to_speech
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, corpora_of, utterance_settings
-from emofuse.research.training.fit import fill, load_weights
+from emofuse.research.training.fit import load_weights, load_weights_into
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -172,7 +172,7 @@ def go_on_from(checkpoint: Path, network: nn.Module, recipe: Recipe) -> None:
                 if stands_for:
                     own[name][row] = weights[name][stands_for].mean(dim=0)
             weights[name] = own[name]
-    fill(network, weights, checkpoint)
+    load_weights_into(network, weights, checkpoint)
 
 
 def frozen_job(

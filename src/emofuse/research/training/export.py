@@ -28,7 +28,7 @@ from emofuse.research.models.text import ReportingTextNet, TextNet
 from emofuse.research.tasks.base import Example
 from emofuse.research.tasks.registry import task_of, task_of_kind
 from emofuse.research.training.cards import model_card
-from emofuse.research.training.fit import fill, load_weights
+from emofuse.research.training.fit import load_weights, load_weights_into
 from emofuse.research.training.networks import make_network
 
 TOLERANCE: Final = 1e-3  # on logits, which are of the order of 1 to 10
@@ -48,7 +48,7 @@ def export(checkpoint: str | Path, target: str | Path, scores: Sequence[Score] =
     if recipe.model.learner != "network":
         raise UsageError(f"{checkpoint} holds no network", "only networks are exported")
     network = make_network(recipe, len(labels), dims=task_of(recipe).exported_dims(recipe, weights, checkpoint))
-    fill(network, weights, Path(checkpoint))
+    load_weights_into(network, weights, Path(checkpoint))
     card = model_card(network, recipe, labels, scores)
     write_network(network, card, Path(target))
     return card

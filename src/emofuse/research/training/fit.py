@@ -200,7 +200,7 @@ def load_weights(path: str | Path) -> tuple[dict[str, Tensor], Recipe, tuple[str
         raise UsageError(f"{path} is not a safetensors file: {error}") from None
 
 
-def fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+def load_weights_into(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
     """Give a network the weights that `path` holds. Raises UsageError when they are of another one."""
     try:
         network.load_state_dict(weights)
@@ -217,7 +217,7 @@ def _resume_checkpoint(path: Path, network: nn.Module) -> str | None:
         weights = _network_weights(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
     except Exception:  # noqa: BLE001 (a damaged pickle raises whatever comes of it)
         raise UsageError(f"{path} is not whole, so that the training cannot go on", "remove it to begin anew") from None
-    fill(network, weights, path)  # for Lightning would say so in many lines
+    load_weights_into(network, weights, path)  # for Lightning would say so in many lines
     return str(path)
 
 
@@ -310,7 +310,7 @@ def _network_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v.contiguous() for k, v in state.items() if k.startswith(prefix)}
 
 
-def quiet() -> None:
-    """Silence Lightning's notes about hardware and processes, which say nothing a user asked for."""
+def silence_lightning() -> None:
+    """Silence Lightning's notes about hardware and processes, which are nothing that a user asked for."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -77,7 +77,7 @@ def _annotations(root: Path) -> tuple[dict[str, _Annotation], dict[str, str]]:
         for start_s, name, emotion in _LABEL.findall(_text(file)):
             labels[name] = _Annotation(emotion, float(start_s), file)
     for file in files[WORDS]:
-        words |= {name: said.strip() for name, said in _WORDS.findall(_text(file))}
+        words |= {name: words_of.strip() for name, words_of in _WORDS.findall(_text(file))}
     return labels, words
 
 

@@ -1,4 +1,4 @@
-"""What a method said of the clips of one or several draws, as confusions that can be resampled and compared."""
+"""What a method predicted for the clips of one or several draws, as confusions that can be resampled and compared."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def confusions(
     """
     names = sorted({name for draw in groups for name in draw})
     counts = []
-    for i, (draw, said) in enumerate(zip(tested, answers, strict=True)):
+    for i, (draw, predicted) in enumerate(zip(tested, answers, strict=True)):
         mask = np.ones(len(draw.truth), dtype=bool) if chosen is None else chosen[i]
         own = np.asarray(groups[i])[mask]
-        found = confusions_by_group(draw.truth[mask], said[:, mask], own.tolist(), draw.n_classes)
-        whole = np.zeros((len(said), len(names), draw.n_classes, draw.n_classes), dtype=np.int64)
+        found = confusions_by_group(draw.truth[mask], predicted[:, mask], own.tolist(), draw.n_classes)
+        whole = np.zeros((len(predicted), len(names), draw.n_classes, draw.n_classes), dtype=np.int64)
         whole[:, [names.index(name) for name in np.unique(own)]] = found
         counts.append(whole)
     return np.concatenate(counts)

@@ -40,7 +40,7 @@ class CertaintyCheck:
     Attributes:
         of: The modality, or FUSED.
         corpus: Its name.
-        is_clean: Whether inputs were left as they were; else they were spoilt.
+        is_clean: Whether inputs were left as they were; else they were corrupted.
         n: How many answers.
         right: The share that is right.
         error_before: The expected calibration error of the most probable label's probability.
@@ -48,7 +48,7 @@ class CertaintyCheck:
         area_before: How likely a right answer has a higher probability than a wrong one.
         area: How likely it has a higher probability of being right.
         surest: The share that is right of the surest fifth.
-        covered: How many truths are in prediction sets for COVERAGE; NaN for spoilt inputs.
+        covered: How many truths are in prediction sets for COVERAGE; NaN for corrupted inputs.
         n_labels: How many labels those hold on average.
     """
 

@@ -130,7 +130,7 @@ def draw_classes(report: FusionReport) -> Figure:
 
 
 def draw_robustness(report: FusionReport) -> Figure:
-    """Draw the score under rising noise, and under rising loss, of each modality; at 0 nothing is spoilt."""
+    """Draw the score under rising noise, and under rising loss, of each modality; at 0 nothing is corrupted."""
     rows = [what for what in ("noise", "loss") if any(c.what == what for c in report.corrupted)]
     n_key = -(-len(report.methods) // _KEY_COLUMNS)
     figure = _framed("When a modality is spoilt or lost", report, 2.5 * len(rows) + 0.3, key_rows=n_key)

@@ -75,7 +75,7 @@ def _speaks(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _log(probabilities: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the logarithm; where nobody said anything, of all classes alike."""
+    """Return the logarithm; where no modality predicted anything, of all classes alike."""
     n_classes = probabilities.shape[1]
     silent = probabilities.sum(axis=1, keepdims=True) == 0
     return np.asarray(np.log(np.where(silent, 1 / n_classes, np.maximum(probabilities, 1e-30))), dtype=np.float32)

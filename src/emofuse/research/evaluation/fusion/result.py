@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from emofuse.research.evaluation.fusion.settings import PublishedSettings
 from emofuse.research.evaluation.scores.comparison import PairedTest
-from emofuse.research.evaluation.scores.report import ClassScore, Metric, Stamp
+from emofuse.research.evaluation.scores.report import ClassScore, Metric, ReportProvenance
 
 FORMAT: Final = "emofuse-fusion/1"
 
@@ -38,7 +38,7 @@ class FusionMethod(_Part):
     over_seeds: bool
     modalities: tuple[str, ...]
     n_parameters: int | None
-    stamp: Stamp
+    stamp: ReportProvenance
     valid: float
     metrics: tuple[Metric, ...]
     per_class: tuple[ClassScore, ...]
@@ -81,8 +81,8 @@ class Contribution(_Part):
     shares: tuple[Share, ...] = ()
 
 
-class Corrupted(_Part):
-    """The metric of a method whose test clips were spoilt: noise of so many deviations, or a share that is lost."""
+class RobustnessScore(_Part):
+    """The metric of a method whose test clips were corrupted: noise of so many deviations, or a share that is lost."""
 
     method: str
     what: Literal["noise", "loss"]
@@ -112,10 +112,10 @@ class FusionReport(_Part):
     methods: tuple[FusionMethod, ...] = Field(min_length=2)
     verdicts: tuple[Verdict, ...]
     contributions: tuple[Contribution, ...]
-    corrupted: tuple[Corrupted, ...]
+    corrupted: tuple[RobustnessScore, ...]
 
     @property
-    def stamp(self) -> Stamp:
+    def stamp(self) -> ReportProvenance:
         """The first method's stamp, whose corpus, labels and folds are those of all."""
         return self.methods[0].stamp
 

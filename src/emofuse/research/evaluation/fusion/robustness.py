@@ -1,4 +1,4 @@
-"""What trained fusions say when modalities are taken away or spoilt at test time. Nothing is trained again."""
+"""How trained fusions do when modalities are taken away or corrupted at test time. Nothing is trained again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from emofuse.research.models.fusion.base import FeatureNet
 from emofuse.research.models.fusion.frontend import DEVIATION
 from emofuse.research.tasks.batches import test_loader
 from emofuse.research.tasks.features import FeatureData
-from emofuse.research.training.fit import fill, load_weights
+from emofuse.research.training.fit import load_weights, load_weights_into
 from emofuse.research.training.jobs import utterance_job
 
 Inputs = tuple[Tensor, ...]
@@ -30,8 +30,8 @@ _AT_ONCE: Final = 512  # utterances, which bounds the memory
 class Condition:
     """What is done to test clips.
 
-    "only": modalities are those that are left. "noise" and "loss": modalities names the one that is spoilt, with noise
-    of `strength` standard deviations of the training part, or by losing it in that share of the utterances.
+    "only": modalities are those that are left. "noise" and "loss": modalities names the one that is corrupted, with
+    noise of `strength` standard deviations of the training part, or by losing it in that share of the utterances.
     """
 
     what: Literal["only", "noise", "loss"]
@@ -103,5 +103,5 @@ def trained_network(task: FoldTask, data: FeatureData) -> FeatureNet:
     """Return the network that a fold's predictions are of, from its stored weights."""
     weights = task.folder / ("refit" if task.recipe.train.refit else ".") / "model.safetensors"
     network = cast(FeatureNet, utterance_job(task.recipe, data, task.fold).network)
-    fill(network, load_weights(weights)[0], weights)
+    load_weights_into(network, load_weights(weights)[0], weights)
     return network.eval()

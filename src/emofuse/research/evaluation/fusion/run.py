@@ -1,4 +1,4 @@
-"""Train single modalities and fusions on the same folds, and test them whole, in part, and spoilt."""
+"""Train single modalities and fusions on the same folds, and test them whole, in part, and corrupted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from emofuse.research.evaluation.fusion.settings import (
 from emofuse.research.evaluation.protocols.cross_corpus import across_corpora
 from emofuse.research.evaluation.protocols.cross_validation import cross_validate
 from emofuse.research.evaluation.protocols.folds import FoldResult, FoldTask, as_folder, fold_tasks, run_tasks
-from emofuse.research.evaluation.protocols.learners import Setting, run_folds
+from emofuse.research.evaluation.protocols.learners import RunContext, run_folds
 from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import EvaluationReport
 from emofuse.research.models.fusion.settings import AttentionFusionSettings
@@ -71,9 +71,9 @@ class ComparisonRuns:
 
 
 def run_methods(
-    settings: FusionComparisonSettings, data: Path | None, setting: Setting, hook: Hook | None = None
+    settings: FusionComparisonSettings, data: Path | None, context: RunContext, hook: Hook | None = None
 ) -> ComparisonRuns:
-    """Train and test every method of a comparison; what `setting.out` holds of it is not trained again.
+    """Train and test every method of a comparison; what `context.out` holds of it is not trained again.
 
     Late fusions put the trained single modalities' answers together. Raises RecipeError for methods that do not fit the
     data, CorpusError for data that cannot be used, UsageError where the folder holds trainings of something else.
@@ -84,7 +84,7 @@ def run_methods(
     for recipe in recipes.values():
         if _of(recipe) not in kinds:
             kinds[_of(recipe)] = _read(settings, _of(recipe), data)[0]
-    places = [setting.within(_TRAININGS)]
+    places = [context.within(_TRAININGS)]
     if settings.reference is not None:
         places = [places[0].within(f"draw{k + 1}") for k in range(len(splits))]
     _train(recipes, kinds, splits, places, hook)
@@ -134,7 +134,7 @@ def _train(
     recipes: Mapping[str, Recipe],
     kinds: Mapping[FeatureDataSettings, FeatureData],
     splits: Sequence[Split],
-    places: Sequence[Setting],
+    places: Sequence[RunContext],
     hook: Hook | None,
 ) -> None:
     """Train what is not trained yet, all methods over the same data by the same processes."""
@@ -170,7 +170,7 @@ def _score_conditions(
     recipe: Recipe,
     data: Utterances,
     split: Split,
-    setting: Setting,
+    context: RunContext,
     listed: Sequence[Condition],
     settings: RobustnessSettings,
     known: Mapping[str, list[NDArray[np.float32]]],
@@ -178,16 +178,16 @@ def _score_conditions(
     """Return (K, N, C) for every seed and fold. known: those of the methods before, which a late fusion is made of."""
     if not recipe.members:
         assert isinstance(data, FeatureData)
-        tasks = fold_tasks(recipe, split.folds, setting.seeds, setting.out, setting.device)
+        tasks = fold_tasks(recipe, split.folds, context.seeds, context.out, context.device)
         return [scores_under(task, data, listed, settings) for task in tasks]
     assert isinstance(data, FusedUtterances)
     members = []
     for member, own in zip(recipe.members, data.members, strict=True):
-        results = run_folds(member, own, split, setting.within(as_folder(member.name)), _ignore)
+        results = run_folds(member, own, split, context.within(as_folder(member.name)), _ignore)
         pairs = zip(results, known[member.name], strict=True)
         # all conditions as so many test clips: a fusion is fitted to the validation clips alone
         members.append([replace(result, test=rows.reshape(-1, rows.shape[-1])) for result, rows in pairs])
-    fused = fuse_folds(cast(LateFusionSettings, recipe.model), members, len(setting.seeds))
+    fused = fuse_folds(cast(LateFusionSettings, recipe.model), members, len(context.seeds))
     shapes = [rows.shape for rows in known[recipe.members[0].name]]
     return [result.test.reshape(shape) for result, shape in zip(fused, shapes, strict=True)]
 

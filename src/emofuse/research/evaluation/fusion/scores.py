@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from emofuse.research.evaluation.fusion.answers import by_fold, by_unit, confusions, ensemble_correct
 from emofuse.research.evaluation.fusion.result import (
     Contribution,
-    Corrupted,
     FusionMethod,
     FusionReport,
+    RobustnessScore,
     StyleScore,
     Verdict,
 )
@@ -57,15 +57,15 @@ def fusion_report(settings: FusionComparisonSettings, runs: ComparisonRuns, comm
         verdicts=_verdicts(settings.metric, runs, rivals, answers),
         contributions=tuple(_contribution(settings.metric, runs, name, answers[name], under[name]) for name in fusions),
         corrupted=tuple(
-            Corrupted(
+            RobustnessScore(
                 method=name,
                 what=condition.what,
                 modality=condition.modalities[0],
                 strength=condition.strength,
-                value=_value(settings.metric, runs, said),
+                value=_value(settings.metric, runs, predicted),
             )
             for name in runs.ran
-            for condition, said in zip(runs.conditions, under[name], strict=True)
+            for condition, predicted in zip(runs.conditions, under[name], strict=True)
             if condition.what != "only"
         ),
     )
@@ -89,16 +89,16 @@ def _answers_under(runs: ComparisonRuns, ran: Sequence[MethodRun]) -> list[Answe
     ]
 
 
-def _value(metric: str, runs: ComparisonRuns, said: Answers) -> float:
-    return float(METRICS[metric](by_unit(runs.clips, said).sum(axis=1)).mean())
+def _value(metric: str, runs: ComparisonRuns, predicted: Answers) -> float:
+    return float(METRICS[metric](by_unit(runs.clips, predicted).sum(axis=1)).mean())
 
 
-def _method(settings: FusionComparisonSettings, runs: ComparisonRuns, name: str, said: Answers) -> FusionMethod:
+def _method(settings: FusionComparisonSettings, runs: ComparisonRuns, name: str, predicted: Answers) -> FusionMethod:
     ran, tested = runs.ran[name], runs.clips
     report = ran[0].report
-    counts = by_unit(tested, said)
+    counts = by_unit(tested, predicted)
     total = counts.sum(axis=1)
-    in_folds = by_fold(tested, said, [fold.name for fold in runs.splits[0].folds])
+    in_folds = by_fold(tested, predicted, [fold.name for fold in runs.splits[0].folds])
     return FusionMethod(
         name=name,
         is_single=len(runs.modalities_used[name]) == 1,
@@ -111,7 +111,7 @@ def _method(settings: FusionComparisonSettings, runs: ComparisonRuns, name: str,
         metrics=tuple(metric_score(m, METRICS[m], total, in_folds, counts) for m in METRICS),
         per_class=class_scores(report.stamp.labels, total),
         confusion=tuple(tuple(row) for row in total.mean(axis=0).tolist()),
-        by_style=_by_style(settings.metric, runs, said),
+        by_style=_by_style(settings.metric, runs, predicted),
     )
 
 
@@ -125,14 +125,14 @@ def _valid(metric: str, ran: Sequence[MethodRun], n_classes: int) -> float:
     return float(np.mean(each))
 
 
-def _by_style(metric: str, runs: ComparisonRuns, said: Answers) -> tuple[StyleScore, ...]:
+def _by_style(metric: str, runs: ComparisonRuns, predicted: Answers) -> tuple[StyleScore, ...]:
     styles = sorted({style for draw in runs.clips for style in draw.styles if style})
     if len(styles) < 2:  # the score of the only one is the whole's
         return ()
     scores = []
     for style in styles:
         chosen = [np.asarray(draw.styles) == style for draw in runs.clips]
-        counts = confusions(runs.clips, said, [draw.groups for draw in runs.clips], chosen)
+        counts = confusions(runs.clips, predicted, [draw.groups for draw in runs.clips], chosen)
         low, high = 0.0, 1.0
         if counts.shape[1] > 1:
             low, high = np.percentile(resampled(METRICS[metric], counts, N_DRAWS, seed=0), [2.5, 97.5])
@@ -166,17 +166,17 @@ def _verdicts(
 
 
 def _contribution(
-    metric: str, runs: ComparisonRuns, name: str, said: Answers, under: Sequence[Answers]
+    metric: str, runs: ComparisonRuns, name: str, predicted: Answers, under: Sequence[Answers]
 ) -> Contribution:
     own = runs.modalities_used[name]
-    given = {c.modalities: said for c, said in zip(runs.conditions, under, strict=True) if c.what == "only"}
+    given = {c.modalities: predicted for c, predicted in zip(runs.conditions, under, strict=True) if c.what == "only"}
     counts: dict[Subset, NDArray[np.int64]] = {}
     for subset in subsets_of(own):
         if not subset:
-            pairs = zip(runs.clips, said, strict=True)
+            pairs = zip(runs.clips, predicted, strict=True)
             answer: Answers = tuple(np.full_like(seeds, draw.fallback) for draw, seeds in pairs)
         else:
-            answer = said if subset == set(own) else given[tuple(m for m in runs.modalities if m in subset)]
+            answer = predicted if subset == set(own) else given[tuple(m for m in runs.modalities if m in subset)]
         counts[subset] = by_unit(runs.clips, answer)
     return contribution(name, own, counts, metric)
 

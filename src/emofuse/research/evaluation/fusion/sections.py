@@ -1,4 +1,4 @@
-"""What a comparison of fusions says, section by section."""
+"""What a comparison of fusions tells, section by section."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ from collections.abc import Iterable
 
 from emofuse.research.evaluation.fusion.result import FusionMethod, FusionReport, Share, Verdict
 from emofuse.research.evaluation.fusion.settings import WORDS
-from emofuse.research.evaluation.reports.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
+from emofuse.research.evaluation.reports.document import (
+    Block,
+    Code,
+    DefinitionList,
+    Document,
+    Heading,
+    Picture,
+    Table,
+    Text,
+)
 from emofuse.research.evaluation.reports.sections import (
-    alarm,
-    facts,
+    caution,
+    definitions,
     percent,
     percent_span,
     points,
@@ -27,7 +36,7 @@ def fusion_document(report: FusionReport) -> Document:
     """Return the comparison as a page: scores, the verdict, what each modality adds, and what losing one costs."""
     sections = (_scores, _verdict, _contributions, _robustness, _styles, _classes, _made)
     blocks = [block for section in sections for block in section(report)]
-    return Document(f"Fusion on {report.stamp.corpus}", alarm(report.stamp), tuple(blocks))
+    return Document(f"Fusion on {report.stamp.corpus}", caution(report.stamp), tuple(blocks))
 
 
 def _scores(report: FusionReport) -> list[Block]:
@@ -52,7 +61,7 @@ def _scores(report: FusionReport) -> list[Block]:
             row += [percent(published.scores[method.name]) if method.name in published.scores else ""]
         rows.append(tuple(row))
     blocks: list[Block] = [
-        Table(tuple(header), tuple(rows), n_numbers=len(header) - 1, is_alarm=bool(report.stamp.leaky)),
+        Table(tuple(header), tuple(rows), n_numbers=len(header) - 1, is_caution=bool(report.stamp.leaky)),
         Text(_reading(report)),
         *(Text(f"{remark[0].upper()}{remark[1:].removesuffix('.')}.") for remark in report.remarks),
     ]
@@ -85,7 +94,7 @@ def _verdict(report: FusionReport) -> list[Block]:
         Heading("Does fusion help?"),
         Text(chosen),
         *(Text(sentence(report.metric, verdict)) for verdict in report.verdicts),
-        test_table("fusion", tests, report.metric, is_alarm=bool(report.stamp.leaky)),
+        test_table("fusion", tests, report.metric, is_caution=bool(report.stamp.leaky)),
         Text(report.method),
     ]
 
@@ -118,7 +127,7 @@ def _contributions(report: FusionReport) -> list[Block]:
         for c in shown
     )
     header = ("fusion", "with nothing", *map(_word, report.modalities), "with all")
-    said = (
+    note = (
         f"Shapley values in points of {report.metric}: what a modality adds when it comes, mean over all orders in "
         "which the modalities can come (Shapley, 1953; Lundberg and Lee, 2017, https://arxiv.org/abs/1705.07874). The "
         "value of some modalities is the score of the trained fusion that is given them alone, the others being masked "
@@ -129,7 +138,7 @@ def _contributions(report: FusionReport) -> list[Block]:
         Heading("What each modality adds"),
         Picture("contribution.png", "The Shapley value of each modality in every fusion"),
         Table(header, rows, n_numbers=len(header) - 1),
-        Text(said),
+        Text(note),
     ]
 
 
@@ -157,19 +166,19 @@ def _robustness(report: FusionReport) -> list[Block]:
     if not report.corrupted:
         return blocks
     blocks.append(Picture("robustness.png", "Scores as noise and loss of each modality rise"))
-    for what, said in (
+    for what, note in (
         (
             "noise",
             "Gaussian noise in one modality, in standard deviations that its features have in the training part:",
         ),
         ("loss", "A share of the utterances, drawn at random, loses one modality:"),
     ):
-        blocks += [Text(said), _spoilt(report, what)]
+        blocks += [Text(note), _corruption_table(report, what)]
     silent = "A method that is given none of its modalities says nothing, which counts as the commonest emotion."
     return [*blocks, Text(silent)]
 
 
-def _spoilt(report: FusionReport, what: str) -> Table:
+def _corruption_table(report: FusionReport, what: str) -> Table:
     columns = list(dict.fromkeys((c.modality, c.strength) for c in report.corrupted if c.what == what))
     found = {(c.method, c.modality, c.strength): c.value for c in report.corrupted if c.what == what}
     rows = tuple((m.name, *(percent(found[m.name, *column]) for column in columns)) for m in report.methods)
@@ -191,13 +200,13 @@ def _styles(report: FusionReport) -> list[Block]:
         )
         for m in report.methods
     )
-    said = f"{report.metric} of the same answers, the parts taken apart."
+    note = f"{report.metric} of the same answers, the parts taken apart."
     if {"scripted"} & {s.style for s in styles}:
-        said += (
+        note += (
             " Scripts are acted again by the speakers of other sessions, so their lines are known from training and "
             "flatter what reads words; improvised dialogues are the fairer test."
         )
-    return [Heading(" and ".join(s.style for s in styles).capitalize()), Table(header, rows, len(styles)), Text(said)]
+    return [Heading(" and ".join(s.style for s in styles).capitalize()), Table(header, rows, len(styles)), Text(note)]
 
 
 def _classes(report: FusionReport) -> list[Block]:
@@ -213,13 +222,13 @@ def _classes(report: FusionReport) -> list[Block]:
 
 
 def _made(report: FusionReport) -> list[Block]:
-    of_all = facts(report.stamp)
+    of_all = definitions(report.stamp)
     shared = tuple(
         line for line in of_all.pairs if line[0] not in _OWN and all(line in m.stamp.lines() for m in report.methods)
     )
-    blocks: list[Block] = [Heading("How it was made: the same for all"), Facts(shared, of_all.alarms)]
+    blocks: list[Block] = [Heading("How it was made: the same for all"), DefinitionList(shared, of_all.cautions)]
     for names, own in _alike(report.methods, shared):
-        blocks += [Heading(f"How it was made: {', '.join(names)}"), Facts(own)]
+        blocks += [Heading(f"How it was made: {', '.join(names)}"), DefinitionList(own)]
     return [*blocks, Heading("Make it again"), Code(report.command)]
 
 

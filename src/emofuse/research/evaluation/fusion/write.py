@@ -1,4 +1,4 @@
-"""A comparison of fusions as a folder: JSON, Markdown, HTML, the figures as PNG, and what every method said."""
+"""A comparison of fusions as a folder: JSON, Markdown, HTML, the figures as PNG, and what every method predicted."""
 
 from __future__ import annotations
 

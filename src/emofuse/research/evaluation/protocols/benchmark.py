@@ -23,7 +23,7 @@ from emofuse.research.evaluation.fusion.bundle_fit import (
     present_calibration,
 )
 from emofuse.research.evaluation.protocols.face_sets import evaluate_portraits
-from emofuse.research.evaluation.protocols.pretrained import evaluate_as_is
+from emofuse.research.evaluation.protocols.pretrained import evaluate_pretrained
 from emofuse.research.evaluation.protocols.pretrained_faces import evaluate_faces
 from emofuse.research.evaluation.protocols.pretrained_texts import evaluate_texts
 from emofuse.research.evaluation.protocols.recorded_scores import score
@@ -291,7 +291,7 @@ def _runs(
             yield (
                 "voice",
                 name,
-                lambda name=name: evaluate_as_is(  # type: ignore[misc]
+                lambda name=name: evaluate_pretrained(  # type: ignore[misc]
                     voice,
                     [name],
                     data,

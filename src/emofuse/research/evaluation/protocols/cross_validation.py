@@ -13,11 +13,18 @@ from emofuse.research.corpora.manifest import Clip, Manifest
 from emofuse.research.corpora.splits.protocols import Split, is_leaky
 from emofuse.research.evaluation.protocols.by_corpus import calibrate_by_others
 from emofuse.research.evaluation.protocols.folds import FoldResult, Notice
-from emofuse.research.evaluation.protocols.learners import Setting, learner_of, selection, versions
-from emofuse.research.evaluation.scores.baselines import anchors_for
+from emofuse.research.evaluation.protocols.learners import RunContext, learner_of, selection, versions
+from emofuse.research.evaluation.scores.baselines import baselines_for
 from emofuse.research.evaluation.scores.metrics import expected_calibration_error, fit_temperature
 from emofuse.research.evaluation.scores.predictions import Predictions
-from emofuse.research.evaluation.scores.report import Anchor, Curve, EvaluationReport, FoldRecord, Leak, Stamp
+from emofuse.research.evaluation.scores.report import (
+    Baseline,
+    Curve,
+    EvaluationReport,
+    FoldRecord,
+    LeakageCheck,
+    ReportProvenance,
+)
 from emofuse.research.evaluation.scores.summary import MEAN_OF_CORPORA, summarise
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.registry import task_of, utterance_task
@@ -26,29 +33,31 @@ from emofuse.wording import counted
 
 
 def cross_validate(
-    recipe: Recipe, data: Utterances, split: Split, setting: Setting, notice: Notice, hook: Hook | None = None
+    recipe: Recipe, data: Utterances, split: Split, context: RunContext, notice: Notice, hook: Hook | None = None
 ) -> tuple[EvaluationReport, Predictions]:
     """Train and test every fold with every seed, and report on all clips together.
 
     A fold's validation speakers choose what there is to choose and fit its temperature; its test clips are looked
-    at once, at the end. What `setting.out` already holds of this recipe and this data is not trained again. Raises
-    UsageError when it holds something else, and for a transductive setting of a model that cannot be adapted.
+    at once, at the end. What `context.out` already holds of this recipe and this data is not trained again. Raises
+    UsageError when it holds something else, and for a transductive run of a model that cannot be adapted.
     """
     learner = learner_of(recipe)
-    if setting.transductive:
+    if context.transductive:
         learner.check_adaptable(recipe)
-    setting = learner.seeds(setting)
-    results = learner.run_folds(recipe, data, split, setting, notice, hook)
+    context = learner.seeds(context)
+    results = learner.run_folds(recipe, data, split, context, notice, hook)
     if split.by_corpus and len(split.folds) > 1:
         results = calibrate_by_others(results, data, split)
-    predictions = _gather(data, split, setting.seeds, results)
-    return _report(recipe, data, split, setting, results, predictions), predictions
+    predictions = _gather(data, split, context.seeds, results)
+    return _report(recipe, data, split, context, results, predictions), predictions
 
 
 def with_leak(report: EvaluationReport, leaky: EvaluationReport) -> EvaluationReport:
     """Set the same recipe's scores under a random split beside the honest ones."""
     gap = {metric.name: metric.value - report.metric(metric.name).value for metric in leaky.metrics}
-    return report.model_copy(update={"leak": Leak(protocol=leaky.stamp.protocol, metrics=leaky.metrics, gap=gap)})
+    return report.model_copy(
+        update={"leak": LeakageCheck(protocol=leaky.stamp.protocol, metrics=leaky.metrics, gap=gap)}
+    )
 
 
 def _gather(data: Utterances, split: Split, seeds: Sequence[int], results: Sequence[FoldResult]) -> Predictions:
@@ -86,13 +95,13 @@ def _report(
     recipe: Recipe,
     data: Utterances,
     split: Split,
-    setting: Setting,
+    context: RunContext,
     results: Sequence[FoldResult],
     predictions: Predictions,
 ) -> EvaluationReport:
     summary = summarise(predictions, [fold.name for fold in split.folds], by_corpus=split.by_corpus)
-    stamp = _stamp(recipe, data, split, setting)
-    truth = np.tile(predictions.truth, len(setting.seeds))
+    stamp = _stamp(recipe, data, split, context)
+    truth = np.tile(predictions.truth, len(context.seeds))
     raw = np.concatenate([r.test for r in results])
     return EvaluationReport(
         title=f"{recipe.name} on {data.folded.name}" + (", transductive" if stamp.transductive else ""),
@@ -106,7 +115,7 @@ def _report(
         by_sex=summary.by_sex,
         by_speaker=summary.by_speaker if task_of(recipe).knows_people else (),
         curves=tuple(r.curve for r in results if isinstance(r.curve, Curve)),
-        anchors=_anchors(data, split, stamp, predictions),
+        anchors=_baselines(data, split, stamp, predictions),
         temperature=fit_temperature(
             np.concatenate([r.valid for r in results]), np.concatenate([r.valid_truth for r in results])
         ),
@@ -117,18 +126,20 @@ def _report(
     )
 
 
-def _anchors(data: Utterances, split: Split, stamp: Stamp, predictions: Predictions) -> tuple[Anchor, ...]:
+def _baselines(
+    data: Utterances, split: Split, stamp: ReportProvenance, predictions: Predictions
+) -> tuple[Baseline, ...]:
     counts = np.bincount(predictions.truth, minlength=len(data.labels)).tolist()
     corpus = data.corpora.source
     published = corpus.published if set(corpus.labels) == set(data.labels) else ()
     return tuple(
         anchor
         for metric in ("UAR", "accuracy")
-        for anchor in anchors_for(published, split.protocol, metric, counts, transductive=stamp.transductive)
+        for anchor in baselines_for(published, split.protocol, metric, counts, transductive=stamp.transductive)
     )
 
 
-def _stamp(recipe: Recipe, data: Utterances, split: Split, setting: Setting) -> Stamp:
+def _stamp(recipe: Recipe, data: Utterances, split: Split, context: RunContext) -> ReportProvenance:
     manifest, task = data.manifest, utterance_task(recipe)
 
     def people(indices: Sequence[int]) -> tuple[str, ...]:
@@ -136,7 +147,7 @@ def _stamp(recipe: Recipe, data: Utterances, split: Split, setting: Setting) -> 
             return ()
         return tuple(sorted({manifest.clips[i].speaker for i in indices}))
 
-    return Stamp(
+    return ReportProvenance(
         corpus=data.folded.name,
         licence=manifest.licence or "licence not stated",
         labels=data.labels,
@@ -156,10 +167,10 @@ def _stamp(recipe: Recipe, data: Utterances, split: Split, setting: Setting) -> 
             for fold, train in ((fold, data.trained_in(fold)) for fold in split.folds)
         ),
         selection=selection(recipe, by_corpus=split.by_corpus),
-        seeds=setting.seeds,
-        command=setting.command,
+        seeds=context.seeds,
+        command=context.command,
         versions=versions(recipe),
-        transductive=setting.transductive or learner_of(recipe).uses_speakers(recipe),
+        transductive=context.transductive or learner_of(recipe).uses_speakers(recipe),
         leaky=is_leaky(split, manifest) if task.knows_people else None,
         unit="" if recipe.data.of_utterances else f"{task.group}s",
     )

@@ -21,7 +21,7 @@ from emofuse.research.evaluation.protocols.pretrained_faces import evaluate_face
 from emofuse.research.evaluation.protocols.pretrained_parts import report_on_part
 from emofuse.research.evaluation.scores.metrics import confusion_counts, uar_of
 from emofuse.research.evaluation.scores.predictions import Predictions
-from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, Stamp
+from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, ReportProvenance
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.faces import check_start, face_job, face_settings, read_portraits
 from emofuse.research.training.export import export
@@ -158,7 +158,7 @@ def _report(
     trained_on = ", ".join(source.name for source in network.card.data)
     how = "all of it, by a network that was trained on" if is_zero_shot else f"{N_FOLDS} folds over people; trained on"
     fold = FoldRecord(name=name, train=(), valid=(), test=people, n_train=0, n_valid=0, n_test=len(truth))
-    stamp = Stamp(
+    stamp = ReportProvenance(
         corpus=corpus.title,
         licence=corpus.licence,
         labels=corpus.labels,

@@ -21,7 +21,7 @@ from emofuse.research.evaluation.scores.metrics import (
     resampled,
     uar_of,
 )
-from emofuse.research.evaluation.scores.report import Stamp
+from emofuse.research.evaluation.scores.report import ReportProvenance
 
 FORMAT: Final = "emofuse-fairness/1"
 UNTOLD: Final = ("", "unknown")  # of a group that the data do not tell
@@ -74,7 +74,7 @@ class FairnessReport(_Part):
 
     format: str = FORMAT
     title: str
-    stamp: Stamp
+    stamp: ReportProvenance
     n: int
     attributes: tuple[AttributeResult, ...]
 

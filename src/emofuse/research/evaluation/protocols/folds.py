@@ -29,7 +29,7 @@ from emofuse.research.parallel import run_at_once
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.batches import Batch, test_loader
 from emofuse.research.tasks.utterances import Utterances
-from emofuse.research.training.fit import fill, fit, load_weights, quiet
+from emofuse.research.training.fit import fit, load_weights, load_weights_into, silence_lightning
 from emofuse.research.training.jobs import utterance_job
 from emofuse.research.training.module import score_clips
 from emofuse.research.training.svm import run_svm
@@ -155,7 +155,7 @@ _data: Utterances | None = None  # of a worker process: sent once, not with ever
 def _start_worker(data: Utterances) -> None:
     global _data
     _data = data
-    quiet()
+    silence_lightning()
 
 
 def _work(task: FoldTask) -> None:
@@ -184,7 +184,7 @@ def _train(task: FoldTask, recipe: Recipe, data: Utterances, fold: Fold, folder:
     """Train on a fold's training part; return the network and for how many epochs it was trained."""
     job = utterance_job(recipe, data, fold)
     fitted = fit(recipe, job, folder, device=task.device, progress=False)
-    fill(job.network, load_weights(fitted.weights)[0], fitted.weights)
+    load_weights_into(job.network, load_weights(fitted.weights)[0], fitted.weights)
     return job.network.to("cpu").eval(), fitted.epoch + 1
 
 

@@ -24,7 +24,7 @@ from emofuse.research.training.svm import OPENSMILE_SETS, utterance_features
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Setting:
+class RunContext:
     """How an evaluation is run: where it is stored, by which seeds, on what, and the command that asked for it.
 
     transductive: the networks are adapted to each test speaker by all of the speaker's clips, without their labels.
@@ -37,8 +37,8 @@ class Setting:
     jobs: int = 1
     transductive: bool = False
 
-    def within(self, folder: str) -> Setting:
-        """Return the same setting, stored in a folder of this one's."""
+    def within(self, folder: str) -> RunContext:
+        """Return the same context, stored in a folder of this one's."""
         return replace(self, out=self.out / folder)
 
 
@@ -47,9 +47,9 @@ class Learner(ABC):
 
     name: ClassVar[LearnerName]
 
-    def seeds(self, setting: Setting) -> Setting:
-        """Return the setting, with the seeds that make a difference."""
-        return setting
+    def seeds(self, context: RunContext) -> RunContext:
+        """Return the context, with the seeds that make a difference."""
+        return context
 
     def check_adaptable(self, recipe: Recipe) -> None:
         """Raise UsageError, before anything is trained, for a model that cannot be adapted to test speakers."""
@@ -58,7 +58,7 @@ class Learner(ABC):
 
     @abstractmethod
     def run_folds(
-        self, recipe: Recipe, data: Utterances, split: Split, setting: Setting, notice: Notice, hook: Hook | None
+        self, recipe: Recipe, data: Utterances, split: Split, context: RunContext, notice: Notice, hook: Hook | None
     ) -> list[FoldResult]:
         """Return what every fold gives, seed by seed."""
 
@@ -84,15 +84,15 @@ class NetworkLearner(Learner):
     name: ClassVar[LearnerName] = "network"
 
     def run_folds(
-        self, recipe: Recipe, data: Utterances, split: Split, setting: Setting, notice: Notice, hook: Hook | None
+        self, recipe: Recipe, data: Utterances, split: Split, context: RunContext, notice: Notice, hook: Hook | None
     ) -> list[FoldResult]:
         """See Learner."""
-        tasks = fold_tasks(recipe, split.folds, setting.seeds, setting.out, setting.device, None, setting.transductive)
-        return run_tasks(tasks, data, setting.jobs, notice)
+        tasks = fold_tasks(recipe, split.folds, context.seeds, context.out, context.device, None, context.transductive)
+        return run_tasks(tasks, data, context.jobs, notice)
 
     def selection(self, recipe: Recipe, *, by_corpus: bool = False) -> str:
         """See Learner."""
-        again = "; it started from random weights, not torchvision's" if recipe.model.lacks_pretraining else ""
+        again = "; it started from random weights, not torchvision's" if recipe.model.is_randomly_initialised else ""
         if recipe.train.refit:
             again += "; the network that is tested was trained anew, for as many epochs, on the validation speakers too"
         if recipe.train.keep == "best":
@@ -122,21 +122,21 @@ class SvmLearner(Learner):
 
     name: ClassVar[LearnerName] = "svm"
 
-    def seeds(self, setting: Setting) -> Setting:
+    def seeds(self, context: RunContext) -> RunContext:
         """Return the first seed alone: nothing is drawn."""
-        return replace(setting, seeds=setting.seeds[:1])
+        return replace(context, seeds=context.seeds[:1])
 
     def run_folds(
-        self, recipe: Recipe, data: Utterances, split: Split, setting: Setting, notice: Notice, hook: Hook | None
+        self, recipe: Recipe, data: Utterances, split: Split, context: RunContext, notice: Notice, hook: Hook | None
     ) -> list[FoldResult]:
         """See Learner. A transductive one is standardised by the speakers, and its recipe says so."""
         features = utterance_features(data, cast(SvmSettings, recipe.model).features, hook)
-        if setting.transductive:
+        if context.transductive:
             recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"normalise": "speaker"})})
         tasks = fold_tasks(
-            recipe, split.folds, setting.seeds, setting.out, setting.device, features, setting.transductive
+            recipe, split.folds, context.seeds, context.out, context.device, features, context.transductive
         )
-        return run_tasks(tasks, data, setting.jobs, notice)
+        return run_tasks(tasks, data, context.jobs, notice)
 
     def selection(self, recipe: Recipe, *, by_corpus: bool = False) -> str:
         """See Learner."""
@@ -169,15 +169,15 @@ class LateFusionLearner(Learner):
             learner_of(member).check_adaptable(member)
 
     def run_folds(
-        self, recipe: Recipe, data: Utterances, split: Split, setting: Setting, notice: Notice, hook: Hook | None
+        self, recipe: Recipe, data: Utterances, split: Split, context: RunContext, notice: Notice, hook: Hook | None
     ) -> list[FoldResult]:
         """See Learner. The members are trained in folders of their own."""
         own = cast(FusedUtterances, data).members  # as such a recipe's are decoded
         members = [
-            run_folds(member, clips, split, setting.within(as_folder(member.name)), notice, hook)
+            run_folds(member, clips, split, context.within(as_folder(member.name)), notice, hook)
             for member, clips in zip(recipe.members, own, strict=True)
         ]
-        return fuse_folds(cast(LateFusionSettings, recipe.model), members, len(setting.seeds))
+        return fuse_folds(cast(LateFusionSettings, recipe.model), members, len(context.seeds))
 
     def selection(self, recipe: Recipe, *, by_corpus: bool = False) -> str:
         """See Learner."""
@@ -206,10 +206,10 @@ def learner_of(recipe: Recipe) -> Learner:
 
 
 def run_folds(
-    recipe: Recipe, data: Utterances, split: Split, setting: Setting, notice: Notice, hook: Hook | None = None
+    recipe: Recipe, data: Utterances, split: Split, context: RunContext, notice: Notice, hook: Hook | None = None
 ) -> list[FoldResult]:
     """Return what every fold gives, seed by seed; the members of a late fusion are trained in folders of their own."""
-    return learner_of(recipe).run_folds(recipe, data, split, setting, notice, hook)
+    return learner_of(recipe).run_folds(recipe, data, split, context, notice, hook)
 
 
 def selection(recipe: Recipe, *, by_corpus: bool = False) -> str:

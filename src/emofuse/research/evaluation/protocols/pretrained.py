@@ -29,7 +29,7 @@ from emofuse.research.evaluation.protocols.cross_validation import clip_names
 from emofuse.research.evaluation.scores.baselines import chance
 from emofuse.research.evaluation.scores.metrics import expected_calibration_error
 from emofuse.research.evaluation.scores.predictions import Predictions
-from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, Stamp
+from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, ReportProvenance
 from emofuse.research.evaluation.scores.summary import summarise
 from emofuse.research.recipes.data import VideoDataSettings
 from emofuse.research.recipes.recipe import Recipe
@@ -48,7 +48,7 @@ _HOW: Final = {
 }
 
 
-def evaluate_as_is(
+def evaluate_pretrained(
     model: Path | OwnModel, test_on: Sequence[str], data: Path | None, command: str, hook: Hook | None = None
 ) -> tuple[EvaluationReport, Predictions]:
     """Score a network of faces, voices or clips, or a model of one's own, on all utterances of corpora, on the basic
@@ -176,7 +176,7 @@ def _predictions(card: ModelCard, joined: Relabelled, probabilities: NDArray[np.
     )
 
 
-def _report(card: ModelCard, stamp: Stamp, predictions: Predictions, corpus: str) -> EvaluationReport:
+def _report(card: ModelCard, stamp: ReportProvenance, predictions: Predictions, corpus: str) -> EvaluationReport:
     summary = summarise(predictions, [FOLD])
     counts = np.bincount(predictions.truth, minlength=len(predictions.labels)).tolist()
     error = expected_calibration_error(np.exp(predictions.log_probabilities[0]), predictions.truth)
@@ -196,10 +196,10 @@ def _report(card: ModelCard, stamp: Stamp, predictions: Predictions, corpus: str
     )
 
 
-def _stamp(card: ModelCard, joined: Relabelled, protocol: str, digest: str, command: str) -> Stamp:
+def _stamp(card: ModelCard, joined: Relabelled, protocol: str, digest: str, command: str) -> ReportProvenance:
     manifest = joined.manifest
     people = tuple(manifest.speakers)
-    return Stamp(
+    return ReportProvenance(
         corpus=manifest.name,
         licence=manifest.licence or "licence not stated",
         labels=manifest.labels,

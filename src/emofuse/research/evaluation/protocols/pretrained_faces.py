@@ -15,7 +15,7 @@ from emofuse.research.corpora.readers.ferplus import CORPUS, count_ferplus, read
 from emofuse.research.evaluation.protocols.pretrained_parts import report_on_part
 from emofuse.research.evaluation.scores.metrics import fit_temperature
 from emofuse.research.evaluation.scores.predictions import Predictions
-from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, Stamp
+from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, ReportProvenance
 
 FOLD = "FER2013Test"
 PROTOCOL = "FER+ test part, 8 classes, faces with a majority emotion"
@@ -70,14 +70,16 @@ def logits_of(network: OnnxNetwork, faces: NDArray[np.uint8]) -> NDArray[np.floa
     return np.concatenate([network.logits(batch) for batch in batches])
 
 
-def _stamp(network: OnnxNetwork, counts: tuple[int, int, int], command: str, protocol: str, strength: float) -> Stamp:
+def _stamp(
+    network: OnnxNetwork, counts: tuple[int, int, int], command: str, protocol: str, strength: float
+) -> ReportProvenance:
     how = (
         f"; answers weighed by the frequency of emotions among FER+'s faces, to the power {strength}"
         if strength
         else ""
     )
     n_train, n_valid, n_test = counts
-    return Stamp(
+    return ReportProvenance(
         corpus="FER+ (web faces, no subject identities)",
         licence=CORPUS.licence,
         labels=FERPLUS,

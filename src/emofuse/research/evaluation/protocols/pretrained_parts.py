@@ -11,14 +11,14 @@ from emofuse.inference.network import OnnxNetwork, log_probabilities, softmax
 from emofuse.research.evaluation.scores.baselines import chance
 from emofuse.research.evaluation.scores.metrics import expected_calibration_error
 from emofuse.research.evaluation.scores.predictions import Predictions
-from emofuse.research.evaluation.scores.report import EvaluationReport, Stamp
+from emofuse.research.evaluation.scores.report import EvaluationReport, ReportProvenance
 from emofuse.research.evaluation.scores.summary import summarise
 
 
 def report_on_part(
     title: str,
     network: OnnxNetwork,
-    stamp: Stamp,
+    stamp: ReportProvenance,
     logits: NDArray[np.float32],
     truth: NDArray[np.int64],
     temperature: float,

@@ -20,7 +20,7 @@ from emofuse.research.corpora.texts import LabelledText, Part, Texts, text_key
 from emofuse.research.evaluation.protocols.pretrained_parts import report_on_part
 from emofuse.research.evaluation.scores.metrics import fit_temperature
 from emofuse.research.evaluation.scores.predictions import Predictions
-from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, Stamp
+from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, ReportProvenance
 from emofuse.research.tasks.text import load_text_network, score_texts
 
 FOLD: Final = "test"
@@ -109,11 +109,11 @@ def _logits(network: OnnxNetwork, texts: list[LabelledText]) -> NDArray[np.float
 
 def _stamp(
     network: OnnxNetwork, source: Corpus[Texts], counts: tuple[int, int, int], command: str, prior: str | None
-) -> Stamp:
+) -> ReportProvenance:
     n_train, n_valid, n_test = counts
     fold = FoldRecord(name=FOLD, train=(), valid=(), test=(), n_train=n_train, n_valid=n_valid, n_test=n_test)
     shifted = "" if prior is None else f"; emotions expected as often as in {text_corpus(prior).title}'s dev part"
-    return Stamp(
+    return ReportProvenance(
         corpus=source.title,
         licence=source.licence,
         labels=BASE,

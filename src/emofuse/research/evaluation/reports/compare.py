@@ -10,14 +10,23 @@ from typing import Final
 
 from emofuse.errors import UsageError
 from emofuse.research.evaluation.reports.comparison_figure import draw_comparison
-from emofuse.research.evaluation.reports.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
+from emofuse.research.evaluation.reports.document import (
+    Block,
+    Code,
+    DefinitionList,
+    Document,
+    Heading,
+    Picture,
+    Table,
+    Text,
+)
 from emofuse.research.evaluation.reports.figure_frame import save
-from emofuse.research.evaluation.reports.sections import alarm, facts, points, test_table, unit, with_interval
+from emofuse.research.evaluation.reports.sections import caution, definitions, points, test_table, unit, with_interval
 from emofuse.research.evaluation.reports.write import write_pages, write_record
 from emofuse.research.evaluation.scores.comparison import ALPHA, Compared, Comparison, Pair, written_p
 from emofuse.research.evaluation.scores.metrics import METRICS
 from emofuse.research.evaluation.scores.predictions import Predictions
-from emofuse.research.evaluation.scores.report import EvaluationReport, stamped
+from emofuse.research.evaluation.scores.report import EvaluationReport, validated
 from emofuse.research.evaluation.scores.significance import N_DRAWS, paired_bootstrap, paired_tests
 
 METRIC: Final = "UAR"
@@ -41,7 +50,7 @@ def compare(reports: Sequence[EvaluationReport], predictions: Sequence[Predictio
     if len(set(names)) < len(names):
         raise UsageError(f"two of the models have the same name: {', '.join(names)}")
     for report, found in zip(reports, predictions, strict=True):
-        _check_belongs(stamped(report), found)
+        _check_belongs(validated(report), found)
     first = predictions[0]
     ordered = [first]
     for report, found in zip(reports[1:], predictions[1:], strict=True):
@@ -131,17 +140,17 @@ def comparison_document(comparison: Comparison) -> Document:
         Text(comparison.method),
         Heading("How it was made: the same for all"),
     ]
-    of_all = facts(comparison.stamp)
+    of_all = definitions(comparison.stamp)
     shared = tuple(line for line in of_all.pairs if line[0] not in _OWN and _is_shared(line, comparison))
-    blocks.append(Facts(shared, of_all.alarms))
+    blocks.append(DefinitionList(shared, of_all.cautions))
     for model in comparison.models:
         size = (("parameters", f"{model.n_parameters:,}"),) if model.n_parameters else ()
         own = tuple(line for line in model.stamp.lines() if line not in shared)
-        blocks += [Heading(f"How it was made: {model.name}"), Facts((*size, *own))]
+        blocks += [Heading(f"How it was made: {model.name}"), DefinitionList((*size, *own))]
     blocks += [Heading("Make it again"), Code(comparison.command)]
     *most, last = [model.name for model in comparison.models]
     title = f"{', '.join(most)} and {last} on {comparison.stamp.corpus}"
-    return Document(title, alarm(comparison.stamp), tuple(blocks))
+    return Document(title, caution(comparison.stamp), tuple(blocks))
 
 
 def _score_table(comparison: Comparison) -> Table:
@@ -152,12 +161,12 @@ def _score_table(comparison: Comparison) -> Table:
         for model in comparison.models
     )
     header = ("model", *(f"{name} (95 % interval)" for name in names))
-    return Table(header, rows, n_numbers=len(names), is_alarm=bool(leaky))
+    return Table(header, rows, n_numbers=len(names), is_caution=bool(leaky))
 
 
 def _pair_table(comparison: Comparison) -> Table:
     tests = {f"{pair.a} − {pair.b}": pair for pair in comparison.pairs}
-    return test_table("pair", tests, comparison.metric, is_alarm=bool(comparison.stamp.leaky))
+    return test_table("pair", tests, comparison.metric, is_caution=bool(comparison.stamp.leaky))
 
 
 def _verdict(comparison: Comparison, p: Pair) -> str:

@@ -21,7 +21,16 @@ from emofuse.research.evaluation.protocols.recorded_scores import (
     score,
 )
 from emofuse.research.evaluation.protocols.recordings import Answers, Recording, answer, applicable, streams_of
-from emofuse.research.evaluation.reports.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
+from emofuse.research.evaluation.reports.document import (
+    Block,
+    Code,
+    DefinitionList,
+    Document,
+    Heading,
+    Picture,
+    Table,
+    Text,
+)
 from emofuse.research.evaluation.reports.figure_frame import (
     INK,
     OTHERS,
@@ -33,10 +42,10 @@ from emofuse.research.evaluation.reports.figure_frame import (
     plain,
     save,
 )
-from emofuse.research.evaluation.reports.sections import alarm, percent, signed, span_or
+from emofuse.research.evaluation.reports.sections import caution, percent, signed, span_or
 from emofuse.research.evaluation.reports.write import write_pages, write_record
 from emofuse.research.evaluation.scores.metrics import UNKNOWN, Interval, uar_of
-from emofuse.research.evaluation.scores.report import FoldRecord, Stamp
+from emofuse.research.evaluation.scores.report import FoldRecord, ReportProvenance
 from emofuse.wording import counted
 
 FORMAT: Final = "emofuse-robustness/1"
@@ -92,7 +101,7 @@ class ConditionReport(_Part):
 
     format: str = FORMAT
     title: str
-    stamp: Stamp
+    stamp: ReportProvenance
     n_recordings: int
     n_speakers: int
     conditions: tuple[ConditionScore, ...] = Field(min_length=1)
@@ -155,7 +164,7 @@ def _scored(condition: Condition, answers: Answers, clean: Answers, used: Sequen
     )
 
 
-def stamp_of(bundle: Bundle, answers: Answers, command: str, seed: int) -> Stamp:
+def stamp_of(bundle: Bundle, answers: Answers, command: str, seed: int) -> ReportProvenance:
     """Say of which recordings, and by which networks, numbers are; leaky, where a network was trained on the corpus."""
     recordings = answers.recordings
     trained = {
@@ -176,7 +185,7 @@ def stamp_of(bundle: Bundle, answers: Answers, command: str, seed: int) -> Stamp
         n_test=len(recordings),
     )
     how = f"; its networks were trained on {', '.join(known)}" if known else ""
-    return Stamp(
+    return ReportProvenance(
         corpus=_corpora(recordings),
         licence="; ".join(dict.fromkeys(one.clip.licence or "licence not stated" for one in recordings)),
         labels=bundle.labels,
@@ -215,10 +224,12 @@ def condition_document(report: ConditionReport) -> Document:
         condition_table(report),
         Picture(_FIGURE, "Unweighted recall under every condition with its interval, and the mean confidence"),
         Heading("How it was measured"),
-        Facts(tuple((name, told) for name, told in report.stamp.lines() if name not in ("command", "fold all"))),
+        DefinitionList(
+            tuple((name, told) for name, told in report.stamp.lines() if name not in ("command", "fold all"))
+        ),
         Code(report.stamp.command),
     ]
-    return Document(report.title, alarm(report.stamp), tuple(blocks))
+    return Document(report.title, caution(report.stamp), tuple(blocks))
 
 
 def condition_table(report: ConditionReport) -> Table:

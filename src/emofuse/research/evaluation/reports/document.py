@@ -26,18 +26,18 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class Caution:
     """A paragraph that must not be overlooked: red."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """Names and what they stand for. Those in `alarms` are red."""
+class DefinitionList:
+    """Names and what they stand for. Those in `cautions` are red."""
 
     pairs: tuple[tuple[str, str], ...]
-    alarms: frozenset[str] = frozenset()
+    cautions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     n_numbers: int
-    is_alarm: bool = False
+    is_caution: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +65,15 @@ class Code:
     text: str
 
 
-Block = Heading | Text | Alarm | Facts | Table | Picture | Code
+Block = Heading | Text | Caution | DefinitionList | Table | Picture | Code
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A page. alarm: what is wrong with all of it, or nothing."""
+    """A page. caution: what is wrong with all of it, or nothing."""
 
     title: str
-    alarm: str
+    caution: str
     blocks: tuple[Block, ...]
 
 
@@ -84,9 +84,9 @@ def printable(text: str) -> str:
 
 def to_markdown(document: Document) -> str:
     """Return the page as GitHub-flavoured Markdown; red is a caution block and a red square."""
-    parts = [f"# {'🟥 ' if document.alarm else ''}{_md(document.title)}"]
-    if document.alarm:
-        parts.append(_md_alarm(document.alarm))
+    parts = [f"# {'🟥 ' if document.caution else ''}{_md(document.title)}"]
+    if document.caution:
+        parts.append(_md_caution(document.caution))
     return "\n\n".join([*parts, *map(_md_block, document.blocks)]) + "\n"
 
 
@@ -94,7 +94,7 @@ def _md(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|~$&#])", r"\\\1", printable(text))
 
 
-def _md_alarm(text: str) -> str:
+def _md_caution(text: str) -> str:
     return f"> [!CAUTION]\n> 🟥 **{_md(text)}**"
 
 
@@ -104,10 +104,10 @@ def _md_block(block: Block) -> str:
             return f"## {_md(text)}"
         case Text(text):
             return _md(text)
-        case Alarm(text):
-            return _md_alarm(text)
-        case Facts(pairs, alarms):
-            return "\n".join(f"- {'🟥 ' if n in alarms else ''}**{_md(n)}**: {_md(text)}" for n, text in pairs)
+        case Caution(text):
+            return _md_caution(text)
+        case DefinitionList(pairs, cautions):
+            return "\n".join(f"- {'🟥 ' if n in cautions else ''}**{_md(n)}**: {_md(text)}" for n, text in pairs)
         case Table():
             return _md_table(block)
         case Picture(file, text):
@@ -119,7 +119,7 @@ def _md_block(block: Block) -> str:
 
 def _md_table(table: Table) -> str:
     marks = ["---:" if _is_number(table, i) else "---" for i in range(len(table.header))]
-    header = [f"🟥 {table.header[0]}" if table.is_alarm else table.header[0], *table.header[1:]]
+    header = [f"🟥 {table.header[0]}" if table.is_caution else table.header[0], *table.header[1:]]
     lines = [map(_md, header), marks, *(map(_md, row) for row in table.rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -129,15 +129,15 @@ def to_html(document: Document, read: Callable[[str], bytes]) -> str:
 
     It asks nothing of the network, and a policy in its head forbids it to.
     """
-    alarm = f'<p class="banner">{_html(document.alarm)}</p>' if document.alarm else ""
+    caution = f'<p class="banner">{_html(document.caution)}</p>' if document.caution else ""
     body = "\n".join(_html_block(block, read) for block in document.blocks)
-    mark = f"{_html(document.alarm.partition(':')[0])}: " if alarm else ""
+    mark = f"{_html(document.caution.partition(':')[0])}: " if caution else ""
     return _PAGE.format(
         title=_html(document.title),
         mark=mark,
-        kind=' class="alarm"' if alarm else "",
+        kind=' class="caution"' if caution else "",
         style=_STYLE,
-        alarm=alarm,
+        caution=caution,
         body=body,
     )
 
@@ -157,10 +157,10 @@ def _html_block(block: Block, read: Callable[[str], bytes]) -> str:
             return f"<h2>{_html(text)}</h2>"
         case Text(text):
             return f"<p>{_html(text)}</p>"
-        case Alarm(text):
-            return f'<p class="alarm">{_html(text)}</p>'
-        case Facts(pairs, alarms):
-            marks = dict.fromkeys(alarms, ' class="alarm"')
+        case Caution(text):
+            return f'<p class="caution">{_html(text)}</p>'
+        case DefinitionList(pairs, cautions):
+            marks = dict.fromkeys(cautions, ' class="caution"')
             rows = [f"<dt>{_html(name)}</dt><dd{marks.get(name, '')}>{_html(text)}</dd>" for name, text in pairs]
             return f"<dl>{''.join(rows)}</dl>"
         case Table():
@@ -179,7 +179,7 @@ def _html_table(table: Table) -> str:
         return f"<tr>{inside}</tr>"
 
     body = "\n".join(row("td", cells) for cells in table.rows)
-    kind = ' class="alarm"' if table.is_alarm else ""
+    kind = ' class="caution"' if table.is_caution else ""
     return f'<div class="wide"><table{kind}>\n{row("th", table.header)}\n{body}\n</table></div>'
 
 
@@ -210,7 +210,7 @@ th { color: var(--faint); font-weight: 600; }
 figure { margin: 1rem 0; } img { max-width: 100%; height: auto; background: #fff; border-radius: 6px; }
 pre { padding: .8rem 1rem; border: 1px solid var(--line); border-radius: 6px; overflow-x: auto; }
 a { color: inherit; }
-.alarm, .alarm td { color: var(--red); font-weight: 600; }
+.caution, .caution td { color: var(--red); font-weight: 600; }
 .banner { position: sticky; top: 0; margin: 0 0 1rem; padding: .6rem 1rem; border-radius: 6px;
   background: #b3001b; color: #fff; font-weight: 700; }
 @media print { .banner { position: static; } }
@@ -226,7 +226,7 @@ _PAGE: Final = """<!DOCTYPE html>
 <style>{style}</style>
 </head>
 <body>
-{alarm}
+{caution}
 <h1{kind}>{title}</h1>
 {body}
 </body>

@@ -8,9 +8,18 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from emofuse.research.evaluation.protocols.fairness import LEAST, AttributeResult, FairnessReport
-from emofuse.research.evaluation.reports.document import Block, Code, Document, Facts, Heading, Picture, Table, Text
+from emofuse.research.evaluation.reports.document import (
+    Block,
+    Code,
+    DefinitionList,
+    Document,
+    Heading,
+    Picture,
+    Table,
+    Text,
+)
 from emofuse.research.evaluation.reports.figure_frame import INK, OTHERS, OURS, framed, in_percent, plain, save
-from emofuse.research.evaluation.reports.sections import alarm, percent, points, span_or
+from emofuse.research.evaluation.reports.sections import caution, percent, points, span_or
 from emofuse.research.evaluation.reports.write import write_pages, write_record
 from emofuse.research.evaluation.scores.metrics import UNKNOWN, Interval
 
@@ -45,10 +54,12 @@ def fairness_document(report: FairnessReport) -> Document:
     blocks += [
         Picture(_FIGURE, "Recall of every group with its interval"),
         Heading("How it was measured"),
-        Facts(tuple((name, told) for name, told in report.stamp.lines() if name not in ("command", "fold all"))),
+        DefinitionList(
+            tuple((name, told) for name, told in report.stamp.lines() if name not in ("command", "fold all"))
+        ),
         Code(report.stamp.command),
     ]
-    return Document(report.title, alarm(report.stamp), tuple(blocks))
+    return Document(report.title, caution(report.stamp), tuple(blocks))
 
 
 def gaps_table(report: FairnessReport) -> list[Block]:

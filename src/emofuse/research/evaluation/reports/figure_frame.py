@@ -19,7 +19,7 @@ from emofuse.atomic import atomic
 from emofuse.emotions import COLOURS, TO_BASE
 from emofuse.research.evaluation.reports.document import printable
 from emofuse.research.evaluation.reports.sections import LEAKY
-from emofuse.research.evaluation.scores.report import Stamp
+from emofuse.research.evaluation.scores.report import ReportProvenance
 
 DPI: Final = 150
 PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -38,7 +38,7 @@ _KEY_IN: Final = 0.3  # a row of a key
 _CHARACTERS: Final = 132  # of the small print across the width
 
 
-def framed(title: str, stamp: Stamp, foot: str, body_in: float, key_rows: int = 0) -> Figure:
+def framed(title: str, stamp: ReportProvenance, foot: str, body_in: float, key_rows: int = 0) -> Figure:
     """Return a figure 8 inches wide whose body is `body_in` high, under its title and over its key and `foot`.
 
     Where the stamp is leaky, a red banner tops it and the word stands across the body.

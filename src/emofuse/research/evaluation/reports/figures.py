@@ -32,7 +32,7 @@ from emofuse.research.evaluation.reports.figure_frame import (
     save,
 )
 from emofuse.research.evaluation.reports.sections import counted, kept_apart, percent, tested
-from emofuse.research.evaluation.scores.report import Anchor, Curve, EvaluationReport, Metric, stamped
+from emofuse.research.evaluation.scores.report import Baseline, Curve, EvaluationReport, Metric, validated
 
 _MOST_NAMES: Final = 100  # speakers; of more, the names would not be read
 _MOST_FOLDS: Final = 7  # each with a colour of its own, beside black
@@ -154,7 +154,7 @@ def draw_curves(report: EvaluationReport) -> Figure:
     return figure
 
 
-def draw_anchors(report: EvaluationReport) -> Figure:
+def draw_baselines(report: EvaluationReport) -> Figure:
     """Draw, for every metric that has anchors, bars from lowest to highest: chance, people, systems, this model."""
     shown = [(m, [a for a in report.anchors if a.metric == m.name]) for m in report.metrics]
     shown = [(metric, anchors) for metric, anchors in shown if anchors]
@@ -194,7 +194,7 @@ _PANELS: Final = (
 )
 
 
-def _has_anchors(report: EvaluationReport) -> bool:
+def _has_baselines(report: EvaluationReport) -> bool:
     return bool({a.metric for a in report.anchors} & {m.name for m in report.metrics})
 
 
@@ -203,7 +203,7 @@ def _has_curves(report: EvaluationReport) -> bool:
 
 
 _DRAWINGS: Final = (
-    _Drawing("anchors.png", draw_anchors, _has_anchors),
+    _Drawing("anchors.png", draw_baselines, _has_baselines),
     _Drawing("per_class.png", draw_per_class, lambda report: any(c.n for c in report.per_class)),
     _Drawing("confusion.png", draw_confusion, lambda report: bool(report.confusion)),
     _Drawing("by_speaker.png", draw_by_speaker, lambda report: bool(report.by_speaker)),
@@ -217,7 +217,7 @@ def save_figures(report: EvaluationReport, folder: str | Path) -> list[Path]:
     A figure of an earlier report that this one has no data for is removed. Raises UsageError for a report
     without its stamp, and OutputError when a figure cannot be written.
     """
-    checked, place = stamped(report), make_folder(folder)
+    checked, place = validated(report), make_folder(folder)
     written = []
     for drawing in _DRAWINGS:
         path = place / drawing.file
@@ -241,7 +241,7 @@ def _mean(lines: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
 
 
-def _draw_bars(axes: Axes, report: EvaluationReport, metric: Metric, anchors: list[Anchor]) -> None:
+def _draw_bars(axes: Axes, report: EvaluationReport, metric: Metric, anchors: list[Baseline]) -> None:
     ours, leaky = (RED, "LEAKY: ") if report.stamp.leaky else (OURS, "")
     rows: list[tuple[float, str, str, bool]] = [
         (a.value, a.name, "; ".join(filter(None, (a.note, _short(a.source)))), False) for a in anchors

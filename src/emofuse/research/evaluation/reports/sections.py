@@ -1,4 +1,4 @@
-"""What an evaluation report says, section by section; `report` writes it, `terminal` prints some of it."""
+"""The contents of an evaluation report, section by section; `report` writes it, `terminal` prints some of it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from emofuse.research.evaluation.reports.document import (
-    Alarm,
     Block,
+    Caution,
     Code,
+    DefinitionList,
     Document,
-    Facts,
     Heading,
     Picture,
     Table,
@@ -18,7 +18,7 @@ from emofuse.research.evaluation.reports.document import (
 )
 from emofuse.research.evaluation.scores.comparison import PairedTest, written_p
 from emofuse.research.evaluation.scores.metrics import UNKNOWN
-from emofuse.research.evaluation.scores.report import EvaluationReport, GroupScore, Metric, Stamp, stamped
+from emofuse.research.evaluation.scores.report import EvaluationReport, GroupScore, Metric, ReportProvenance, validated
 from emofuse.research.evaluation.scores.summary import MEAN_OF_CORPORA
 
 LEAKY: Final = "LEAKY: test speakers were heard in training, so these numbers are not a result"
@@ -40,11 +40,11 @@ def report_document(report: EvaluationReport, pictures: Collection[str] = ()) ->
         for block in section(report)
         if not isinstance(block, Picture) or block.file in pictures
     ]
-    return Document(stamped(report).title, alarm(report.stamp), tuple(blocks))
+    return Document(validated(report).title, caution(report.stamp), tuple(blocks))
 
 
-def alarm(stamp: Stamp) -> str:
-    """Return what stands in red over all that is said under this stamp; nothing where nothing is wrong."""
+def caution(stamp: ReportProvenance) -> str:
+    """Return the warning over all that this stamp is of; nothing where nothing is wrong."""
     return LEAKY if stamp.leaky else ""
 
 
@@ -78,7 +78,7 @@ def signed(difference: float) -> str:
     return f"{100 * difference:+.1f}".replace("-", "−")
 
 
-def test_table(what: str, tests: Mapping[str, PairedTest], metric: str, *, is_alarm: bool) -> Table:
+def test_table(what: str, tests: Mapping[str, PairedTest], metric: str, *, is_caution: bool) -> Table:
     """Return a row for each paired test, by the name of what was compared. what: the head over these names."""
     rows = tuple(
         (
@@ -94,7 +94,7 @@ def test_table(what: str, tests: Mapping[str, PairedTest], metric: str, *, is_al
         for name, test in tests.items()
     )
     header = (what, metric, "95 %", "p, bootstrap", "Holm", "only one right", "p, McNemar", "Holm")
-    return Table(header, rows, n_numbers=7, is_alarm=is_alarm)
+    return Table(header, rows, n_numbers=7, is_caution=is_caution)
 
 
 def counted(confusion: Sequence[Sequence[float]]) -> list[list[str]]:
@@ -109,19 +109,19 @@ def interval(metric: Metric) -> str:
     return f"{percent(low)} to {percent(high)}"
 
 
-def tested(stamp: Stamp) -> str:
+def tested(stamp: ReportProvenance) -> str:
     """Say how many clips of how many speakers were tested."""
     n_clips = sum(fold.n_test for fold in stamp.folds)
     n_speakers = len({speaker for fold in stamp.folds for speaker in fold.test})
     return f"{n_clips:,} clips of {f'{n_speakers:,} speakers' if n_speakers else 'speakers without names'}"
 
 
-def unit(stamp: Stamp) -> str:
+def unit(stamp: ReportProvenance) -> str:
     """Return what an interval resamples: what the stamp says, else speakers, or clips where those have no names."""
     return stamp.unit or ("speakers" if any(fold.test for fold in stamp.folds) else "clips")
 
 
-def kept_apart(stamp: Stamp) -> str:
+def kept_apart(stamp: ReportProvenance) -> str:
     """Say whether every speaker is in one part of a fold alone."""
     if stamp.leaky is None:
         return "speakers unknown"
@@ -143,23 +143,23 @@ def scores(report: EvaluationReport) -> list[Block]:
     ]
     header = ("metric", "score", "95 % interval", "over folds", "over seeds")
     size = f" The model has {report.n_parameters:,} parameters." if report.n_parameters else ""
-    said = (
-        f"Predictions of {tested(report.stamp)}{_unheard(report.stamp)}, all folds together, mean over seeds. UAR is "
-        "the unweighted average recall: the mean over the emotions of the share of each that was recognised. Accuracy "
-        f"weighs every clip the same. Intervals: percentile bootstrap over {unit(report.stamp)}. Over folds and over "
-        f"seeds: ± one sample standard deviation, in percentage points.{size}"
+    note = (
+        f"Predictions of {tested(report.stamp)}{_none_trained_on(report.stamp)}, all folds together, mean over seeds. "
+        "UAR is the unweighted average recall: the mean over the emotions of the share of each that was recognised. "
+        f"Accuracy weighs every clip the same. Intervals: percentile bootstrap over {unit(report.stamp)}. Over folds "
+        f"and over seeds: ± one sample standard deviation, in percentage points.{size}"
     )
-    return [Table(header, tuple(rows), n_numbers=4, is_alarm=bool(report.stamp.leaky)), Text(said)]
+    return [Table(header, tuple(rows), n_numbers=4, is_caution=bool(report.stamp.leaky)), Text(note)]
 
 
 def stamp(report: EvaluationReport) -> list[Block]:
     """Return what it takes to read the scores."""
-    return [Heading("How it was made"), facts(report.stamp)]
+    return [Heading("How it was made"), definitions(report.stamp)]
 
 
-def facts(stamp: Stamp) -> Facts:
+def definitions(stamp: ReportProvenance) -> DefinitionList:
     """Return a stamp line by line; that its speakers were known is red."""
-    return Facts(tuple(stamp.lines()), frozenset({"speakers"} if stamp.leaky else ()))
+    return DefinitionList(tuple(stamp.lines()), frozenset({"speakers"} if stamp.leaky else ()))
 
 
 def comparison(report: EvaluationReport) -> list[Block]:
@@ -197,9 +197,9 @@ def leak(report: EvaluationReport) -> list[Block]:
     header = ("metric", "LEAKY split", "95 % interval", "speakers disjoint", "gap")
     return [
         Heading("What knowing the speaker would add"),
-        Alarm(f"{worth}The LEAKY numbers are never a result: they are here to show the gap."),
-        Facts((("LEAKY split", report.leak.protocol),), frozenset({"LEAKY split"})),
-        Table(header, tuple(rows), n_numbers=4, is_alarm=True),
+        Caution(f"{worth}The LEAKY numbers are never a result: they are here to show the gap."),
+        DefinitionList((("LEAKY split", report.leak.protocol),), frozenset({"LEAKY split"})),
+        Table(header, tuple(rows), n_numbers=4, is_caution=True),
     ]
 
 
@@ -255,19 +255,19 @@ def curves(report: EvaluationReport) -> list[Block]:
     ]
 
 
-def _unheard(stamp: Stamp) -> str:
+def _none_trained_on(stamp: ReportProvenance) -> str:
     return ", none trained on" if any(fold.n_train for fold in stamp.folds) else ""
 
 
 def calibration(report: EvaluationReport) -> list[Block]:
     """Return how far the model's confidence is from its accuracy."""
     before, after = report.calibration_error
-    said = f"Expected calibration error {before:.3f}"
+    note = f"Expected calibration error {before:.3f}"
     if any(fold.n_valid for fold in report.stamp.folds):
         fitted_to = "left-out corpora" if MEAN_OF_CORPORA in report.headline else "the validation parts"
-        said += f"; {after:.3f} with the temperature {report.temperature:.2f}, which was fitted to {fitted_to}"
-    said += "."
-    return [Heading("Calibration"), Text(said)]
+        note += f"; {after:.3f} with the temperature {report.temperature:.2f}, which was fitted to {fitted_to}"
+    note += "."
+    return [Heading("Calibration"), Text(note)]
 
 
 def reproduction(report: EvaluationReport) -> list[Block]:

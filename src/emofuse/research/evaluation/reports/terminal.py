@@ -12,18 +12,18 @@ from rich.text import Text as Line
 
 from emofuse.research.evaluation.reports import sections as contents
 from emofuse.research.evaluation.reports.document import (
-    Alarm,
     Block,
+    Caution,
     Code,
+    DefinitionList,
     Document,
-    Facts,
     Heading,
     Picture,
     Table,
     Text,
     printable,
 )
-from emofuse.research.evaluation.scores.report import EvaluationReport, stamped
+from emofuse.research.evaluation.scores.report import EvaluationReport, validated
 
 _RED = "bold red"
 _BANNER = "bold white on red"
@@ -31,7 +31,7 @@ _BANNER = "bold white on red"
 
 def print_report(report: EvaluationReport, console: Console) -> None:
     """Print the scores, their stamp, and the tables but those by speaker. Raises UsageError without a stamp."""
-    checked = stamped(report)
+    checked = validated(report)
     sections = (
         contents.scores,
         contents.stamp,
@@ -43,15 +43,15 @@ def print_report(report: EvaluationReport, console: Console) -> None:
         contents.calibration,
     )
     blocks = tuple(block for section in sections for block in section(checked))
-    print_document(Document(checked.title, contents.alarm(checked.stamp), blocks), console)
+    print_document(Document(checked.title, contents.caution(checked.stamp), blocks), console)
 
 
 def print_document(document: Document, console: Console) -> None:
     """Print a page's text and tables; its pictures are left to the files."""
     parts: list[RenderableType] = []
-    if document.alarm:
-        parts.append(Line(f" {printable(document.alarm)} ", style=_BANNER))
-    parts.append(Line(printable(document.title), style=_RED if document.alarm else "bold"))
+    if document.caution:
+        parts.append(Line(f" {printable(document.caution)} ", style=_BANNER))
+    parts.append(Line(printable(document.title), style=_RED if document.caution else "bold"))
     for block in document.blocks:
         parts += _rendered(block)
     for part in parts:
@@ -64,10 +64,10 @@ def _rendered(block: Block) -> Sequence[RenderableType]:
             return [Line(), Line(printable(text), style="bold")]
         case Text(text):
             return [Padding(Line(printable(text), style="dim"), (0, 0, 0, 2), expand=False)]
-        case Alarm(text):
+        case Caution(text):
             return [Padding(Line(printable(text), style=_RED), (0, 0, 0, 2), expand=False)]
-        case Facts():
-            return [Padding(_facts(block), (0, 0, 0, 2), expand=False)]
+        case DefinitionList():
+            return [Padding(_definitions(block), (0, 0, 0, 2), expand=False)]
         case Table():
             return [Padding(_table(block), (0, 0, 0, 1), expand=False)]
         case Code(text):
@@ -76,18 +76,18 @@ def _rendered(block: Block) -> Sequence[RenderableType]:
             return []
 
 
-def _facts(facts: Facts) -> Grid:
+def _definitions(definitions: DefinitionList) -> Grid:
     grid = Grid.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    for name, text in facts.pairs:
-        style = _RED if name in facts.alarms else ""
+    for name, text in definitions.pairs:
+        style = _RED if name in definitions.cautions else ""
         grid.add_row(Line(printable(name), style=style or "dim"), Line(printable(text), style=style))
     return grid
 
 
 def _table(table: Table) -> Grid:
-    style = _RED if table.is_alarm else ""
+    style = _RED if table.is_caution else ""
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim", border_style="dim")
     for i, name in enumerate(table.header):
         is_number = 1 <= i <= table.n_numbers

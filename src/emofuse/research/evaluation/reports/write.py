@@ -13,7 +13,7 @@ from emofuse.ownership import ELSEWHERE_HINT, beginning_of, refuse_foreign
 from emofuse.research.evaluation.reports.document import Document, read_from, to_html, to_markdown
 from emofuse.research.evaluation.reports.figures import save_figures
 from emofuse.research.evaluation.reports.sections import report_document
-from emofuse.research.evaluation.scores.report import EvaluationReport, stamped, write_json
+from emofuse.research.evaluation.scores.report import EvaluationReport, validated, write_json
 
 _FORMAT: Final = re.compile(r'\{\s*"format":\s*"emofuse-')  # how report.json, comparison.json and fusion.json begin
 
@@ -26,7 +26,7 @@ def write_report(report: EvaluationReport, folder: str | Path) -> list[Path]:
     """
     refuse_foreign_pages(folder, "report")
     place = make_folder(folder)
-    written = [write_json(stamped(report), place)]
+    written = [write_json(validated(report), place)]
     figures = save_figures(report, place)
     document = report_document(report, {path.name for path in figures})
     return [*written, *write_pages(document, place, "report"), *figures]

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from emofuse.research.evaluation.scores.report import Metric, Stamp
+from emofuse.research.evaluation.scores.report import Metric, ReportProvenance
 
 FORMAT: Final = "emofuse-comparison/1"
 ALPHA: Final = 0.05
@@ -22,7 +22,7 @@ class Compared(_Part):
 
     name: str
     n_parameters: int | None
-    stamp: Stamp
+    stamp: ReportProvenance
     metrics: tuple[Metric, ...] = Field(min_length=1)
 
 
@@ -60,7 +60,7 @@ class Comparison(_Part):
     pairs: tuple[Pair, ...]
 
     @property
-    def stamp(self) -> Stamp:
+    def stamp(self) -> ReportProvenance:
         """The first model's stamp, whose corpus, labels, folds and leakiness are those of all."""
         return self.models[0].stamp
 

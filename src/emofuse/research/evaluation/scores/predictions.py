@@ -1,4 +1,4 @@
-"""What a model said of every clip while it did not know it, and the CSV that other tools check it with."""
+"""What a model predicted for every clip that it was not trained on, and the CSV that other tools check it with."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ def write_predictions(predictions: Predictions, path: str | Path) -> None:
             probabilities = np.exp(rows.astype(np.float64)).tolist()
             who = zip(p.clips, p.speakers, p.sexes, p.folds, strict=True)
             for i, (clip, speaker, sex, fold) in enumerate(who):
-                said = [labels[p.truth[i]], labels[guesses[i]]]
+                truth_and_guess = [labels[p.truth[i]], labels[guesses[i]]]
                 numbers = [*probabilities[i], *(float(values[i]) for values in p.measures.values())]
-                writer.writerow(escape_row([clip, speaker, sex, fold, seed, *said, *map(repr, numbers)]))
+                writer.writerow(escape_row([clip, speaker, sex, fold, seed, *truth_and_guess, *map(repr, numbers)]))
 
 
 def read_predictions(path: str | Path) -> Predictions:

@@ -46,7 +46,7 @@ class FoldRecord(_Part):
         return f"train {self.n_train} clips{heard}; valid {self.n_valid}{valid}; test {self.n_test}{test}"
 
 
-class Stamp(_Part):
+class ReportProvenance(_Part):
     """All that is needed to read a score, and to make it again. No field may be left empty."""
 
     corpus: str
@@ -127,7 +127,7 @@ class GroupScore(_Part):
     uar: float
 
 
-class Anchor(_Part):
+class Baseline(_Part):
     """A number to compare with: chance, people, published systems. `note`: where its protocol differs."""
 
     name: str
@@ -147,7 +147,7 @@ class Curve(_Part):
     valid_uar: tuple[float | None, ...]
 
 
-class Leak(_Part):
+class LeakageCheck(_Part):
     """The same recipe under a random split, run to show what knowing the speaker adds. Never a result."""
 
     protocol: str
@@ -163,7 +163,7 @@ class EvaluationReport(_Part):
     title: str
     model: str
     n_parameters: int | None = None
-    stamp: Stamp
+    stamp: ReportProvenance
     headline: tuple[str, ...] = ("UAR", "accuracy")
     """The metrics by which its field compares systems on this corpus: those that a card states."""
     metrics: tuple[Metric, ...] = Field(min_length=1)
@@ -172,11 +172,11 @@ class EvaluationReport(_Part):
     by_sex: tuple[GroupScore, ...] = ()
     by_speaker: tuple[GroupScore, ...] = ()
     curves: tuple[Curve, ...] = ()
-    anchors: tuple[Anchor, ...] = ()
+    anchors: tuple[Baseline, ...] = ()
     temperature: float
     calibration_error: tuple[float, float]
     """Expected calibration error before and after the temperature, which was fitted on the validation parts."""
-    leak: Leak | None = None
+    leak: LeakageCheck | None = None
 
     def metric(self, name: str) -> Metric:
         """Return the metric of that name. Raises KeyError when there is none."""
@@ -187,7 +187,7 @@ def _missing(name: str) -> Metric:
     raise KeyError(name)
 
 
-def stamped(report: EvaluationReport) -> EvaluationReport:
+def validated(report: EvaluationReport) -> EvaluationReport:
     """Return the report. Raises UsageError for anything that is not one with its whole stamp: it is not shown."""
     if not isinstance(report, EvaluationReport):
         raise UsageError(f"a score is shown only in a report with its stamp, not as a {type(report).__name__}")

@@ -21,12 +21,12 @@ Features: TypeAlias = tuple[Tensor, ...]  # x (N, T, D) and mask (N, T) of each 
 class FeatureLayout:
     """What a network over features is given.
 
-    dims: the number of features of each modality, in order. asked: the step that the answer is about, where the steps
+    dims: the number of features of each modality, in order. target_step: the step that is classified, where the steps
     are utterances of a dialogue; None: it is about all steps together.
     """
 
     dims: Mapping[str, int]
-    asked: int | None = None
+    target_step: int | None = None
 
 
 class FeatureNet(nn.Module, ABC):
@@ -43,7 +43,7 @@ class FeatureNet(nn.Module, ABC):
     def __init__(self, layout: FeatureLayout, modality_dropout: float = 0.0) -> None:
         super().__init__()
         self.frontend = FeatureFrontend(layout.dims)
-        self.asked = layout.asked
+        self.target_step = layout.target_step
         self.modality_dropout = modality_dropout
 
     @property
@@ -62,7 +62,7 @@ class FeatureNet(nn.Module, ABC):
     def classify(self, features: Features) -> Tensor:
         """Score what the front end made. Returns (N, C) logits. In training modalities are dropped at random."""
         if self.training and self.modality_dropout:
-            features = without_some(features, self.modality_dropout)
+            features = drop_modalities_of_rows(features, self.modality_dropout)
         is_there = self.present(features).any(dim=1, keepdim=True)
         return cast(Tensor, self.head(self.embed(features))) * is_there
 
@@ -75,15 +75,15 @@ class FeatureNet(nn.Module, ABC):
         """Map what the front end made to (N, n_features)."""
 
     def pooled(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Map (N, T, D) to (N, D): the step that is asked about, or the mean of those that are there; 0 where there
+        """Map (N, T, D) to (N, D): the step that is classified, or the mean of those that are there; 0 where there
         is none."""
         weights = mask.unsqueeze(2)
-        if self.asked is not None:
-            return x[:, self.asked] * weights[:, self.asked]
+        if self.target_step is not None:
+            return x[:, self.target_step] * weights[:, self.target_step]
         return (x * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
 
 
-def without_some(features: Features, probability: float) -> Features:
+def drop_modalities_of_rows(features: Features, probability: float) -> Features:
     """Take modalities away at random from each row, but never all that it has."""
     present = torch.stack([(mask > PRESENT).any(dim=1) for mask in features[1::2]], dim=1)
     kept = drop_modalities(present, probability)

@@ -64,7 +64,7 @@ class StepTransformer(nn.Module):
 class TemporalFusion(FeatureNet):
     """A token for each step, of all modalities side by side, and a GRU or a transformer over the tokens.
 
-    The answer is about the step that is asked about, which keeps its own token beside what the encoder makes of it,
+    The step that is classified keeps its own token beside what the encoder makes of it,
     or about the mean of all.
     """
 
@@ -91,8 +91,8 @@ class TemporalFusion(FeatureNet):
         tokens = self.token(torch.cat([*x, present], dim=2))
         encoded = self.encoder(tokens, is_there)
         both = torch.cat([tokens, encoded], dim=2)
-        # the utterance that is asked about may itself be all absent; its neighbours then speak for it
-        return both[:, self.asked] if self.asked is not None else self.pooled(both, is_there.to(both.dtype))
+        # the utterance that is classified may itself be all absent; its neighbours then speak for it
+        return both[:, self.target_step] if self.target_step is not None else self.pooled(both, is_there.to(both.dtype))
 
 
 def _as_long(parts: tuple[Tensor, ...], n_steps: int) -> list[Tensor]:

@@ -45,6 +45,6 @@ class UnifiedTransformer(FeatureNet):
 
     def _placed(self, x: Tensor) -> Tensor:
         n_steps = x.shape[1]
-        is_asked = torch.arange(n_steps, device=x.device) == (self.asked or 0)
-        marks = is_asked.unsqueeze(1) * self.mark if self.asked is not None else self.mark
+        is_target = torch.arange(n_steps, device=x.device) == (self.target_step or 0)
+        marks = is_target.unsqueeze(1) * self.mark if self.target_step is not None else self.mark
         return x + positions(n_steps, x.shape[2], x.device) + marks

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from emofuse.research.corpora.registry import CORPORA
-from emofuse.research.evaluation.scores.baselines import anchors_for, chance
-from emofuse.research.evaluation.scores.report import Anchor
+from emofuse.research.evaluation.scores.baselines import baselines_for, chance
+from emofuse.research.evaluation.scores.report import Baseline
 
 COUNTS = [96, *[192] * 7]
 
 
-def known(metric: str, protocol: str = "actor-6fold", **changes: bool) -> dict[str, Anchor]:
-    return {a.name: a for a in anchors_for(CORPORA["ravdess"].published, protocol, metric, COUNTS, **changes)}
+def known(metric: str, protocol: str = "actor-6fold", **changes: bool) -> dict[str, Baseline]:
+    return {a.name: a for a in baselines_for(CORPORA["ravdess"].published, protocol, metric, COUNTS, **changes)}
 
 
 def test_chance_is_of_the_classes_that_occur() -> None:
@@ -53,7 +53,7 @@ def test_transductive_systems_stand_beside_transductive_ones_alone() -> None:
 
 @pytest.mark.parametrize("name", ["emodb", "ravdess-song"])
 def test_another_corpus_has_chance_alone(name: str) -> None:
-    assert [a.name for a in anchors_for(CORPORA[name].published, "loso", "UAR", [3] * 7)] == ["chance"]
+    assert [a.name for a in baselines_for(CORPORA[name].published, "loso", "UAR", [3] * 7)] == ["chance"]
 
 
 def test_a_metric_without_anchors_has_none() -> None:

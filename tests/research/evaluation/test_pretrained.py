@@ -12,7 +12,7 @@ import soundfile
 from emofuse.card import DataSource
 from emofuse.errors import BundleError, CorpusError, UsageError
 from emofuse.inference.bundle import BUNDLES
-from emofuse.research.evaluation.protocols.pretrained import evaluate_as_is
+from emofuse.research.evaluation.protocols.pretrained import evaluate_pretrained
 from emofuse.research.models.settings import Cnn3dSettings
 from emofuse.research.recipes.data import VideoDataSettings
 from emofuse.research.recipes.recipe import Recipe
@@ -53,7 +53,7 @@ def network(path: Path, corpus: str = "made up") -> Path:
 def test_every_clip_is_answered_by_its_colour(films: Path, tmp_path: Path) -> None:
     heard: list[tuple[str, int, int]] = []
     model = network(tmp_path / "clip.onnx")
-    report, predictions = evaluate_as_is(model, [str(films)], None, COMMAND, lambda *said: heard.append(said))
+    report, predictions = evaluate_pretrained(model, [str(films)], None, COMMAND, lambda *step: heard.append(step))
     assert report.metric("UAR").value == 1.0
     assert predictions.labels == ("sad", "angry", "disgust")  # those of the basic emotions that the films have
     assert [predictions.labels[i] for i in predictions.truth] == ["angry"] * 2 + ["disgust"] * 2 + ["sad"] * 2
@@ -62,7 +62,7 @@ def test_every_clip_is_answered_by_its_colour(films: Path, tmp_path: Path) -> No
 
 
 def test_the_stamp_says_that_nothing_was_trained(films: Path, tmp_path: Path) -> None:
-    stamp = evaluate_as_is(network(tmp_path / "clip.onnx"), [str(films)], None, COMMAND)[0].stamp
+    stamp = evaluate_pretrained(network(tmp_path / "clip.onnx"), [str(films)], None, COMMAND)[0].stamp
     assert stamp.command == COMMAND
     assert stamp.protocol == (
         "an exported network as it is, trained on made up, films of the world; tested on all clips"
@@ -78,24 +78,24 @@ def test_corpora_are_mapped_and_counted_each_by_its_own_table(films: Path, tmp_p
         shutil.copyfile(tmp_path / "sad-a.mkv", tmp_path / f"{name}.mkv")
     (tmp_path / "more.csv").write_text("path,emotion,speaker\nc.mkv,sadness,c\nd.mkv,boredom,c\n")
     corpora = [str(films), str(tmp_path / "more.csv")]
-    stamp = evaluate_as_is(network(tmp_path / "clip.onnx"), corpora, None, COMMAND)[0].stamp
+    stamp = evaluate_pretrained(network(tmp_path / "clip.onnx"), corpora, None, COMMAND)[0].stamp
     assert (stamp.label_map["sadness"], stamp.label_map["boredom"], stamp.left_out) == ("sad", None, 1)
 
 
 def test_no_corpus_and_a_card_without_a_recipe_are_said(films: Path, tmp_path: Path) -> None:
     model = network(tmp_path / "clip.onnx")
     with pytest.raises(UsageError, match=r"anger-a\.mkv is in two"):
-        evaluate_as_is(model, [str(films), str(films)], None, COMMAND)
+        evaluate_pretrained(model, [str(films), str(films)], None, COMMAND)
     with pytest.raises(UsageError, match="names no corpus"):
-        evaluate_as_is(model, [], None, COMMAND)
+        evaluate_pretrained(model, [], None, COMMAND)
     spec = clip_spec(size_px=112)
     model = write_clip_network(tmp_path / "other.onnx", spec, card=clip_card(spec, recipe="by hand"))
     with pytest.raises(BundleError, match="does not hold the recipe"):
-        evaluate_as_is(model, [str(films)], None, COMMAND)
+        evaluate_pretrained(model, [str(films)], None, COMMAND)
 
 
 def test_the_face_network_that_ships_scores_every_picture(films: Path) -> None:
-    report, predictions = evaluate_as_is(BUNDLES / "base" / "face.onnx", [str(films)], None, COMMAND)
+    report, predictions = evaluate_pretrained(BUNDLES / "base" / "face.onnx", [str(films)], None, COMMAND)
     assert report.model == "face"
     assert predictions.log_probabilities.shape == (1, 6, 3)
     one, other = np.exp(predictions.log_probabilities[0, :2])  # two films alike
@@ -107,7 +107,7 @@ def test_the_voice_network_that_ships_hears_a_corpus(tmp_path: Path) -> None:
     for emotion in ("anger", "sad"):
         soundfile.write(tmp_path / f"{emotion}.wav", random.normal(0, 0.1, 20_000), 16_000)
     (tmp_path / "s.csv").write_text("path,emotion,speaker\nanger.wav,anger,a\nsad.wav,sad,b\n")
-    report, predictions = evaluate_as_is(BUNDLES / "base" / "voice.onnx", [str(tmp_path / "s.csv")], None, COMMAND)
+    report, predictions = evaluate_pretrained(BUNDLES / "base" / "voice.onnx", [str(tmp_path / "s.csv")], None, COMMAND)
     assert (report.stamp.corpus, predictions.labels) == ("s", ("sad", "angry"))
 
 
@@ -115,4 +115,4 @@ def test_a_corpus_of_sound_has_nothing_to_see(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.random.default_rng(1).normal(0, 0.1, 20_000), 16_000)
     (tmp_path / "s.csv").write_text("path,emotion,speaker\na.wav,anger,a\n")
     with pytest.raises(CorpusError, match=r"a\.wav has no picture"):
-        evaluate_as_is(BUNDLES / "base" / "face.onnx", [str(tmp_path / "s.csv")], None, COMMAND)
+        evaluate_pretrained(BUNDLES / "base" / "face.onnx", [str(tmp_path / "s.csv")], None, COMMAND)
