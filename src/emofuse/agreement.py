@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from emofuse.cells import unescape_cell
 from emofuse.emotions import SPELLINGS
 from emofuse.errors import UsageError
+from emofuse.formatting import pluralise
 from emofuse.reading import one_line, read_bytes
 from emofuse.settings import shown
 from emofuse.timeline import Timeline
-from emofuse.wording import counted
 
 STEP_S: Final = 0.1  # between the times at which two accounts are compared
 _MOST_MB: Final = 64.0  # of an annotation
@@ -246,7 +246,7 @@ def _read_eaf(data: bytes, name: str, tier: str | None) -> Account:
     chosen = tier if tier is not None else (fitting[0] if len(fitting) == 1 else None)
     if chosen is None or chosen not in tiers:
         problem = (
-            f"has no tier {shown(tier)}" if tier is not None else f"has {counted(len(fitting), 'tier')} of emotions"
+            f"has no tier {shown(tier)}" if tier is not None else f"has {pluralise(len(fitting), 'tier')} of emotions"
         )
         raise UsageError(f"{name} {problem}", f"choose a tier: {', '.join(tiers) or 'it has none'}")
     return Account(f"{name}, {chosen}", tuple(tiers[chosen]))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol, Self, runtime_checkable
 
-from emofuse.wording import documentary_line
+from emofuse.formatting import documentary_line
 
 Origin = Literal["given", "found", "recognised"]
 

@@ -17,6 +17,7 @@ from emofuse.affect import Affect, derive_affect
 from emofuse.errors import UsageError
 from emofuse.explanation import Explanation
 from emofuse.face_measurements import measurements_json, read_measurements
+from emofuse.formatting import documentary_line, pluralise
 from emofuse.headline import Headline, make_headline
 from emofuse.people import Person, people_between, person_json, read_person, shares_json, speakers_between
 from emofuse.provenance import Provenance
@@ -45,7 +46,6 @@ from emofuse.types import (
     VoiceMeasurement,
     Word,
 )
-from emofuse.wording import counted, documentary_line
 
 if TYPE_CHECKING:  # a timeline knows its outputs by name, and imports them where it is asked for one
     from emofuse.outputs.records import Cell, Library, TableName
@@ -299,10 +299,10 @@ class Timeline:
         fused, used = self.summary.fused, " + ".join(self.summary.used)
         answer = "no emotion could be read" if fused is None else f"{fused.label} {fused.confidence:.2f} from {used}"
         if self.source.is_photo:
-            size = counted(sum(len(moment.faces) for moment in self), "face")
+            size = pluralise(sum(len(moment.faces) for moment in self), "face")
         else:
             length = "" if self.source.duration_s is None else f" in {self.source.duration_s:.1f} s"
-            size = f"{counted(len(self), 'moment')}{length}"
+            size = f"{pluralise(len(self), 'moment')}{length}"
         return f"<Timeline of {name}: {documentary_line(answer)}, {size}>"
 
     def _repr_html_(self) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+from emofuse.formatting import pluralise
 from emofuse.timeline import Timeline
-from emofuse.wording import counted
 
 if TYPE_CHECKING:
     from emofuse.outputs.records import Cell, Library, Table, TableName
@@ -45,8 +45,8 @@ class Timelines(Sequence[Timeline]):
         return len(self._timelines)
 
     def __repr__(self) -> str:
-        failed = f", and {counted(len(self.failures), 'failure')}" if self.failures else ""
-        return f"<Timelines of {counted(len(self), 'recording')}{failed}>"
+        failed = f", and {pluralise(len(self.failures), 'failure')}" if self.failures else ""
+        return f"<Timelines of {pluralise(len(self), 'recording')}{failed}>"
 
     def records(self, table: TableName | None = None) -> list[dict[str, Cell]]:
         """Return the rows of the table that `to_dataframe` gives.

@@ -14,11 +14,11 @@ from emofuse.atomic import make_folder
 from emofuse.cli import corpus_audit
 from emofuse.cli.console import ERR, OUT
 from emofuse.errors import CorpusError
+from emofuse.formatting import pluralise
 from emofuse.ownership import refuse_foreign
 from emofuse.research.corpora.decode import check_clip
 from emofuse.research.corpora.manifest import Manifest, is_manifest, read_manifest_in_part, write_manifest
 from emofuse.research.corpora.registry import CORPORA, read_corpus
-from emofuse.wording import counted
 
 app = typer.Typer(
     name="corpus", help="Look at a corpus before anything is trained on it.", no_args_is_help=True, add_completion=False
@@ -52,7 +52,7 @@ def prepare(
     make_folder(out.parent)  # before a check that takes minutes
     duration = f", {_check(manifest) / 60:.1f} minutes" if check else ""
     write_manifest(manifest, out)
-    counts = f"{counted(len(manifest), 'clip')}, {counted(len(manifest.speakers), 'speaker')}{duration}"
+    counts = f"{pluralise(len(manifest), 'clip')}, {pluralise(len(manifest.speakers), 'speaker')}{duration}"
     OUT.print(escape(f"{out}: {counts}, licence: {manifest.licence or 'unknown'}"))
 
 

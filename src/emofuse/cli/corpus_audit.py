@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from emofuse.cli.console import ERR, OUT, note
 from emofuse.errors import UsageError
+from emofuse.formatting import pluralise
 from emofuse.research.corpora.manifest import Manifest, read_manifest
 from emofuse.research.corpora.splits.audit import KINDS, Kind, Overlap, SameSounds, contradictions, same_sounds
 from emofuse.research.corpora.splits.audit import audit as find_overlaps
@@ -24,7 +25,6 @@ from emofuse.research.corpora.splits.protocols import (
     names_a_file,
     read_split,
 )
-from emofuse.wording import counted
 
 N_VALID: Final = 2  # speakers that validate where a protocol is audited
 _FIELDS: Final[dict[Kind, str]] = {"session": "session", "sentence": "statement"}  # which a manifest may leave empty
@@ -119,14 +119,14 @@ def _print_overlaps(overlaps: Sequence[Overlap], allowed: set[Kind]) -> None:
         of_kind = [o for o in overlaps if o.kind == kind]
         if kind in allowed:
             if of_kind:
-                OUT.print(f"{kind}: {counted(len(of_kind), 'overlap')}, allowed")
+                OUT.print(f"{kind}: {pluralise(len(of_kind), 'overlap')}, allowed")
             continue
         for o in of_kind:
             a, b = o.parts
             what = repr(o.value)
             if kind == "audio":
                 what = " and ".join(str(paths[0]) for paths in (o.clips_a, o.clips_b))
-            counts = f"{counted(len(o.clips_a), 'clip')} in {a}, {len(o.clips_b)} in {b}"
+            counts = f"{pluralise(len(o.clips_a), 'clip')} in {a}, {len(o.clips_b)} in {b}"
             OUT.print(f"[red]{kind}[/red]: fold {escape(o.fold)}, {a} and {b}: {escape(what)} ({counts})")
 
 
@@ -162,6 +162,6 @@ def _print_verdict(found: Counter[Kind], compared: Sequence[Kind]) -> None:
         OUT.print(f"[bold green]clean[/bold green]: no two parts of a fold share {names}")
         return
     kinds = ", ".join(f"{kind} {n}" for kind, n in found.items())
-    OUT.print(f"[bold red]{counted(found.total(), 'overlap')}[/bold red]: {kinds}")
+    OUT.print(f"[bold red]{pluralise(found.total(), 'overlap')}[/bold red]: {kinds}")
     if set(found) == {"sentence"}:
         note("where everybody says the same sentences by design, add --allow sentence")

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from emofuse.cli.console import OUT, note, progress_hook
 from emofuse.cli.train import DataOption, need_torch
-from emofuse.wording import counted
+from emofuse.formatting import pluralise
 
 if TYPE_CHECKING:
     from emofuse.research.feature_sets.extract import Extraction
@@ -81,19 +81,19 @@ def _tell(made: Extraction) -> None:
     for path, reason in made.manifest.skipped:
         note(f"left out: {path}: {reason}")
     if made.unknown:
-        note(f"{counted(len(made.unknown), 'text')} for no clip here: {_some(made.unknown)}")
+        note(f"{pluralise(len(made.unknown), 'text')} for no clip here: {_some(made.unknown)}")
     for modality, encoder in made.encoders.items():
         n_absent = sum(len(clips) for clips in made.absent[modality].values())
         shape = "nothing"
         if modality in made.dims:
             low, high = made.steps[modality]
             shape = f"{low if low == high else f'{low} to {high}'} x {made.dims[modality]}"
-        OUT.print(escape(f"{modality:9} {encoder}: {shape}, {n_clips - n_absent} of {counted(n_clips, 'clip')}"))
+        OUT.print(escape(f"{modality:9} {encoder}: {shape}, {n_clips - n_absent} of {pluralise(n_clips, 'clip')}"))
         for reason, clips in made.absent[modality].items():
             OUT.print(escape(f"{'':9} absent, {reason}: {len(clips)} ({_some(clips)})"))
     OUT.print(
         escape(
-            f"{made.table}: {counted(n_clips, 'clip')}, {counted(len(made.manifest.speakers), 'speaker')}, "
+            f"{made.table}: {pluralise(n_clips, 'clip')}, {pluralise(len(made.manifest.speakers), 'speaker')}, "
             f"{made.n_made} arrays or reasons made now, licence: {made.manifest.licence or 'unknown'}"
         )
     )

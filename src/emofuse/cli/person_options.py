@@ -12,6 +12,7 @@ import typer
 from emofuse.cli.console import note
 from emofuse.cli.panels import PERSON
 from emofuse.errors import UsageError
+from emofuse.formatting import pluralise
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.options import check_one_adaptation
 from emofuse.inference.same_person import neutral_baseline, neutral_references, same_person
@@ -21,7 +22,6 @@ from emofuse.recordings.one import Options, analyze_recording
 from emofuse.recordings.plan import Plan, Task, make_plan
 from emofuse.remote import Place, place_of
 from emofuse.timeline import Timeline
-from emofuse.wording import counted
 
 SamePersonOption = Annotated[
     bool,
@@ -120,7 +120,7 @@ def know_people(asked: AskedOfPeople, plan: Plan, folder: Place, options: Option
         return replace(options, person=same_person(_those_analysed(plan.tasks, options, bundle)))
     if asked.persons:
         names = list(dict.fromkeys(asked.persons.values()))
-        _announce(len(asked.persons), counted(len(names), "person"))
+        _announce(len(asked.persons), pluralise(len(names), "person"))
         tasks = {name: [task for task in plan.tasks if asked.persons.get(task.source) == name] for name in names}
         known = {name: same_person(_those_analysed(own, options, bundle), name) for name, own in tasks.items()}
         return replace(options, people={source: known[name] for source, name in asked.persons.items()})
@@ -143,7 +143,7 @@ def know_people(asked: AskedOfPeople, plan: Plan, folder: Place, options: Option
 
 def _announce(n_recordings: int, whom: str) -> None:
     verb = "is" if n_recordings == 1 else "are"
-    note(f"{counted(n_recordings, 'recording')} {verb} gone through first, to know {whom}")
+    note(f"{pluralise(n_recordings, 'recording')} {verb} gone through first, to know {whom}")
 
 
 def _those_analysed(tasks: Sequence[Task], options: Options, bundle: Bundle) -> list[Timeline]:

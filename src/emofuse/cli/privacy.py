@@ -16,9 +16,9 @@ from rich.table import Table
 from emofuse.assets import cache_folder
 from emofuse.cli.console import OUT
 from emofuse.errors import OutputError, UsageError
+from emofuse.formatting import pluralise
 from emofuse.outputs.formats import FORMATS
 from emofuse.recordings.plan import RECORDS
-from emofuse.wording import counted
 
 What = Literal["features", "service", "results"]
 _NAMES: Final = {f".{one.suffix.lower()}": one for one in FORMATS.values()}
@@ -59,11 +59,11 @@ def privacy(
         if not folders:
             raise UsageError("--delete results needs the folders that hold them")
         n = sum(_delete_results(folder) for folder in folders)
-        OUT.print(f"deleted {counted(n, 'file')} that emofuse wrote; everything else in the folders stays")
+        OUT.print(f"deleted {pluralise(n, 'file')} that emofuse wrote; everything else in the folders stays")
     elif delete == "features":
         OUT.print(f"deleted {_megabytes(_delete_features())} of decoded sound and faces")
     elif delete == "service":
-        OUT.print(f"deleted {counted(_delete_service(place), 'job')} in {escape(str(place))}")
+        OUT.print(f"deleted {pluralise(_delete_service(place), 'job')} in {escape(str(place))}")
     else:
         _print(_kept(place, folders))
 

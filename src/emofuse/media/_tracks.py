@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from emofuse.errors import UsageError
-from emofuse.wording import counted
+from emofuse.formatting import pluralise
 
 SpeechMeasure = Callable[[NDArray[np.float32]], float]  # seconds of speech in (T,) float32 samples at 16 kHz
 Look = Callable[[int], NDArray[np.float32]]  # (T,) samples at 16 kHz of the stream with that index, from a few places
@@ -99,7 +99,7 @@ def asked_tracks(tracks: Sequence[SoundTrack], numbers: Sequence[int], n_tracks:
 
 
 def _missing(number: int, n_tracks: int) -> NoReturn:
-    has = f"it has {counted(n_tracks, 'sound track')}" if n_tracks else "it has no sound"
+    has = f"it has {pluralise(n_tracks, 'sound track')}" if n_tracks else "it has no sound"
     what = "cannot be decoded" if 1 <= number <= n_tracks else "is not in the recording"
     raise UsageError(f"sound track {number} {what}: {has}", "--audio-track counts from 1; leave it out for the default")
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import av
 
+from emofuse.formatting import cue_time
 from emofuse.media import _container
-from emofuse.wording import cue_time
 
 _IMAGES: Final = {"dvd_subtitle", "dvdsub", "hdmv_pgs_subtitle", "pgssub", "dvb_subtitle", "dvbsub", "xsub"}
 _MOST_CUES: Final = 100_000

@@ -10,10 +10,10 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from emofuse.atomic import atomic
+from emofuse.formatting import documentary
 from emofuse.outputs.lanes import Lane, WordsTier, lanes, words_tiers
 from emofuse.outputs.locations import MediaLinks
 from emofuse.timeline import SourceInfo, Timeline
-from emofuse.wording import documentary
 
 _SCHEMA: Final = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from emofuse.atomic import atomic
 from emofuse.cells import escape_row
 from emofuse.emotions import rgb
+from emofuse.formatting import clock, documentary_line, pluralise
 from emofuse.outputs.lanes import faces
 from emofuse.outputs.locations import relative_url
 from emofuse.outputs.page import GENERATOR, html_page, notice, provenance_html
@@ -24,7 +25,6 @@ from emofuse.remote import Place
 from emofuse.segments import Segment, share_of_time
 from emofuse.timeline import Timeline
 from emofuse.types import MODALITIES, Json
-from emofuse.wording import clock, counted, documentary_line
 
 INDEX_FILES: Final = ("index.html", "summary.csv")
 _COLUMNS: Final = ("recording", "label", "confidence", "duration_s", "used", "n_segments", "n_people")
@@ -204,7 +204,7 @@ def index_page(rows: Sequence[Row], folder: Path) -> str:
     sorted_by = ("Recording", "Group", "Emotion", "From", "Length")
     head = "".join(f'<th scope="col"{" data-sorts" if name in sorted_by else ""}>{name}</th>' for name in names)
     body = [
-        f"<header><h1>{counted(len(done), 'recording')}</h1>",
+        f"<header><h1>{pluralise(len(done), 'recording')}</h1>",
         f'<p>The same as a table: <a href="./{INDEX_FILES[1]}">{INDEX_FILES[1]}</a></p></header>\n<main>\n',
         _totals(done),
         _filter([digest for _, digest in done]),
@@ -223,7 +223,7 @@ def index_page(rows: Sequence[Row], folder: Path) -> str:
         "</footer>\n",
     ]
     script = files("emofuse.outputs").joinpath("batch.js").read_text(encoding="utf-8")
-    return html_page(counted(len(done), "recording"), "".join(body), script=script)
+    return html_page(pluralise(len(done), "recording"), "".join(body), script=script)
 
 
 def _totals(done: Sequence[tuple[Row, Digest]]) -> str:
@@ -255,7 +255,7 @@ def _total(name: str, digests: Sequence[Digest], labels: Sequence[str]) -> str:
             words.append(f"{escape(label)} {100 * share:.0f}&nbsp;%")
         left += share
     return (
-        f"<dt>{escape(name)} <small>({counted(len(digests), 'recording')}, {clock(length_s)})</small></dt>"
+        f"<dt>{escape(name)} <small>({pluralise(len(digests), 'recording')}, {clock(length_s)})</small></dt>"
         f'<dd><svg viewBox="0 0 100 8" height="16" preserveAspectRatio="none" aria-hidden="true">{"".join(bars)}</svg>'
         f"<small>{', '.join(words) or 'nothing read'}</small></dd>"
     )

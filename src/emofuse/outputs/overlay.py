@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from emofuse.emotions import rgb
+from emofuse.formatting import clock
 from emofuse.outputs.lettering import Colour, Image, Lettering, ink
 from emofuse.outputs.translations import translate
 from emofuse.segments import MIN_SEGMENT_S, stands_from
 from emofuse.types import MODALITIES, Face, Moment
-from emofuse.wording import clock
 
 Rect = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 Detail = Literal["full", "simple", "boxes", "none"]

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from emofuse.atomic import atomic
+from emofuse.formatting import documentary, documentary_line
 from emofuse.outputs.explanations import explanations_html
 from emofuse.outputs.locations import MediaLinks
 from emofuse.provenance import Provenance
 from emofuse.timeline import Timeline
 from emofuse.types import Json
-from emofuse.wording import documentary, documentary_line
 
 # In the order in which they build on one another: each may import only from those before it.
 _SCRIPTS: Final = (

@@ -9,13 +9,13 @@ from typing import Any, Final, Literal, get_args
 
 from emofuse.errors import UsageError
 from emofuse.face_measurements import COLUMNS, table_rows
+from emofuse.formatting import documentary_line
 from emofuse.people import Person, people_between, person_json, speakers_between
 from emofuse.segments import Segment
 from emofuse.settings import shown
 from emofuse.timeline import Timeline
 from emofuse.timeline_json import moment_json
 from emofuse.types import Json, Line, VoiceMeasurement
-from emofuse.wording import documentary_line
 
 TableName = Literal["moments", "faces", "people", "segments", "words", "affect", "voice", "measurements"]
 Library = Literal["pandas", "polars", "pyarrow"]

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Final
 
 from emofuse.atomic import atomic
+from emofuse.formatting import cue_time, documentary_line
 from emofuse.outputs.lanes import speaker_of
 from emofuse.segments import Segment, label_between
 from emofuse.timeline import Timeline
 from emofuse.types import Line
-from emofuse.wording import cue_time, documentary_line
 
 TIE: Final = "\u00a0"  # between an answer and what is said
 _READABLE_S: Final = 1.0  # between two lines: a shorter pause has no cue of its own

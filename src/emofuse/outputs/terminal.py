@@ -16,10 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from emofuse.emotions import COLOURS, rgb
+from emofuse.formatting import clock
 from emofuse.headline import MEAN
 from emofuse.timeline import Timeline
 from emofuse.types import Scores
-from emofuse.wording import clock
 
 _MAX_WIDTH: Final = 110  # wider than this, bars no longer read faster
 _NOTHING: Final = "."  # in the course over time, where nothing spoke

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable, Sequence
 
 from emofuse.atomic import atomic
+from emofuse.formatting import documentary_line
 from emofuse.outputs.lanes import lanes, length_s, words_tiers
 from emofuse.segments import Segment
 from emofuse.timeline import Timeline
-from emofuse.wording import documentary_line
 
 Interval = tuple[float, float, str]
 

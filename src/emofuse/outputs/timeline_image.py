@@ -19,10 +19,10 @@ import numpy as np
 from emofuse.atomic import atomic
 from emofuse.emotions import rgb
 from emofuse.errors import OutputError
+from emofuse.formatting import clock
 from emofuse.outputs.lanes import Lane, lanes, length_s
 from emofuse.outputs.lettering import Colour, Image, Lettering, ink
 from emofuse.timeline import Timeline
-from emofuse.wording import clock
 
 WIDTH: Final = 1600  # pixels
 MAX_PEOPLE: Final = 6  # rows for people; those seen longest, the others are counted

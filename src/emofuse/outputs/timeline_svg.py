@@ -6,10 +6,10 @@ import os
 from html import escape
 
 from emofuse.atomic import atomic
+from emofuse.formatting import documentary, documentary_line
 from emofuse.outputs.lettering import Colour
 from emofuse.outputs.timeline_image import MARGIN, WIDTH, Page, paint_timeline
 from emofuse.timeline import Timeline
-from emofuse.wording import documentary, documentary_line
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!-- emofuse timeline -->\n'
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from emofuse.errors import UsageError
+from emofuse.formatting import documentary_line
 from emofuse.people import Person, join_stretches
 from emofuse.timeline import LEAST_WEIGHT, Timeline, pool_answers
 from emofuse.types import Face, Moment, Scores
-from emofuse.wording import documentary_line
 
 
 def name_people(timeline: Timeline, names: Mapping[int, str]) -> Timeline:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from emofuse.errors import EmofuseError
+from emofuse.formatting import pluralise
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.live import LiveSession, PushSource
 from emofuse.inference.live_answers import LiveUpdate
@@ -25,7 +26,6 @@ from emofuse.service.live_messages import Said, Start, Stop, WordBudget, first_m
 from emofuse.service.packets import PacketReader
 from emofuse.timeline_json import moment_json
 from emofuse.types import Json, Line, Packet
-from emofuse.wording import counted
 
 START_S: Final = 10.0  # in which the first message has to come
 SILENT_S: Final = 30.0  # without a message: nobody is there
@@ -93,7 +93,7 @@ async def _started(socket: WebSocket, parts: Parts) -> Start:
     if s.token is not None and not is_token(start.token, s.token):
         raise RefusedError(401, "no_token", "this service wants its token in the first message")
     if parts.n_live >= s.max_live:
-        live = f"{counted(parts.n_live, 'other')} {'is' if parts.n_live == 1 else 'are'} live"
+        live = f"{pluralise(parts.n_live, 'other')} {'is' if parts.n_live == 1 else 'are'} live"
         raise RefusedError(429, "busy", f"{live}, and no more may be; come back later")
     return start
 

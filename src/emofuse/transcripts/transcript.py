@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from emofuse.errors import TranscriptError
+from emofuse.formatting import pluralise
 from emofuse.provenance import TranscriptOrigin
 from emofuse.transcripts.sentences import split_sentences
 from emofuse.types import Line, Word
-from emofuse.wording import counted
 
 END_ROOM_S: Final = 0.1  # the last moment of a recording can stand a picture or two before its stated end
 
@@ -46,7 +46,7 @@ class Transcript:
                 "is it that of another recording?",
             )
         n_after = len(self.lines) - len(kept)
-        said = f"{counted(n_after, 'line')} of the transcript left out: after the end at {duration_s:.1f} s"
+        said = f"{pluralise(n_after, 'line')} of the transcript left out: after the end at {duration_s:.1f} s"
         return replace(self, lines=kept, notes=(*self.notes, said) if n_after else self.notes)
 
     def between(self, start_s: float, end_s: float | None = None) -> Transcript:

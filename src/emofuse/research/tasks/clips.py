@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from emofuse.card import InputSpec
 from emofuse.errors import RecipeError
+from emofuse.formatting import pluralise
 from emofuse.inference.detector import YuNetDetector
 from emofuse.research.corpora.cache import FeatureCache
 from emofuse.research.corpora.corpus import Corpus
@@ -31,7 +32,6 @@ from emofuse.research.tasks.clip_augment import augment_frames, clip_augmentatio
 from emofuse.research.tasks.clip_dataset import VideoBatches
 from emofuse.research.tasks.speech import decoded_samples
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, corpora_of
-from emofuse.wording import counted
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -56,9 +56,9 @@ class VideoData(Utterances):
         lost = sum(clip.n_lost for clip in self.clips if not clip.fell_back)
         several = sum(clip.n_people > 1 for clip in self.clips)
         seen = (
-            f"{counted(len(self.clips), 'clip')}: {fell_back} without a face, where the whole picture is used; "
+            f"{pluralise(len(self.clips), 'clip')}: {fell_back} without a face, where the whole picture is used; "
             f"{several} with several people, where who is most in view counts; "
-            f"the face was lost in {counted(lost, 'picture')}"
+            f"the face was lost in {pluralise(lost, 'picture')}"
         )
         return "; ".join(filter(None, (seen, Utterances.note(self))))
 

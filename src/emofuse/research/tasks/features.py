@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from emofuse.card import DataSource, InputSpec
 from emofuse.errors import CorpusError, RecipeError, UsageError
+from emofuse.formatting import pluralise
 from emofuse.inference.bundle import BundleModality
 from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.manifest import Clip, Manifest
@@ -29,7 +30,6 @@ from emofuse.research.tasks.base import Example, UtteranceTask
 from emofuse.research.tasks.batches import Augment, Batch
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, utterance_settings
 from emofuse.research.training.svm import standardise_by_speaker
-from emofuse.wording import counted
 
 PADDING: Final = -1  # in place of a neighbour, where the dialogue has none
 Steps = NDArray[np.float32]  # (T, D)
@@ -270,7 +270,7 @@ def _missing_summary(kept: Mapping[str, Sequence[Any]], sets: Sequence[FeatureSe
         n_absent = sum(array is None for array in column)
         reasons = ", ".join(dict.fromkeys(reason for one in sets for reason in one.absent.get(name, ())))
         if n_absent:
-            parts.append(f"{n_absent} of {counted(len(column), 'utterance')} have no {name} features ({reasons})")
+            parts.append(f"{n_absent} of {pluralise(len(column), 'utterance')} have no {name} features ({reasons})")
     nobody = [name for one in sets for name in one.absent if name not in kept and name not in one.dims]
     parts += [f"no utterance has {name} features" for name in dict.fromkeys(nobody)]
     return "; ".join(parts)

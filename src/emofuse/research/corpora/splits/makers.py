@@ -9,10 +9,10 @@ from typing import Final, Literal
 import numpy as np
 
 from emofuse.errors import CorpusError, UsageError
+from emofuse.formatting import pluralise
 from emofuse.research.corpora.manifest import Manifest
 from emofuse.research.corpora.splits.file import by_number
 from emofuse.research.corpora.splits.folds import Fold
-from emofuse.wording import counted
 
 Group = tuple[str, Sequence[int]]  # a fold's name, and the indices of the clips that it tests
 VALID_OF: Final = 20  # so many of a split by dialogues are the n_valid counted among
@@ -130,4 +130,4 @@ def validation(n_valid: int) -> str:
     """Say, as the end of a description, who validates."""
     if n_valid == 0:
         return "; nobody validates"
-    return f"; in each, {counted(n_valid, 'other speaker')} validate{'s' if n_valid == 1 else ''}"
+    return f"; in each, {pluralise(n_valid, 'other speaker')} validate{'s' if n_valid == 1 else ''}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from emofuse.errors import CorpusError, UsageError
+from emofuse.formatting import pluralise
 from emofuse.reading import file_hash, is_file
 from emofuse.research.corpora.manifest import Manifest
 from emofuse.research.corpora.splits.file import Parts, read_split_file
@@ -22,7 +23,6 @@ from emofuse.research.corpora.splits.makers import (
     random_k_fold,
     validation,
 )
-from emofuse.wording import counted
 
 __all__ = ["PROTOCOLS", "Fold", "Split", "is_leaky", "make_split", "missing_emotions", "names_a_file", "read_split"]
 
@@ -99,7 +99,7 @@ def read_split(path: str | Path, manifest: Manifest, n_valid: int) -> Split:
         folds = leave_one_group_out(list(table.folds.items()), manifest, n_valid)
         how = validation(n_valid)
     digest = file_hash(file)[:12]
-    text = f"{counted(len(folds), 'fold')} of {file.name} (sha256 {digest}){how}"
+    text = f"{pluralise(len(folds), 'fold')} of {file.name} (sha256 {digest}){how}"
     return _described(str(path), text, folds, manifest)
 
 
@@ -121,10 +121,10 @@ def _protocol(name: str, manifest: Manifest, n_valid: int, seed: int) -> tuple[t
         groups, text = group_k_fold(name, manifest, int(k_fold[2]))
     elif name == "loso":
         groups = groups_by("speaker", manifest)
-        text = f"{counted(len(groups), 'fold')}, in each of which one speaker is tested (leave one speaker out)"
+        text = f"{pluralise(len(groups), 'fold')}, in each of which one speaker is tested (leave one speaker out)"
     elif name == "session":
         groups = groups_by("session", manifest)
-        text = f"{counted(len(groups), 'fold')}, in each of which one session is tested (leave one session out)"
+        text = f"{pluralise(len(groups), 'fold')}, in each of which one session is tested (leave one session out)"
     else:
         near = get_close_matches(name, PROTOCOLS, n=1, cutoff=0.0)[0]
         raise UsageError(

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from emofuse.formatting import pluralise
 from emofuse.research.corpora.manifest import Manifest
 from emofuse.research.corpora.splits.protocols import Fold, Split, make_split
 from emofuse.research.corpora.splits.subsample import proportional_counts, stratified_subsample
@@ -34,7 +35,6 @@ from emofuse.research.recipes.recipe import LateFusionSettings, Recipe
 from emofuse.research.tasks.features import FeatureData
 from emofuse.research.tasks.utterances import FusedUtterances, Hook, Utterances, find_corpora, read_corpora
 from emofuse.research.training.jobs import decode_utterances
-from emofuse.wording import counted
 
 _TRAININGS = "trainings"
 
@@ -236,9 +236,9 @@ def _drawn(settings: DrawSettings, split: Split, manifest: Manifest) -> tuple[Sp
         kept = set(stratified_subsample(manifest, split, counts, settings.seed + number))
         folds = tuple(_only(kept, fold) for fold in split.folds)
         how = (
-            f"; {settings.size:,} of {counted(len(manifest), 'utterance')}, drawn with the seeds {settings.seed} to "
+            f"; {settings.size:,} of {pluralise(len(manifest), 'utterance')}, drawn with the seeds {settings.seed} to "
             f"{settings.seed + settings.draws - 1} in proportion to each fold's classes: means over "
-            f"{counted(settings.draws, 'draw')}, the counts of each fold being the first draw's"
+            f"{pluralise(settings.draws, 'draw')}, the counts of each fold being the first draw's"
         )
         splits.append(Split(split.protocol, split.description + how, folds))
     return tuple(splits)

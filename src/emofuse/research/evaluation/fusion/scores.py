@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from emofuse.formatting import pluralise
 from emofuse.research.evaluation.fusion.answers import by_fold, by_unit, confusions, ensemble_correct
 from emofuse.research.evaluation.fusion.result import (
     Contribution,
@@ -24,7 +25,6 @@ from emofuse.research.evaluation.scores.metrics import METRICS, confusion_counts
 from emofuse.research.evaluation.scores.significance import N_DRAWS as N_TEST_DRAWS
 from emofuse.research.evaluation.scores.significance import paired_difference, paired_tests
 from emofuse.research.evaluation.scores.summary import N_DRAWS, class_scores, metric_score
-from emofuse.wording import counted
 
 _FEW: Final = 20  # speakers; the percentile bootstrap of fewer is known to be too sure
 Answers = tuple[NDArray[np.int64], ...]  # (S, N) of every draw
@@ -183,12 +183,13 @@ def _contribution(
 
 def _how(metric: str, runs: ComparisonRuns, n_fusions: int) -> str:
     unit, n_units = runs.unit, len({group for clips in runs.clips for group in clips.groups})
-    corrected = f" Either p is Holm-corrected over the {counted(n_fusions, 'fusion')}." if n_fusions > 1 else ""
+    corrected = f" Either p is Holm-corrected over the {pluralise(n_fusions, 'fusion')}." if n_fusions > 1 else ""
     few = f" So few {unit}s give a rough interval, too narrow rather than too wide." if n_units < _FEW else ""
     return (
         f"The difference of {metric} is of means over seeds; its 95 % interval and its p are from a paired bootstrap "
-        f"over {counted(n_units, unit)} ({N_TEST_DRAWS:,} draws).{few} McNemar's exact test is of accuracy: it counts "
-        "the utterances that one of the two got right and the other did not; a method's answer is its seeds' vote, the "
-        f"mean of their probabilities. It takes utterances as independent, which those of one {unit} are not: where "
+        f"over {pluralise(n_units, unit)} ({N_TEST_DRAWS:,} draws).{few} McNemar's exact test is of accuracy: it "
+        "counts the utterances that one of the two got right and the other did not; a method's answer is its seeds' "
+        "vote, the mean of their probabilities. It takes utterances as independent, which those of one "
+        f"{unit} are not: where "
         f"the two disagree, believe the bootstrap.{corrected}"
     )

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from emofuse.errors import CorpusError, UsageError
+from emofuse.formatting import pluralise
 from emofuse.research.corpora.manifest import Manifest
 from emofuse.research.corpora.readers.emogator import BURST
 from emofuse.research.corpora.relabel import join, relabel
@@ -21,7 +22,6 @@ from emofuse.research.tasks.registry import utterance_task
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances
 from emofuse.research.training.fit import load_weights
 from emofuse.research.training.jobs import decode_utterances
-from emofuse.wording import counted
 
 LEAVE_ONE_OUT: Final = "leave-one-corpus-out"
 ALL_CORPORA: Final = "all-corpora"
@@ -101,7 +101,7 @@ def _leave_one_out(
     return Split(
         LEAVE_ONE_OUT,
         f"each corpus left out in turn ({names}): trained on all others, of each of which "
-        f"{counted(n_valid, unit)} validate, tested on the whole of it by the labels that both have",
+        f"{pluralise(n_valid, unit)} validate, tested on the whole of it by the labels that both have",
         tuple(folds),
         by_corpus=True,
     )
@@ -141,7 +141,7 @@ def _over_all_speakers(
     return Split(
         ALL_CORPORA,
         f"{N_FOLDS} folds over the {unit}s of every corpus ({names}); in each, "
-        f"{counted(n_valid, f'other {unit}')} of each corpus at most validate",
+        f"{pluralise(n_valid, f'other {unit}')} of each corpus at most validate",
         folds,
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from emofuse.errors import CorpusError, UsageError
+from emofuse.formatting import pluralise
 from emofuse.research.corpora.relabel import join, relabel, shared_labels
 from emofuse.research.corpora.splits.protocols import Fold, Split, is_leaky, missing_emotions
 from emofuse.research.feature_sets.store import FeatureSet
@@ -16,7 +17,6 @@ from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.registry import utterance_task
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances
 from emofuse.research.training.jobs import decode_utterances
-from emofuse.wording import counted
 
 CROSS_LABELS: Final = "basic-7"  # on whose shared part corpora are compared
 
@@ -92,7 +92,7 @@ def _check_apart(utterances: Utterances, fold: Fold, names: tuple[str, str]) -> 
     twice = [utterances.manifest.clips[i].path for i in fold.test if utterances.digests[i] in heard]
     if twice:
         raise UsageError(
-            f"{counted(len(twice), 'clip')} of {names[1]} would be trained on and tested on, the first is {twice[0]}"
+            f"{pluralise(len(twice), 'clip')} of {names[1]} would be trained on and tested on, the first is {twice[0]}"
         )
 
 
@@ -103,7 +103,7 @@ def _met_before(utterances: Utterances, fold: Fold) -> str:
     n = sum(utterances.digests[i] in known for i in fold.test)
     if not n:
         return ""
-    return f"; {n:,} of {counted(len(fold.test), 'utterance')} that are tested have the features of one trained on"
+    return f"; {n:,} of {pluralise(len(fold.test), 'utterance')} that are tested have the features of one trained on"
 
 
 def _check_emotions(utterances: Utterances, fold: Fold, names: tuple[str, str]) -> None:

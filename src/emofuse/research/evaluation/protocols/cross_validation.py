@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emofuse.formatting import pluralise
 from emofuse.inference.network import softmax
 from emofuse.research.corpora.manifest import Clip, Manifest
 from emofuse.research.corpora.splits.protocols import Split, is_leaky
@@ -29,7 +30,6 @@ from emofuse.research.evaluation.scores.summary import MEAN_OF_CORPORA, summaris
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.registry import task_of, utterance_task
 from emofuse.research.tasks.utterances import Hook, Utterances
-from emofuse.wording import counted
 
 
 def cross_validate(
@@ -182,8 +182,8 @@ def _beside(data: Utterances, split: Split) -> str:
     if n == 0:
         return ""
     if all(len(data.added_to(fold)) == n for fold in split.folds):
-        return f"; every fold trains on all {counted(n, 'clip')} of {data.corpora.added_name} too"
+        return f"; every fold trains on all {pluralise(n, 'clip')} of {data.corpora.added_name} too"
     return (
-        f"; every fold trains on {data.corpora.added_name} too, of whose {counted(n, 'clip')} those are left out whose "
-        "speaker it validates or tests"
+        f"; every fold trains on {data.corpora.added_name} too, of whose {pluralise(n, 'clip')} those are left out "
+        "whose speaker it validates or tests"
     )

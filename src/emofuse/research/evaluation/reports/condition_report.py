@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from pydantic import BaseModel, ConfigDict, Field
 
 from emofuse import __version__
+from emofuse.formatting import pluralise
 from emofuse.inference.bundle import Bundle
 from emofuse.research.evaluation.protocols.conditions import CONDITIONS, Condition
 from emofuse.research.evaluation.protocols.recorded_scores import (
@@ -46,7 +47,6 @@ from emofuse.research.evaluation.reports.sections import caution, percent, signe
 from emofuse.research.evaluation.reports.write import write_pages, write_record
 from emofuse.research.evaluation.scores.metrics import UNKNOWN, Interval, uar_of
 from emofuse.research.evaluation.scores.report import FoldRecord, ReportProvenance
-from emofuse.wording import counted
 
 FORMAT: Final = "emofuse-robustness/1"
 NAME: Final = "robustness"
@@ -284,7 +284,7 @@ def _findings(report: ConditionReport) -> list[Block]:
 
 
 def _of_whom(report: ConditionReport) -> str:
-    return f"{counted(report.n_recordings, 'recording')} of {counted(report.n_speakers, 'speaker')}"
+    return f"{pluralise(report.n_recordings, 'recording')} of {pluralise(report.n_speakers, 'speaker')}"
 
 
 def draw_conditions(report: ConditionReport) -> Figure:

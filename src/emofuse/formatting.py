@@ -9,7 +9,7 @@ from typing import Final
 _NOT_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
-def counted(count: int, noun: str) -> str:
+def pluralise(count: int, noun: str) -> str:
     """Write a number of things: "1 clip", "2 clips"."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 

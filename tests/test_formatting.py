@@ -6,12 +6,12 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emofuse import wording
-from emofuse.wording import documentary, documentary_line
+from emofuse import formatting
+from emofuse.formatting import documentary, documentary_line
 
 
 def test_the_examples_hold() -> None:
-    assert doctest.testmod(wording).failed == 0
+    assert doctest.testmod(formatting).failed == 0
 
 
 @given(st.text(st.characters(codec=None, exclude_categories=())))
