@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from emofuse.atomic import make_folder
+from emofuse.files import make_folder
 from emofuse.research.corpora.manifest import Manifest
 from emofuse.research.corpora.splits.protocols import Fold
 from emofuse.research.evaluation.protocols.folds import clip_log_probabilities

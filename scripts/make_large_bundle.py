@@ -19,7 +19,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from emofuse.atomic import make_folder
+from emofuse.files import make_folder
 from emofuse.inference.bundle import BUNDLES, MANIFEST, BundleManifest, load_bundle, read_manifest
 from emofuse.inference.compose import PAGE, page
 

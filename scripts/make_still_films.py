@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.atomic import make_folder
 from emofuse.emotions import FERPLUS
+from emofuse.files import make_folder
 from emofuse.research.corpora.manifest import Clip, Manifest, write_manifest
 from emofuse.research.corpora.readers.ferplus import read_ferplus
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.atomic import atomic
+from emofuse.files import atomic_write
 from emofuse.staging import StagedPath, clear_abandoned, clear_once
 
 WRITE_AND_WAIT = """
@@ -40,7 +40,7 @@ def test_parts_of_a_killed_process_are_cleared_by_the_next_that_writes_there_and
     process.send_signal(signal.SIGKILL)
     process.wait()
     clear_once.cache_clear()
-    with atomic(tmp_path / "other.json") as name:
+    with atomic_write(tmp_path / "other.json") as name:
         name.write_text("whole")
     assert names(tmp_path) == ["other.json"]
 
@@ -87,7 +87,7 @@ def test_without_locks_only_what_is_a_day_old_is_cleared(tmp_path, monkeypatch):
         os.utime(tmp_path / name, (time.time() - age_s,) * 2)
     clear_abandoned(tmp_path)
     assert names(tmp_path) == [".new.emofuse-1a2b3c4d.mp4"]
-    with atomic(tmp_path / "clip.json") as written:
+    with atomic_write(tmp_path / "clip.json") as written:
         written.write_text("whole")
     assert (tmp_path / "clip.json").read_text() == "whole"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.atomic import atomic
+from emofuse.files import atomic_write
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.recordings.one import Options, Outcome
 from emofuse.recordings.plan import Task
@@ -27,7 +27,7 @@ def pretend(task: Task, options: Options, on_progress: OnProgress) -> Outcome:
     """Do with its process what the name of the recording says, after half of its result is written."""
     name = task.source.stem
     on_progress(Progress(1.0, 2.0))
-    with atomic(task.target("json")) as result:
+    with atomic_write(task.target("json")) as result:
         result.write_text(str(os.getpid()))
         if name.startswith("crash"):
             ctypes.string_at(0)  # a wild pointer, as in a decoder

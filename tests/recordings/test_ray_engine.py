@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.atomic import atomic
 from emofuse.errors import UsageError
+from emofuse.files import atomic_write
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.recordings.engine import ENGINES, EngineSettings
 from emofuse.recordings.one import Options, Outcome
@@ -36,7 +36,7 @@ def pretend(task: Task, options: Options, on_progress: OnProgress) -> Outcome:
     """Do with its process what the name of the recording says, and write which of Ray's processes it belongs to."""
     name = task.source.stem
     on_progress(Progress(1.0, 2.0))
-    with atomic(task.target("json")) as result:
+    with atomic_write(task.target("json")) as result:
         result.write_text(str(os.getppid()))
         if name.startswith("crash"):
             ctypes.string_at(0)

@@ -14,13 +14,13 @@ import typer
 from rich.markup import escape
 
 from emofuse import __version__
-from emofuse.atomic import atomic, make_folder
 from emofuse.cli.command_line import command_line
 from emofuse.cli.console import OUT, note, progress_hook
 from emofuse.cli.demo import CLIP
 from emofuse.cli.measured import SeedOption
 from emofuse.cli.train import DataOption, data_folder, need_torch
 from emofuse.errors import UsageError
+from emofuse.files import atomic_write, make_folder
 from emofuse.inference.bundle import Bundle, BundleModality, load_bundle
 from emofuse.inference.compose import MODALITIES
 from emofuse.inference.licences import sources_of
@@ -115,13 +115,13 @@ def _write(report: BenchmarkReport, out: Path, folders: Sequence[Path]) -> list[
     pictures = []
     for number, folder in enumerate(folders, start=1):
         picture = out.with_name(f"{out.stem}-conditions-{number}.png")
-        with atomic(picture) as name:
+        with atomic_write(picture) as name:
             shutil.copyfile(folder / "robustness.png", name)
         pictures.append(picture)
     numbers = out.with_suffix(".json")
-    with atomic(numbers) as name:
+    with atomic_write(numbers) as name:
         name.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    with atomic(out) as name:
+    with atomic_write(out) as name:
         page = to_markdown(benchmark_document(report, [picture.name for picture in pictures]))
         name.write_text(page, encoding="utf-8", newline="\n")
     return [out, numbers, *pictures]

@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from emofuse.atomic import atomic
 from emofuse.card import InputSpec
 from emofuse.cli import bundle_fit
 from emofuse.cli.console import OUT, note
 from emofuse.cli.train import need_torch
 from emofuse.emotions import BASE, LABEL_SETS
 from emofuse.errors import UsageError
+from emofuse.files import atomic_write
 from emofuse.inference.bundle import (
     FUSION,
     MANIFEST,
@@ -229,7 +229,7 @@ def card(
     if out is None:
         OUT.print(escape(text), end="")
         return
-    with atomic(out) as name:
+    with atomic_write(out) as name:
         name.write_text(text, encoding="utf-8", newline="\n")
     OUT.print(escape(str(out)))
 

@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from emofuse.atomic import make_folder
 from emofuse.cli import corpus_audit
 from emofuse.cli.console import ERR, OUT
 from emofuse.errors import CorpusError
+from emofuse.files import make_folder
 from emofuse.formatting import pluralise
 from emofuse.ownership import refuse_foreign
 from emofuse.research.corpora.decode import check_clip

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import cv2
 
-from emofuse.atomic import atomic, make_folder
+from emofuse.files import atomic_write, make_folder
 from emofuse.inference.live import LiveSession
 from emofuse.inference.live_answers import LiveUpdate
 from emofuse.inference.session import provenance_of, timeline_of
@@ -93,7 +93,7 @@ def snapshot(picture: Image, folder: Path) -> Path:
     path = stem.with_suffix(".png")
     is_made, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     assert is_made
-    with atomic(path) as name:
+    with atomic_write(path) as name:
         name.write_bytes(png.tobytes())
     return path
 

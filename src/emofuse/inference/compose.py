@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 from emofuse import __version__
-from emofuse.atomic import make_folder
 from emofuse.card import FORBIDDEN, INTENDED, LIMITS, ModelCard
 from emofuse.emotions import BASE, LABEL_SETS, SPELLINGS
 from emofuse.errors import BundleError, OutputError
+from emofuse.files import make_folder
 from emofuse.inference.bundle import (
     MANIFEST,
     Bundle,

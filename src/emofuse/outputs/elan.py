@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from emofuse.atomic import atomic
+from emofuse.files import atomic_write
 from emofuse.formatting import documentary
 from emofuse.outputs.lanes import Lane, WordsTier, lanes, words_tiers
 from emofuse.outputs.locations import MediaLinks
@@ -69,7 +69,7 @@ def write_eaf(timeline: Timeline, path: str | os.PathLike[str], links: MediaLink
     _add_types(root, timeline.labels)
     _make_well_formed(root)
     ET.indent(root, "    ")
-    with atomic(path) as name:
+    with atomic_write(path) as name:
         ET.ElementTree(root).write(name, encoding="UTF-8", xml_declaration=True)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from emofuse.atomic import atomic
+from emofuse.files import atomic_write
 from emofuse.timeline import Timeline
 
 OWN_MEMBER: Final = "emofuse.npy"  # of an archive that emofuse has written
@@ -28,7 +28,7 @@ def write_npz(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         arrays[f"{modality}_start_s"] = np.array([one.start_s for one in found])
         arrays[f"{modality}_end_s"] = np.array([one.end_s for one in found])
         arrays[f"{modality}_track_id"] = np.array([-1 if one.track_id is None else one.track_id for one in found])
-    with atomic(path) as name, name.open("wb") as file:
+    with atomic_write(path) as name, name.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 

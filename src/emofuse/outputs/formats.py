@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from emofuse.atomic import atomic
 from emofuse.errors import EmofuseError, OutputError, UsageError
+from emofuse.files import atomic_write
 from emofuse.importing import import_object
 from emofuse.outputs.elan import write_eaf
 from emofuse.outputs.embeddings import write_npz
@@ -140,7 +140,7 @@ def get_format(name: str) -> Format:
     write = found.write
 
     def write_whole(timeline: Timeline, path: Path, links: MediaLinks) -> None:
-        with atomic(path) as temporary:
+        with atomic_write(path) as temporary:
             try:
                 write(timeline, temporary, links)
             except (EmofuseError, OSError):

@@ -11,9 +11,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Self
 
-from emofuse.atomic import atomic
 from emofuse.cells import escape_row
 from emofuse.emotions import rgb
+from emofuse.files import atomic_write
 from emofuse.formatting import clock, documentary_line, pluralise
 from emofuse.outputs.lanes import faces
 from emofuse.outputs.locations import relative_url
@@ -132,12 +132,12 @@ def write_index(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
     Raises OutputError when they cannot be written.
     """
     page, table = (folder / name for name in INDEX_FILES)
-    with atomic(table) as name, name.open("w", encoding="utf-8", newline="", errors="replace") as out:
+    with atomic_write(table) as name, name.open("w", encoding="utf-8", newline="", errors="replace") as out:
         writer = csv.writer(out, lineterminator="\n")
         found = summary_table(rows)
         writer.writerow(found.columns)
         writer.writerows(map(escape_row, found.rows))
-    with atomic(page) as name, name.open("w", encoding="utf-8", newline="\n", errors="replace") as out:
+    with atomic_write(page) as name, name.open("w", encoding="utf-8", newline="\n", errors="replace") as out:
         out.write(index_page(rows, folder))
     return page, table
 

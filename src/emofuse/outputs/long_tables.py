@@ -9,9 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from emofuse.atomic import atomic
 from emofuse.cells import escape_row
 from emofuse.errors import UsageError
+from emofuse.files import atomic_write
 from emofuse.outputs.records import Cell, TableName, table_of
 from emofuse.timeline import Timeline
 
@@ -42,7 +42,7 @@ def write_long_table(
     """
     n_rows = 0
     columns: Mapping[str, type] | None = None
-    with atomic(path) as staged, _WRITERS[format](staged) as writer:
+    with atomic_write(path) as staged, _WRITERS[format](staged) as writer:
         add: AddRows | None = None
         for recording, group, timeline in timelines:
             table = table_of(timeline, name)

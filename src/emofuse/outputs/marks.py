@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from emofuse.atomic import atomic
 from emofuse.face_measurements import COLUMNS
+from emofuse.files import atomic_write
 from emofuse.outputs.embeddings import is_npz
 from emofuse.outputs.page import GENERATOR
 from emofuse.remote import open_input
@@ -80,7 +80,7 @@ def mark_file(name: str, path: Path, recording: str) -> None:
     if embed is None:
         return
     data = path.read_bytes()
-    with atomic(path) as written:
+    with atomic_write(path) as written:
         written.write_bytes(embed(data, recording))
 
 

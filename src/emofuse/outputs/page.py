@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from emofuse.atomic import atomic
+from emofuse.files import atomic_write
 from emofuse.formatting import documentary, documentary_line
 from emofuse.outputs.explanations import explanations_html
 from emofuse.outputs.locations import MediaLinks
@@ -47,7 +47,7 @@ def write_html(timeline: Timeline, path: str | os.PathLike[str], links: MediaLin
         is_annotated=links.annotated is not None,
         document=Path(path).with_suffix(".json").name,
     )
-    with atomic(path) as name, name.open("w", encoding="utf-8", newline="\n", errors="replace") as out:
+    with atomic_write(path) as name, name.open("w", encoding="utf-8", newline="\n", errors="replace") as out:
         out.write(page)
 
 

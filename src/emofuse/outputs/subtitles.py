@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from emofuse.atomic import atomic
+from emofuse.files import atomic_write
 from emofuse.formatting import cue_time, documentary_line
 from emofuse.outputs.lanes import speaker_of
 from emofuse.segments import Segment, label_between
@@ -91,5 +91,5 @@ def _escape(text: str) -> str:
 
 
 def _write(text: str, path: str | os.PathLike[str]) -> None:
-    with atomic(path) as name, name.open("w", encoding="utf-8", newline="\n") as out:
+    with atomic_write(path) as name, name.open("w", encoding="utf-8", newline="\n") as out:
         out.write(text)

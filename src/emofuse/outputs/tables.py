@@ -7,10 +7,10 @@ import json
 import os
 from typing import Any, Final, TextIO
 
-from emofuse.atomic import atomic
 from emofuse.cells import escape_row
 from emofuse.errors import UsageError
 from emofuse.face_measurements import COLUMNS, table_rows
+from emofuse.files import atomic_write
 from emofuse.outputs.records import table_of
 from emofuse.reading import one_line, parse_json, read_bytes
 from emofuse.timeline import Timeline
@@ -28,7 +28,7 @@ def write_json(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     document = timeline.to_json()
     # A file name that is not Unicode has lone surrogates; backslashreplace makes JSON escapes of them.
     with (
-        atomic(path) as name,
+        atomic_write(path) as name,
         name.open("w", encoding="utf-8", newline="\n", errors="backslashreplace") as out,
     ):
         _write_document(document, out)
@@ -62,7 +62,7 @@ def write_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
 
     A cell is empty where nothing spoke. Raises OutputError when `path` cannot be written.
     """
-    with atomic(path) as name, name.open("w", encoding="utf-8", newline="") as out:
+    with atomic_write(path) as name, name.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         table = table_of(timeline, "moments")
         writer.writerow(escape_row(table.columns))
@@ -74,7 +74,7 @@ def write_faces_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
 
     The columns alone are written where nothing was measured. Raises OutputError when `path` cannot be written.
     """
-    with atomic(path) as name, name.open("w", encoding="utf-8", newline="") as out:
+    with atomic_write(path) as name, name.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(table_rows(timeline.face_measurements))

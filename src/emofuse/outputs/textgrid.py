@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
-from emofuse.atomic import atomic
+from emofuse.files import atomic_write
 from emofuse.formatting import documentary_line
 from emofuse.outputs.lanes import lanes, length_s, words_tiers
 from emofuse.segments import Segment
@@ -32,7 +32,7 @@ def write_textgrid(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     for tier in words_tiers(timeline):
         spoken = [Segment(line.start_s, line.end_s, line.text, 1.0) for line in tier.lines]
         tiers.append((tier.name, _intervals(spoken, [line.text for line in tier.lines], end_s)))
-    with atomic(path) as name, name.open("w", encoding="utf-8", newline="\n") as out:
+    with atomic_write(path) as name, name.open("w", encoding="utf-8", newline="\n") as out:
         out.writelines(f"{line}\n" for line in _lines(tiers, end_s))
         if timeline.provenance is not None:
             # at the end: Praat passes comments over anywhere, programs that read line by line do not

@@ -16,9 +16,9 @@ from typing import Final, TypeVar
 import cv2
 import numpy as np
 
-from emofuse.atomic import atomic
 from emofuse.emotions import rgb
 from emofuse.errors import OutputError
+from emofuse.files import atomic_write
 from emofuse.formatting import clock
 from emofuse.outputs.lanes import Lane, lanes, length_s
 from emofuse.outputs.lettering import Colour, Image, Lettering, ink
@@ -62,7 +62,7 @@ def write_picture(image: Image, timeline: Timeline, path: str | os.PathLike[str]
     Raises OutputError when `path` cannot be written.
     """
     png = _with_texts(_encoded(image), timeline)
-    with atomic(path) as name:
+    with atomic_write(path) as name:
         name.write_bytes(png)
 
 

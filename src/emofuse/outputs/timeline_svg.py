@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from html import escape
 
-from emofuse.atomic import atomic
+from emofuse.files import atomic_write
 from emofuse.formatting import documentary, documentary_line
 from emofuse.outputs.lettering import Colour
 from emofuse.outputs.timeline_image import MARGIN, WIDTH, Page, paint_timeline
@@ -29,7 +29,7 @@ def write_svg(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         f"<title>{_text(title)}</title>\n<desc>{escape(documentary(how))}</desc>\n"
         f'<rect width="{WIDTH}" height="{page.height}" fill="#ffffff"/>\n' + "\n".join(page.parts) + "\n</svg>\n"
     )
-    with atomic(path) as name:
+    with atomic_write(path) as name:
         name.write_text(text, encoding="utf-8", newline="\n", errors="replace")
 
 

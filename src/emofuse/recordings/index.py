@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from emofuse.atomic import make_folder
+from emofuse.files import make_folder
 from emofuse.outputs.index import Row, write_index
 from emofuse.remote import Address, Place, upload
 

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from emofuse.atomic import make_folder
 from emofuse.errors import EmofuseError
+from emofuse.files import make_folder
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.explain import explain

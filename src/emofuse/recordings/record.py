@@ -15,8 +15,8 @@ from typing import Any, Final, Self
 from pydantic import BaseModel
 
 from emofuse import __version__
-from emofuse.atomic import atomic, make_folder
 from emofuse.errors import EmofuseError
+from emofuse.files import atomic_write, make_folder
 from emofuse.inference.adaptation import PersonBaseline
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.bundle import Bundle
@@ -122,7 +122,7 @@ def content_of(source: Place) -> str:
 def write_record(path: Path, record: Record) -> None:
     """Keep a record. Raises OutputError where that cannot be."""
     make_folder(path.parent)
-    with atomic(path) as name:
+    with atomic_write(path) as name:
         name.write_text(json.dumps(record.to_json()), encoding="utf-8")
 
 

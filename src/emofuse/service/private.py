@@ -8,8 +8,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from emofuse.atomic import make_folder
 from emofuse.errors import UsageError
+from emofuse.files import make_folder
 
 _OTHERS: Final = 0o077  # what the group and everybody may do
 _HAS_OWNERS: Final = os.name == "posix"  # elsewhere a user's folders are private by where they are

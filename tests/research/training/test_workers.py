@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.atomic import atomic
 from emofuse.errors import EmofuseError, UsageError
+from emofuse.files import atomic_write
 from emofuse.research.parallel import run_at_once
 from running import is_running
 
@@ -35,7 +35,7 @@ def work(item: int) -> int:
 def write_slowly(path: Path) -> str:
     if path.name == "quick":
         return path.name
-    with atomic(path):
+    with atomic_write(path):
         time.sleep(60)
     return path.name
 

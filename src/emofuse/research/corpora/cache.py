@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.assets import cache_folder
-from emofuse.atomic import atomic, make_folder
 from emofuse.errors import CorpusError
+from emofuse.files import atomic_write, make_folder
 from emofuse.reading import file_hash
 
 FORMAT: Final = 1  # of the key and of the stored file; another one finds nothing that this one stored
@@ -103,7 +103,7 @@ def _write(path: Path, array: NDArray[Any]) -> None:
     np.save(body, array, allow_pickle=False)
     data = body.getvalue()
     make_folder(path.parent)
-    with atomic(path) as name:
+    with atomic_write(path) as name:
         name.write_bytes(data + _seal(path, data))
 
 

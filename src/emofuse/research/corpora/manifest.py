@@ -16,10 +16,10 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-from emofuse.atomic import atomic
 from emofuse.cells import escape_named
 from emofuse.emotions import LABEL_SETS
 from emofuse.errors import CorpusError
+from emofuse.files import atomic_write
 from emofuse.reading import is_file
 from emofuse.research.corpora.table import check_header, open_table, row_of
 
@@ -105,7 +105,7 @@ def write_manifest(manifest: Manifest, path: str | Path) -> Path:
     """
     target = Path(path)
     folder = target.absolute().parent
-    with atomic(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         for clip in manifest:

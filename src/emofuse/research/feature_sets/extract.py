@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from emofuse.atomic import make_folder
 from emofuse.errors import CorpusError, UsageError
+from emofuse.files import make_folder
 from emofuse.inference.detector import YuNetDetector
 from emofuse.inference.own_model import HUB
 from emofuse.research.corpora.manifest import Clip, Manifest

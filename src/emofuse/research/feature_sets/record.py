@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from emofuse.atomic import atomic
 from emofuse.errors import CorpusError, UsageError
+from emofuse.files import atomic_write
 from emofuse.reading import parse_json, read_bytes
 from emofuse.research.corpora.manifest import Clip, Manifest
 from emofuse.research.feature_sets.archive import FOLDER
@@ -92,7 +92,7 @@ class Record:
     def save(self) -> None:
         """Write the record. What it does not name is not trusted, whatever lies there."""
         text = json.dumps({"format": FORMAT, "encoders": self.encoders, "made": self.entries}, indent=1)
-        with atomic(self.folder / RECORD) as temporary:
+        with atomic_write(self.folder / RECORD) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
 
 

@@ -17,9 +17,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.atomic import atomic, make_folder
 from emofuse.cells import escape_named
 from emofuse.errors import CorpusError, UsageError
+from emofuse.files import atomic_write, make_folder
 from emofuse.reading import is_file, is_folder
 from emofuse.research.corpora.manifest import Clip, Manifest, in_known_order
 from emofuse.research.feature_sets.archive import FOLDER, FeatureFiles, Unreadable
@@ -193,7 +193,7 @@ def write_feature_set(feature_set: FeatureSet, folder: str | Path) -> Path:
 def write_table(folder: Path, rows: Sequence[Mapping[str, str]]) -> Path:
     """Write the rows, which have the same columns, as the table of the set in `folder`; return its path."""
     make_folder(folder)
-    with atomic(folder / TABLE) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(folder / TABLE) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(map(escape_named, rows))
@@ -236,5 +236,5 @@ def _counts_so_far(names: Sequence[str]) -> list[int]:
 def write_array(path: Path, array: NDArray[np.floating[Any]]) -> None:
     """Write an array as .npy, whole or not at all, and the folders above it."""
     make_folder(path.parent)
-    with atomic(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array(file, array, allow_pickle=False)

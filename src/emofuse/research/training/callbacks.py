@@ -12,7 +12,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from emofuse.atomic import atomic, make_folder
+from emofuse.files import atomic_write, make_folder
 from emofuse.research.training.module import Classifier, is_pretrained
 
 
@@ -41,7 +41,7 @@ class WholeCheckpoints(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Save it. Raises OutputError."""
         make_folder(Path(path).parent)
-        with atomic(path) as name:
+        with atomic_write(path) as name:
             torch.save(checkpoint, name)
 
 

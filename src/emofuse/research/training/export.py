@@ -13,9 +13,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from emofuse.atomic import atomic, make_folder
 from emofuse.card import CARD_KEY, InputSpec, ModelCard, Score
 from emofuse.errors import BundleError, UsageError
+from emofuse.files import atomic_write, make_folder
 from emofuse.inference.network import KNOWN, OUTPUT, VOCABULARY, OnnxNetwork
 from emofuse.preprocessing.pieces import MOST_PIECES
 from emofuse.preprocessing.tokens import MOST_WORDS
@@ -59,7 +59,7 @@ def write_network(network: BuiltNetwork, card: ModelCard, out: Path) -> None:
     its large weights rounded, in place. Raises as `export` does."""
     fold_and_round(network)
     make_folder(out.parent)
-    with atomic(out) as name:
+    with atomic_write(out) as name:
         _write(network, card, name)
         _check(network, card.input, name)
 

@@ -21,8 +21,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from emofuse.atomic import atomic, make_folder
 from emofuse.errors import UsageError
+from emofuse.files import atomic_write, make_folder
 from emofuse.ownership import ELSEWHERE_HINT
 from emofuse.processes import TERMINATED
 from emofuse.research.recipes.recipe import Recipe
@@ -176,7 +176,7 @@ def fit(
     weights = _averaged(_network_weights(checkpoint["state_dict"]), began, recipe.train.start_share)
     target = out / "model.safetensors"
     header = {"recipe": recipe.model_dump_json(), "labels": json.dumps(job.labels)}
-    with atomic(target) as name:
+    with atomic_write(target) as name:
         save_file(weights, name, metadata=header)
     score = float(best.best_model_score) if keep_best and best.best_model_score is not None else None
     return FitResult(target, score, int(checkpoint["epoch"]))
@@ -233,7 +233,7 @@ def _check_run_folder(out: Path, recipe: Recipe, fingerprint: str) -> None:
         raise UsageError(
             f"{out} holds a run of another recipe or of other data", "choose another folder with -o, or remove it"
         )
-    with atomic(record) as name:
+    with atomic_write(record) as name:
         name.write_text(text, encoding="utf-8")
 
 

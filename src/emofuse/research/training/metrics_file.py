@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
-from emofuse.atomic import atomic
+from emofuse.files import atomic_write
 
 
 class MetricsFile(ExperimentWriter):
@@ -28,7 +28,7 @@ class MetricsFile(ExperimentWriter):
         if not self.metrics:
             return
         rows = [*self._rows, *self.metrics]
-        with atomic(self.metrics_file_path) as name, name.open("w", newline="", encoding="utf-8") as file:
+        with atomic_write(self.metrics_file_path) as name, name.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=sorted({key for row in rows for key in row}))
             writer.writeheader()
             writer.writerows(rows)

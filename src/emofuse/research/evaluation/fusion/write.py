@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from emofuse.atomic import make_folder
+from emofuse.files import make_folder
 from emofuse.research.evaluation.fusion.figures import save_fusion_figures
 from emofuse.research.evaluation.fusion.result import FusionReport
 from emofuse.research.evaluation.fusion.run import ComparisonRuns

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from emofuse.atomic import atomic, make_folder
 from emofuse.errors import UsageError
+from emofuse.files import atomic_write, make_folder
 from emofuse.inference.network import log_probabilities
 from emofuse.research.corpora.splits.protocols import Fold
 from emofuse.research.evaluation.protocols.adaptive_batchnorm import adapted_log_probabilities
@@ -195,7 +195,7 @@ def _for_epochs(recipe: Recipe, n_epochs: int) -> Recipe:
 
 def _store(task: FoldTask, data: Utterances, arrays: dict[str, NDArray[np.float32]], n_parameters: int) -> None:
     meta = json.dumps({"fingerprint": task.fingerprint(data), "n_parameters": n_parameters})
-    with atomic(task.stored) as name:
+    with atomic_write(task.stored) as name:
         np.savez(name, meta=np.array(meta), **arrays)  # type: ignore[arg-type]
 
 

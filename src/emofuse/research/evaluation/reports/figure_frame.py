@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
-from emofuse.atomic import atomic
 from emofuse.emotions import COLOURS, TO_BASE
+from emofuse.files import atomic_write
 from emofuse.research.evaluation.reports.document import printable
 from emofuse.research.evaluation.reports.sections import LEAKY
 from emofuse.research.evaluation.scores.report import ReportProvenance
@@ -109,7 +109,7 @@ def colour_of(label: str) -> str:
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, whole or not at all. Raises OutputError when that cannot be."""
-    with atomic(path) as name:
+    with atomic_write(path) as name:
         figure.savefig(name, format="png", dpi=DPI)
     return path
 

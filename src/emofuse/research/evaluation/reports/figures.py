@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from emofuse.atomic import make_folder
+from emofuse.files import make_folder
 from emofuse.research.evaluation.reports.document import printable
 from emofuse.research.evaluation.reports.figure_frame import (
     FAINT,

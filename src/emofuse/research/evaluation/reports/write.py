@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from emofuse.atomic import atomic, make_folder
+from emofuse.files import atomic_write, make_folder
 from emofuse.ownership import ELSEWHERE_HINT, beginning_of, refuse_foreign
 from emofuse.research.evaluation.reports.document import Document, read_from, to_html, to_markdown
 from emofuse.research.evaluation.reports.figures import save_figures
@@ -50,7 +50,7 @@ def write_record(record: BaseModel, folder: str | Path, name: str) -> Path:
     """
     refuse_foreign_pages(folder, name)
     target = make_folder(folder) / f"{name}.json"
-    with atomic(target) as temporary:
+    with atomic_write(target) as temporary:
         temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return target
 
@@ -62,6 +62,6 @@ def write_pages(document: Document, folder: Path, name: str) -> list[Path]:
         folder / f"{name}.html": to_html(document, read_from(folder)),
     }
     for path, text in pages.items():
-        with atomic(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="\n")
     return list(pages)

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.atomic import atomic
 from emofuse.cells import escape_row, unescape_cell
 from emofuse.errors import UsageError
+from emofuse.files import atomic_write
 from emofuse.inference.network import softmax
 
 PREDICTIONS_NAME: Final = "predictions.csv"
@@ -92,7 +92,7 @@ def write_predictions(predictions: Predictions, path: str | Path) -> None:
     Raises OutputError when `path` cannot be written.
     """
     p, labels = predictions, predictions.labels
-    with atomic(path) as name, name.open("w", encoding="utf-8", newline="") as out:
+    with atomic_write(path) as name, name.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([*_COLUMNS, *(f"p_{label}" for label in labels), *(_MEASURE + name for name in p.measures)])
         for seed, guesses, rows in zip(p.seeds, p.guesses, p.log_probabilities, strict=True):

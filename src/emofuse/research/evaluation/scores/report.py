@@ -7,9 +7,9 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from emofuse.atomic import atomic, make_folder
 from emofuse.card import Score
 from emofuse.errors import UsageError
+from emofuse.files import atomic_write, make_folder
 from emofuse.reading import first_line, parse_json, read_bytes
 
 FORMAT: Final = "emofuse-evaluation/1"
@@ -230,7 +230,7 @@ def card_scores(report: EvaluationReport, of: str) -> tuple[Score, ...]:
 def write_json(report: EvaluationReport, folder: str | Path) -> Path:
     """Write report.json into `folder`. Raises OutputError when it cannot be written."""
     target = make_folder(folder) / REPORT_NAME
-    with atomic(target) as name:
+    with atomic_write(target) as name:
         name.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return target
 

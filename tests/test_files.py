@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.atomic import atomic, make_folder
 from emofuse.errors import OutputError
+from emofuse.files import atomic_write, make_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -16,7 +16,7 @@ def names(folder: Path) -> list[str]:
 
 def test_the_file_appears_when_the_work_is_done(tmp_path):
     target = tmp_path / "out.mp4"
-    with atomic(target) as name:
+    with atomic_write(target) as name:
         name.write_text("whole")
         assert name.parent == tmp_path
         assert name.suffix == ".mp4"
@@ -29,7 +29,7 @@ def test_the_file_appears_when_the_work_is_done(tmp_path):
 def test_what_was_there_stays_when_the_work_fails(tmp_path, error):
     target = tmp_path / "out.json"
     target.write_text("before")
-    with pytest.raises(error), atomic(target) as name:
+    with pytest.raises(error), atomic_write(target) as name:
         name.write_text("half")
         raise error
     assert target.read_text() == "before"
@@ -45,7 +45,7 @@ def test_what_was_there_stays_when_the_work_fails(tmp_path, error):
     ],
 )
 def test_an_error_of_the_disk_is_one_line_with_a_hint(tmp_path, number, hint):
-    with pytest.raises(OutputError) as raised, atomic(tmp_path / "out.json"):
+    with pytest.raises(OutputError) as raised, atomic_write(tmp_path / "out.json"):
         raise OSError(number, os.strerror(number))
     assert raised.value.message == f"cannot write {tmp_path / 'out.json'}: {os.strerror(number)}"
     assert hint in raised.value.hint
@@ -57,7 +57,7 @@ def test_an_unwritable_folder_shows_before_the_work(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
 
     monkeypatch.setattr("pathlib.Path.touch", refuse)
-    with pytest.raises(OutputError, match="Permission denied"), atomic(tmp_path / "out.json"):
+    with pytest.raises(OutputError, match="Permission denied"), atomic_write(tmp_path / "out.json"):
         pytest.fail("the work began")
 
 
@@ -73,32 +73,32 @@ def test_an_unwritable_folder_shows_before_the_work(tmp_path, monkeypatch):
 def test_a_path_that_cannot_be_a_file(tmp_path, name, reason, hint):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OutputError, match=reason) as raised, atomic(tmp_path / name):
+    with pytest.raises(OutputError, match=reason) as raised, atomic_write(tmp_path / name):
         pytest.fail("the work began")
     assert hint in raised.value.hint
     assert names(tmp_path) == ["file", "folder"]
 
 
 def test_no_name_at_all():
-    with pytest.raises(OutputError, match="it is a folder"), atomic(""):
+    with pytest.raises(OutputError, match="it is a folder"), atomic_write(""):
         pytest.fail("the work began")
 
 
 def test_an_error_about_an_input_is_not_called_an_output_error(tmp_path):
-    with pytest.raises(FileNotFoundError), atomic(tmp_path / "out.json"):
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "out.json"):
         (tmp_path / "input.mp4").read_bytes()
     assert names(tmp_path) == []
 
 
 def test_a_device_is_written_to_and_not_replaced():
-    with atomic("/dev/null") as name:
+    with atomic_write("/dev/null") as name:
         name.write_text("gone")
     assert Path("/dev/null").is_char_device()
 
 
 def test_a_long_name_is_still_possible(tmp_path):
     target = tmp_path / ("é" * 120 + ".json")
-    with atomic(target) as name:
+    with atomic_write(target) as name:
         name.write_text("x")
     assert target.exists()
 

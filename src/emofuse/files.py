@@ -26,7 +26,7 @@ _HINTS: Final = {
 
 
 @contextmanager
-def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary name in the folder of `path`, with its suffix, and rename it to `path` on success.
 
     On any exception, Ctrl-C included, the temporary file is removed and what `path` held before stays.
