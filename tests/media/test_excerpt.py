@@ -64,14 +64,14 @@ def test_most_of_what_is_before_it_is_not_decoded(tmp_path: Path, monkeypatch: p
     n_decoded = 0
     from emofuse.media import _picture
 
-    upright = _picture.Upright.__call__
+    convert = _picture.FrameConverter.__call__
 
-    def counted(self: _picture.Upright, raw: object) -> NDArray[np.uint8]:
+    def counted(self: _picture.FrameConverter, raw: object) -> NDArray[np.uint8]:
         nonlocal n_decoded
         n_decoded += 1
-        return upright(self, raw)  # type: ignore[arg-type]
+        return convert(self, raw)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(_picture.Upright, "__call__", counted)
+    monkeypatch.setattr(_picture.FrameConverter, "__call__", counted)
     with open_media(path, span=Span(55.0, 56.0)) as media:
         assert len(frames(list(media))) == 25
     assert n_decoded < 500  # of 1500: from the key picture before it

@@ -51,7 +51,7 @@ class Damage:
     kind: str
     n_lost: int = 0
     first_lost_s: float | None = None
-    n_marred: int = 0
+    n_corrupt: int = 0
     stopped: str = ""
     last_s: float | None = None
 
@@ -79,8 +79,8 @@ class Damage:
                 f"{self.n_lost} damaged packets of the {self.kind}, the first near {at(self.first_lost_s)}, "
                 "were left out"
             )
-        if self.n_marred:
-            found.append(f"{self.n_marred} frames of the {self.kind} are damaged and were kept")
+        if self.n_corrupt:
+            found.append(f"{self.n_corrupt} frames of the {self.kind} are damaged and were kept")
         return found
 
 
@@ -185,7 +185,7 @@ def _shown(path: str | os.PathLike[str]) -> str:
     return without_secrets(os.fspath(path))
 
 
-def only(container: InputContainer, *streams: Stream) -> None:
+def discard_other_streams(container: InputContainer, *streams: Stream) -> None:
     """Make the demuxer skip every other stream, so that their data is not even read."""
     kept = {stream.index for stream in streams}
     for other in container.streams:
@@ -234,7 +234,7 @@ def _decode(
         for frame in frames:
             if not isinstance(frame, VideoFrame | AudioFrame):
                 continue
-            damage.n_marred += frame.is_corrupt
+            damage.n_corrupt += frame.is_corrupt
             damage.last_s = seconds(frame) or damage.last_s
             yield frame
 

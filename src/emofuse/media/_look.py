@@ -31,7 +31,7 @@ def listen(path: str | os.PathLike[str], index: int, length_s: float, start_s: f
     with _container.open_container(path) as container:
         stream = container.streams[index]
         assert isinstance(stream, AudioStream)
-        _container.only(container, stream)
+        _container.discard_other_streams(container, stream)
         for place_s in places:
             if place_s:
                 try:

@@ -15,7 +15,7 @@ def stream_clock() -> Now:
     return lambda: time.monotonic() - began_s
 
 
-class Pace:
+class RealtimePacer:
     """Waits until packets are due: the first one at once, the others as much later as their times say."""
 
     _NAP_S: Final = 0.05  # so that a closed source is noticed

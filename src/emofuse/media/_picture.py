@@ -43,7 +43,7 @@ class Pictures:
     ) -> None:
         self._decoded, self._damage, self._repeat_s = decoded, damage, repeat_s
         self._rest_s = most_standing_s  # for so long pictures may still be repeated
-        self._upright = Upright(stream, max_pixels)
+        self._convert = FrameConverter(stream, max_pixels)
         self._step_s = 1.0 / (frame_rate(stream) or _DEFAULT_RATE)
         self._clock = RisingClock(start_s, seams)
         self._longest_s: float | None = None  # between two pictures
@@ -56,7 +56,7 @@ class Pictures:
         for raw in self._decoded:
             time_s = self._clock.time_s(seconds(raw), self._step_s)
             try:
-                image = self._upright(raw)
+                image = self._convert(raw)
             except LIBRARY_ERRORS:
                 self._damage.lose()
                 continue
@@ -93,7 +93,7 @@ class Pictures:
         return self._longest_s is None or self._longest_s > _SLIDE_S
 
 
-class Upright:
+class FrameConverter:
     """Converts pictures of any pixel format, rotation and pixel shape; the converter keeps its set-up."""
 
     def __init__(self, stream: VideoStream, max_pixels: int = MOST_PIXELS) -> None:

@@ -150,7 +150,7 @@ def _courses(path: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, 
         streams = [container.streams[index] for index in indices]
         has_adts = {stream.index for stream in streams if _is_adts(stream)}
         floats = {stream.index: kind for stream in streams if (kind := _float_kind(stream)) is not None}
-        _container.only(container, *streams)
+        _container.discard_other_streams(container, *streams)
         for packet in _container.demux(container, *streams):
             stated, index = packet.dts if packet.dts is not None else packet.pts, packet.stream_index
             if not packet.size or stated is None:

@@ -76,7 +76,7 @@ class Soundtrack:
         self._inputs.append(_container.open_container(recording.path))
         source = self._inputs[-1].streams[index]
         assert isinstance(source, AudioStream) and source.codec_context is not None, "a track that was decoded"
-        _container.only(self._inputs[-1], source)
+        _container.discard_other_streams(self._inputs[-1], source)
         return source
 
     def write_until(self, time_s: float) -> None:
@@ -124,9 +124,9 @@ def _encoded(
     first = next(decoded, None)
     if first is None:
         return
-    form = _Form(first, recording.scan.gains.get(source.index, 1.0))
-    stream = _aac_stream(output, form.rate_hz, form.layout, form.n_channels)
-    for frame in _without_gaps(itertools.chain([first], decoded), form, recording):
+    target = _AudioFormat(first, recording.scan.gains.get(source.index, 1.0))
+    stream = _aac_stream(output, target.rate_hz, target.layout, target.n_channels)
+    for frame in _without_gaps(itertools.chain([first], decoded), target, recording):
         yield from stream.encode(frame)
     yield from stream.encode(None)
 
@@ -167,28 +167,28 @@ def _aac_stream(output: OutputContainer, rate_hz: int, layout: str, n_channels: 
     return stream
 
 
-def _without_gaps(decoded: Iterator[AudioFrame], form: _Form, recording: MediaReader) -> Iterator[AudioFrame]:
+def _without_gaps(decoded: Iterator[AudioFrame], target: _AudioFormat, recording: MediaReader) -> Iterator[AudioFrame]:
     """Yield the sound as one run of samples from its first time on: in the places that its stamps say, with silence
     wherever it has a gap, and without what overlaps."""
     position: int | None = None
     clock, step_s = Clock(recording.start_s, recording.scan.seams), 0.0
     placer, limiter = Placer(), Limiter()
-    filling = _Filling(recording.path, form.rate_hz)
+    filling = _Filling(recording.path, target.rate_hz)
     for frame in decoded:
         time_s = clock.time_s(_container.seconds(frame), step_s)
         step_s = frame.samples / frame.sample_rate
         try:
-            samples = limiter.push(form.samples(frame), form.rate_hz)
+            samples = limiter.push(target.samples(frame), target.rate_hz)
         except LIBRARY_ERRORS:
             continue  # the reader of the same file has warned of it
         if not samples.shape[1]:
             continue
         if position is None:
-            position = round(time_s * form.rate_hz)
-        n_off = placer.place(time_s, samples.shape[1], form.rate_hz)
-        for part in (*filling.silence(form.n_channels, n_off), samples[:, max(-n_off, 0) :]):
+            position = round(time_s * target.rate_hz)
+        n_off = placer.place(time_s, samples.shape[1], target.rate_hz)
+        for part in (*filling.silence(target.n_channels, n_off), samples[:, max(-n_off, 0) :]):
             if part.shape[1]:
-                yield _frame(part, form.layout, form.rate_hz, position)
+                yield _frame(part, target.layout, target.rate_hz, position)
                 position += part.shape[1]
 
 
@@ -221,7 +221,7 @@ def _frame(samples: NDArray[np.float32], layout: str, rate_hz: int, position: in
     return frame
 
 
-class _Form:
+class _AudioFormat:
     """The rate and layout of the first frame, and the conversion of any frame to them."""
 
     def __init__(self, first: AudioFrame, gain: float = 1.0) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from emofuse.types import Packet
 
 
-class ReadOnce(ABC):
+class LiveSource(ABC):
     """A PacketSource whose device is let go by its reader, when that ends, or by `close` where nobody reads it: a
     device that is let go while it is read crashes."""
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from emofuse.errors import MediaError, UsageError
 from emofuse.media import _sound
-from emofuse.media._pace import Now, Pace, stream_clock
-from emofuse.media._source import ReadOnce
+from emofuse.media._pace import Now, RealtimePacer, stream_clock
+from emofuse.media._source import LiveSource
 from emofuse.media._tracks import SpeechMeasure
 from emofuse.media.excerpt import Span
 from emofuse.media.reader import AUDIO_RATE_HZ, STANDING_S, open_media
@@ -53,7 +53,7 @@ class PacketSource(Protocol):
     def close(self) -> None: ...
 
 
-class Camera(ReadOnce):
+class Camera(LiveSource):
     """A camera, through OpenCV: V4L2, AVFoundation or Media Foundation. A picture's time is when it was handed out.
 
     device: its number, or its path. Raises MediaError where there is none.
@@ -89,7 +89,7 @@ class Camera(ReadOnce):
         self._camera.release()
 
 
-class Microphone(ReadOnce):
+class Microphone(LiveSource):
     """A microphone, through sounddevice (PortAudio), which the extra [live] brings. device: its number or name.
 
     Raises UsageError where sounddevice is not installed, MediaError where there is no such microphone.
@@ -135,7 +135,7 @@ class Microphone(ReadOnce):
         self._stream.close()
 
 
-class PacedFile(ReadOnce):
+class PacedFile(LiveSource):
     """A recording, handed out at the pace at which it was made; with `is_paced` false, as fast as it is taken. Without
     `has_audio` its sound is left out. A picture that stands for long, as slides do, comes again every half second.
 
@@ -159,14 +159,14 @@ class PacedFile(ReadOnce):
         self._reader = open_media(path, audio_track=audio_track, speech_s=speech_s, repeat_s=STANDING_S, span=span)
         self.source: SourceInfo = self._reader.source
         self.has_audio = has_audio and self.source.has_audio
-        self._pace = Pace(now or stream_clock(), sleep) if is_paced else None
+        self._pacer = RealtimePacer(now or stream_clock(), sleep) if is_paced else None
 
     def _read(self) -> Iterator[Packet]:
         for packet in self._reader:
             if isinstance(packet, AudioBlock) and not self.has_audio:
                 continue
-            if self._pace is not None:
-                self._pace.wait(packet.time_s, lambda: self._is_closed)
+            if self._pacer is not None:
+                self._pacer.wait(packet.time_s, lambda: self._is_closed)
             if self._is_closed:
                 return
             yield packet

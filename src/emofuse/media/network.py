@@ -22,8 +22,8 @@ from emofuse.media import _container, _picture, _sound, _tracks
 from emofuse.media._clock import Clock, RisingClock, Seams
 from emofuse.media._container import LIBRARY_ERRORS
 from emofuse.media._levels import Mixer
-from emofuse.media._pace import Pace, stream_clock
-from emofuse.media._source import ReadOnce
+from emofuse.media._pace import RealtimePacer, stream_clock
+from emofuse.media._source import LiveSource
 from emofuse.media.reader import AUDIO_RATE_HZ
 from emofuse.reading import one_line
 from emofuse.types import Frame, Packet
@@ -38,7 +38,7 @@ _SCHEMES: Final = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "srt", "ud
 _LISTENING: Final = ("udp", "rtp", "srt", "tcp")
 
 
-class NetworkStream(ReadOnce):
+class NetworkStream(LiveSource):
     """A stream by its address (rtsp, http, rtmp, srt, udp), through FFmpeg; a recording is handed out at its pace.
 
     Raises UsageError for an address of another kind, MediaError where nothing can be had from it.
@@ -98,15 +98,15 @@ class NetworkStream(ReadOnce):
         """Time 0 is the first picture or sound that came."""
         streams = [stream for stream in (self._video, self._audio) if stream is not None]
         decoded = _Decoded(self._video)
-        pace = Pace(stream_clock(), time.sleep) if self._container.duration else None
+        pacer = RealtimePacer(stream_clock(), time.sleep) if self._container.duration else None
         for packet in self._demux(streams):
             try:
                 frames = packet.decode()
             except LIBRARY_ERRORS:
                 continue  # damaged on its way: the next one may be whole
             for ready in decoded.packets(frames):
-                if pace is not None:
-                    pace.wait(ready.time_s, lambda: self._is_closed)
+                if pacer is not None:
+                    pacer.wait(ready.time_s, lambda: self._is_closed)
                 if self._is_closed:
                     return
                 yield ready
@@ -149,7 +149,7 @@ class _Decoded:
     """Turns what a container's streams decode to into packets of one clock."""
 
     def __init__(self, video: VideoStream | None) -> None:
-        self._upright = None if video is None else _picture.Upright(video)
+        self._convert = None if video is None else _picture.FrameConverter(video)
         self._sound, self._mixer = _sound.MonoSound(AUDIO_RATE_HZ), Mixer()
         self._clocks: tuple[Clock, Clock] | None = None  # of pictures and of sound
 
@@ -165,8 +165,8 @@ class _Decoded:
             if isinstance(frame, AudioFrame):
                 time_s = heard.time_s(stated_s, frame.samples / frame.sample_rate)
                 yield from self._sound.push(_sound.to_mono(frame, self._mixer), frame.sample_rate, time_s)
-            elif self._upright is not None:
-                yield Frame(self._upright(frame), shown.time_s(stated_s, 0.04))
+            elif self._convert is not None:
+                yield Frame(self._convert(frame), shown.time_s(stated_s, 0.04))
 
 
 def redirect_of(url: str, timeout_s: float) -> str | None:

@@ -243,7 +243,7 @@ class MediaReader:
         return self._from_here(stream, _container.decode_audio(container, stream, sound.damage), sound) or sound
 
     def _seek(self, container: InputContainer, stream: VideoStream | AudioStream) -> bool:
-        _container.only(container, stream)
+        _container.discard_other_streams(container, stream)
         before_s = self.start_s + self._span.start_s - _RUN_IN_S
         try:
             container.seek(math.floor(before_s / (stream.time_base or 1)), stream=stream)
@@ -298,7 +298,7 @@ class MediaReader:
             stream = container.streams[index]
             assert isinstance(stream, VideoStream)
             _container.bound_decoder(stream, self._max_pixels)
-            _container.only(container, stream)
+            _container.discard_other_streams(container, stream)
             frames = _container.decode_video(container, stream, damage)
             first = next(frames, None)
             if first is not None:
@@ -310,7 +310,7 @@ class MediaReader:
         container, damage = self._container(), Damage("sound")
         stream = container.streams[track.index]
         assert isinstance(stream, AudioStream)
-        _container.only(container, stream)
+        _container.discard_other_streams(container, stream)
         frames = _container.decode_audio(container, stream, damage)
         first = next(frames, None)
         if first is None:

@@ -35,7 +35,7 @@ def read_subtitle_track(path: str | os.PathLike[str], start_s: float = 0.0) -> s
         if not tracks:
             return None
         stream = min(tracks, key=_rank)
-        _container.only(container, stream)
+        _container.discard_other_streams(container, stream)
         cues = [
             f"{number}\n{_clock(begin_s - start_s)} --> {_clock(end_s - start_s)}\n{text}\n"
             for number, (begin_s, end_s, text) in enumerate(_cues(container, stream), start=1)
