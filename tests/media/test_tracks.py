@@ -11,7 +11,7 @@ import pytest
 from av.stream import Disposition
 
 from emofuse.errors import MediaError, UsageError
-from emofuse.media import VideoWriter, _look, open_media
+from emofuse.media import VideoWriter, _tracks, open_media
 from emofuse.types import AudioBlock, Frame
 from make_media import MILLISECOND, Sound, Video, _audio_stream, _encode_audio, _encode_video, _video_stream, picture
 from make_tracks import NOTHING, Track, tone, write_films, write_tracks
@@ -64,7 +64,7 @@ def test_where_no_track_is_the_default_one_it_is_that_with_speech(tmp_path: Path
 
 def test_the_look_for_speech_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each track a second is decoded from each of four places, from its beginning to its end."""
-    monkeypatch.setattr(_look, "_LOOK_S", 1.0)
+    monkeypatch.setattr(_tracks, "_LOOK_S", 1.0)
     silence, speech = np.zeros((1, 8 * 16_000), np.float32), tone(500, 4.0, n_channels=1)
     late = np.concatenate([silence, speech], axis=1)
     path = write_tracks(

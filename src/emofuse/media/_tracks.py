@@ -1,12 +1,14 @@
-"""Which of the streams of a recording are its film and its sound."""
+"""Which of the streams of a recording are its film and its sound; what is heard of a track to tell that."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
 import numpy as np
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
@@ -15,14 +17,20 @@ from numpy.typing import NDArray
 
 from emofuse.errors import UsageError
 from emofuse.formatting import pluralise
+from emofuse.media import _container, _sound
+from emofuse.media._container import LIBRARY_ERRORS, Damage
 
-SpeechMeasure = Callable[[NDArray[np.float32]], float]  # seconds of speech in (T,) float32 samples at 16 kHz
-Look = Callable[[int], NDArray[np.float32]]  # (T,) samples at 16 kHz of the stream with that index, from a few places
+Samples = NDArray[np.float32]  # (T,) at RATE_HZ
+SpeechMeasure = Callable[[Samples], float]  # seconds of speech
+Look = Callable[[int], Samples]  # of the stream with that index, from a few places
 
 _NO_FILM: Final = Disposition.attached_pic | Disposition.timed_thumbnails  # a cover, pictures of chapters
 _ASIDE: Final = Disposition.comment | Disposition.visual_impaired | Disposition.karaoke | Disposition.lyrics
 _STILL_CODECS: Final = {"mjpeg", "png", "apng", "bmp", "gif", "webp", "tiff", "jpeg2000", "jpegls", "ppm", "targa"}
 MOST_MICROPHONES: Final = 16  # tracks that are listened to together
+RATE_HZ: Final = 16_000  # of a look: what Silero scores
+_N_PLACES: Final = 4
+_LOOK_S: Final = 10.0  # at each place
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +149,40 @@ def _by_speech(
         return list(tracks), "it is the first one, and no speech was found in any"
     enough_s = max(spoken.values()) / 2  # of two languages the first, though one speaks a little more
     return sorted(tracks, key=lambda track: spoken[track.index] < enough_s), "it has speech, and is the first that has"
+
+
+def listen(path: str | os.PathLike[str], index: int, length_s: float, start_s: float) -> Samples:
+    """Return (T,) float32 at 16 kHz of a stream: all of a short one, of a longer one 10 s from each of four places.
+
+    length_s: of the recording. Raises MediaError where it cannot be opened.
+    """
+    is_short = length_s <= _N_PLACES * _LOOK_S
+    places = [0.0] if is_short else [length_s * i / _N_PLACES for i in range(_N_PLACES)]
+    found: list[Samples] = []
+    with _container.open_container(path) as container:
+        stream = container.streams[index]
+        assert isinstance(stream, AudioStream)
+        _container.discard_other_streams(container, stream)
+        for place_s in places:
+            if place_s:
+                try:
+                    container.seek(int((start_s + place_s) * 1_000_000))
+                except LIBRARY_ERRORS:
+                    break
+            most_s = _N_PLACES * _LOOK_S if is_short else _LOOK_S
+            decoded = _container.decode_audio(container, stream, Damage("sound"))
+            part = _stretch(decoded, start_s + place_s, most_s)
+            found += [block.samples for block in _sound.blocks(part, 0.0, RATE_HZ, Damage("sound"))]
+    return np.concatenate([np.zeros(0, np.float32), *found])
+
+
+def _stretch(decoded: Iterator[AudioFrame], from_s: float, most_s: float) -> Iterator[AudioFrame]:
+    """Yield so much sound from a time on: a search ends at an entry of the index before it."""
+    length_s = 0.0
+    for frame in decoded:
+        if (_container.seconds(frame) or from_s) < from_s - 0.1:
+            continue
+        yield frame
+        length_s += frame.samples / frame.sample_rate
+        if length_s >= most_s:
+            return

@@ -16,8 +16,7 @@ import numpy as np
 
 from emofuse.errors import MediaError, UsageError
 from emofuse.media import _sound
-from emofuse.media._pace import Now, RealtimePacer, stream_clock
-from emofuse.media._source import LiveSource
+from emofuse.media._live import LiveSource, Now, RealtimePacer, stream_clock
 from emofuse.media._tracks import SpeechMeasure
 from emofuse.media.excerpt import Span
 from emofuse.media.reader import AUDIO_RATE_HZ, STANDING_S, open_media

@@ -22,8 +22,7 @@ from emofuse.media import _container, _picture, _sound, _tracks
 from emofuse.media._clock import Clock, RisingClock, Seams
 from emofuse.media._container import LIBRARY_ERRORS
 from emofuse.media._levels import Mixer
-from emofuse.media._pace import RealtimePacer, stream_clock
-from emofuse.media._source import LiveSource
+from emofuse.media._live import LiveSource, RealtimePacer, stream_clock
 from emofuse.media.reader import AUDIO_RATE_HZ
 from emofuse.reading import one_line
 from emofuse.types import Frame, Packet

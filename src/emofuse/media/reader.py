@@ -19,7 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from emofuse.errors import MediaError
-from emofuse.media import _container, _look, _picture, _scan, _sound, _structure, _tracks
+from emofuse.media import _container, _picture, _scan, _sound, _structure, _tracks
 from emofuse.media._container import MOST_PIXELS, READABLE, Damage
 from emofuse.media._tracks import SoundChoice, SoundTrack, SpeechMeasure
 from emofuse.media.excerpt import Span, within
@@ -334,10 +334,10 @@ class MediaReader:
             raise MediaError(f"sound track {numbers} of {self._shown} cannot be decoded", "choose another")
         return None, []
 
-    def _listen(self, index: int) -> _look.Samples:
+    def _listen(self, index: int) -> _tracks.Samples:
         with _container.open_container(self.path) as container:
             start_s = (container.start_time or 0) / av.time_base
-        return _look.listen(self.path, index, self._stated_s or 0.0, start_s)
+        return _tracks.listen(self.path, index, self._stated_s or 0.0, start_s)
 
     def _note_choice(
         self,
