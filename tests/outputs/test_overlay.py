@@ -10,7 +10,7 @@ from emofuse.emotions import rgb
 from emofuse.errors import UsageError
 from emofuse.outputs import overlay
 from emofuse.outputs.lettering import Image, Lettering
-from emofuse.outputs.overlay import Overlay, OverlaySettings, Strip
+from emofuse.outputs.overlay import Overlay, OverlaySettings, TimelineBar
 from emofuse.outputs.translations import LANGUAGES
 from emofuse.types import Certainty, Face, Moment
 from make_timelines import face, moment
@@ -24,7 +24,7 @@ def grey(width: int, height: int, value: int = 128) -> np.ndarray:
 
 
 def draw(image: np.ndarray, shown: Moment, **settings) -> np.ndarray:
-    return Overlay(OverlaySettings(**settings), has_strip=False).draw(image, shown)
+    return Overlay(OverlaySettings(**settings), has_bar=False).draw(image, shown)
 
 
 def changed(before: np.ndarray, after: np.ndarray) -> tuple[int, int, int, int]:
@@ -256,7 +256,7 @@ def test_faces_have_the_names_and_numbers_of_people_where_they_are_known() -> No
 
 def test_there_is_no_card_before_there_is_anything_to_say() -> None:
     image = noise(640, 480)
-    film = Overlay(OverlaySettings("simple"), has_strip=False)
+    film = Overlay(OverlaySettings("simple"), has_bar=False)
     assert (film.draw(image, moment(0.0, None), has_card=False) == image).all()
     assert (film.draw(image, moment(0.0, None)) != image).any()
 
@@ -269,7 +269,7 @@ def test_a_face_that_is_lost_for_a_moment_stays_blurred() -> None:
     assert (film.draw(image, moment(1.2, None)) == image).all()
 
 
-def test_strip_shows_the_labels_so_far() -> None:
+def test_the_bar_shows_the_labels_so_far() -> None:
     film = Overlay(duration_s=10.0)
     for tenth in range(75):  # the last "happy" is at 4.9, "sad" at 7.4
         out = film.draw(grey(1000, 480), moment(tenth / 10, "happy" if tenth < 50 else "sad"))
@@ -279,17 +279,17 @@ def test_strip_shows_the_labels_so_far() -> None:
     assert (row[741:] == row[-1]).all() and tuple(row[-1]) not in (HAPPY, SAD)
 
 
-def cells(strip: Strip, width: int) -> np.ndarray:
+def cells(bar: TimelineBar, width: int) -> np.ndarray:
     canvas = grey(width, 1)
-    strip.draw(canvas)
+    bar.draw(canvas)
     return canvas[0]
 
 
-def test_strip_colours_the_time_before_a_moment():
-    strip = Strip(10.0)
+def test_the_bar_colours_the_time_before_a_moment():
+    bar = TimelineBar(10.0)
     for time_s, label in ((0.5, "happy"), (1.0, None), (3.9, "sad"), (4.4, "happy")):
-        strip.push(moment(time_s, label))
-    row = cells(strip, 1000)
+        bar.push(moment(time_s, label))
+    row = cells(bar, 1000)
     assert (row[12:49] == HAPPY).all()  # a first moment stands for the shortest segment
     assert (row[51:99] == overlay._TRACK).all()
     # 2.9 s are more than three times the half second before: a gap, up to half a second before the moment.
@@ -299,21 +299,21 @@ def test_strip_colours_the_time_before_a_moment():
     assert (row[441:] == overlay._DARK).all()
 
 
-def test_strip_shows_a_single_picture():
-    strip = Strip(10.0)
-    strip.push(moment(0.0, "happy"))
-    row = cells(strip, 2048)
+def test_the_bar_shows_a_single_picture():
+    bar = TimelineBar(10.0)
+    bar.push(moment(0.0, "happy"))
+    row = cells(bar, 2048)
     assert (row[0] == HAPPY).all() and (row[1:] == overlay._DARK).all()
-    strip.push(moment(10.0, "sad"))
-    assert (cells(strip, 2048)[-1] == SAD).all()
+    bar.push(moment(10.0, "sad"))
+    assert (cells(bar, 2048)[-1] == SAD).all()
 
 
-def test_strip_of_a_live_stream_makes_room():
-    strip = Strip()
+def test_the_bar_of_a_live_stream_makes_room():
+    bar = TimelineBar()
     for second in range(200):
-        strip.push(moment(float(second), "happy" if second < 120 else "sad"))
+        bar.push(moment(float(second), "happy" if second < 120 else "sad"))
     canvas = grey(240, 4)
-    strip.draw(canvas)  # 60 s doubled twice: a pixel is a second
+    bar.draw(canvas)  # 60 s doubled twice: a pixel is a second
     assert (canvas[0, 1:118] == HAPPY).all()  # the last "happy" is at 119 s
     assert (canvas[0, 120:198] == SAD).all()
     assert not has(canvas, HAPPY)[:, 120:].any() and not has(canvas, SAD)[:, 200:].any()

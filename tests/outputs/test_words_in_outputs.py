@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 import pytest
 
 from emofuse.outputs.elan import write_eaf
-from emofuse.outputs.lanes import lanes, words_tiers
 from emofuse.outputs.marks import UNKNOWN, origin
 from emofuse.outputs.subtitles import write_srt, write_vtt
 from emofuse.outputs.textgrid import write_textgrid
+from emofuse.outputs.tiers import emotion_tiers, words_tiers
 from emofuse.people import Person
 from emofuse.recordings.words import _is_result
 from emofuse.transcripts import read_transcript
@@ -27,20 +27,20 @@ def test_lines_have_a_tier_for_each_speaker_and_people_have_their_names():
         ("words of Person 1", 1),
         ("words of B", 1),
     ]
-    assert [row.name for row in lanes(whole)] == ["fused", "face", "person 1", "Anna"]
+    assert [row.name for row in emotion_tiers(whole)] == ["fused", "face", "person 1", "Anna"]
 
 
 def test_two_of_one_name_have_lanes_of_their_own():
     faces = tuple(replace(face(track_id=i), person_id=i) for i in (1, 2, 3))
     people = (Person(1, "Anna"), Person(2, "Anna"), Person(3, "fused"))
     both = replace(timeline(moment(0.5, "sad", faces=faces)), people=people)
-    assert [row.name for row in lanes(both)] == ["fused", "face", "Anna", "Anna (2)", "fused (2)"]
+    assert [row.name for row in emotion_tiers(both)] == ["fused", "face", "Anna", "Anna (2)", "fused (2)"]
 
 
 def test_a_face_of_nobody_known_is_in_no_lane():
     faces = (replace(face(track_id=1), person_id=1), face(track_id=2))
     known = replace(timeline(moment(0.5, "sad", faces=faces)), people=(Person(1),))
-    assert [row.name for row in lanes(known)] == ["fused", "face", "person 1"]
+    assert [row.name for row in emotion_tiers(known)] == ["fused", "face", "person 1"]
 
 
 def test_subtitles_have_the_answer_before_what_is_said_and_alone_where_nothing_is(tmp_path: Path):

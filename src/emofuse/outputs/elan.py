@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 
 from emofuse.files import atomic_write
 from emofuse.formatting import documentary
-from emofuse.outputs.lanes import Lane, WordsTier, lanes, words_tiers
 from emofuse.outputs.locations import MediaLinks
+from emofuse.outputs.tiers import EmotionTier, WordsTier, emotion_tiers, words_tiers
 from emofuse.timeline import SourceInfo, Timeline
 
 _SCHEMA: Final = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
@@ -58,7 +58,7 @@ def write_eaf(timeline: Timeline, path: str | os.PathLike[str], links: MediaLink
             "xsi:noNamespaceSchemaLocation": _SCHEMA,
         },
     )
-    rows = lanes(timeline)
+    rows = emotion_tiers(timeline)
     links = links or MediaLinks.between(timeline.source.path, path)
     words = words_tiers(timeline)
     n_annotations = 2 * sum(len(row.segments) for row in rows) + sum(len(tier.lines) for tier in words)
@@ -95,7 +95,7 @@ def _add_header(root: ET.Element, source: SourceInfo, links: MediaLinks, n_annot
     return header
 
 
-def _add_tiers(root: ET.Element, rows: list[Lane], words: list[WordsTier]) -> None:
+def _add_tiers(root: ET.Element, rows: list[EmotionTier], words: list[WordsTier]) -> None:
     slots = ET.SubElement(root, "TIME_ORDER")
     ids = count(1)
     for row in rows:

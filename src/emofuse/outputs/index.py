@@ -15,10 +15,10 @@ from emofuse.cells import escape_row
 from emofuse.emotions import rgb
 from emofuse.files import atomic_write
 from emofuse.formatting import clock, documentary_line, pluralise
-from emofuse.outputs.lanes import faces
 from emofuse.outputs.locations import relative_url
 from emofuse.outputs.page import GENERATOR, html_page, notice, provenance_html
 from emofuse.outputs.records import Table, probability_names
+from emofuse.outputs.tiers import faces
 from emofuse.ownership import refuse_foreign
 from emofuse.provenance import Provenance
 from emofuse.remote import Place

@@ -58,7 +58,7 @@ class LivePainter:
     """Draws updates one after the other: the picture with boxes and bars, and the chart under it."""
 
     def __init__(self, labels: Sequence[str], film: OverlaySettings | None = None) -> None:
-        self._overlay = Overlay(film, has_strip=False)
+        self._overlay = Overlay(film, has_bar=False)
         self.chart = RollingChart(labels)
 
     def paint(self, image: NDArray[np.uint8], view: Moment) -> Image:

@@ -1,4 +1,4 @@
-"""Drawing an answer on a picture: boxes with tags, a card with the answer, and a strip of the labels so far."""
+"""Drawing an answer on a picture: boxes with tags, a card with the answer, and a bar of the labels so far."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class OverlaySettings:
 
     Args:
         detail: full: boxes, tags and a card with the answer of each modality; simple: the fused answer alone in the
-            card; boxes: no card and no strip; none: the picture as it is.
+            card; boxes: no card and no bar; none: the picture as it is.
         language: of the words, one of `translations.LANGUAGES`.
         blur_faces: whether faces are made unrecognisable.
         sharp: the number of the one person whose face stays as it is.
@@ -63,7 +63,7 @@ class _Style:
     tag: Lettering
     pad: int
     line: int
-    strip: int
+    bar: int
 
 
 @lru_cache(maxsize=32)
@@ -75,11 +75,11 @@ def _style(side: int) -> _Style:
         tag=Lettering(max(_SMALLEST_CAP_PX, round(cap * 0.8))),
         pad=max(4, round(cap * 0.75)),
         line=max(2, round(cap / 5)),
-        strip=max(3, round(cap * 0.45)),
+        bar=max(3, round(cap * 0.45)),
     )
 
 
-class Strip:
+class TimelineBar:
     """The colours of the labels so far, from left to right over a recording, at a fixed cost per picture.
 
     A moment colours the time since the one before it, as in a timeline's segments. duration_s: seconds that the
@@ -122,8 +122,8 @@ class Overlay:
 
     Args:
         settings: what is drawn.
-        duration_s: of the film, for the strip along the bottom; None where it is not known.
-        has_strip: whether there is a strip.
+        duration_s: of the film, for the bar along the bottom; None where it is not known.
+        has_bar: whether there is a bar.
         people: the names of those who are known, "" for none, by their ids; then faces have the numbers of people, and
             a face that is nobody's has none. None: who is who is not known, and they have those of their tracks.
 
@@ -138,12 +138,12 @@ class Overlay:
         settings: OverlaySettings | None = None,
         *,
         duration_s: float | None = None,
-        has_strip: bool = True,
+        has_bar: bool = True,
         people: Mapping[int, str] | None = None,
     ) -> None:
         self._people = people
         self.settings = settings or OverlaySettings()
-        self._strip = Strip(duration_s) if has_strip and self.settings.detail in ("full", "simple") else None
+        self._bar = TimelineBar(duration_s) if has_bar and self.settings.detail in ("full", "simple") else None
         self._corner = _Corner()
         self._hidden: dict[int | None, tuple[float, Rect]] = {}  # when and where a face to blur was seen last
 
@@ -166,11 +166,11 @@ class Overlay:
             return canvas
         style = _style(min(height, width))
         body = canvas
-        if self._strip is not None:
-            self._strip.push(moment)
-            if height >= 8 * style.strip:
-                body = canvas[: -style.strip]
-                self._strip.draw(canvas[-style.strip :])
+        if self._bar is not None:
+            self._bar.push(moment)
+            if height >= 8 * style.bar:
+                body = canvas[: -style.bar]
+                self._bar.draw(canvas[-style.bar :])
         faces = [(face, box) for face in moment.faces if (box := _visible(face, width, height)) is not None]
         boxes = [box for _, box in faces]
         taken: list[Rect] = []

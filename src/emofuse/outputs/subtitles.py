@@ -9,7 +9,7 @@ from typing import Final
 
 from emofuse.files import atomic_write
 from emofuse.formatting import cue_time, documentary_line
-from emofuse.outputs.lanes import speaker_of
+from emofuse.outputs.tiers import speaker_of
 from emofuse.segments import Segment, label_between
 from emofuse.timeline import Timeline
 from emofuse.types import Line

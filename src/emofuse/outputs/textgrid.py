@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from emofuse.files import atomic_write
 from emofuse.formatting import documentary_line
-from emofuse.outputs.lanes import lanes, length_s, words_tiers
+from emofuse.outputs.tiers import emotion_tiers, length_s, words_tiers
 from emofuse.segments import Segment
 from emofuse.timeline import Timeline
 
@@ -21,14 +21,14 @@ def write_textgrid(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     probability in the same intervals as `fused`; a tier for each speaker has what was said. Comments at the end say how
     it was made. Raises OutputError when `path` cannot be written.
     """
-    rows = lanes(timeline)
+    rows = emotion_tiers(timeline)
     end_s = max(round(length_s(timeline, rows), 3), 0.001)  # Praat has no tier without length
     tiers: list[tuple[str, list[Interval]]] = []
-    for lane in rows:
-        tiers.append((lane.name, _intervals(lane.segments, [s.label for s in lane.segments], end_s)))
-        if lane.kind == "fused":
-            numbers = [f"{s.confidence:.2f}" for s in lane.segments]
-            tiers.append(("fused confidence", _intervals(lane.segments, numbers, end_s)))
+    for row in rows:
+        tiers.append((row.name, _intervals(row.segments, [s.label for s in row.segments], end_s)))
+        if row.kind == "fused":
+            numbers = [f"{s.confidence:.2f}" for s in row.segments]
+            tiers.append(("fused confidence", _intervals(row.segments, numbers, end_s)))
     for tier in words_tiers(timeline):
         spoken = [Segment(line.start_s, line.end_s, line.text, 1.0) for line in tier.lines]
         tiers.append((tier.name, _intervals(spoken, [line.text for line in tier.lines], end_s)))

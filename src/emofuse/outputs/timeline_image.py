@@ -1,4 +1,4 @@
-"""A timeline as a picture (PNG): a row of coloured bands and a curve of confidence for each lane."""
+"""A timeline as a picture (PNG): a row of coloured bands and a curve of confidence for each tier."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from emofuse.emotions import rgb
 from emofuse.errors import OutputError
 from emofuse.files import atomic_write
 from emofuse.formatting import clock
-from emofuse.outputs.lanes import Lane, lanes, length_s
 from emofuse.outputs.lettering import Colour, Image, Lettering, ink
+from emofuse.outputs.tiers import EmotionTier, emotion_tiers, length_s
 from emofuse.timeline import Timeline
 
 WIDTH: Final = 1600  # pixels
@@ -111,7 +111,7 @@ def paint_timeline(timeline: Timeline, make_page: Callable[[int, float], P]) -> 
         timeline: Any.
         make_page: Makes a page of this height, in pixels, and for this many seconds.
     """
-    rows = lanes(timeline)
+    rows = emotion_tiers(timeline)
     people = sorted((r for r in rows if r.kind == "person"), key=lambda row: -len(row.curve))
     shown = [r for r in rows if r.kind != "person" or r in people[:MAX_PEOPLE]]
     absent = [(m, timeline.summary.why.get(m, "it gave no answer")) for m in timeline.summary.listed]
@@ -204,7 +204,7 @@ def _draw_title(page: Page, timeline: Timeline) -> None:
         page.write(f"{headline.text}. {headline.agreement}", MARGIN, 56, 15, _DIM)
 
 
-def _draw_row(page: Page, row: Lane, top: float) -> None:
+def _draw_row(page: Page, row: EmotionTier, top: float) -> None:
     page.write(row.name, MARGIN, top + 18, 15, _INK)
     page.write("probability, %", MARGIN, top + _BAND + 26, 11, _DIM)
     page.fill(_LEFT, top, WIDTH - MARGIN, top + _BAND, _TRACK)
@@ -218,7 +218,7 @@ def _draw_row(page: Page, row: Lane, top: float) -> None:
     _draw_curve(page, row, top + _BAND + 4)
 
 
-def _draw_curve(page: Page, row: Lane, top: float) -> None:
+def _draw_curve(page: Page, row: EmotionTier, top: float) -> None:
     """Draw the confidence of the moments between 0 (bottom) and 1 (top), broken where nothing spoke."""
     for share in (0.0, 0.5, 1.0):
         page.fill(_LEFT, top + _CURVE * (1 - share), WIDTH - MARGIN, top + _CURVE * (1 - share) + 0.5, _LINE)
@@ -228,7 +228,7 @@ def _draw_curve(page: Page, row: Lane, top: float) -> None:
         page.line([(page.x(time_s), top + _CURVE * (1 - p)) for time_s, p in piece], _INK)
 
 
-def _pieces(row: Lane, finest_s: float) -> list[list[tuple[float, float]]]:
+def _pieces(row: EmotionTier, finest_s: float) -> list[list[tuple[float, float]]]:
     """Return the curve in steps, as a moment stands for the time before it, cut where nothing was read.
 
     Steps that are closer than finest_s become one, with their mean.
@@ -268,7 +268,7 @@ def _draw_axis(page: Page, top: float) -> None:
         page.write(text, min(max(x - half, _LEFT - half), WIDTH - MARGIN - 2 * half), top + 26, 12, _DIM)
 
 
-def _draw_legend(page: Page, timeline: Timeline, rows: list[Lane], top: float) -> None:
+def _draw_legend(page: Page, timeline: Timeline, rows: list[EmotionTier], top: float) -> None:
     said = {segment.label for row in rows for segment in row.segments}
     left = float(_LEFT)
     for label in (label for label in timeline.labels if label in said):

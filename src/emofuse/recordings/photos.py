@@ -61,7 +61,7 @@ def analyze_photo(
     for kind in kinds:
         path, write = task.target(kind), get_format(kind).write
         if kind == "png":
-            drawn = Overlay(overlay, has_strip=False).draw(frames[0].image, timeline.moments[0])
+            drawn = Overlay(overlay, has_bar=False).draw(frames[0].image, timeline.moments[0])
             write_picture(drawn, timeline, path)
         elif write is not None:
             write(timeline, path, MediaLinks.between(task.source, path))

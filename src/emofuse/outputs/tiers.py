@@ -1,4 +1,4 @@
-"""A timeline as lanes: the stretches of one label of the fused answer, of each modality and of each person."""
+"""A timeline as tiers: the stretches of one label of the fused answer, of each modality and of each person."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _N_AROUND: Final = 5  # moments before and after a person is seen: enough to tel
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class EmotionTier:
     """One row of a timeline. name: "fused", a modality, and a person's name or "person 3".
 
     segments: in order, without overlaps. curve: (time_s, probability of the most probable label) of each moment
-    that said something.
+    with an answer.
     """
 
     name: str
@@ -30,21 +30,21 @@ class Lane:
     curve: tuple[tuple[float, float], ...]
 
 
-def lanes(timeline: Timeline) -> list[Lane]:
-    """Return the fused lane, one for each modality that spoke, and one for each person whose face was read.
+def emotion_tiers(timeline: Timeline) -> list[EmotionTier]:
+    """Return the fused tier, one for each modality that was used, and one for each person whose face was read.
 
-    All have their stretches by the same rules (`Timeline.segments`). A face that is not followed has no lane.
+    All have their stretches by the same rules (`Timeline.segments`). A face that is not followed has no tier.
     """
-    found = [_lane("fused", "fused", timeline, timeline.moments, lambda moment: moment.fused)]
+    found = [_tier("fused", "fused", timeline, timeline.moments, lambda moment: moment.fused)]
     for modality in timeline.summary.used:
-        found.append(_lane(modality, "modality", timeline, timeline.moments, partial(_said, modality)))
+        found.append(_tier(modality, "modality", timeline, timeline.moments, partial(_scores, modality)))
     names = {row.name for row in found}
     for face_id, (first, last) in sorted(faces(timeline).items()):
         # Only the moments around the person: a long recording has many people, each seen for a while.
         near = timeline.moments[max(0, first - _N_AROUND) : last + 1 + _N_AROUND]
         name = _free_name(_person_name(timeline, face_id), names)
         names.add(name)
-        found.append(_lane(name, "person", timeline, near, partial(_emotion, _id_of(timeline), face_id)))
+        found.append(_tier(name, "person", timeline, near, partial(_emotion, _id_of(timeline), face_id)))
     return found
 
 
@@ -65,7 +65,7 @@ def faces(timeline: Timeline) -> dict[int, tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class WordsTier:
-    """What one speaker says. name: "words", or "words of Anna"; lines: in the order of time."""
+    """The words of one speaker. name: "words", or "words of Anna"; lines: in the order of time."""
 
     name: str
     lines: tuple[Line, ...]
@@ -85,27 +85,27 @@ def speaker_of(timeline: Timeline, line: Line) -> str:
     return (person.name if person else "") or line.speaker or (person.title if person else "")
 
 
-def length_s(timeline: Timeline, rows: Sequence[Lane]) -> float:
-    """Return how many seconds a picture or a tier of these lanes spans: all of the recording, and all that was said."""
+def length_s(timeline: Timeline, rows: Sequence[EmotionTier]) -> float:
+    """Return how many seconds a document of these tiers spans: all of the recording, and all that was spoken."""
     ends = [row.segments[-1].end_s for row in rows if row.segments]
     last_s = timeline.moments[-1].time_s if timeline.moments else 0.0
     return max(timeline.source.duration_s or 0.0, last_s, *ends)
 
 
-def _lane(
+def _tier(
     name: str,
     kind: Kind,
     timeline: Timeline,
     moments: Sequence[Moment],
-    pick: Callable[[Moment], Scores | None],
-) -> Lane:
-    # The same moments with this voice alone as the answer: the usual distance of moments stays what it is.
-    alone = replace(timeline, moments=tuple(Moment(m.time_s, pick(m)) for m in moments))
+    scores_of: Callable[[Moment], Scores | None],
+) -> EmotionTier:
+    # The same moments with this tier's scores alone as the answer: the usual distance of moments stays what it is.
+    alone = replace(timeline, moments=tuple(Moment(m.time_s, scores_of(m)) for m in moments))
     curve = tuple((m.time_s, m.fused.confidence) for m in alone.moments if m.fused is not None)
-    return Lane(name, kind, tuple(alone.segments()), curve)
+    return EmotionTier(name, kind, tuple(alone.segments()), curve)
 
 
-def _said(modality: str, moment: Moment) -> Scores | None:
+def _scores(modality: str, moment: Moment) -> Scores | None:
     return moment.by_modality.get(modality)
 
 
