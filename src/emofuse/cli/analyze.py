@@ -278,7 +278,7 @@ def analyze(
     # looked for before the work: a wrong bundle or device is the caller's mistake, not each recording's
     details = Details(verbose)
     loaded = load_bundle(bundle, device)
-    details.tell_loaded(loaded, settings)
+    details.print_loaded(loaded, settings)
     check_allowed(loaded, permissive_only)
     if permissive_only and text_model is not None:
         raise UsageError(f"what the licence of {text_model} allows is not known", "leave out --text-model")

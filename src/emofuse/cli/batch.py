@@ -87,7 +87,7 @@ def _alone(task: Task, options: Options, bundle: Bundle, details: Details | None
     with WorkBars(ERR, 1, is_quiet=OUT.quiet) as bars:
         bars.begin(task.source)
         outcome = analyze_recording(task, options, bundle, partial(bars.reach, task.source))
-    _tell(outcome, details, alone=True)
+    _print_outcome(outcome, details, alone=True)
     return outcome
 
 
@@ -102,13 +102,13 @@ def _each(plan: Plan, options: Options, engine: Engine, details: Details | None)
         for outcome in each:
             bars.end(outcome.source)
             with bars.erased():
-                _tell(outcome, details, alone=False)
+                _print_outcome(outcome, details, alone=False)
             yield outcome
 
 
-def _tell(outcome: Outcome, details: Details | None, alone: bool) -> None:
+def _print_outcome(outcome: Outcome, details: Details | None, alone: bool) -> None:
     if details is not None:
-        details.tell_done(outcome)
+        details.print_done(outcome)
     digest = outcome.digest
     if digest is None:
         return  # listed at the end, with the others that failed

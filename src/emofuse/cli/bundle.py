@@ -116,7 +116,7 @@ def make(
 def _hub_text(
     base: Bundle, out: Path, temperature: Mapping[BundleModality, float], weight: Mapping[BundleModality, float]
 ) -> HubTextSettings | None:
-    """Take the text model of the Hub from a bundle, with the say that is given to the words."""
+    """Take the text model of the Hub from a bundle, and its weight in the fusion."""
     hub = base.manifest.hub_text
     if hub is None:
         return None
@@ -172,7 +172,7 @@ def check(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder that holds one, or the name of one.")],
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
-    """Load a bundle, run each of its networks once on made-up input, and say what it is made of.
+    """Load a bundle, run each of its networks once on made-up input, and print what it is made of.
 
     A text model of the Hugging Face Hub that it names is fetched, where it is not on this machine, and run as well.
     Exit code: 0 the bundle can be used, 1 something is wrong with it, 2 wrong usage.
@@ -185,8 +185,8 @@ def check(
         card, settings = loaded.card(trial.modality), manifest.modalities[trial.modality]
         sizes = [f"{card.n_parameters:,} parameters"] if card.n_parameters else []
         size = ", ".join([*sizes, f"{trial.size_bytes / 1e6:.1f} MB"] if trial.size_bytes else sizes) or "size unknown"
-        say = say_in_fusion(settings)
-        OUT.print(f"\n[bold]{trial.modality}[/bold] {escape(settings.file)}: {escape(card.name)} ({size}, {say})")
+        weight = format_weight(settings)
+        OUT.print(f"\n[bold]{trial.modality}[/bold] {escape(settings.file)}: {escape(card.name)} ({size}, {weight})")
         OUT.print(f"  labels: {escape(', '.join(card.labels))}")
         OUT.print(f"  input: {_written(card.input)}")
         OUT.print(f"  cost: {trial.call_ms:.1f} ms a call on {escape(device)}")
@@ -248,12 +248,12 @@ def hub_text_line(manifest: BundleManifest) -> str:
     hub = manifest.hub_text
     assert hub is not None, "asked of bundles that name one"
     instead = f", in place of {manifest.modalities['text'].file}" if "text" in manifest.modalities else ""
-    what = f"a text model of the Hugging Face Hub{escape(instead)} ({say_in_fusion(hub)})"
+    what = f"a text model of the Hugging Face Hub{escape(instead)} ({format_weight(hub)})"
     return f"[bold]text[/bold] {escape(hub.model)}: {what}"
 
 
-def say_in_fusion(settings: ModalitySettings | HubTextSettings) -> str:
-    """Say how much a network's answer counts, and at which temperature it is taken."""
+def format_weight(settings: ModalitySettings | HubTextSettings) -> str:
+    """Return a network's weight in the fusion and the temperature that calibrates it, for a line of text."""
     return f"weight {settings.weight:.2f}, temperature {settings.temperature:.2f}"
 
 

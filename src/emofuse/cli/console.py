@@ -100,7 +100,7 @@ def note(text: str) -> None:
     ERR.print(f"[dim]note:[/dim] {escape(text)}")
 
 
-def complain(error: EmofuseError) -> None:
+def print_error(error: EmofuseError) -> None:
     """Print one line: what is wrong and what to do."""
     hint = f" [dim]({escape(error.hint)})[/dim]" if error.hint else ""
     ERR.print(f"[bold red]error:[/bold red] {escape(error.message)}{hint}")

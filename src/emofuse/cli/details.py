@@ -22,26 +22,26 @@ class Details:
 
     def __init__(self, is_wanted: bool) -> None:
         self._is_wanted = is_wanted
-        self._told: set[ModelFile] = set()
+        self._printed: set[ModelFile] = set()
         self._began_s = time.monotonic()
 
-    def tell_loaded(self, bundle: Bundle, settings: AnalyzerSettings) -> None:
-        """Tell of a bundle, and of the detectors that are used beside its networks."""
+    def print_loaded(self, bundle: Bundle, settings: AnalyzerSettings) -> None:
+        """Print which bundle is used, and the detectors that are used beside its networks."""
         if not self._is_wanted:
             return
         models = Analyzer(bundle, settings=settings).models()
         spent_s = time.monotonic() - self._began_s
         manifest = bundle.manifest
         self._print(f"bundle {manifest.name} {manifest.version} on {bundle.device}, loaded in {spent_s:.2f} s")
-        self._tell_models(models)
+        self._print_models(models)
 
-    def tell_done(self, outcome: Outcome) -> None:
-        """Tell what was loaded for a recording alone, and how long each step of the work on it took."""
+    def print_done(self, outcome: Outcome) -> None:
+        """Print what was loaded for a recording alone, and how long each step of the work on it took."""
         if not self._is_wanted:
             return
         provenance = None if outcome.digest is None else outcome.digest.provenance
         if provenance is not None:
-            self._tell_models(provenance.models)
+            self._print_models(provenance.models)
             for what, value in provenance.entries():
                 if what == "transcript":
                     self._print(f"{outcome.source.name}: {what}: {value}")
@@ -50,10 +50,10 @@ class Details:
             whole_s = sum(spent_s for _, spent_s in outcome.steps)
             self._print(f"{outcome.source.name}: {steps}; {whole_s:.2f} s in all")
 
-    def _tell_models(self, models: tuple[ModelFile, ...]) -> None:
+    def _print_models(self, models: tuple[ModelFile, ...]) -> None:
         for model in models:
-            if model not in self._told:
-                self._told.add(model)
+            if model not in self._printed:
+                self._printed.add(model)
                 self._print(f"  {model.role}: {with_hash(model.name, model.sha256)}")
 
     def _print(self, line: str) -> None:

@@ -73,10 +73,10 @@ def extract(
     clips = find_corpus(manifest, data)
     with progress_hook() as hook:
         made = make(clips, out, settings, words=transcripts, jobs=jobs, overwrite=overwrite, hook=hook)
-    _tell(made)
+    _print_extraction(made)
 
 
-def _tell(made: Extraction) -> None:
+def _print_extraction(made: Extraction) -> None:
     n_clips = len(made.manifest)
     for path, reason in made.manifest.skipped:
         note(f"left out: {path}: {reason}")

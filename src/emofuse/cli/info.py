@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from emofuse import __version__
 from emofuse.card import ModelCard
-from emofuse.cli.bundle import hub_text_line, say_in_fusion
+from emofuse.cli.bundle import format_weight, hub_text_line
 from emofuse.cli.console import OUT
 from emofuse.cli.model_options import BundleOption, PermissiveOption, check_allowed, print_licences
 from emofuse.inference.bundle import load_bundle
@@ -40,8 +40,8 @@ def info(
     OUT.print(f"\n[bold]bundle {escape(manifest.name)} {escape(manifest.version)}[/bold]: {', '.join(loaded.labels)}")
     for modality, settings in manifest.modalities.items():
         card = loaded.card(modality)
-        say = say_in_fusion(settings)
-        OUT.print(f"\n[bold]{modality}[/bold] ({settings.file}, {card.n_parameters:,} parameters, {say})")
+        weight = format_weight(settings)
+        OUT.print(f"\n[bold]{modality}[/bold] ({settings.file}, {card.n_parameters:,} parameters, {weight})")
         _print_card(card)
     if manifest.hub_text is not None:
         OUT.print("\n" + hub_text_line(manifest))

@@ -13,7 +13,7 @@ import typer
 from emofuse import __version__
 from emofuse.cli.caches import settle_caches
 from emofuse.cli.command_line import remember_command
-from emofuse.cli.console import ERR, complain
+from emofuse.cli.console import ERR, print_error
 from emofuse.cli.lazy import LazyGroup
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.processes import TERMINATED, stop_when_terminated
@@ -85,7 +85,7 @@ def run(arguments: list[str] | None = None) -> None:
             args=_with_command(given), prog_name="emofuse"
         )  # under that name also where Python was told to run the package
     except EmofuseError as error:
-        complain(error)
+        print_error(error)
         sys.exit(error.exit_code)
     except SystemExit as stop:
         if stop.code in (_INTERRUPTED, TERMINATED):  # typer makes the first of Ctrl-C

@@ -35,7 +35,7 @@ BundleModality = Literal["face", "voice", "clip", "text"]
 
 
 class ModalitySettings(BaseModel):
-    """One modality of a bundle. temperature calibrates its network; weight is its say in the fusion.
+    """One modality of a bundle. temperature calibrates its network; weight: how much its answer counts.
 
     sha256: of the file, as it was when the bundle was made; `emofuse bundle check` compares it. prior: what the network
     answers with before it has seen anything, over the bundle's labels; it is taken off every answer, so that what is
