@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from emofuse.research.corpora.manifest import COLUMNS
-from emofuse.service.packets import HEAD, PICTURE, SOUND
+from emofuse.service.wire_format import HEAD, PICTURE, SOUND
 from make_features import HEADER, row, vectors
 from make_media import Sound, Video, record
 from make_networks import clip_spec, write_clip_network

@@ -33,9 +33,9 @@ from emofuse.research.corpora.splits.file import read_split_file
 from emofuse.research.evaluation.scores.predictions import read_predictions
 from emofuse.research.feature_sets.store import read_feature_set
 from emofuse.research.recipes.recipe import load_recipe
-from emofuse.service.errors import RefusedError
+from emofuse.service.http_errors import RefusedError
 from emofuse.service.live_messages import first_message, later_message
-from emofuse.service.packets import PacketReader
+from emofuse.service.wire_format import PacketReader
 from emofuse.transcripts import read_transcript
 from emofuse.transcripts.sentences import cut_line
 from emofuse.types import AudioBlock, Frame

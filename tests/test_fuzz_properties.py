@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emofuse.errors import EmofuseError, TranscriptError, UsageError
-from emofuse.service.errors import RefusedError
+from emofuse.service.http_errors import RefusedError
 from emofuse.service.live_messages import first_message, later_message
-from emofuse.service.packets import HEAD, PacketReader
+from emofuse.service.wire_format import HEAD, PacketReader
 from emofuse.timeline import Timeline
 from emofuse.transcripts.documents import read_document
 from emofuse.transcripts.sentences import cut_line

@@ -25,7 +25,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from emofuse.inference import live
 from emofuse.service import live_socket, server
-from emofuse.service.errors import RefusedError
+from emofuse.service.http_errors import RefusedError
 from emofuse.service.live_messages import WordBudget
 from emofuse.service.settings import ServiceSettings
 from run_service import until

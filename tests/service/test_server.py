@@ -20,7 +20,7 @@ import pytest
 
 from emofuse.errors import UsageError
 from emofuse.service import server
-from emofuse.service.guard import HEADERS
+from emofuse.service.security import HEADERS
 from emofuse.service.server import listen
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import JobStore

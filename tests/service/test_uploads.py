@@ -13,7 +13,7 @@ import pytest
 
 from emofuse.media.kinds import begins_as_recording, media_suffixes
 from emofuse.service import api
-from emofuse.service.errors import RefusedError
+from emofuse.service.http_errors import RefusedError
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.uploads import MOST_TRANSCRIPT_BYTES, check_stated
 from make_media import Sound, Video, record

@@ -18,14 +18,14 @@ from starlette.requests import ClientDisconnect
 from emofuse import __version__
 from emofuse.inference.recogniser import INSTALL
 from emofuse.outputs.formats import FORMATS
-from emofuse.service.errors import RefusedError
+from emofuse.service.http_errors import RefusedError
 from emofuse.service.live_models import LiveModels
-from emofuse.service.metrics import Metrics
-from emofuse.service.models import Analysis, Health, PeopleEdit, refusals
 from emofuse.service.options import OFFERED, SubmitOptions
 from emofuse.service.private import private_file
+from emofuse.service.prometheus import Metrics
 from emofuse.service.results import Archive, Download, results_in
 from emofuse.service.runner import RECORDING, RESULTS, TRANSCRIPT, Runner
+from emofuse.service.schemas import Analysis, Health, PeopleEdit, refusals
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import Job, JobStore, QueueFullError
 from emofuse.service.uploads import FIELD, TRANSCRIPT_FIELD, check_stated, receive, shown_name

@@ -19,12 +19,12 @@ from starlette.routing import Match, Route
 from emofuse import __version__
 from emofuse.service import api
 from emofuse.service.api_page import api_page
-from emofuse.service.errors import RefusedError
-from emofuse.service.guard import OPEN, Guard
+from emofuse.service.http_errors import RefusedError
 from emofuse.service.live_socket import router as live_router
-from emofuse.service.metrics import Metrics
 from emofuse.service.private import claim_folder
+from emofuse.service.prometheus import Metrics
 from emofuse.service.runner import JOBS, Runner
+from emofuse.service.security import OPEN, Guard
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import JobStore
 

@@ -9,8 +9,8 @@ from typing import Annotated, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from emofuse.inference.analyzer import AnalyzerSettings, Mode
-from emofuse.service.errors import RefusedError
-from emofuse.service.packets import malformed
+from emofuse.service.http_errors import RefusedError
+from emofuse.service.wire_format import malformed
 
 FIRST_CHARACTERS: Final = 4000  # of the first message, whose sender has shown no token yet
 WORDS_PER_S: Final = 100.0  # characters of lines; people speak 10 to 25 a second

@@ -20,10 +20,10 @@ from emofuse.inference.live import LiveSession, PushSource
 from emofuse.inference.live_answers import LiveUpdate
 from emofuse.inference.smoothing import Smoother
 from emofuse.service.api import Parts
-from emofuse.service.errors import RefusedError
-from emofuse.service.guard import is_token, respond
+from emofuse.service.http_errors import RefusedError
 from emofuse.service.live_messages import Said, Start, Stop, WordBudget, first_message, later_message
-from emofuse.service.packets import PacketReader
+from emofuse.service.security import is_token, respond
+from emofuse.service.wire_format import PacketReader
 from emofuse.timeline_json import moment_json
 from emofuse.types import Json, Line, Packet
 

@@ -14,9 +14,9 @@ from fastapi.responses import FileResponse, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from emofuse.outputs.formats import FORMATS
-from emofuse.service.errors import RefusedError
-from emofuse.service.guard import respond
+from emofuse.service.http_errors import RefusedError
 from emofuse.service.runner import RECORDING
+from emofuse.service.security import respond
 
 _PIECE: Final = 1 << 18  # bytes
 

@@ -18,10 +18,10 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from emofuse.errors import UsageError
 from emofuse.service.app import create_app
-from emofuse.service.errors import RefusedError
-from emofuse.service.guard import HEADERS
-from emofuse.service.packets import MOST_BYTES
+from emofuse.service.http_errors import RefusedError
+from emofuse.service.security import HEADERS
 from emofuse.service.settings import ServiceSettings
+from emofuse.service.wire_format import MOST_BYTES
 
 HEADER_S: Final = 10.0  # in which the head of a request has to be there, and what is left of it after the answer
 UNREAD_S: Final = 60.0  # after which a client that takes nothing of its answer is given up

@@ -15,7 +15,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from emofuse.media.kinds import HEAD_BYTES, begins_as_recording
-from emofuse.service.errors import RefusedError
+from emofuse.service.http_errors import RefusedError
 from emofuse.service.private import private_file
 from emofuse.service.settings import MEGABYTE, ServiceSettings
 from emofuse.transcripts import SUFFIXES

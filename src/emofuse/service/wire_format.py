@@ -17,7 +17,7 @@ import numpy as np
 
 from emofuse.media import MonoSound
 from emofuse.preprocessing.audio_buffer import RATE_HZ
-from emofuse.service.errors import RefusedError
+from emofuse.service.http_errors import RefusedError
 from emofuse.types import AudioBlock, Frame, Packet
 
 PICTURE: Final = 1

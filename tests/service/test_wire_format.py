@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from emofuse.preprocessing.audio_buffer import RATE_HZ
-from emofuse.service.errors import RefusedError
-from emofuse.service.packets import AHEAD_S, MOST_PIXELS, PICTURE, SOUND, PacketReader, decode_picture, picture_size
+from emofuse.service.http_errors import RefusedError
+from emofuse.service.wire_format import AHEAD_S, MOST_PIXELS, PICTURE, SOUND, PacketReader, decode_picture, picture_size
 from emofuse.types import AudioBlock, Frame
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from emofuse.errors import UsageError
-from emofuse.service import guard
-from emofuse.service.guard import HEADERS
+from emofuse.service import security
+from emofuse.service.security import HEADERS
 from emofuse.service.settings import ServiceSettings, is_fit_token, is_loopback
 from service_harness import Client, recording
 
@@ -179,7 +179,7 @@ def test_every_answer_has_the_headers_that_protect(serve: Serve) -> None:
 
 
 def test_too_many_requests_at_once_are_told_so(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MOST_REQUESTS", 0)
+    monkeypatch.setattr(security, "MOST_REQUESTS", 0)
 
     async def story(client: Client) -> None:
         answer = await client.get("/v1/health")

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from emofuse.service.errors import RefusedError
+from emofuse.service.http_errors import RefusedError
 from emofuse.service.settings import ServiceSettings
 
 OPEN: Final = ("/", "/docs", "/v1/health")  # and below "/static/": without a token there is nothing to see there
