@@ -126,7 +126,7 @@ def test_the_fields_of_a_form_are_options_too(serve: Serve) -> None:
         headers = {"content-type": "multipart/form-data; boundary=b"}
         twice = await client.post("/v1/analyses", content=body + b"--b--\r\n", headers=headers)
         assert refusal(twice) == (422, "not_allowed") and "more than once" in twice.text
-        assert client.app.state.parts.store.ids("receiving", "queued", "running") == set()
+        assert client.app.state.service.store.ids("receiving", "queued", "running") == set()
 
     serve(story)
 
@@ -140,7 +140,7 @@ def test_faces_are_measured_where_the_service_allows_it(serve: Serve) -> None:
         for answer in (in_address, in_form):
             assert refusal(answer) == (422, "not_allowed")
             assert answer.json()["error"]["message"].startswith("measure_faces: this service measures no faces")
-        assert client.app.state.parts.store.ids() == set()
+        assert client.app.state.service.store.ids() == set()
 
     async def allowed(client: Client) -> None:
         assert (await client.get("/v1/health")).json()["measure_faces"] is True
@@ -177,7 +177,7 @@ def test_speech_is_recognised_only_where_that_is_installed(serve: Serve, monkeyp
         assert (await client.get("/v1/health")).json()["asr"] is False
         answer = await client.post("/v1/analyses?transcribe=true", content=recording())
         assert refusal(answer) == (409, "no_recogniser") and "pip install" in answer.text
-        assert client.app.state.parts.store.ids() == set()
+        assert client.app.state.service.store.ids() == set()
         monkeypatch.setattr(api, "find_spec", lambda name: object())
         assert (await client.get("/v1/health")).json()["asr"] is True
         job_id = await client.submit(recording(("task", None)), transcribe=True, language="de")
@@ -231,7 +231,7 @@ def test_options_that_are_not_allowed_are_refused(serve: Serve, query: str) -> N
         answer = await client.post(f"/v1/analyses?{query}", content=recording())
         assert refusal(answer) == (422, "not_allowed")
         assert answer.json()["error"]["message"].startswith(query.partition("=")[0])
-        assert client.app.state.parts.store.ids() == set()
+        assert client.app.state.service.store.ids() == set()
 
     serve(story)
 

@@ -35,7 +35,7 @@ def files_in(tmp_path: Path) -> set[str]:
 async def pid_of(client: Client, job_id: str) -> int:
     """Wait for the process of a job."""
     await client.reaches(job_id, "running")
-    at_work = client.app.state.parts.runner._processes
+    at_work = client.app.state.service.runner._processes
     while job_id not in at_work:
         await asyncio.sleep(0.01)
     return int(at_work[job_id].pid)
@@ -46,7 +46,7 @@ def test_a_worker_that_is_killed_does_its_job_again(serve: Serve) -> None:
         job_id = await client.submit(recording(("attempts", 3)))
         done = await client.reaches(job_id, "done")
         assert done["error"] is None
-        assert client.app.state.parts.store.get(job_id).attempts == 3
+        assert client.app.state.service.store.get(job_id).attempts == 3
 
     serve(story)
 
@@ -128,7 +128,7 @@ def test_several_workers_work_at_once_and_on_each_job_once(serve: Serve) -> None
         await asyncio.gather(*(client.reaches(job_id, "running") for job_id in held))
         jobs = [await client.submit() for _ in range(6)]
         await asyncio.gather(*(client.reaches(job_id, "done") for job_id in jobs))
-        attempts = [client.app.state.parts.store.get(job_id).attempts for job_id in jobs]
+        attempts = [client.app.state.service.store.get(job_id).attempts for job_id in jobs]
         assert attempts == [1] * 6
 
     serve(story, workers=3)
@@ -153,7 +153,7 @@ def test_the_recording_goes_as_soon_as_the_job_ends_and_the_results_when_they_ex
         while jobs_in(tmp_path):
             await asyncio.sleep(0.02)
         assert time.time() < done["expires_s"] + 10
-        assert client.app.state.parts.store.ids() == set()
+        assert client.app.state.service.store.ids() == set()
 
     serve(story, keep_s=2.0)
 
@@ -193,7 +193,7 @@ def test_an_orderly_end_gives_the_running_job_back(
     async def second(client: Client) -> None:
         for job_id in ids:
             await client.reaches(job_id, "done")
-            assert client.app.state.parts.store.get(job_id).attempts == 1
+            assert client.app.state.service.store.get(job_id).attempts == 1
 
     began = time.monotonic()
     run(settings(), first)

@@ -46,7 +46,7 @@ def test_a_token_opens_what_is_not_open_to_all(serve: Serve, given: dict[str, st
         assert sent.status_code == (202 if status == 200 else 401)
         if status == 401:
             assert (await client.get("/v1/analyses/x", headers=given)).status_code == 401
-            assert client.app.state.parts.store.ids() == set()
+            assert client.app.state.service.store.ids() == set()
 
     serve(story, token=TOKEN)
 

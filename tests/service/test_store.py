@@ -145,11 +145,11 @@ def test_an_orderly_restart_is_no_attempt(store: JobStore) -> None:
     job_id = queued(store)
     for _ in range(3 * MOST_ATTEMPTS):
         store.claim()
-        store.give_back(job_id, is_counted=False)
+        store.requeue(job_id, is_counted=False)
     found = store.get(job_id)
     assert found is not None and (found.state, found.attempts) == ("queued", 0)
     store.claim()
-    store.give_back(job_id, is_counted=True)
+    store.requeue(job_id, is_counted=True)
     found = store.get(job_id)
     assert found is not None and found.attempts == 1
 
@@ -159,7 +159,7 @@ def test_only_what_is_coming_can_be_put_into_the_queue(store: JobStore) -> None:
     store.claim()
     store.finish(job_id)
     store.enqueue(job_id)
-    store.give_back(job_id, is_counted=True)
+    store.requeue(job_id, is_counted=True)
     found = store.get(job_id)
     assert found is not None and found.state == "done"
 

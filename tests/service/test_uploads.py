@@ -71,7 +71,7 @@ def test_uploads_that_are_refused_leave_nothing(serve: Serve, tmp_path: Path) ->
             answer = await client.post("/v1/analyses", **request)
             assert refusal(answer) == expected, (request, answer.text)
             assert list((tmp_path / "service" / "jobs").iterdir()) == []
-        assert client.app.state.parts.store.ids() == set()
+        assert client.app.state.service.store.ids() == set()
         counted = (await client.get("/v1/metrics")).text
         assert 'emofuse_uploads_total{code="not_a_recording"} 4.0' in counted
 
@@ -153,7 +153,7 @@ def test_an_upload_that_is_still_coming_has_its_place_in_the_queue(serve: Serve)
             await gate.wait()
 
         coming = asyncio.create_task(client.post("/v1/analyses", content=held()))
-        while client.app.state.parts.store.counts()["receiving"] == 0:
+        while client.app.state.service.store.counts()["receiving"] == 0:
             await asyncio.sleep(0.01)
         assert refusal(await client.post("/v1/analyses", content=recording())) == (429, "queue_full")
         gate.set()
@@ -173,7 +173,7 @@ def test_an_upload_that_is_broken_off_leaves_nothing(serve: Serve, tmp_path: Pat
             await asyncio.sleep(0.01)
         coming.cancel()
         await asyncio.gather(coming, return_exceptions=True)
-        assert client.app.state.parts.store.ids() == set()
+        assert client.app.state.service.store.ids() == set()
         assert list((tmp_path / "service" / "jobs").iterdir()) == []
 
     serve(story)
@@ -188,7 +188,7 @@ def test_a_full_disk_is_said(serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_
             patch.setattr(api, "receive", full)
             answer = await client.post("/v1/analyses", content=recording())
             assert refusal(answer) == (507, "disk_full") and answer.headers["retry-after"] == "60"
-        assert client.app.state.parts.store.ids() == set()
+        assert client.app.state.service.store.ids() == set()
         await client.reaches(await client.submit(), "done")
 
     serve(story)

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
@@ -19,15 +19,14 @@ from emofuse import __version__
 from emofuse.inference.recogniser import INSTALL
 from emofuse.outputs.formats import FORMATS
 from emofuse.service.http_errors import RefusedError
-from emofuse.service.live_models import LiveModels
 from emofuse.service.options import OFFERED, SubmitOptions
 from emofuse.service.private import private_file
-from emofuse.service.prometheus import Metrics
 from emofuse.service.results import Archive, Download, results_in
-from emofuse.service.runner import RECORDING, RESULTS, TRANSCRIPT, Runner
+from emofuse.service.runner import RECORDING, RESULTS, TRANSCRIPT
 from emofuse.service.schemas import Analysis, Health, PeopleEdit, refusals
 from emofuse.service.settings import ServiceSettings
-from emofuse.service.store import Job, JobStore, QueueFullError
+from emofuse.service.state import AppState, get_state
+from emofuse.service.store import Job, QueueFullError
 from emofuse.service.uploads import FIELD, TRANSCRIPT_FIELD, check_stated, receive, shown_name
 from emofuse.transcripts import SUFFIXES
 
@@ -68,24 +67,6 @@ _Id = Annotated[str, Path(description="As the upload was answered", examples=["q
 router = APIRouter(prefix="/v1", tags=["analyses"])
 
 
-class Parts:
-    """What the endpoints work with: one of each for a service."""
-
-    def __init__(self, settings: ServiceSettings, store: JobStore, runner: Runner, metrics: Metrics) -> None:
-        self.settings = settings
-        self.store = store
-        self.runner = runner
-        self.metrics = metrics
-        self.models = LiveModels(settings.bundle)
-        self.n_sockets = 0  # WebSockets, with those that have not begun
-        self.n_live = 0
-
-
-def parts_of(request: Request) -> Parts:
-    """Return the parts of the service that got a request."""
-    return cast(Parts, request.app.state.parts)
-
-
 @router.post(
     "/analyses",
     operation_id="submit",
@@ -103,44 +84,44 @@ async def submit(
 
     A form may have the options as fields, too, and a transcript (`.srt`, `.vtt`, `.json` or `.txt`) as a second file.
     """
-    parts = parts_of(request)
+    state = get_state(request)
     try:
-        job = await _take(parts, request, options)
+        job = await _take(state, request, options)
     except RefusedError as error:
-        parts.metrics.uploads.labels(error.code).inc()
+        state.metrics.uploads.labels(error.code).inc()
         raise
-    parts.metrics.uploads.labels("taken").inc()
+    state.metrics.uploads.labels("taken").inc()
     response.headers["location"] = f"/v1/analyses/{job.id}"
-    return _described(parts, job)
+    return _described(state, job)
 
 
-async def _take(parts: Parts, request: Request, options: SubmitOptions) -> Job:
-    check_stated(request.headers.get("content-length"), parts.settings)
-    _check_allowed(options, parts.settings)
+async def _take(state: AppState, request: Request, options: SubmitOptions) -> Job:
+    check_stated(request.headers.get("content-length"), state.settings)
+    _check_allowed(options, state.settings)
     with _room():
         try:
-            job = parts.runner.reserve(shown_name(options.name), _for_worker(options))
+            job = state.runner.reserve(shown_name(options.name), _for_worker(options))
         except QueueFullError:
             message = "the queue is full; come back later"
-            raise RefusedError(429, "queue_full", message, parts.runner.wait_s()) from None
+            raise RefusedError(429, "queue_full", message, state.runner.wait_s()) from None
         try:
-            recording = parts.runner.make_folders(job.id) / RECORDING
+            recording = state.runner.make_folders(job.id) / RECORDING
             kind = request.headers.get("content-type", "")
-            given = await receive(request.stream(), kind, recording, parts.settings, SubmitOptions.model_fields)
+            given = await receive(request.stream(), kind, recording, state.settings, SubmitOptions.model_fields)
             options = _joined(options, set(request.query_params), given.fields)
-            _check_allowed(options, parts.settings)
+            _check_allowed(options, state.settings)
             if given.transcript is not None:
                 suffix, text = given.transcript
                 with private_file(recording.with_name(f"{TRANSCRIPT}{suffix}")) as file:
                     file.write(text)
-            parts.runner.enqueue(job.id, shown_name(options.name or given.name), _for_worker(options))
+            state.runner.enqueue(job.id, shown_name(options.name or given.name), _for_worker(options))
         except ClientDisconnect:
-            await parts.runner.delete(job.id)
+            await state.runner.delete(job.id)
             raise RefusedError(400, "cut_off", "the upload was cut off") from None
         except BaseException:
-            await parts.runner.delete(job.id)
+            await state.runner.delete(job.id)
             raise
-        return _job(parts, job.id)
+        return _job(state, job.id)
 
 
 def _check_allowed(options: SubmitOptions, settings: ServiceSettings) -> None:
@@ -195,8 +176,8 @@ def _room() -> Iterator[None]:
 @router.get("/analyses/{analysis_id}", operation_id="status", responses=refusals(404), summary="How far it is")
 async def status(request: Request, analysis_id: _Id) -> Analysis:
     """Say where an analysis stands, and where its results are once it is done."""
-    parts = parts_of(request)
-    return _described(parts, _job(parts, analysis_id))
+    state = get_state(request)
+    return _described(state, _job(state, analysis_id))
 
 
 @router.head("/analyses/{analysis_id}/results/{kind}", include_in_schema=False)
@@ -217,9 +198,9 @@ async def result(
     kind: Annotated[str, Path(description="The format", json_schema_extra={"enum": list(FORMATS)})],
 ) -> Download:
     """Return a result in one of its formats: the annotated video is mp4, where there is a picture."""
-    parts = parts_of(request)
-    job = _done(parts, analysis_id)
-    found = results_in(parts.runner.folder(job.id) / RESULTS)
+    state = get_state(request)
+    job = _done(state, analysis_id)
+    found = results_in(state.runner.folder(job.id) / RESULTS)
     if kind not in found:
         raise RefusedError(404, "no_such_result", f"there is no {kind!r} of this recording")
     return Download(found[kind], kind, job.name)
@@ -237,9 +218,9 @@ async def result(
 )
 async def archive(request: Request, analysis_id: _Id) -> Archive:
     """Return all results in one ZIP archive."""
-    parts = parts_of(request)
-    job = _done(parts, analysis_id)
-    return Archive(results_in(parts.runner.folder(job.id) / RESULTS), job.name)
+    state = get_state(request)
+    job = _done(state, analysis_id)
+    return Archive(results_in(state.runner.folder(job.id) / RESULTS), job.name)
 
 
 @router.post(
@@ -250,14 +231,14 @@ async def archive(request: Request, analysis_id: _Id) -> Archive:
 )
 async def people(request: Request, analysis_id: _Id, edit: PeopleEdit) -> Analysis:
     """Join people who are one, and name them: the results are written anew, but for the annotated video."""
-    parts = parts_of(request)
-    job = _done(parts, analysis_id)
-    outcome = await parts.runner.edit_people(job, edit.model_dump(mode="json"))
+    state = get_state(request)
+    job = _done(state, analysis_id)
+    outcome = await state.runner.edit_people(job, edit.model_dump(mode="json"))
     if outcome.code == "not_analysed":  # there is no such person
         raise RefusedError(422, "not_allowed", outcome.message)
     if outcome.code:
         raise RefusedError(409, "not_changed", outcome.message)
-    return _described(parts, _job(parts, analysis_id))
+    return _described(state, _job(state, analysis_id))
 
 
 @router.delete(
@@ -269,9 +250,9 @@ async def people(request: Request, analysis_id: _Id, edit: PeopleEdit) -> Analys
 )
 async def delete(request: Request, analysis_id: _Id) -> Response:
     """Stop an analysis, and delete its recording and results."""
-    parts = parts_of(request)
-    _job(parts, analysis_id)
-    await parts.runner.delete(analysis_id)
+    state = get_state(request)
+    _job(state, analysis_id)
+    await state.runner.delete(analysis_id)
     return Response(status_code=204)
 
 
@@ -279,19 +260,19 @@ async def delete(request: Request, analysis_id: _Id) -> Response:
 @router.get("/health", operation_id="health", responses=refusals(), summary="Whether it answers", tags=["service"])
 async def health(request: Request) -> Health:
     """Answer at once, with the limits and how busy the service is. Needs no token."""
-    parts = parts_of(request)
-    s = parts.settings
+    state = get_state(request)
+    s = state.settings
     return Health(
         status="ok",
         version=__version__,
         token_needed=s.token is not None,
-        jobs=parts.store.counts(),
+        jobs=state.store.counts(),
         max_queue=s.max_queue,
         max_upload_mb=s.max_upload_mb,
         max_duration_s=s.max_duration_s,
         keep_s=s.keep_s,
         measure_faces=s.measure_faces,
-        live_sessions=parts.n_live,
+        live_sessions=state.n_live,
         max_live=s.max_live,
         asr=can_transcribe(),
         formats={name: FORMATS[name].title for name in OFFERED},
@@ -309,10 +290,10 @@ async def health(request: Request) -> Health:
 )
 async def metrics(request: Request) -> Response:
     """Return what Prometheus reads."""
-    parts = parts_of(request)
-    parts.metrics.count_jobs(parts.store.counts())
-    parts.metrics.live.set(parts.n_live)
-    return Response(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    state = get_state(request)
+    state.metrics.count_jobs(state.store.counts())
+    state.metrics.live.set(state.n_live)
+    return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 async def refuse(request: Request, error: Exception) -> JSONResponse:
@@ -321,16 +302,16 @@ async def refuse(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(error.body(), error.status, error.headers())
 
 
-def _job(parts: Parts, analysis_id: str) -> Job:
-    job = parts.store.get(analysis_id)
-    if job is None or parts.store.is_expired(job, parts.settings.keep_s):
+def _job(state: AppState, analysis_id: str) -> Job:
+    job = state.store.get(analysis_id)
+    if job is None or state.store.is_expired(job, state.settings.keep_s):
         raise RefusedError(404, "no_such_analysis", "there is no such analysis; results are kept for a while only")
     return job
 
 
-def _done(parts: Parts, analysis_id: str) -> Job:
+def _done(state: AppState, analysis_id: str) -> Job:
     """Return a job that has results. Raises RefusedError for another."""
-    job = _job(parts, analysis_id)
+    job = _job(state, analysis_id)
     if job.state == "failed":
         raise RefusedError(409, "failed", f"the analysis failed: {job.message}")
     if job.state != "done":
@@ -338,8 +319,8 @@ def _done(parts: Parts, analysis_id: str) -> Job:
     return job
 
 
-def _described(parts: Parts, job: Job) -> Analysis:
-    ahead = parts.store.ahead_of(job.id) if job.state == "queued" else 0
-    kinds = list(results_in(parts.runner.folder(job.id) / RESULTS)) if job.state == "done" else []
-    stage, left_s = parts.runner.stage(job.id), parts.runner.remaining_s(job.id)
-    return Analysis.of(job, ahead, parts.settings.keep_s, kinds, stage, left_s)
+def _described(state: AppState, job: Job) -> Analysis:
+    ahead = state.store.ahead_of(job.id) if job.state == "queued" else 0
+    kinds = list(results_in(state.runner.folder(job.id) / RESULTS)) if job.state == "done" else []
+    stage, left_s = state.runner.stage(job.id), state.runner.remaining_s(job.id)
+    return Analysis.of(job, ahead, state.settings.keep_s, kinds, stage, left_s)

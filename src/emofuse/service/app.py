@@ -24,8 +24,9 @@ from emofuse.service.live_socket import router as live_router
 from emofuse.service.private import claim_folder
 from emofuse.service.prometheus import Metrics
 from emofuse.service.runner import JOBS, Runner
-from emofuse.service.security import OPEN, Guard
+from emofuse.service.security import OPEN, SecurityMiddleware
 from emofuse.service.settings import ServiceSettings
+from emofuse.service.state import AppState
 from emofuse.service.store import JobStore
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -54,7 +55,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         store = open_store(settings.folder)
         metrics = Metrics()
         runner = Runner(settings, store, metrics.ended)
-        app.state.parts = api.Parts(settings, store, runner, metrics)
+        app.state.service = AppState(settings, store, runner, metrics)
         runner.start()
         try:
             yield
@@ -76,7 +77,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     app.add_exception_handler(RefusedError, api.refuse)
     app.add_exception_handler(RequestValidationError, _not_allowed)
     app.add_exception_handler(HTTPException, _no_such)
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(SecurityMiddleware, settings=settings)
     app.mount("/static/example", StaticFiles(directory=EXAMPLE), name="example")
     app.mount("/static/player", StaticFiles(directory=PLAYER), name="player")
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -19,10 +19,10 @@ from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.live import LiveSession, PushSource
 from emofuse.inference.live_answers import LiveUpdate
 from emofuse.inference.smoothing import Smoother
-from emofuse.service.api import Parts
 from emofuse.service.http_errors import RefusedError
 from emofuse.service.live_messages import Said, Start, Stop, WordBudget, first_message, later_message
 from emofuse.service.security import is_token, respond
+from emofuse.service.state import AppState, get_state
 from emofuse.service.wire_format import PacketReader
 from emofuse.timeline_json import moment_json
 from emofuse.types import Json, Line, Packet
@@ -45,32 +45,32 @@ router = APIRouter(prefix="/v1")
 @router.websocket("/live")
 async def live(socket: WebSocket) -> None:
     """Analyse what a client sends. What it does wrong is told to it before the connection is ended."""
-    parts: Parts = socket.app.state.parts
-    if parts.n_sockets >= parts.settings.max_live + 2 * WAITING + 1:
+    state = get_state(socket)
+    if state.n_sockets >= state.settings.max_live + 2 * WAITING + 1:
         await respond(RefusedError(503, "busy", _TOO_MANY, 5.0), socket.send, "websocket.http")
         return
-    parts.n_sockets += 1
+    state.n_sockets += 1
     try:
         await socket.accept()
         with suppress(WebSocketDisconnect):  # a client may leave at any time
-            refusal = await _served(socket, parts)
+            refusal = await _served(socket, state)
             if refusal is not None:
-                await _tell(socket, {"type": "error", **refusal.body()})
+                await _send(socket, {"type": "error", **refusal.body()})
             code = NORMAL if refusal is None else _CODES.get(refusal.status, POLICY)
             await socket.close(code, "" if refusal is None else refusal.code)
     finally:
-        parts.n_sockets -= 1
+        state.n_sockets -= 1
 
 
-async def _served(socket: WebSocket, parts: Parts) -> RefusedError | None:
+async def _served(socket: WebSocket, state: AppState) -> RefusedError | None:
     """Serve a client to its end; return what it has to be told if that was not of its own will."""
     try:
-        start = await _started(socket, parts)
-        parts.n_live += 1
+        start = await _started(socket, state)
+        state.n_live += 1
         try:
-            await _run(socket, parts, start)
+            await _run(socket, state, start)
         finally:
-            parts.n_live -= 1
+            state.n_live -= 1
     except RefusedError as error:
         return error
     except EmofuseError as error:
@@ -83,17 +83,17 @@ async def _served(socket: WebSocket, parts: Parts) -> RefusedError | None:
     return None
 
 
-async def _started(socket: WebSocket, parts: Parts) -> Start:
+async def _started(socket: WebSocket, state: AppState) -> Start:
     """Wait for the first message. Raises RefusedError where it does not come, or the client may not be served."""
-    s = parts.settings
-    if parts.n_sockets > s.max_live + WAITING:
+    s = state.settings
+    if state.n_sockets > s.max_live + WAITING:
         raise RefusedError(429, "busy", _TOO_MANY)
     message = await _next(socket, START_S, f'no {{"type": "start"}} came within {START_S:g} s')
     start = first_message(message.get("text"))
     if s.token is not None and not is_token(start.token, s.token):
         raise RefusedError(401, "no_token", "this service wants its token in the first message")
-    if parts.n_live >= s.max_live:
-        live = f"{pluralise(parts.n_live, 'other')} {'is' if parts.n_live == 1 else 'are'} live"
+    if state.n_live >= s.max_live:
+        live = f"{pluralise(state.n_live, 'other')} {'is' if state.n_live == 1 else 'are'} live"
         raise RefusedError(429, "busy", f"{live}, and no more may be; come back later")
     return start
 
@@ -109,48 +109,48 @@ async def _next(socket: WebSocket, within_s: float, missing: str) -> Any:
     return message
 
 
-async def _run(socket: WebSocket, parts: Parts, start: Start) -> None:
+async def _run(socket: WebSocket, state: AppState, start: Start) -> None:
     """Push what comes into a session, and send what it answers, until either side ends."""
     loop = asyncio.get_running_loop()
     source = PushSource("a live client")
     # two threads of its own, so that no session waits for another's: one answers, one decodes
     with ThreadPoolExecutor(2, "emofuse-live") as threads:
-        settings = parts.settings.analyzer(mode=start.mode, hop_s=start.hop_s)
-        analyzer = await loop.run_in_executor(threads, parts.models.analyzer, settings)
+        settings = state.settings.analyzer(mode=start.mode, hop_s=start.hop_s)
+        analyzer = await loop.run_in_executor(threads, state.models.analyzer, settings)
         with LiveSession(analyzer, source, smoother=None if start.raw else Smoother()) as session:
             labels = list(analyzer.bundle.labels)
-            await _tell(socket, {"type": "ready", "labels": labels, "modalities": _modalities(analyzer)})
+            await _send(socket, {"type": "ready", "labels": labels, "modalities": _modalities(analyzer)})
 
             def send(document: Json) -> Future[None]:
-                return asyncio.run_coroutine_threadsafe(_tell(socket, document), loop)
+                return asyncio.run_coroutine_threadsafe(_send(socket, document), loop)
 
             def decode(data: bytes) -> asyncio.Future[list[Packet]]:
                 return loop.run_in_executor(threads, lambda: list(reader.read(data)))
 
             reader = PacketReader(start.rate_hz, has_sound=start.sound)
-            answering = loop.run_in_executor(threads, _answer, session, send, parts)
-            receiving = asyncio.create_task(_receive(socket, source, reader, decode, parts.settings.max_live_s))
+            answering = loop.run_in_executor(threads, _answer, session, send, state)
+            receiving = asyncio.create_task(_receive(socket, source, reader, decode, state.settings.max_live_s))
             try:
                 await asyncio.wait((answering, receiving), return_when=asyncio.FIRST_COMPLETED)
                 if receiving.done():
                     receiving.result()  # raises what went wrong
                     source.close()
                 await answering
-                await _tell(socket, {"type": "end", "stats": _stats(session)})
+                await _send(socket, {"type": "end", "stats": _stats(session)})
             finally:
                 session.stop()
                 receiving.cancel()
                 await asyncio.gather(answering, receiving, return_exceptions=True)
-                parts.metrics.live_dropped.inc(session.stats().n_dropped)
+                state.metrics.live_dropped.inc(session.stats().n_dropped)
 
 
-def _answer(session: LiveSession, send: Callable[[Json], Future[None]], parts: Parts) -> None:
+def _answer(session: LiveSession, send: Callable[[Json], Future[None]], state: AppState) -> None:
     """Send every moment. Runs in a thread, which waits until each is sent: a slow client has pictures dropped."""
     modalities = _modalities(session.analyzer)
     for update in session:
         for moment in update.steady:
             document = moment_json(moment, modalities) | {"why": dict(moment.why)}
-            parts.metrics.live_moments.inc()
+            state.metrics.live_moments.inc()
             send({"type": "moment", "moment": document, "delay_s": _delay(update), "stats": _stats(session)}).result()
 
 
@@ -209,7 +209,7 @@ async def _receive(
     raise RefusedError(429, "too_long", f"a live session may last {longest_s:g} s")
 
 
-async def _tell(socket: WebSocket, document: dict[str, Any]) -> None:
+async def _send(socket: WebSocket, document: dict[str, Any]) -> None:
     """Send a message. Raises WebSocketDisconnect where the client is gone, or takes nothing."""
     try:
         async with asyncio.timeout(UNREAD_S):

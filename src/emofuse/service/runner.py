@@ -179,12 +179,12 @@ class Runner:
             note = await self._run(job)
         except asyncio.CancelledError:
             with suppress(sqlite3.Error):  # or it is found running, and waits again, at the next start
-                self._store.give_back(job.id, is_counted=False)
+                self._store.requeue(job.id, is_counted=False)
             raise
         except Exception:  # noqa: BLE001  a job that cannot even be begun must not end the others
             _log.exception("job %s", job.id)
             note = self._failure(job, "internal", "the service could not work on this")
-        await self._insist(note)
+        await self._retry_until_written(note)
         ended = self._store.get(job.id)
         if ended is None:  # it was deleted meanwhile; the process may have written once more
             await asyncio.to_thread(shutil.rmtree, self.folder(job.id), ignore_errors=True)
@@ -232,7 +232,7 @@ class Runner:
             return self._failure(job, "crashed", f"the analysis broke off: {limit}, or the file is damaged")
         if job.attempts < MOST_ATTEMPTS:
             _log.warning("job %s: its process was killed; it is run again", job.id)
-            return lambda: self._store.give_back(job.id, is_counted=True)
+            return lambda: self._store.requeue(job.id, is_counted=True)
         return self._failure(job, "interrupted", f"the analysis was killed {MOST_ATTEMPTS} times")
 
     def _failure(self, job: Job, code: str, message: str) -> Callable[[], None]:
@@ -246,7 +246,7 @@ class Runner:
         with suppress(sqlite3.Error):  # the disk is full: it is no reason to stop
             self._store.advance(job_id, reached.share)
 
-    async def _insist(self, note: Callable[[], None]) -> None:
+    async def _retry_until_written(self, note: Callable[[], None]) -> None:
         """Change the store, again and again while its disk is full: a job that has ended must not seem to run."""
         while True:
             try:

@@ -30,7 +30,7 @@ MOST_REQUESTS: Final = 200  # under way at once
 _log = logging.getLogger(__name__)
 
 
-class Guard:
+class SecurityMiddleware:
     """Refuses requests of other sites, for other hosts or without the token; gives every answer its headers."""
 
     def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
@@ -59,7 +59,7 @@ class Guard:
             nonlocal has_begun
             if message["type"] == "http.response.start":
                 has_begun = True
-                self._dress(message, scope["path"], headers.get("origin"))
+                self._add_headers(message, scope["path"], headers.get("origin"))
             await send(message)
 
         refusal = self._refusal(scope, headers)
@@ -87,7 +87,7 @@ class Guard:
             nonlocal is_accepted
             is_accepted = is_accepted or message["type"] == "websocket.accept"
             if message["type"] == "websocket.http.response.start":
-                self._dress(message, scope["path"], headers.get("origin"))
+                self._add_headers(message, scope["path"], headers.get("origin"))
             if message["type"] == "websocket.close" and not is_accepted:  # the router knows no such path
                 await refuse(RefusedError(404, "no_such_endpoint", "there is no such WebSocket"))
             else:
@@ -125,7 +125,7 @@ class Guard:
             return None
         return RefusedError(401, "no_token", "this service wants its token: Authorization: Bearer TOKEN")
 
-    def _dress(self, message: Message, path: str, origin: str | None) -> None:
+    def _add_headers(self, message: Message, path: str, origin: str | None) -> None:
         """Give the beginning of an answer its headers."""
         out = MutableHeaders(scope=message)
         for name, value in HEADERS.items():

@@ -101,7 +101,7 @@ class JobStore:
         """Let a job whose recording is whole wait for its turn."""
         self._base.execute("UPDATE jobs SET state = 'queued' WHERE id = ? AND state = 'receiving'", (job_id,))
 
-    def give_back(self, job_id: str, *, is_counted: bool) -> None:
+    def requeue(self, job_id: str, *, is_counted: bool) -> None:
         """Let a running job wait again, before all others. is_counted: whether this was one of its attempts."""
         self._base.execute(
             "UPDATE jobs SET state = 'queued', progress = 0, attempts = attempts - ? "

@@ -49,13 +49,13 @@ def main() -> None:
     _set_limits(task["memory_mb"], task["file_mb"])
     try:
         notes = _edit_people(task) if "edit" in task else _analyze(task)
-        _tell(code="", message=_shown("; ".join(notes), task))
+        _send(code="", message=_shown("; ".join(notes), task))
     except EmofuseError as error:
-        _tell(code="not_analysed", message=_shown(str(error), task))
+        _send(code="not_analysed", message=_shown(str(error), task))
     except MemoryError:
-        _tell(code="too_large", message=f"it takes more than {task['memory_mb']:g} MB of memory")
+        _send(code="too_large", message=f"it takes more than {task['memory_mb']:g} MB of memory")
     except Exception:  # noqa: BLE001  it is told to the service, whose log has the rest
-        _tell(code="internal", message="the analysis failed", trace=traceback.format_exc())
+        _send(code="internal", message="the analysis failed", trace=traceback.format_exc())
 
 
 def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
         share = reached.share or 0.0
         if share >= told + _LEAST_STEP or reached.stage != stage:
             told, stage = max(share, told), reached.stage
-            _tell(progress=round(told, 3), stage=stage)
+            _send(progress=round(told, 3), stage=stage)
 
     bundle = load_bundle(task["bundle"])
     _check_size(folder / RECORDING, task["max_megapixels"])
@@ -152,7 +152,7 @@ def _shown(message: str, task: dict[str, Any]) -> str:
     return message[:_LONGEST_MESSAGE]
 
 
-def _tell(**what: object) -> None:
+def _send(**what: object) -> None:
     print(json.dumps(what), flush=True)
 
 

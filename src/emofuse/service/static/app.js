@@ -40,7 +40,7 @@ function say(words) {
 }
 
 /** Say what went wrong. about: with which recording, if any. */
-function complain(error, about = "") {
+function showError(error, about = "") {
   if (error.status === 401) show("token-form");
   const { message } = error;
   say("");
@@ -77,7 +77,7 @@ function describe(analysis) {
 async function analyse(file, transcript = choices?.transcript ?? null) {
   startOver();
   if (limits && file.size > limits.max_upload_mb * MEGABYTE) {
-    complain(new Error(`it has ${Math.ceil(file.size / MEGABYTE)} MB, and ${limits.max_upload_mb} MB are taken here`), file.name);
+    showError(new Error(`it has ${Math.ceil(file.size / MEGABYTE)} MB, and ${limits.max_upload_mb} MB are taken here`), file.name);
     return;
   }
   const { signal } = begin("", file.name);
@@ -96,7 +96,7 @@ async function analyse(file, transcript = choices?.transcript ?? null) {
   } catch (error) {
     if (signal.aborted) return;
     startOver();
-    complain(error, file.name);
+    showError(error, file.name);
   }
 }
 
@@ -107,7 +107,7 @@ async function attend(id, name = "") {
     const analysis = await follow(id, describe, signal);
     $("work-name").textContent = analysis.name;
     doing("Fetching the results");
-    const remove = await showResult($, analysis, sent.get(id) ?? null, complain, signal);
+    const remove = await showResult($, analysis, sent.get(id) ?? null, showError, signal);
     work = null;
     shown = { id, name: analysis.name, remove };
     show("result");
@@ -133,7 +133,7 @@ function giveUp(error, name) {
   if (error.status === 409) replaceBy("");
   clear();
   show("start");
-  complain(error, name);
+  showError(error, name);
 }
 
 /** Take everything off the page; what the service works on goes on. */
@@ -182,7 +182,7 @@ async function cancel() {
   try {
     if (id) await forget(id);
   } catch (error) {
-    if ($("said").textContent === words) complain(error, name);
+    if ($("said").textContent === words) showError(error, name);
     else mention(`${name} could not be deleted: ${error.message}`);
   }
 }
@@ -206,7 +206,7 @@ async function useCamera() {
   live = null;
   if (film) offer(film);
   else show("start");
-  if (problem) complain(problem);
+  if (problem) showError(problem);
   else say("The camera and the microphone are off.");
 }
 
@@ -229,7 +229,7 @@ async function tryExample() {
     const [clip, words] = await Promise.all([get("clip.mp4", "video/mp4"), get("clip.srt", "application/x-subrip")]);
     await analyse(clip, words);
   } catch (error) {
-    complain(error);
+    showError(error);
   }
 }
 
@@ -239,7 +239,7 @@ async function deleteShown() {
   try {
     await forget(id);
   } catch (error) {
-    if (isThere()) complain(error);
+    if (isThere()) showError(error);
     else mention(`The results of ${name} could not be deleted: ${error.message}`);
     return;
   }
@@ -270,7 +270,7 @@ async function greet() {
     limits = await (await ask("health")).json();
   } catch (error) {
     show("start");
-    return complain(error);
+    return showError(error);
   }
   const minutes = (seconds) => `${Math.max(1, Math.round(seconds / 60))} minutes`;
   $("limits").textContent = `Any common format, up to ${limits.max_upload_mb} MB and ${minutes(limits.max_duration_s)}`;
@@ -334,7 +334,7 @@ $("token-form").addEventListener("submit", async (event) => {
     $("token-form").hidden = true;
     goByAddress();
   } catch (error) {
-    complain(error);
+    showError(error);
   }
   $("token").value = "";
 });

@@ -12,11 +12,11 @@ const HINT = "The service deletes recordings as soon as they are analysed.";
  * @param {(id: string) => HTMLElement} $
  * @param {object} analysis  as the service describes it, done
  * @param {File|null} file  what was sent; null where this page did not send it
- * @param {(error: Error) => void} complain
+ * @param {(error: Error) => void} showError
  * @param {AbortSignal} signal  nothing is shown once it is aborted
  * @returns {Promise<() => void>}  takes it away again, and frees its memory
  */
-export async function showResult($, analysis, file, complain, signal) {
+export async function showResult($, analysis, file, showError, signal) {
   const fetched = (kind) => ask(`analyses/${analysis.id}/results/${kind}`, { signal });
   const timeline = await (await fetched("json")).json();
   const urls = [];
@@ -43,13 +43,13 @@ export async function showResult($, analysis, file, complain, signal) {
     const body = JSON.stringify({ names, merge });
     await ask(`analyses/${analysis.id}/people`, { method: "POST", body, signal, headers: { "content-type": "application/json" } });
     const changed = await (await fetched("json")).json();
-    $("downloads").replaceChildren(...downloads(analysis, keep, signal, complain)); // what was fetched before is out of date
+    $("downloads").replaceChildren(...downloads(analysis, keep, signal, showError)); // what was fetched before is out of date
     return changed;
   };
   const player = createPlayer($("player"), timeline, { media, boxes, hint: file ? "" : HINT, savePeople });
   $("name").textContent = analysis.name;
   $("notes").textContent = analysis.notes;
-  $("downloads").replaceChildren(...downloads(analysis, keep, signal, complain));
+  $("downloads").replaceChildren(...downloads(analysis, keep, signal, showError));
   const until = new Date(1000 * analysis.expires_s).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   $("expires").textContent = `The recording has been deleted from the service; results are deleted at ${until}.`;
   return () => {
@@ -69,16 +69,16 @@ function showsPictures(media) {
 }
 
 /** A link for all results in one, and one for each format that there is. */
-function downloads(analysis, keep, signal, complain) {
-  const all = downloadLink("zip", "All (ZIP)", `analyses/${analysis.id}/archive`, keep, signal, complain);
+function downloads(analysis, keep, signal, showError) {
+  const all = downloadLink("zip", "All (ZIP)", `analyses/${analysis.id}/archive`, keep, signal, showError);
   all.classList.add("primary");
   const single = Object.keys(analysis.results).map((kind) =>
-    downloadLink(kind, analysis.titles[kind], `analyses/${analysis.id}/results/${kind}`, keep, signal, complain),
+    downloadLink(kind, analysis.titles[kind], `analyses/${analysis.id}/results/${kind}`, keep, signal, showError),
   );
   return [all, ...single];
 }
 
-function downloadLink(kind, title, path, keep, signal, complain) {
+function downloadLink(kind, title, path, keep, signal, showError) {
   const link = make("a", { href: `v1/${path}`, download: "", "data-kind": kind }, title);
   link.addEventListener("click", async (event) => {
     if (link.protocol === "blob:") return;
@@ -89,7 +89,7 @@ function downloadLink(kind, title, path, keep, signal, complain) {
       link.href = keep(await response.blob());
       link.click();
     } catch (error) {
-      complain(error);
+      showError(error);
     }
   });
   return link;
