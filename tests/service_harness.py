@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from emofuse.service.app import create_app
-from emofuse.service.server import listen, make_server, url_of
+from emofuse.service.server import Server, listen, url_of
 from emofuse.service.settings import ServiceSettings
 
 HOST = "http://127.0.0.1:8000"
@@ -79,13 +79,14 @@ def in_thread(settings: ServiceSettings) -> Iterator[str]:
     """Yield the address of a service that listens on a free port, run by a thread of this process."""
     sockets = listen(settings.host, 0)
     answers = threading.Event()
-    server = make_server(settings, answers.set)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets)), name="service")
+    url = url_of(sockets[0])
+    server = Server(settings, sockets)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(answers.set)), name="service")
     thread.start()
     try:
         assert answers.wait(_PATIENCE_S)
-        yield url_of(sockets[0])
+        yield url
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join(_PATIENCE_S)
         assert not thread.is_alive(), "the service does not end"

@@ -24,7 +24,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from emofuse.inference import live
-from emofuse.service import live_socket, server
+from emofuse.service import live_socket, slow_clients
 from emofuse.service.http_errors import RefusedError
 from emofuse.service.live_messages import WordBudget
 from emofuse.service.settings import ServiceSettings
@@ -364,7 +364,7 @@ def test_a_client_that_does_not_read_has_pictures_dropped_and_is_given_up(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_socket, "UNREAD_S", 0.5)
-    monkeypatch.setattr(server, "UNREAD_S", 1.0)
+    monkeypatch.setattr(slow_clients, "UNREAD_S", 1.0)
 
     def crowded(*arguments: Any) -> dict[str, Any]:  # fills what the system buffers sooner
         return {"padding": "x" * 1_000_000}

@@ -19,8 +19,7 @@ import httpx
 import pytest
 
 from emofuse.errors import UsageError
-from emofuse.service import server
-from emofuse.service.security import HEADERS
+from emofuse.service import server, slow_clients
 from emofuse.service.server import listen
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import JobStore
@@ -57,10 +56,11 @@ def rest(connection: socket.socket) -> bytes:
 
 
 def heads(answer: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Take an answer apart: status, headers, body."""
+    """Take an answer apart: status, headers by their names in small letters, body."""
     head, _, body = answer.partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
-    return int(first.split()[1]), dict(line.split(": ", 1) for line in lines), body
+    named = (line.split(": ", 1) for line in lines)
+    return int(first.split()[1]), {name.lower(): value for name, value in named}, body
 
 
 def answer_on(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
@@ -78,29 +78,28 @@ GET = b"GET /v1/health HTTP/1.1\r\nhost: 127.0.0.1\r\n"
 
 
 @pytest.mark.parametrize(
-    ("sent", "status"),
+    "sent",
     [
-        (b"nonsense\r\n\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\x01\x00" * 20 + b"\r\n\r\n", 400),  # TLS
-        (b"GET /v1/health HTTP/1.1\r\n\r\n", 400),  # no host
-        (POST + b"content-length: -1\r\n\r\n", 400),
-        (POST + b"content-length: x\r\n\r\n", 400),
-        (POST + b"content-length: 1\r\ncontent-length: 2\r\n\r\n", 400),
-        (POST + b"content-length: " + b"9" * 30 + b"\r\n\r\n", 400),
-        (POST + b"transfer-encoding: gzip\r\n\r\n", 400),
-        (POST + b"transfer-encoding: chunked\r\n\r\nnonsense\r\n", 400),
-        (GET + b"x: " + b"y" * 900_000 + b"\r\n\r\n", 431),
-        (GET + b"x\r\n" * 30_000 + b"\r\n\r\n", 400),
-        (b"GET /" + b"x" * 900_000 + b" HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n", 431),
+        b"nonsense\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00" * 20 + b"\r\n\r\n",  # TLS
+        b"GET /v1/health HTTP/1.1\r\n\r\n",  # no host
+        POST + b"content-length: -1\r\n\r\n",
+        POST + b"content-length: x\r\n\r\n",
+        POST + b"content-length: 1\r\ncontent-length: 2\r\n\r\n",
+        POST + b"content-length: " + b"9" * 30 + b"\r\n\r\n",
+        POST + b"transfer-encoding: gzip\r\n\r\n",
+        POST + b"transfer-encoding: chunked\r\n\r\nnonsense\r\n",
+        GET + b"x: " + b"y" * 900_000 + b"\r\n\r\n",
+        GET + b"x\r\n" * 30_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 900_000 + b" HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
     ],
 )
-def test_what_is_no_request_is_refused_as_everything_is(url: str, sent: bytes, status: int) -> None:
+def test_what_is_no_request_is_refused_by_the_server_itself(url: str, sent: bytes) -> None:
     with connected(url) as connection:
         connection.sendall(sent)
-        found, headers, body = heads(rest(connection))
-    assert found == status and headers["connection"] == "close"
-    assert set(json.loads(body)["error"]) == {"code", "message"}
-    assert {name: headers.get(name) for name in HEADERS} == HEADERS
+        status, headers, body = heads(rest(connection))
+    assert status == 400 and headers["connection"] == "close"
+    assert headers["content-type"].startswith("text/plain") and b"Invalid HTTP request received." in body
     assert httpx.get(f"{url}/v1/health").status_code == 200
 
 
@@ -120,7 +119,7 @@ PIECE = b"ff\r\n" + MATROSKA + bytes(251) + b"\r\n"
         [b"DELETE /v1/analyses/x HTTP/1.1\r\nhost: 127.0.0.1\r\n" + CHUNKED + b"zz\r\n"],
     ],
 )
-def test_a_damaged_chunk_is_one_line_in_the_log(
+def test_a_damaged_chunk_is_refused_and_leaves_nothing(
     url: str, caplog: pytest.LogCaptureFixture, pieces: list[bytes]
 ) -> None:
     with connected(url) as connection:
@@ -129,9 +128,9 @@ def test_a_damaged_chunk_is_one_line_in_the_log(
             time.sleep(0.1)
         assert rest(connection).startswith(b"HTTP/1.1 ")
     assert httpx.get(f"{url}/v1/health").json()["jobs"]["receiving"] == 0
-    assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == [
-        "Invalid HTTP request received."
-    ]
+    warnings = [record for record in caplog.records if record.levelname != "INFO"]
+    assert warnings[0].getMessage() == "Invalid HTTP request received." and len(warnings) <= 2
+    assert {record.name for record in warnings} <= {"uvicorn.error", "asyncio"}  # a fault of the request, not of ours
 
 
 @pytest.mark.parametrize(
@@ -140,7 +139,7 @@ def test_a_damaged_chunk_is_one_line_in_the_log(
     ids=["the first request", "a later request"],
 )
 def test_a_head_that_trickles_is_hung_up_on(url: str, monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
-    monkeypatch.setattr(server, "HEADER_S", 0.5)
+    monkeypatch.setattr(slow_clients, "HEADER_S", 0.5)
     with connected(url) as connection:
         if before:
             connection.sendall(before)
@@ -154,13 +153,13 @@ def test_a_head_that_trickles_is_hung_up_on(url: str, monkeypatch: pytest.Monkey
 
 
 def test_a_silent_connection_is_hung_up_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HEADER_S", 0.3)
+    monkeypatch.setattr(slow_clients, "HEADER_S", 0.3)
     with connected(url) as connection:
         assert rest(connection) == b""
 
 
 def test_requests_on_one_connection_are_served_as_long_as_they_come(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HEADER_S", 1.0)
+    monkeypatch.setattr(slow_clients, "HEADER_S", 1.0)
     with httpx.Client(base_url=url) as client:
         for _ in range(6):
             assert client.get("/v1/health").status_code == 200
@@ -170,7 +169,7 @@ def test_requests_on_one_connection_are_served_as_long_as_they_come(url: str, mo
 def test_a_large_upload_is_refused_before_it_comes_and_what_comes_of_it_is_not_read_for_ever(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "HEADER_S", 0.5)
+    monkeypatch.setattr(slow_clients, "HEADER_S", 0.5)
     with connected(url) as connection:
         connection.sendall(POST + b"content-length: 900000000\r\n\r\n" + MATROSKA)
         status, _, body = answer_on(connection)
@@ -234,7 +233,7 @@ def big_result(url: str, tmp_path: Path, n_bytes: int) -> str:
 
 
 def test_a_client_that_does_not_read_is_given_up(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "UNREAD_S", 0.5)
+    monkeypatch.setattr(slow_clients, "UNREAD_S", 0.5)
     path = big_result(url, tmp_path, 60_000_000)
     before = open_files()
     with connected(url) as connection:
@@ -257,11 +256,20 @@ def test_a_download_goes_on_when_its_job_expires(url: str, tmp_path: Path) -> No
         assert size + sum(map(len, pieces)) == 30_000_000
 
 
-def test_connections_beyond_what_there_is_room_for_are_dropped(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_beyond_what_there_is_room_for_are_refused(
+    settings: Make, stand_in: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "MOST_CONNECTIONS", 3)
-    with connected(url), connected(url), connected(url), connected(url) as fourth:
-        assert rest(fourth) == b""
-    until(lambda: is_up(url), 20, "there is never room again")
+    with in_thread(settings()) as url:
+        with connected(url), connected(url), connected(url), connected(url) as fourth:
+            fourth.sendall(GET + b"\r\n")
+            assert answer_on(fourth)[0] == 503
+        until(lambda: is_up(url), 20, "there is never room again")
+
+
+def test_a_proxy_on_this_machine_tells_how_it_was_asked(url: str) -> None:
+    answer = httpx.get(f"{url}/docs", headers={"x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.1"})
+    assert url.replace("http:", "https:") in answer.text
 
 
 def is_up(url: str) -> bool:
