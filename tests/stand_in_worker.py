@@ -18,7 +18,7 @@ steps = json.loads((folder / "recording").read_bytes()[4:])
 
 
 def tell(**what: object) -> None:
-    """Say something to the service."""
+    """Send a report to the service."""
     print(json.dumps(what), flush=True)
 
 
@@ -27,7 +27,7 @@ for verb, value in steps:
         time.sleep(value)
     elif verb == "progress":
         share, stage = value if isinstance(value, list) else (value, "analysing")
-        tell(progress=share, stage=stage)
+        tell(kind="progress", share=share, stage=stage)
     elif verb == "print":
         print(value, flush=True)
     elif verb == "signal":
@@ -37,7 +37,7 @@ for verb, value in steps:
     elif verb == "exit":
         sys.exit(value)
     elif verb == "fail":
-        tell(code="not_analysed", message=value)
+        tell(kind="outcome", code="not_analysed", message=value)
         sys.exit()
     elif verb == "task":  # what it was given is its result
         (folder / "results" / "recording.json").write_text(json.dumps(task))
@@ -52,4 +52,4 @@ for verb, value in steps:
 result = folder / "results" / "recording.json"
 if not result.exists():
     result.write_text(json.dumps({"pid": os.getpid()}))
-tell(code="", message="")
+tell(kind="outcome", code="", message="")

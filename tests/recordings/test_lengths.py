@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -17,6 +18,8 @@ from emofuse.recordings.one import Options, Outcome, analyze_recording
 from emofuse.recordings.plan import Task
 from emofuse.recordings.progress import Progress
 from emofuse.service import worker
+from emofuse.service.messages import AnalysisTask
+from emofuse.service.options import SubmitOptions
 from emofuse.service.runner import RECORDING, RESULTS
 from make_lengths import loud_then_quiet_mp3, quiet_then_loud_aac, with_long_header
 from make_media import MILLISECOND, Sound, Video, record
@@ -98,19 +101,21 @@ def test_a_writer_that_fails_at_the_end_costs_the_mp4_alone(
     assert any("no mp4 was written" in line for line in outcome.notes)
 
 
-def served(recording: Path, folder: Path, longest_s: float, **options: object) -> tuple[str, ...]:
+def served(recording: Path, folder: Path, longest_s: float, **options: Any) -> tuple[str, ...]:
     (folder / RESULTS).mkdir(parents=True)
     (folder / RECORDING).write_bytes(recording.read_bytes())
-    task = {
-        "folder": str(folder),
-        "name": "upload",
-        "bundle": "base",
-        "asr_model": "tiny",
-        "answers": {},
-        "max_duration_s": longest_s,
-        "max_megapixels": 50,
-        "options": {"mode": "queue", "hop_s": 0.5, "annotate": False, **options},
-    }
+    task = AnalysisTask(
+        folder=folder,
+        name="upload",
+        memory_mb=3000,
+        file_mb=4000,
+        bundle="base",
+        asr_model="tiny",
+        answers={},
+        max_duration_s=longest_s,
+        max_megapixels=50,
+        options=SubmitOptions(mode="queue", hop_s=0.5, annotate=False, **options),
+    )
     return worker._analyze(task)
 
 
@@ -120,7 +125,7 @@ def test_the_limit_of_the_service_is_of_the_packets(tmp_path: Path, capsys: pyte
     with pytest.raises(MediaError, match="longer than 60 s"):
         served(loud_then_quiet_mp3(tmp_path / "a.mp3"), tmp_path / "2", 60.0)
     told = capsys.readouterr().out.splitlines()
-    assert all(json.loads(line)["progress"] <= 1 for line in told)
+    assert all(json.loads(line)["share"] <= 1 for line in told)
 
 
 def test_the_service_listens_to_the_track_that_is_asked_for(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ import pytest
 
 from emofuse.cli.demo import CLIP
 from emofuse.service import process, runner
+from emofuse.service.messages import AnalysisTask
+from emofuse.service.options import SubmitOptions
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import JobStore
 from running import is_running
@@ -276,11 +278,19 @@ def test_the_task_is_on_no_command_line(serve: Serve) -> None:
 
 def test_a_worker_ends_with_its_service(tmp_path: Path) -> None:
     async def whole() -> int:
-        options = {"mode": "queue", "hop_s": 0.5, "annotate": True}
-        task = {"folder": str(tmp_path), "name": "a", "bundle": "base", "memory_mb": 3000, "file_mb": 10}
-        worker = await process.WorkerProcess.begin(
-            {**task, "max_duration_s": 9, "max_megapixels": 9, "options": options}
+        task = AnalysisTask(
+            folder=tmp_path,
+            name="a",
+            memory_mb=3000,
+            file_mb=10,
+            bundle="base",
+            asr_model="small",
+            max_duration_s=9,
+            max_megapixels=9,
+            answers={},
+            options=SubmitOptions(),
         )
+        worker = await process.WorkerProcess.begin(task)
         os.kill(worker.pid, signal.SIGSTOP)  # it has not even begun
         stdin = worker._process.stdin
         assert stdin is not None

@@ -233,7 +233,7 @@ async def people(request: Request, analysis_id: _Id, edit: PeopleEdit) -> Analys
     """Join people who are one, and name them: the results are written anew, but for the annotated video."""
     state = get_state(request)
     job = _done(state, analysis_id)
-    outcome = await state.runner.edit_people(job, edit.model_dump(mode="json"))
+    outcome = await state.runner.edit_people(job, edit)
     if outcome.code == "not_analysed":  # there is no such person
         raise RefusedError(422, "not_allowed", outcome.message)
     if outcome.code:

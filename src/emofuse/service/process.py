@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from emofuse.recordings.progress import Stage
+from emofuse.service.messages import Outcome, ProgressReport, Task, read_report
 
 COMMAND: Final = (sys.executable, "-m", "emofuse.service.worker")
 _GRACE_S: Final = 3.0  # between asking a process to end and ending it
@@ -23,23 +21,6 @@ _FROM_OUTSIDE: Final = {-int(getattr(signal, name, 0)) for name in ("SIGTERM", "
 _ENVIRONMENT: Final = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a process said at its end. code: why it came to nothing, "" where it did not. trace: for the log alone."""
-
-    code: str
-    message: str
-    trace: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """How far a process is: share, 0 to 1, and what it is doing."""
-
-    share: float
-    stage: Stage
-
-
 class WorkerProcess:
     """Runs `emofuse.service.worker`. Its task goes in by a pipe, and so does the end of the service: it ends then."""
 
@@ -47,7 +28,7 @@ class WorkerProcess:
         self._process = process
 
     @classmethod
-    async def begin(cls, task: dict[str, Any], *, may_fetch: bool = False) -> Self:
+    async def begin(cls, task: Task, *, may_fetch: bool = False) -> Self:
         """Start one. Not on the command line, which every user of the machine can see: the task holds a name.
 
         may_fetch: whether it may fetch weights that the service has not.
@@ -65,7 +46,7 @@ class WorkerProcess:
             process_group=0,  # Ctrl-C is for the service, which ends its workers itself
         )
         assert process.stdin is not None
-        process.stdin.write(json.dumps(task).encode() + b"\n")
+        process.stdin.write(task.to_line())
         return cls(process)
 
     @property
@@ -78,19 +59,16 @@ class WorkerProcess:
         """Whether it was ended from outside."""
         return self._process.returncode in _FROM_OUTSIDE
 
-    async def follow(self, on_progress: Callable[[Reached], None]) -> Outcome | None:
-        """Wait for its end, and return what it said then; None where it said nothing."""
+    async def follow(self, on_progress: Callable[[ProgressReport], None]) -> Outcome | None:
+        """Wait for its end, and return what it reported then; None where it reported nothing."""
         assert self._process.stdout is not None
         outcome = None
         async for line in self._process.stdout:
-            try:
-                told = json.loads(line)
-            except ValueError:  # a library that prints
-                continue
-            if "progress" in told:
-                on_progress(Reached(float(told["progress"]), told.get("stage", "analysing")))
-            else:
-                outcome = Outcome(told["code"], told["message"], told.get("trace", ""))
+            report = read_report(line)
+            if isinstance(report, ProgressReport):
+                on_progress(report)
+            elif report is not None:
+                outcome = report
         await self._process.wait()
         return outcome
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import shutil
 import sqlite3
@@ -12,11 +11,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from emofuse.recordings.progress import Stage
+from emofuse.service.messages import AnalysisTask, EditTask, Outcome, ProgressReport
+from emofuse.service.options import SubmitOptions
 from emofuse.service.private import private_folder
-from emofuse.service.process import Outcome, Reached, WorkerProcess
+from emofuse.service.process import WorkerProcess
+from emofuse.service.schemas import PeopleEdit
 from emofuse.service.settings import ServiceSettings
 from emofuse.service.store import MOST_ATTEMPTS, Job, JobStore
 from emofuse.transcripts import SUFFIXES
@@ -40,7 +42,7 @@ class _Running:
 
     began_s: float
     first: float
-    latest: Reached
+    latest: ProgressReport
 
     def remaining_s(self, now_s: float) -> float | None:
         spent_s, done = now_s - self.began_s, self.latest.share - self.first
@@ -103,14 +105,21 @@ class Runner:
         self._arriving.discard(job_id)
         self._wake.set()
 
-    async def edit_people(self, job: Job, edit: dict[str, Any]) -> Outcome:
+    async def edit_people(self, job: Job, edit: PeopleEdit) -> Outcome:
         """Change who is who in the results of a job that is done, in a process of its own; one edit at a time.
 
         Returns:
             What came of it; its code is "" where the results are written anew.
         """
         async with self._editing:
-            task = {**_task(job, self.folder(job.id), self._settings), "edit": edit}
+            s = self._settings
+            task = EditTask(
+                folder=self.folder(job.id).absolute(),
+                name=job.name,
+                memory_mb=s.job_memory_mb,
+                file_mb=s.job_file_mb,
+                edit=edit,
+            )
             process = self._processes[job.id] = await WorkerProcess.begin(task)
             try:
                 async with asyncio.timeout(self._settings.job_timeout_s):
@@ -122,7 +131,7 @@ class Runner:
                 await process.end()
             if outcome is not None and outcome.trace:
                 _log.error("job %s: %s", job.id, outcome.trace)
-            return outcome or Outcome("internal", "the results could not be changed")
+            return outcome or Outcome(code="internal", message="the results could not be changed")
 
     def stage(self, job_id: str) -> Stage | None:
         """Return what is being done with a job; None where it does not run, or has told nothing yet."""
@@ -203,8 +212,8 @@ class Runner:
         results = self.folder(job.id) / RESULTS
         await asyncio.to_thread(shutil.rmtree, results, ignore_errors=True)  # of an attempt that was killed
         self.make_folders(job.id)
-        task = _task(job, self.folder(job.id), s)
-        process = await WorkerProcess.begin(task, may_fetch=bool(task["options"].get("transcribe")))
+        task = _analysis(job, self.folder(job.id), s)
+        process = await WorkerProcess.begin(task, may_fetch=task.options.transcribe)
         self._processes[job.id] = process
         try:
             if self._store.get(job.id) is None:  # deleted before there was a process to end
@@ -238,7 +247,7 @@ class Runner:
     def _failure(self, job: Job, code: str, message: str) -> Callable[[], None]:
         return lambda: self._store.fail(job.id, code, message)
 
-    def _advance(self, job_id: str, reached: Reached) -> None:
+    def _advance(self, job_id: str, reached: ProgressReport) -> None:
         if job_id in self._reached:
             self._reached[job_id].latest = reached
         else:
@@ -285,19 +294,19 @@ class Runner:
             (self.folder(job_id) / file).unlink(missing_ok=True)
 
 
-def _task(job: Job, folder: Path, settings: ServiceSettings) -> dict[str, Any]:
-    return {
-        "folder": str(folder.absolute()),
-        "name": job.name,
-        "bundle": settings.bundle,
-        "asr_model": settings.asr_model,
-        "memory_mb": settings.job_memory_mb,
-        "file_mb": settings.job_file_mb,
-        "max_duration_s": settings.max_duration_s,
-        "max_megapixels": settings.max_megapixels,
-        "answers": settings.answers,
-        "options": json.loads(job.options),
-    }
+def _analysis(job: Job, folder: Path, settings: ServiceSettings) -> AnalysisTask:
+    return AnalysisTask(
+        folder=folder.absolute(),
+        name=job.name,
+        memory_mb=settings.job_memory_mb,
+        file_mb=settings.job_file_mb,
+        bundle=settings.bundle,
+        asr_model=settings.asr_model,
+        max_duration_s=settings.max_duration_s,
+        max_megapixels=settings.max_megapixels,
+        answers=settings.answers,
+        options=SubmitOptions.model_validate_json(job.options),
+    )
 
 
 def _remove(folder: Path) -> None:

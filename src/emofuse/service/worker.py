@@ -1,19 +1,17 @@
 """Analyses one recording in a process of its own: `python -m emofuse.service.worker`. Only the service calls it.
 
-Reads what to do from standard input, a line of JSON, and ends at once when that is closed: then the service is gone.
-Writes lines of JSON: {"progress": 0 to 1, "stage": what it is doing}, and at its end {"code", "message"}; code "" means
-that it is done.
+Reads a task from standard input, and ends at once when that is closed: then the service is gone. Writes reports to
+standard output, the last of which is its outcome: see `messages`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from emofuse.errors import EmofuseError, MediaError
 from emofuse.inference.analyzer import AnalyzerSettings
@@ -27,9 +25,10 @@ from emofuse.outputs.tables import read_json
 from emofuse.recordings.one import Options, analyze_recording
 from emofuse.recordings.people_edits import edit_people
 from emofuse.recordings.plan import Task
-from emofuse.recordings.progress import Progress
+from emofuse.recordings.progress import Progress, Stage
 from emofuse.recordings.words import WordOptions
 from emofuse.remote import Place
+from emofuse.service.messages import AnalysisTask, EditTask, Outcome, ProgressReport, Report, read_task
 from emofuse.service.options import OFFERED, SubmitOptions
 from emofuse.service.results import results_in
 from emofuse.service.runner import RECORDING, RESULTS, TRANSCRIPT
@@ -42,30 +41,31 @@ _NICENESS: Final = 5  # the service itself, and those who are live, come first
 
 
 def main() -> None:
-    """Do what standard input says."""
-    task: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    """Do the task that standard input has."""
+    task = read_task(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_service, daemon=True).start()
     os.umask(0o077)  # what it writes is for its owner alone
-    _set_limits(task["memory_mb"], task["file_mb"])
+    _set_limits(task.memory_mb, task.file_mb)
     try:
-        notes = _edit_people(task) if "edit" in task else _analyze(task)
-        _send(code="", message=_shown("; ".join(notes), task))
+        notes = _edit_people(task) if isinstance(task, EditTask) else _analyze(task)
+        _send(Outcome(code="", message=_shown("; ".join(notes), task)))
     except EmofuseError as error:
-        _send(code="not_analysed", message=_shown(str(error), task))
+        _send(Outcome(code="not_analysed", message=_shown(str(error), task)))
     except MemoryError:
-        _send(code="too_large", message=f"it takes more than {task['memory_mb']:g} MB of memory")
+        _send(Outcome(code="too_large", message=f"it takes more than {task.memory_mb:g} MB of memory"))
     except Exception:  # noqa: BLE001  it is told to the service, whose log has the rest
-        _send(code="internal", message="the analysis failed", trace=traceback.format_exc())
+        _send(Outcome(code="internal", message="the analysis failed", trace=traceback.format_exc()))
 
 
-def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
+def _analyze(task: AnalysisTask) -> tuple[str, ...]:
     """Write the results; return what was odd. Raises MediaError for a recording that cannot be read or is too long."""
-    options = SubmitOptions.model_validate(task["options"])
+    options = task.options
     measures = options.measure_faces
-    settings = AnalyzerSettings(mode=options.mode, hop_s=options.hop_s, measure_faces=measures, **task["answers"])
-    folder = Path(task["folder"])
-    longest_s = task["max_duration_s"]
-    told, stage = 0.0, ""
+    settings = AnalyzerSettings(mode=options.mode, hop_s=options.hop_s, measure_faces=measures, **task.answers)
+    folder = task.folder
+    longest_s = task.max_duration_s
+    told: float = 0.0
+    stage: Stage | None = None
 
     def follow(reached: Progress) -> None:
         nonlocal told, stage
@@ -74,22 +74,22 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
         share = reached.share or 0.0
         if share >= told + _LEAST_STEP or reached.stage != stage:
             told, stage = max(share, told), reached.stage
-            _send(progress=round(told, 3), stage=stage)
+            _send(ProgressReport(share=round(told, 3), stage=stage))
 
-    bundle = load_bundle(task["bundle"])
-    _check_size(folder / RECORDING, task["max_megapixels"])
+    bundle = load_bundle(task.bundle)
+    _check_size(folder / RECORDING, task.max_megapixels)
     outcome = analyze_recording(
-        Task(folder / RECORDING, folder / RESULTS / RECORDING, task["name"]),
+        Task(folder / RECORDING, folder / RESULTS / RECORDING, task.name),
         Options(
             _formats(options),
             settings,
-            task["bundle"],
-            words=_words(folder, options, task["asr_model"]),
+            task.bundle,
+            words=_words(folder, options, task.asr_model),
             smoothing=SmoothingSettings() if options.smooth else None,
             overlay=OverlaySettings(options.overlay, blur_faces=options.blur_faces),
             audio_track=options.audio_track,
             call="emofuse serve",
-            max_pixels=int(task["max_megapixels"] * 1e6),
+            max_pixels=int(task.max_megapixels * 1e6),
         ),
         bundle,
         follow,
@@ -99,16 +99,15 @@ def _analyze(task: dict[str, Any]) -> tuple[str, ...]:
     return outcome.notes
 
 
-def _edit_people(task: dict[str, Any]) -> tuple[str, ...]:
+def _edit_people(task: EditTask) -> tuple[str, ...]:
     """Change who is who in a result, and write again what comes of it.
 
     Raises UsageError for people who are not there.
     """
-    folder = Path(task["folder"]) / RESULTS
+    folder = task.folder / RESULTS
     found = results_in(folder)
-    names = {int(number): name for number, name in task["edit"]["names"].items()}
-    timeline = edit_people(read_json(found["json"]), names, task["edit"]["merge"])
-    links = MediaLinks.beside(task["name"], f"{Path(task['name']).stem}.mp4" if "mp4" in found else None)
+    timeline = edit_people(read_json(found["json"]), task.edit.names, task.edit.merge)
+    links = MediaLinks.beside(task.name, f"{Path(task.name).stem}.mp4" if "mp4" in found else None)
     for kind, file in found.items():
         write = FORMATS[kind].write
         if write is not None:
@@ -140,9 +139,9 @@ def _check_size(recording: Path, most_megapixels: float) -> None:
         raise MediaError(f"its pictures, {width} x {height}, are larger than {most_megapixels:g} megapixels")
 
 
-def _shown(message: str, task: dict[str, Any]) -> str:
+def _shown(message: str, task: AnalysisTask | EditTask) -> str:
     """Return a message as the client may see it: where things are on this machine is no business of theirs."""
-    folder = Path(task["folder"])
+    folder = task.folder
     for path, words in (
         (folder / RECORDING, "the recording"),
         (folder / RESULTS, "the results"),
@@ -152,8 +151,9 @@ def _shown(message: str, task: dict[str, Any]) -> str:
     return message[:_LONGEST_MESSAGE]
 
 
-def _send(**what: object) -> None:
-    print(json.dumps(what), flush=True)
+def _send(report: Report) -> None:
+    sys.stdout.buffer.write(report.to_line())
+    sys.stdout.buffer.flush()
 
 
 def _end_with_service() -> None:
