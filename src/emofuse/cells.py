@@ -7,7 +7,6 @@ A spreadsheet runs a cell that begins with `=`, `+`, `-`, `@`, a tab or a carria
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
@@ -33,13 +32,3 @@ def unescape_cell(text: str) -> str:
     ['=1+2', '-0.5', "'tis", "'=1"]
     """
     return text[1:] if _ESCAPED.match(text) else text
-
-
-def escape_row(values: Iterable[Any]) -> list[Any]:
-    """Return the cells of a row as `escape_cell` writes them."""
-    return [escape_cell(value) for value in values]
-
-
-def escape_named(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row by its columns, its cells as `escape_cell` writes them."""
-    return {column: escape_cell(value) for column, value in row.items()}

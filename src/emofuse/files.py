@@ -1,14 +1,16 @@
-"""Writing a file whole or not at all: under a temporary name in its folder, then renamed."""
+"""Writing a file whole or not at all, under a temporary name in its folder, then renamed; tables as CSV, too."""
 
 from __future__ import annotations
 
+import csv
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TextIO
 
+from emofuse.cells import escape_cell
 from emofuse.errors import OutputError
 from emofuse.staging import StagedPath
 
@@ -53,6 +55,32 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
             staged.publish()
     finally:
         staged.discard()
+
+
+def write_csv_file(
+    path: str | os.PathLike[str], columns: Iterable[str], rows: Iterable[Iterable[Any]], *, errors: str = "strict"
+) -> None:
+    """Write a table as UTF-8, whole or not at all; cells are escaped as `cells` says.
+
+    Args:
+        path: The file.
+        columns: The header.
+        rows: What comes below it; None is an empty cell.
+        errors: What becomes of text that UTF-8 does not have, as `open` takes it.
+
+    Raises:
+        OutputError: It cannot be written.
+        UnicodeEncodeError: UTF-8 does not have the text, where errors is "strict".
+    """
+    with atomic_write(path) as name, name.open("w", encoding="utf-8", newline="", errors=errors) as out:
+        begin_csv(out, columns)(rows)
+
+
+def begin_csv(out: TextIO, columns: Iterable[str]) -> Callable[[Iterable[Iterable[Any]]], None]:
+    """Write the header of a table to an open file; return what adds rows to it."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(map(escape_cell, columns))
+    return lambda rows: writer.writerows(map(escape_cell, row) for row in rows)
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,9 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Self
 
-from emofuse.cells import escape_row
 from emofuse.emotions import rgb
-from emofuse.files import atomic_write
+from emofuse.files import atomic_write, write_csv_file
 from emofuse.formatting import clock, documentary_line, pluralise
 from emofuse.outputs.locations import relative_url
 from emofuse.outputs.page import GENERATOR, html_page, notice, provenance_html
@@ -132,11 +130,8 @@ def write_index(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
     Raises OutputError when they cannot be written.
     """
     page, table = (folder / name for name in INDEX_FILES)
-    with atomic_write(table) as name, name.open("w", encoding="utf-8", newline="", errors="replace") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        found = summary_table(rows)
-        writer.writerow(found.columns)
-        writer.writerows(map(escape_row, found.rows))
+    found = summary_table(rows)
+    write_csv_file(table, found.columns, found.rows, errors="replace")
     with atomic_write(page) as name, name.open("w", encoding="utf-8", newline="\n", errors="replace") as out:
         out.write(index_page(rows, folder))
     return page, table

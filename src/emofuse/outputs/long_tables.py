@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from emofuse.cells import escape_row
 from emofuse.errors import UsageError
-from emofuse.files import atomic_write
+from emofuse.files import atomic_write, begin_csv
 from emofuse.outputs.records import Cell, TableName, table_of
 from emofuse.timeline import Timeline
 
@@ -64,13 +62,7 @@ def write_long_table(
 @contextmanager
 def _csv_writer(path: Path) -> Iterator[Callable[[Mapping[str, type]], AddRows]]:
     with path.open("w", encoding="utf-8", newline="", errors="replace") as out:
-        writer = csv.writer(out, lineterminator="\n")
-
-        def begin(columns: Mapping[str, type]) -> AddRows:
-            writer.writerow((*_NAMES, *columns))
-            return lambda rows: writer.writerows(map(escape_row, rows))
-
-        yield begin
+        yield lambda columns: begin_csv(out, (*_NAMES, *columns))
 
 
 @contextmanager

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from typing import Any, Final, TextIO
 
-from emofuse.cells import escape_row
 from emofuse.errors import UsageError
 from emofuse.face_measurements import COLUMNS, table_rows
-from emofuse.files import atomic_write
+from emofuse.files import atomic_write, write_csv_file
 from emofuse.outputs.records import table_of
 from emofuse.reading import one_line, parse_json, read_bytes
 from emofuse.timeline import Timeline
@@ -62,11 +60,8 @@ def write_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
 
     A cell is empty where nothing spoke. Raises OutputError when `path` cannot be written.
     """
-    with atomic_write(path) as name, name.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        table = table_of(timeline, "moments")
-        writer.writerow(escape_row(table.columns))
-        writer.writerows(map(escape_row, table.rows))
+    table = table_of(timeline, "moments")
+    write_csv_file(path, table.columns, table.rows)
 
 
 def write_faces_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
@@ -74,10 +69,7 @@ def write_faces_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
 
     The columns alone are written where nothing was measured. Raises OutputError when `path` cannot be written.
     """
-    with atomic_write(path) as name, name.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(table_rows(timeline.face_measurements))
+    write_csv_file(path, COLUMNS, table_rows(timeline.face_measurements))
 
 
 def _write_document(document: Json, out: TextIO) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.research.training import metrics_file
+from emofuse import files
 from emofuse.research.training.metrics_file import metrics_logger
 
 
@@ -34,12 +34,11 @@ def test_being_stopped_while_it_writes_costs_no_row_and_doubles_none(
     logger.log_metrics({"epoch": 0, "loss": 1.5}, step=3)
     logger.save()
 
-    class Stopped(csv.DictWriter):
-        def writerows(self, rows: object) -> None:
-            raise KeyboardInterrupt
+    def stopped(*arguments: object) -> None:
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(metrics_file.csv, "DictWriter", Stopped)
+        patch.setattr(files, "begin_csv", stopped)
         with pytest.raises(KeyboardInterrupt):
             logger.log_metrics({"epoch": 1, "loss": 1.0, "score": 0.5}, step=6)
             logger.save()

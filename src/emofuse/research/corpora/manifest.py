@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 from array import array
@@ -12,14 +11,13 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from sys import intern
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
-from emofuse.cells import escape_named
 from emofuse.emotions import LABEL_SETS
 from emofuse.errors import CorpusError
-from emofuse.files import atomic_write
+from emofuse.files import write_csv_file
 from emofuse.reading import is_file
 from emofuse.research.corpora.table import check_header, open_table, row_of
 
@@ -105,19 +103,21 @@ def write_manifest(manifest: Manifest, path: str | Path) -> Path:
     """
     target = Path(path)
     folder = target.absolute().parent
-    with atomic_write(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        for clip in manifest:
-            row = {column: getattr(clip, column) for column in COLUMNS}
-            for column in PATHS:
-                row[column] = _from(folder, row[column]) if row[column] else ""
-            try:
-                writer.writerow(escape_named(row))
-            except UnicodeEncodeError:
-                files = " or ".join(f"{str(file)!a}" for file in dict.fromkeys((clip.path, clip.sound_file)))
-                raise CorpusError(f"{files} is not valid text", "rename the file") from None
+    write_csv_file(target, COLUMNS, (_row(clip, folder) for clip in manifest))
     return target
+
+
+def _row(clip: Clip, folder: Path) -> list[Any]:
+    """Return a clip's cells. Raises CorpusError for text that UTF-8 does not have."""
+    row = {column: getattr(clip, column) for column in COLUMNS}
+    for column in PATHS:
+        row[column] = _from(folder, row[column]) if row[column] else ""
+    try:
+        "".join(map(str, row.values())).encode()
+    except UnicodeEncodeError:
+        files = " or ".join(f"{str(file)!a}" for file in dict.fromkeys((clip.path, clip.sound_file)))
+        raise CorpusError(f"{files} is not valid text", "rename the file") from None
+    return list(row.values())
 
 
 def is_manifest(file: Path, beginning: str) -> bool:

@@ -6,7 +6,6 @@ A table `dataset.csv` with a row for each utterance, and the arrays in `features
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,9 +16,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.cells import escape_named
 from emofuse.errors import CorpusError, UsageError
-from emofuse.files import atomic_write, make_folder
+from emofuse.files import atomic_write, make_folder, write_csv_file
 from emofuse.reading import is_file, is_folder
 from emofuse.research.corpora.manifest import Clip, Manifest, in_known_order
 from emofuse.research.feature_sets.archive import FOLDER, FeatureFiles, Unreadable
@@ -193,10 +191,7 @@ def write_feature_set(feature_set: FeatureSet, folder: str | Path) -> Path:
 def write_table(folder: Path, rows: Sequence[Mapping[str, str]]) -> Path:
     """Write the rows, which have the same columns, as the table of the set in `folder`; return its path."""
     make_folder(folder)
-    with atomic_write(folder / TABLE) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(escape_named, rows))
+    write_csv_file(folder / TABLE, rows[0], ([row[column] for column in rows[0]] for row in rows))
     return folder / TABLE
 
 

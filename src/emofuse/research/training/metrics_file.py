@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
-from emofuse.files import atomic_write
+from emofuse.files import write_csv_file
 
 
 class MetricsFile(ExperimentWriter):
@@ -28,10 +28,8 @@ class MetricsFile(ExperimentWriter):
         if not self.metrics:
             return
         rows = [*self._rows, *self.metrics]
-        with atomic_write(self.metrics_file_path) as name, name.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=sorted({key for row in rows for key in row}))
-            writer.writeheader()
-            writer.writerows(rows)
+        columns = sorted({key for row in rows for key in row})
+        write_csv_file(self.metrics_file_path, columns, ([row.get(column) for column in columns] for row in rows))
         self._rows, self.metrics = rows, []
 
     def _check_log_dir_exists(self) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.cells import escape_row, unescape_cell
+from emofuse.cells import unescape_cell
 from emofuse.errors import UsageError
-from emofuse.files import atomic_write
+from emofuse.files import write_csv_file
 from emofuse.inference.network import softmax
 
 PREDICTIONS_NAME: Final = "predictions.csv"
@@ -92,16 +92,17 @@ def write_predictions(predictions: Predictions, path: str | Path) -> None:
     Raises OutputError when `path` cannot be written.
     """
     p, labels = predictions, predictions.labels
-    with atomic_write(path) as name, name.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([*_COLUMNS, *(f"p_{label}" for label in labels), *(_MEASURE + name for name in p.measures)])
-        for seed, guesses, rows in zip(p.seeds, p.guesses, p.log_probabilities, strict=True):
-            probabilities = np.exp(rows.astype(np.float64)).tolist()
-            who = zip(p.clips, p.speakers, p.sexes, p.folds, strict=True)
-            for i, (clip, speaker, sex, fold) in enumerate(who):
-                truth_and_guess = [labels[p.truth[i]], labels[guesses[i]]]
-                numbers = [*probabilities[i], *(float(values[i]) for values in p.measures.values())]
-                writer.writerow(escape_row([clip, speaker, sex, fold, seed, *truth_and_guess, *map(repr, numbers)]))
+    columns = [*_COLUMNS, *(f"p_{label}" for label in labels), *(_MEASURE + name for name in p.measures)]
+    write_csv_file(path, columns, _rows(p))
+
+
+def _rows(p: Predictions) -> Iterator[list[Any]]:
+    for seed, guesses, rows in zip(p.seeds, p.guesses, p.log_probabilities, strict=True):
+        probabilities = np.exp(rows.astype(np.float64)).tolist()
+        for i, who in enumerate(zip(p.clips, p.speakers, p.sexes, p.folds, strict=True)):
+            truth_and_guess = [p.labels[p.truth[i]], p.labels[guesses[i]]]
+            numbers = [*probabilities[i], *(float(values[i]) for values in p.measures.values())]
+            yield [*who, seed, *truth_and_guess, *map(repr, numbers)]
 
 
 def read_predictions(path: str | Path) -> Predictions:
