@@ -14,7 +14,7 @@ from emofuse.research.evaluation.protocols.by_corpus import ALL_CORPORA, LEAVE_O
 from emofuse.research.evaluation.protocols.cross_validation import cross_validate
 from emofuse.research.evaluation.protocols.learners import RunContext
 from emofuse.research.evaluation.reports.sections import calibration
-from emofuse.research.models.settings import VoiceNetSettings
+from emofuse.research.models.settings import VoiceNetSettings, WhisperVoiceSettings
 from emofuse.research.training.fit import fit
 from emofuse.research.training.jobs import load_utterances, utterance_job
 from make_ravdess import tiny_recipe, trained_on, write_ravdess
@@ -59,6 +59,15 @@ def test_every_corpus_of_speech_is_left_out_once(data: Path) -> None:
     assert {clips[i].style for i in ased.test} == {"acted, neutral text"} and len(ased.test) == 12
     assert emovo.labels == ("neutral", "happy", "angry")  # nobody else is surprised
     assert {clips[i].emotion for i in emovo.test} == set(emovo.labels)
+
+
+def test_a_corpus_whose_sound_narrows_an_encoder_is_trained_on_and_not_tested(data: Path) -> None:
+    model = WhisperVoiceSettings(pretrained=None, width=16, heads=2, hidden=8, rank=4)
+    recipe = trained_on(tiny_recipe(model), *CORPORA, labels="basic-7", valid_speakers=1)
+    utterances, split = read_by_corpus(recipe, LEAVE_ONE_OUT, data)
+    assert [fold.name for fold in split.folds] == ["ASED", "EMOVO"]
+    for fold in split.folds:
+        assert any(utterances.manifest.clips[i].speaker.startswith("ravdess") for i in fold.train)
 
 
 def test_the_headline_is_the_mean_of_the_corpora_and_others_calibrate(data: Path, tmp_path: Path) -> None:

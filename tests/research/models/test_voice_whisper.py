@@ -158,7 +158,8 @@ def test_its_large_layers_ship_in_8_bits(tmp_path: Path) -> None:
     export(tmp_path / "model.safetensors", tmp_path / "tiny.onnx")
     stored = onnx.load(tmp_path / "tiny.onnx").graph.initializer
     in_8_bits = sum(math.prod(one.dims) for one in stored if one.data_type == onnx.TensorProto.INT8)
-    assert in_8_bits == 3 * 12 * 64**2  # of each layer: three, one, four and four squares
+    layers = 3 * 12 * 64**2  # of each: three, one, four and four squares
+    assert in_8_bits == layers + 2 * 2 * 64 * 8  # and what the classifier sees: mean and deviation of two taps
     in_whole = [math.prod(one.dims) for one in stored if one.data_type == onnx.TensorProto.FLOAT]
     assert max(in_whole) < 80 * 256  # the mel bank apart, nothing large is left
 

@@ -55,6 +55,11 @@ class ModelSettings(Settings):
         return ""
 
     @property
+    def knows_first_corpus(self) -> bool:
+        """Whether what all folds share is made of the sound of a recipe's first corpus."""
+        return False
+
+    @property
     def member_recipes(self) -> tuple[Any, ...]:
         """The recipes of a late fusion's members, as its file has them."""
         return ()
@@ -205,8 +210,9 @@ class WhisperVoiceSettings(ModelSettings):
     """The first layers of Whisper's encoder as they are, statistics pooled from some of them.
 
     pretrained: an asset's name, or none. taps: the layers, from 1 on, whose statistics are classified; those after the
-    last are left out. width, heads: of the encoder, as the weights have them. classifiers: how many are trained beside
-    each other, of which the mean counts.
+    last are left out. width, heads: of the encoder, as the weights have them. rank: of its large matrices, which are
+    projected onto the directions in which the sound of the recipe's first corpus varies most (`models.narrowing`); 0:
+    whole. classifiers: how many are trained beside each other, of which the mean counts.
     """
 
     name: Literal["voice-whisper"] = "voice-whisper"
@@ -214,6 +220,7 @@ class WhisperVoiceSettings(ModelSettings):
     taps: tuple[Annotated[int, Field(ge=1, le=6)], ...] = Field((2, 3), min_length=1)
     width: int = Field(512, ge=16, multiple_of=2)
     heads: int = Field(8, ge=1)
+    rank: int = Field(0, ge=0)
     classifiers: int = Field(1, ge=1, le=32)
     hidden: int = Field(128, ge=8)
     input_dropout: float = Field(0.4, ge=0, lt=1, description="of the statistics")
@@ -228,6 +235,11 @@ class WhisperVoiceSettings(ModelSettings):
     def assets(self) -> tuple[str, ...]:
         """See ModelSettings."""
         return () if self.pretrained is None else (self.pretrained,)
+
+    @property
+    def knows_first_corpus(self) -> bool:
+        """See ModelSettings."""
+        return self.rank > 0
 
 
 class MfccCnnSettings(ModelSettings):

@@ -43,15 +43,24 @@ class WhisperLogMel(nn.Module):
         return below.clamp(min=-FLOOR) / 4 + LOUDEST
 
 
-class EncoderLayer(nn.Module):
-    """Self-attention and two dense layers, each after a norm and beside a shortcut."""
+def _linear(n_in: int, n_out: int, rank: int) -> nn.Module:
+    if not rank:
+        return CoarseLinear(n_in, n_out)
+    return nn.Sequential(CoarseLinear(n_in, rank, bias=False), CoarseLinear(rank, n_out))
 
-    def __init__(self, width: int, heads: int) -> None:
+
+class EncoderLayer(nn.Module):
+    """Self-attention and two dense layers, each after a norm and beside a shortcut.
+
+    rank: of the matrices, each of which is then a product of two narrow ones; 0: whole.
+    """
+
+    def __init__(self, width: int, heads: int, rank: int = 0) -> None:
         super().__init__()
         self.heads = heads
         self.attention_norm, self.dense_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.query_key_value, self.out = CoarseLinear(width, 3 * width), CoarseLinear(width, width)
-        self.up, self.down = CoarseLinear(width, 4 * width), CoarseLinear(4 * width, width)
+        self.query_key_value, self.out = _linear(width, 3 * width, rank), _linear(width, width, rank)
+        self.up, self.down = _linear(width, 4 * width, rank), _linear(4 * width, width, rank)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, T, width) to the same form."""
@@ -63,13 +72,16 @@ class EncoderLayer(nn.Module):
 
 
 class WhisperEncoder(nn.Module):
-    """The first layers of Whisper's encoder."""
+    """The first layers of Whisper's encoder. rank: of its large matrices; see `narrowing.narrow`. 0: whole."""
 
-    def __init__(self, width: int, heads: int, n_layers: int) -> None:
+    def __init__(self, width: int, heads: int, n_layers: int, rank: int = 0) -> None:
         super().__init__()
         self.conv1 = nn.Conv1d(N_MELS, width, 3, padding=1)
-        self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
-        self.layers = nn.ModuleList(EncoderLayer(width, heads) for _ in range(n_layers))
+        self.conv2: nn.Module = nn.Conv1d(width, width, 3, stride=2, padding=1)
+        if rank:
+            narrow = nn.Conv1d(width, rank, 3, stride=2, padding=1, bias=False)
+            self.conv2 = nn.Sequential(narrow, nn.Conv1d(rank, width, 1))
+        self.layers = nn.ModuleList(EncoderLayer(width, heads, rank) for _ in range(n_layers))
         # of the sinusoids that tell where a frame is: computed, so that sound of any length has them
         speeds = torch.exp(-math.log(10_000) / (width // 2 - 1) * torch.arange(width // 2))
         self.register_buffer("speeds", speeds, persistent=False)
@@ -96,7 +108,7 @@ class Classifiers(nn.Module):
             nn.Sequential(
                 nn.BatchNorm1d(n_features),
                 nn.Dropout(settings.input_dropout),
-                nn.Linear(n_features, settings.hidden),
+                CoarseLinear(n_features, settings.hidden),
                 nn.Hardswish(),
                 nn.Dropout(settings.dropout),
                 nn.Linear(settings.hidden, n_classes),
@@ -126,11 +138,12 @@ class WhisperVoice(nn.Module):
     def __init__(self, settings: WhisperVoiceSettings, n_classes: int, weights: Path | None = None) -> None:
         super().__init__()
         self.frontend = WhisperLogMel()
-        self.backbone = WhisperEncoder(settings.width, settings.heads, max(settings.taps))
-        if weights is not None:
+        self.backbone = WhisperEncoder(settings.width, settings.heads, max(settings.taps), settings.rank)
+        if weights is not None and not settings.rank:  # else `narrowing` makes them of these
             load_whisper(self.backbone, weights)
         self.backbone.requires_grad_(False)
         self.taps = sorted(set(settings.taps))
+        self.width, self.heads, self.rank = settings.width, settings.heads, settings.rank
         self.n_features = 2 * settings.width * len(self.taps)
         self.head = nn.Sequential(Classifiers(self.n_features, settings, n_classes))
 
@@ -142,7 +155,7 @@ class WhisperVoice(nn.Module):
     @property
     def frozen_part(self) -> str:
         """What the statistics depend on, beside the encoder's weights."""
-        return f"whisper {self.taps}"
+        return f"whisper {self.taps} {self.rank}"
 
     def forward(self, samples: Tensor) -> Tensor:
         """Score speech. samples: (N, T) float32 in [-1, 1] at 16 kHz, T of 0.25 s or more. Returns (N, C) logits."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from emofuse.assets import find
 from emofuse.card import InputSpec
 from emofuse.emotions import LABEL_SETS, label_map
 from emofuse.errors import CorpusError, RecipeError
@@ -22,18 +23,21 @@ from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.decode import read_samples
 from emofuse.research.corpora.manifest import Clip
 from emofuse.research.models.frontends import RATE_HZ, SHORTEST_S
+from emofuse.research.models.narrowing import narrow_whisper
 from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.models.voice import VoiceNet
 from emofuse.research.models.voice_whisper import WhisperVoice
 from emofuse.research.recipes.data import VoiceDataSettings
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.activations import ActivationBatches, Activations, AfterFrozen, make_activations
+from emofuse.research.tasks.activations import AT_ONCE, ActivationBatches, Activations, AfterFrozen, make_activations
 from emofuse.research.tasks.augment import speech_augmentation
 from emofuse.research.tasks.base import Example, Job, UtteranceTask, class_prior, loss_weights, voiced_example
 from emofuse.research.tasks.batches import Augment, VoiceBatches, speech_part
 from emofuse.research.tasks.speech_bounds import cut_to_speech
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, corpora_of, utterance_settings
 from emofuse.research.training.fit import load_weights, load_weights_into
+
+FRAMED: Final = 400  # clips: some 60,000 frames, for directions in at most 2,048 dimensions
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -66,6 +70,14 @@ class SpeechData(Utterances):
                 network, self.samples, self._window, augment, kinds.versions, seed, kinds.as_recorded
             )
         return self._made[key]
+
+    def of_first_corpus(self) -> Iterator[Tensor]:
+        """Yield windows (N, T) of the first corpus, of FRAMED clips at most, evenly spread over it."""
+        n = self.corpora.sizes[0] if self.corpora.sizes else len(self.samples)
+        chosen = np.linspace(0, n - 1, min(n, FRAMED)).astype(int).tolist()
+        windows = VoiceBatches([self.samples[i] for i in chosen], self.targets(chosen), self._window)
+        for start in range(0, len(chosen), AT_ONCE):
+            yield windows.__getitems__(range(start, min(start + AT_ONCE, len(chosen))))[0]
 
     @property
     def _window(self) -> int:
@@ -129,6 +141,8 @@ class SpeechTask(UtteranceTask):
         """See UtteranceTask."""
         if recipe.model.start_checkpoint:
             go_on_from(Path(recipe.model.start_checkpoint), network, recipe)
+        if isinstance(network, WhisperVoice) and isinstance(data, SpeechData):
+            narrow_encoder(network, recipe, data)
 
     def training(
         self, recipe: Recipe, data: Utterances, network: BuiltNetwork, train: Sequence[int], valid: Sequence[int]
@@ -152,6 +166,12 @@ class SpeechTask(UtteranceTask):
         """See Task."""
         noise = [torch.randn(n, round(s * RATE_HZ), generator=random) * 0.1 for n, s in ((2, 3.0), (1, 1.0), (3, 5.37))]
         return [(x,) for x in (*noise, voiced_example(4, 2.5), voiced_example(1, SHORTEST_S))]
+
+
+def narrow_encoder(network: WhisperVoice, recipe: Recipe, data: SpeechData) -> None:
+    """Make an encoder of a rank of the pretrained one, by the sound of the recipe's first corpus; a whole one stays."""
+    if network.rank and recipe.model.assets:
+        narrow_whisper(network, find(recipe.model.assets[0]), map(network.frontend, data.of_first_corpus()))
 
 
 def go_on_from(checkpoint: Path, network: nn.Module, recipe: Recipe) -> None:

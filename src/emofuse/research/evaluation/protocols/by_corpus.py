@@ -41,8 +41,8 @@ def read_by_corpus(
 
     all-corpora: folds over the speakers of every corpus of speech, so that one network learns from all.
 
-    Bursts without words are trained on and never tested, and so are, where the recipe goes on from an earlier training,
-    the corpora of that.
+    Bursts without words are trained on and never tested, and so is what the recipe's network knows before: the corpora
+    of an earlier training that it goes on from, and the first corpus, where an encoder is narrowed by its sound.
 
     Raises:
         UsageError: There are fewer than two corpora of speech.
@@ -70,11 +70,13 @@ def read_by_corpus(
 
 
 def _known_before(recipe: Recipe) -> tuple[str, ...]:
-    """Return the corpora that a recipe's network was trained on before, where it goes on from an earlier training."""
+    """Return the corpora that what all folds share was made of: those of an earlier training that a recipe's network
+    goes on from, and the first one, where an encoder was narrowed by its sound."""
+    own = recipe.data.train_on[:1] if recipe.model.knows_first_corpus else ()
     if not recipe.model.start_checkpoint:
-        return ()
+        return own
     earlier = load_weights(recipe.model.start_checkpoint)[1]
-    return (*earlier.data.train_on, *_known_before(earlier))
+    return (*own, *earlier.data.train_on, *_known_before(earlier))
 
 
 def _leave_one_out(
