@@ -168,6 +168,12 @@ class VoiceDataSettings(CorpusSettings, SoundSettings):
         description="of each clip, augmented once, before the training of a network with frozen blocks; 0: anew always",
     )
     as_recorded: int = Field(0, ge=0, description="of the versions, the last so many, which are not augmented")
+    other_sound: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of hum, chords, noise and clicks, where no emotion is more likely; with versions",
+    )
 
     @model_validator(mode="after")
     def _has_so_many_versions(self) -> Self:

@@ -97,6 +97,18 @@ class ActivationBatches(Dataset[Batch]):
         self.weights = weights
         self.random = np.random.default_rng(0)
 
+    def beside(self, others: Sequence[int], share: float) -> ActivationBatches:
+        """Return these, and clips that are of no class: as a share of what is drawn, all classes alike their target."""
+        n, n_classes = self.targets.shape
+        weights = np.ones(n) if self.weights is None else self.weights
+        flat = np.full((len(others), n_classes), 1 / n_classes, np.float32)
+        return ActivationBatches(
+            self.activations,
+            [*self.chosen.tolist(), *others],
+            np.concatenate([self.targets.numpy(), flat]),
+            np.concatenate([(1 - share) * weights / weights.sum(), np.full(len(others), share / len(others))]),
+        )
+
     def reseed(self, seed: int, epoch: int) -> None:
         """Start the draws of versions of one epoch."""
         self.random = np.random.default_rng((seed, epoch))

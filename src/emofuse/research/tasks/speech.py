@@ -33,10 +33,12 @@ from emofuse.research.tasks.activations import AT_ONCE, ActivationBatches, Activ
 from emofuse.research.tasks.augment import speech_augmentation
 from emofuse.research.tasks.base import Example, Job, UtteranceTask, class_prior, loss_weights, voiced_example
 from emofuse.research.tasks.batches import Augment, VoiceBatches, speech_part
+from emofuse.research.tasks.other_sound import other_sounds
 from emofuse.research.tasks.speech_bounds import cut_to_speech
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, corpora_of, utterance_settings
 from emofuse.research.training.fit import load_weights, load_weights_into
 
+N_OTHER: Final = 300  # sounds without a voice, where a recipe has them
 FRAMED: Final = 400  # clips: some 60,000 frames, for directions in at most 2,048 dimensions
 
 
@@ -61,13 +63,15 @@ class SpeechData(Utterances):
         return VoiceBatches([self.samples[i] for i in chosen], self.targets(chosen), self._window, weights=weights)
 
     def activations(self, network: VoiceNet | WhisperVoice, augment: tuple[Augment, Augment], seed: int) -> Activations:
-        """Make augmented versions of every clip, as the frozen blocks of a network have them. All folds share them: the
-        blocks are as they were pretrained, and know of no fold."""
+        """Make augmented versions of every clip, and after them of N_OTHER other sounds, where the recipe has them, as
+        the frozen blocks of a network have them. All folds share them: the blocks are as they were pretrained, and know
+        of no fold."""
         key = f"{network.frozen_part} {seed}"
         if key not in self._made:
             kinds = self.settings
+            clips = (*self.samples, *other_sounds(N_OTHER if kinds.other_sound else 0, self._window, seed))
             self._made[key] = make_activations(
-                network, self.samples, self._window, augment, kinds.versions, seed, kinds.as_recorded
+                network, clips, self._window, augment, kinds.versions, seed, kinds.as_recorded
             )
         return self._made[key]
 
@@ -208,10 +212,14 @@ def frozen_job(
     activations = data.activations(network, speech_augmentation(settings, network.feature_kind), recipe.seed)
     weights = data.draw_weights(train)
     chosen = data.balanced(train) if weights is None else list(train)
+    batches = ActivationBatches(activations, chosen, data.targets(chosen), weights)
+    if settings.other_sound:
+        first = len(data.samples)
+        batches = batches.beside(range(first, first + N_OTHER), settings.other_sound)
     return Job(
         network=AfterFrozen(network),
         labels=data.labels,
-        train=ActivationBatches(activations, chosen, data.targets(chosen), weights),
+        train=batches,
         valid=data.batches(valid) if valid else None,
         augment_input=lambda activations, generator: activations,
         augment_features=None,
