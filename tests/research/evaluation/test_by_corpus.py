@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,14 @@ def test_a_corpus_whose_sound_narrows_an_encoder_is_trained_on_and_not_tested(da
     assert [fold.name for fold in split.folds] == ["ASED", "EMOVO"]
     for fold in split.folds:
         assert any(utterances.manifest.clips[i].speaker.startswith("ravdess") for i in fold.train)
+
+
+def test_of_a_large_corpus_some_clips_are_taken(data: Path) -> None:
+    recipe = trained_on(tiny_recipe(), *CORPORA, labels="basic-7", valid_speakers=1, most_clips=10)
+    first, again = (read_by_corpus(recipe, LEAVE_ONE_OUT, data)[0].manifest for _ in range(2))
+    assert [clip.path for clip in first] == [clip.path for clip in again]
+    counts = Counter(clip.speaker.partition("-")[0] for clip in first)
+    assert counts == {"ravdess": 10, "ased": 10, "emovo": 10, "emogator": 1}
 
 
 def test_the_headline_is_the_mean_of_the_corpora_and_others_calibrate(data: Path, tmp_path: Path) -> None:

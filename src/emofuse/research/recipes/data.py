@@ -161,6 +161,7 @@ class VoiceDataSettings(CorpusSettings, SoundSettings):
     corpus: Literal["speech"] = "speech"
     trim_db: float = Field(0.0, ge=0, description="cut clips to what is within so much of the loudest frame; 0: off")
     cut_to_speech: bool = Field(False, description="cut clips to what the speech detector of analyses finds in them")
+    most_clips: int = Field(0, ge=0, description="of a corpus that has more, so many are drawn; 0: all are taken")
     eval_windows: int = Field(3, ge=1)
     versions: int = Field(
         0,

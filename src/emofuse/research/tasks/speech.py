@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
 
@@ -21,7 +21,8 @@ from emofuse.errors import CorpusError, RecipeError
 from emofuse.research.corpora.cache import FeatureCache
 from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.decode import read_samples
-from emofuse.research.corpora.manifest import Clip
+from emofuse.research.corpora.manifest import Clip, Manifest
+from emofuse.research.feature_sets.store import FeatureSet
 from emofuse.research.models.frontends import RATE_HZ, SHORTEST_S
 from emofuse.research.models.narrowing import narrow_whisper
 from emofuse.research.models.registry import BuiltNetwork
@@ -133,6 +134,14 @@ class SpeechTask(UtteranceTask):
         if recipe.model.learner != "svm":
             super().check(recipe)
 
+    def find(
+        self, recipe: Recipe, names: Sequence[str], data: str | Path | None
+    ) -> tuple[list[Manifest], tuple[FeatureSet, ...]]:
+        """See UtteranceTask. Of a corpus with more clips than `data.most_clips`, so many are drawn."""
+        manifests, feature_sets = super().find(recipe, names, data)
+        most = recipe.data.most_clips if isinstance(recipe.data, VoiceDataSettings) else 0
+        return [some_clips(manifest, most) for manifest in manifests] if most else manifests, feature_sets
+
     def decode(self, recipe: Recipe, corpora: Corpora, hook: Hook | None = None) -> SpeechData:
         """See UtteranceTask."""
         return decode_speech(cast(VoiceDataSettings, recipe.data), corpora, hook)
@@ -170,6 +179,12 @@ class SpeechTask(UtteranceTask):
         """See Task."""
         noise = [torch.randn(n, round(s * RATE_HZ), generator=random) * 0.1 for n, s in ((2, 3.0), (1, 1.0), (3, 5.37))]
         return [(x,) for x in (*noise, voiced_example(4, 2.5), voiced_example(1, SHORTEST_S))]
+
+
+def some_clips(manifest: Manifest, most: int) -> Manifest:
+    """Return a manifest with at most so many of its clips, always the same ones, in their order."""
+    chosen = np.sort(np.random.default_rng(0).permutation(len(manifest))[:most]).tolist()
+    return replace(manifest, clips=tuple(manifest.clips[i] for i in chosen))
 
 
 def narrow_encoder(network: WhisperVoice, recipe: Recipe, data: SpeechData) -> None:
