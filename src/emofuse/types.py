@@ -79,11 +79,8 @@ class Frame:
 
     def __post_init__(self) -> None:
         image: object = self.image
-        _check_packet(
-            isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8,
-            f"Frame.image must be (H, W, 3) uint8, not {_found(image)}",
-            "RGB, upright, 0 to 255",
-        )
+        if not (isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8):
+            raise PacketError(f"Frame.image must be (H, W, 3) uint8, not {_found(image)}", "RGB, upright, 0 to 255")
         _check_time("Frame", self.time_s)
 
 
@@ -109,11 +106,11 @@ class AudioBlock:
     time_s: float
 
     def __post_init__(self) -> None:
-        _check_packet(
-            _is_sound(self.samples),
-            f"AudioBlock.samples must be (T,) or (T, channels) float32, not {_found(self.samples)}",
-            f"in [-1, 1], at most {MOST_CHANNELS} channels, and those last",
-        )
+        if not _is_sound(self.samples):
+            raise PacketError(
+                f"AudioBlock.samples must be (T,) or (T, channels) float32, not {_found(self.samples)}",
+                f"in [-1, 1], at most {MOST_CHANNELS} channels, and those last",
+            )
         is_rate = isinstance(self.rate_hz, int | np.integer) and LOWEST_RATE_HZ <= self.rate_hz <= HIGHEST_RATE_HZ
         _check_packet(
             is_rate,

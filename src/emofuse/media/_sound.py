@@ -21,6 +21,8 @@ from emofuse.types import AudioBlock
 FILLED_S: Final = 0.2  # a shorter hole is filled with silence; a longer one is a gap between blocks
 _MOST_DAMAGED: Final = 0.01  # of the samples of a frame; of more, all are damage
 _TOGETHER: Final = 1024  # samples of several tracks that are mixed at a time
+_GATHERED_S: Final = 0.1  # of frames that follow one another are worked on at once: each call costs more than its work
+_EXACT_S: Final = 0.0011  # by which their times may be off: containers round both ends to the millisecond
 # A frame has this many pointers to planes. Where all are taken PyAV (18.1) reads on past the last of them, and
 # the process dies: such sound is packed into one plane before it is looked at.
 _PLANES: Final = 8
@@ -37,14 +39,67 @@ def blocks(
     """Yield mono blocks at rate_hz, in the order of time, 0 being at start_s of the container; gain: of all samples."""
     sound, mixer = MonoSound(rate_hz), Mixer()
     clock, step_s = Clock(start_s, seams), 0.0
+    gathered = _Gathered()
     for frame in decoded:
         time_s = clock.time_s(seconds(frame), step_s)
         step_s = frame.samples / frame.sample_rate
         try:
-            yield from sound.push(to_mono(frame, mixer, gain), frame.sample_rate, time_s)
+            samples, names = as_float(frame, gain), _speakers(frame)
         except LIBRARY_ERRORS:
             damage.lose()
+            continue
+        if not gathered.is_empty and not gathered.takes(time_s, frame.sample_rate, names):
+            yield from gathered.given_to(sound, mixer, damage)
+        gathered.add(samples, time_s, frame.sample_rate, names)
+        if gathered.is_long:
+            yield from gathered.given_to(sound, mixer, damage)
+    yield from gathered.given_to(sound, mixer, damage)
     yield from sound.flush()
+
+
+def _speakers(frame: AudioFrame) -> tuple[str, ...]:
+    return tuple(channel.name for channel in frame.layout.channels)
+
+
+class _Gathered:
+    """Frames of decoded sound that follow one another without a gap."""
+
+    def __init__(self) -> None:
+        self._parts: list[NDArray[np.float32]] = []
+        self._starts_s, self._rate_hz, self._n = 0.0, 0, 0
+        self._names: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._parts
+
+    @property
+    def is_long(self) -> bool:
+        return self._n >= _GATHERED_S * self._rate_hz
+
+    def takes(self, time_s: float, rate_hz: int, names: tuple[str, ...]) -> bool:
+        """Whether a frame of this time, rate and speakers goes on where the last one ended."""
+        if (rate_hz, names) != (self._rate_hz, self._names):
+            return False
+        return abs(self._starts_s + self._n / rate_hz - time_s) <= _EXACT_S
+
+    def add(self, samples: NDArray[np.float32], time_s: float, rate_hz: int, names: tuple[str, ...]) -> None:
+        if not self._parts:
+            self._starts_s, self._rate_hz, self._names = time_s, rate_hz, names
+        self._parts.append(samples)
+        self._n += samples.shape[1]
+
+    def given_to(self, sound: MonoSound, mixer: Mixer, damage: Damage) -> Iterator[AudioBlock]:
+        """Mix what there is, hand it on, and yield what is complete; nothing is left here."""
+        parts, self._parts, self._n = self._parts, [], 0
+        if not parts:
+            return
+        try:
+            samples = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+            yield from sound.push(mixer.mix(samples, self._rate_hz, self._names), self._rate_hz, self._starts_s)
+        except LIBRARY_ERRORS:
+            for _ in parts:
+                damage.lose()
 
 
 def mixed(tracks: Sequence[Iterator[AudioBlock]], rate_hz: int) -> Iterator[AudioBlock]:
