@@ -1,4 +1,4 @@
-"""The detectors that ship are the published ones, byte for byte, with the licences that let them."""
+"""The detectors that ship are those that are described, byte for byte, with the licences that let them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ SHIPPED = files("emofuse") / "detectors"
             "Copyright (c) 2020 Shiqi Yu",
         ),
         (
-            "silero_vad.onnx",
-            "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3",
+            "silero_vad_16k.onnx",
+            "eb8ce8b8437158b86833daccc1048a05446a35623c6eec0c46556dfa500b7f1c",
             "LICENSE-silero.txt",
             "Copyright (c) 2020-present Silero Team",
         ),
     ],
 )
-def test_each_is_what_its_authors_published_under_mit(file: str, sha256: str, licence: str, holder: str) -> None:
+def test_each_of_others_is_the_one_that_is_described_under_mit(
+    file: str, sha256: str, licence: str, holder: str
+) -> None:
     assert hashlib.sha256((SHIPPED / file).read_bytes()).hexdigest() == sha256
     text = (SHIPPED / licence).read_text(encoding="utf-8")
     assert text.startswith("MIT License") and holder in text and "WITHOUT WARRANTY OF ANY KIND" in text

@@ -9,7 +9,7 @@ from emofuse.cli.demo import CLIP
 from emofuse.errors import AssetError
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.vad import CHUNK, SileroDetector, SileroNetwork
+from emofuse.inference.vad import CHUNK, SileroDetector, SileroNetwork, silero_network
 from emofuse.media import open_media
 from emofuse.preprocessing.audio_buffer import RATE_HZ, SoundBuffer
 from emofuse.provenance import ModelFile
@@ -22,12 +22,11 @@ class LoudNetwork(SileroNetwork):
 
     def __init__(self) -> None:
         self.windows: list[np.ndarray] = []
-        self.model_file = ModelFile("speech detector", "loud", None)
         self.model_file = ModelFile("speech detector", "made up", "0" * 64)
 
-    def step(self, samples: np.ndarray, state: np.ndarray) -> tuple[float, np.ndarray]:
-        self.windows.append(samples.copy())
-        return float(samples[-1]), state + 1
+    def run(self, chunks: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.windows += [window.copy() for window in chunks]
+        return chunks[:, -1], state + 1
 
 
 def heard(detector: SileroDetector, samples: np.ndarray, block: int, start_s: float = 0.0) -> SileroDetector:
@@ -44,7 +43,9 @@ def test_chunks_follow_one_another_whatever_the_size_of_the_blocks() -> None:
     samples = np.arange(5 * CHUNK + 100, dtype=np.float32)
     for block in (1, 100, CHUNK, 4000):
         network = LoudNetwork()
-        heard(SileroDetector(network), samples[: 2 * CHUNK + 100] if block == 1 else samples, block)
+        detector = heard(SileroDetector(network), samples[: 2 * CHUNK + 100] if block == 1 else samples, block)
+        assert not network.windows  # until somebody asks
+        detector.spoken_s(samples, 0.1)
         whole = np.concatenate([np.zeros(64, np.float32), samples])
         for i, window in enumerate(network.windows):
             np.testing.assert_array_equal(window, whole[i * CHUNK : (i + 1) * CHUNK + 64])
@@ -68,17 +69,19 @@ def test_a_gap_begins_anew_and_an_overlap_is_skipped() -> None:
     detector = heard(SileroDetector(network), chunks(0.9, 0.9)[:-10], 300)
     samples = chunks(0.4, 0.6)
     heard(detector, samples, 300, start_s=2.0)
+    detector.spoken_s(samples, 3.0)
     np.testing.assert_array_equal(network.windows[1][:64], 0)  # no context from before the gap
     assert detector.spoken_s(samples, 2.0 + len(samples) / RATE_HZ) == pytest.approx(CHUNK / RATE_HZ)
     n = len(network.windows)
     detector.hear(AudioBlock(chunks(0.9, 0.9), RATE_HZ, 2.0))  # heard already
+    detector.spoken_s(samples, 3.0)
     assert len(network.windows) == n
 
 
 def test_it_keeps_a_minute_and_no_more() -> None:
     detector = heard(SileroDetector(LoudNetwork()), np.zeros(200 * RATE_HZ, np.float32), RATE_HZ)
     assert len(detector._chunks) * CHUNK / RATE_HZ == pytest.approx(60, abs=0.1)
-    assert len(detector._waiting) < 64 + CHUNK
+    assert len(detector._waiting) < 2 * RATE_HZ
 
 
 def test_a_file_that_is_not_it_is_an_asset_error(tmp_path: Path) -> None:
@@ -95,6 +98,20 @@ def test_a_file_that_is_not_it_is_an_asset_error(tmp_path: Path) -> None:
 def spoken_share(detector: SileroDetector, samples: np.ndarray) -> float:
     detector.hear(AudioBlock(samples, RATE_HZ, 0.0))
     return detector.spoken_s(samples, len(samples) / RATE_HZ) / (len(samples) / RATE_HZ)
+
+
+def test_what_ships_answers_as_the_file_that_silero_publishes_one_chunk_at_a_time() -> None:
+    published = [0.0017, 0.0056, 0.0044, 0.1906, 0.2496, 0.985, 0.9997, 0.9996, 0.9999, 0.7825, 0.0164, 0.9997]
+    with open_media(CLIP) as media:
+        said = np.concatenate([np.zeros(64), *(p.samples for p in media if isinstance(p, AudioBlock))])
+    windows = np.stack([said[i * CHUNK : (i + 1) * CHUNK + 64] for i in range(84)]).astype(np.float32)
+    state = np.zeros((2, 1, 128), np.float32)
+    together, after = silero_network().run(windows, state)
+    np.testing.assert_allclose(together[::7], published, atol=1e-4)
+    for i, window in enumerate(windows):
+        alone, state = silero_network().run(window[None], state)
+        assert alone[0] == pytest.approx(together[i], abs=1e-6)
+    np.testing.assert_allclose(state, after, atol=1e-6)
 
 
 def test_silero_hears_a_voice_and_no_silence_noise_or_notes() -> None:

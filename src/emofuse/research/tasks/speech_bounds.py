@@ -9,11 +9,12 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.inference.vad import CHUNK, CONTEXT, OFF, ON, SILERO, SileroNetwork
+from emofuse.inference.vad import CHUNK, CONTEXT, OFF, ON, SILERO, SileroNetwork, chunks_of
 from emofuse.research.corpora.cache import FeatureCache
 from emofuse.research.corpora.manifest import Clip
 from emofuse.research.models.frontends import RATE_HZ
 
+_AT_ONCE: Final = 256  # chunks, eight seconds: memory does not grow with the clip
 MARGIN_S: Final = 0.1  # kept on each side of the speech
 LOUD_PEAK: Final = 0.3  # to which fainter clips are raised: the detector misses what is faint
 
@@ -35,14 +36,15 @@ def speech_bounds(samples: NDArray[np.int16]) -> tuple[int, int]:
     peak = float(np.abs(sound).max(initial=0.0))
     if 0.0 < peak < LOUD_PEAK:
         sound = sound * np.float32(LOUD_PEAK / peak)
-    heard = np.concatenate([np.zeros(CONTEXT, np.float32), sound])
+    chunks = chunks_of(np.concatenate([np.zeros(CONTEXT, np.float32), sound]))
     state, speaks = np.zeros((2, 1, 128), np.float32), False
     spoken: list[int] = []
-    for start in range(0, len(sound) - CHUNK + 1, CHUNK):
-        probability, state = _network().step(heard[start : start + CONTEXT + CHUNK], state)
-        speaks = probability >= (OFF if speaks else ON)
-        if speaks:
-            spoken.append(start)
+    for first in range(0, len(chunks), _AT_ONCE):
+        likely, state = _network().run(chunks[first : first + _AT_ONCE], state)
+        for i, probability in enumerate(likely.tolist(), first):
+            speaks = probability >= (OFF if speaks else ON)
+            if speaks:
+                spoken.append(i * CHUNK)
     return (spoken[0], spoken[-1] + CHUNK) if spoken else (0, len(samples))
 
 
