@@ -8,6 +8,7 @@ that do not, as far as was measured of inputs that belong together. docs/trust.m
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal
 
@@ -21,6 +22,9 @@ MOST_LACKING: Final = 4.0  # scales beyond a bound: what is worse is as bad
 CERTAIN: Final = 0.99  # no answer is surer than that, and none less sure than chance
 _SHOWN: Final = 0.3  # logits by which a measure has to lower an answer to be named
 _FLOOR: Final = 1e-6
+_MOST_POWER: Final = 64.0  # that probabilities are raised to: two that are nearly equal stay so
+_MOST_STEPS: Final = 50  # it takes four to eight
+_NEAR: Final = 1e-9  # of the logarithm of what is looked for
 _REASONS: Final[Mapping[str, str]] = {
     "size_octaves": "small face",
     "sharpness": "blurred face",
@@ -192,19 +196,18 @@ def temper(probabilities: NDArray[np.floating], p_right: float) -> NDArray[np.fl
         >>> temper(np.array([0.9, 0.08, 0.02]), 0.5).round(2).tolist()
         [0.5, 0.3, 0.2]
     """
-    logs = [math.log(max(float(p), _FLOOR)) for p in probabilities]
-    behind = [log - max(logs) for log in logs]  # 0 for the first
-    low, high = 0.0, 1.0
-    while sum(math.exp(high * b) for b in behind) * p_right > 1 and high < 64:
-        low, high = high, 2 * high
-    for _ in range(24):
-        middle = (low + high) / 2
-        if sum(math.exp(middle * b) for b in behind) * p_right > 1:
-            low = middle
-        else:
-            high = middle
-    odds = np.exp(high * np.array(behind))
-    return np.asarray(odds / odds.sum(), dtype=np.float32)
+    logs = [math.log(max(p, _FLOOR)) for p in probabilities.tolist()]
+    first = max(logs)
+    behind = [log - first for log in logs]  # 0 for the first
+    power, odds = 0.0, [1.0] * len(logs)
+    for _ in range(_MOST_STEPS):  # of Newton's method, from below: what the odds add up to is convex, and falls
+        total = sum(odds)
+        excess, slope = math.log(total * p_right), math.fsum(map(operator.mul, behind, odds)) / total
+        if excess < _NEAR or power == _MOST_POWER:
+            break
+        power = min(power - excess / slope, _MOST_POWER) if slope else _MOST_POWER
+        odds = [math.exp(power * b) for b in behind]
+    return np.array(odds, np.float32) / np.float32(sum(odds))
 
 
 def prediction_set(scores: Scores, sets: Sequence[tuple[float, float]], coverage: float) -> tuple[str, ...]:
