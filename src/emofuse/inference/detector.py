@@ -7,8 +7,8 @@ faces that were found before (`_MultiScale`), so a detector belongs to one video
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
@@ -60,6 +60,7 @@ class YuNetNetwork:
     _NMS_IOU: Final = 0.3
     _TOP_K: Final = 200
     _STRIDES: Final = (8, 16, 32)
+    _KINDS: Final = ("cls", "obj", "bbox", "kps")
     _MULTIPLE: Final = 32  # of which the sides of what it is given are
     # In the file the sides of the picture are 640; these two, of as many bytes, leave them open. In protobuf's wire
     # format: a dimension of 3 bytes, whose field 1 is the number 640, and whose field 2 is a name of one letter.
@@ -75,8 +76,7 @@ class YuNetNetwork:
             self._session = open_session(path, content=content)
         except (OSError, BundleError) as error:
             raise AssetError(f"{path} is not a YuNet model that can be run") from error
-        kinds = ("cls", "obj", "bbox", "kps")
-        self._outputs = [f"{kind}_{stride}" for stride in self._STRIDES for kind in kinds]
+        self._outputs = [f"{kind}_{stride}" for stride in self._STRIDES for kind in self._KINDS]
         if {one.name for one in self._session.get_outputs()} != set(self._outputs):
             raise AssetError(f"{path} is not a YuNet model: it gives something else")
 
@@ -91,18 +91,13 @@ class YuNetNetwork:
             (N, 15): left, top, width, height, five points of x and y, and the score; the surest first.
         """
         height, width = image.shape[:2]
-        padded = np.zeros(
-            (1, 3, *(-(-side // self._MULTIPLE) * self._MULTIPLE for side in (height, width))), np.float32
-        )
-        padded[0, :, :height, :width] = image.transpose(2, 0, 1)[::-1]  # blue first
-        outputs: list[NDArray[np.float32]] = self._session.run(self._outputs, {"input": padded})
-        columns = padded.shape[3]
-        rows = np.concatenate(
-            [
-                _decoded([output[0] for output in outputs[4 * i : 4 * i + 4]], stride, columns // stride, least_score)
-                for i, stride in enumerate(self._STRIDES)
-            ]
-        )
+        below, right = (-side % self._MULTIPLE for side in (height, width))
+        padded = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT) if below or right else image
+        blob = cv2.dnn.blobFromImage(padded, swapRB=True)  # (1, 3, H, W) float32, blue first
+        outputs: list[NDArray[np.float32]] = self._session.run(self._outputs, {"input": blob})
+        n_each = len(self._KINDS)
+        cls, obj, bbox, kps = (np.concatenate([one[0] for one in outputs[i::n_each]]) for i in range(n_each))
+        rows = _decoded(cls, obj, bbox, kps, _cells(blob.shape[2], blob.shape[3], self._STRIDES), least_score)
         if len(rows) < 2:
             return rows
         whole = rows[:, :4].clip(-1e6, 1e6).astype(int)  # as OpenCV compares them
@@ -110,20 +105,32 @@ class YuNetNetwork:
         return np.asarray(rows[np.asarray(kept, int).ravel()])
 
 
+@lru_cache(maxsize=32)
+def _cells(height: int, width: int, strides: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the column and row of every cell of all strides, (K, 2), and its stride, (K, 1)."""
+    grids = [np.indices((height // stride, width // stride))[::-1].reshape(2, -1).T for stride in strides]
+    steps = [np.full((len(grid), 1), stride) for grid, stride in zip(grids, strides, strict=True)]
+    return np.concatenate(grids).astype(np.float32), np.concatenate(steps).astype(np.float32)
+
+
 def _decoded(
-    outputs: Sequence[NDArray[np.float32]], stride: int, n_columns: int, least_score: float
+    cls: NDArray[np.float32],
+    obj: NDArray[np.float32],
+    bbox: NDArray[np.float32],
+    kps: NDArray[np.float32],
+    places: tuple[NDArray[np.float32], NDArray[np.float32]],
+    least_score: float,
 ) -> NDArray[np.float32]:
-    """Turn what one stride gives into rows of `YuNetNetwork.find`: boxes and points are relative to their cells."""
-    cls, obj, bbox, kps = outputs
+    """Turn what the network gives for K cells into rows of `YuNetNetwork.find`, from places relative to the cells."""
     scores = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
-    (cells,) = np.nonzero(scores >= least_score)
-    corner = np.stack([cells % n_columns, cells // n_columns], axis=1).astype(np.float32)
-    middle = (corner + bbox[cells, :2]) * stride
+    (found,) = np.nonzero(scores >= least_score)
+    corner, stride = (place[found] for place in places)
+    middle = (corner + bbox[found, :2]) * stride
     with np.errstate(over="ignore"):  # on odd strips
-        size = np.exp(bbox[cells, 2:]) * stride
-    points = (kps[cells].reshape(-1, 5, 2) + corner[:, None]) * stride
+        size = np.exp(bbox[found, 2:]) * stride
+    points = (kps[found].reshape(-1, 5, 2) + corner[:, None]) * stride[:, None]
     return np.concatenate(
-        [middle - size / 2, size, points.reshape(-1, 10), scores[cells, None]], axis=1, dtype=np.float32
+        [middle - size / 2, size, points.reshape(-1, 10), scores[found, None]], axis=1, dtype=np.float32
     )
 
 
