@@ -56,14 +56,14 @@ result = {"seconds": time.perf_counter() - t, "cpu": time.process_time() - cpu}
 """,
     "encode": """
 import time, sys, os, av, tempfile
-from emofuse.media.writer import CRF
+from emofuse.media.writer import CRF, PRESET
 with av.open(sys.argv[1]) as source:
     stream = source.streams.video[0]
     rate, size = stream.average_rate, (stream.width, stream.height)
     pictures = [frame.reformat(format="yuv420p") for frame in source.decode(stream)]
 with tempfile.TemporaryDirectory() as folder, av.open(os.path.join(folder, "x.mp4"), "w") as out:
     t, cpu = time.perf_counter(), time.process_time()
-    stream = out.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": str(CRF)})
+    stream = out.add_stream("libx264", rate=rate, options={"preset": PRESET, "crf": str(CRF)})
     stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
     stream.thread_type = "FRAME"
     for i, picture in enumerate(pictures):

@@ -14,6 +14,7 @@ import av
 import numpy as np
 import pytest
 
+from emofuse.cli.demo import CLIP
 from emofuse.errors import MediaError, OutputError
 from emofuse.media import VideoWriter, open_media, probe
 from emofuse.types import AudioBlock, Frame
@@ -67,6 +68,19 @@ def test_pictures_come_back_at_their_times(talk_mp4: Path, tmp_path: Path) -> No
     for i, frame in enumerate(frames):
         np.testing.assert_allclose(frame.image[::8, ::8].astype(int), picture((64, 48), i)[::8, ::8], atol=40)
         assert int(frame.image[24, 32].mean()) == pytest.approx(i * 8, abs=6)
+
+
+def test_pictures_look_as_they_were_given(tmp_path: Path) -> None:
+    with open_media(CLIP) as reader:
+        given = [packet for packet in itertools.islice(reader, 60) if isinstance(packet, Frame)]
+    with VideoWriter(tmp_path / "out.mp4", None) as writer:
+        for frame in given:
+            writer.write(frame.image, frame.time_s)
+    written = frames_of(tmp_path / "out.mp4")
+    assert len(written) == len(given) > 20
+    pairs = zip(written, given, strict=True)
+    error = np.mean([np.square(one.image.astype(float) - other.image).mean() for one, other in pairs])
+    assert 10 * np.log10(255**2 / error) > 38  # decibels, most of which halved colour costs
 
 
 def test_a_first_picture_that_comes_late_stays_late(talk_mp4: Path, tmp_path: Path) -> None:
