@@ -28,7 +28,7 @@ from emofuse.media.reader import MediaReader, open_media
 from emofuse.staging import StagedPath
 from emofuse.types import AudioBlock
 
-# x264's settings: half to three quarters of the CPU that "veryfast" at 20 takes, pictures as good or better (47.6 to
+# x264's settings: half to four fifths of the CPU that "veryfast" at 20 takes, pictures as good (47.6 to
 # 50.4 dB for 46.8 to 49.5), and files 1.3 to 1.9 times as large: a film is made to be looked at once, and soon.
 PRESET: Final = "superfast"
 CRF: Final = 23
