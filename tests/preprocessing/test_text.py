@@ -45,6 +45,10 @@ def test_marks_are_written_in_one_way(written: str, read: str) -> None:
         ("We’re 25, he'd said... What?!", ["we", "'re", "25", ",", "he", "'d", "said", "..", "what", "?!"]),
         ("café_x", ["café", "_", "x"]),
         (" \n", []),
+        ("वह अपने दोस्तों", ["वह", "अपने", "दोस्तों"]),  # vowel signs belong to their letters
+        ("مَرْحَبًا!", ["مَرْحَبًا", "!"]),
+        ("他不在 OK", ["他", "不", "在", "ok"]),  # no space tells words apart
+        ("ฉัน", ["ฉั", "น"]),
     ],
 )
 def test_words_and_marks_are_cut_apart(text: str, words: list[str]) -> None:

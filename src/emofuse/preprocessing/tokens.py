@@ -6,6 +6,7 @@ Training and serving both do it here.
 from __future__ import annotations
 
 import re
+import unicodedata
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
@@ -34,7 +35,13 @@ _PLAIN: Final = str.maketrans(
 )
 _REPEATED: Final = re.compile(r"(.)\1{2,}")
 _NOT: Final = re.compile(r"n't\b")
-_WORD: Final = re.compile(r"n't|'[a-z]+|[^\W\d_]+|\d+|\.\.+|[!?]+|[^\w\s]|_")
+# Scripts without spaces between words, one character at a time: Han, kana and Thai.
+_UNSPACED: Final = "\u0e00-\u0e30\u0e32-\u0e33\u0e40-\u0e46\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+# Vowel signs and accents of their own, which belong to the letter before them.
+_SIGNS: Final = "".join(chr(c) for c in range(0x300, 0x1B00) if unicodedata.category(chr(c)).startswith("M"))
+_WORD: Final = re.compile(
+    rf"n't|'[a-z]+|[{_UNSPACED}][{_SIGNS}]*|(?:(?![{_UNSPACED}])[^\W\d_][{_SIGNS}]*)+|\d+|\.\.+|[!?]+|[^\w\s]|_"
+)
 
 
 def normalise(text: str) -> str:
@@ -45,7 +52,8 @@ def normalise(text: str) -> str:
 def split_words(text: str) -> list[str]:
     """Cut a text into words and marks: `Noooo, don't!!` is `noo`, `,`, `do`, `n't`, `!!`.
 
-    A letter or mark that is repeated more than twice counts as two.
+    A letter or mark that is repeated more than twice counts as two. Of scripts that put no space between words, each
+    character is one.
     """
     return _WORD.findall(_NOT.sub(" n't", _REPEATED.sub(r"\1\1", normalise(text))))
 
