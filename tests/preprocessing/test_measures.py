@@ -65,4 +65,5 @@ def test_hardly_any_sound_is_measured_too(n: int) -> None:
 def test_words() -> None:
     found = measure_text("I am so happy that you came to see me!", 0.9)
     assert found["word_octaves"] == pytest.approx(np.log2(10)) and found["known"] == 0.9
+    assert found["known_octaves"] == pytest.approx(np.log2(1 + 9))
     assert found["english"] > measure_text("Xylophon Quarzkristall", 0.5)["english"] == 0

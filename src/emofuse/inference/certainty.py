@@ -40,6 +40,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "flatness_db": "unusual sound",
     "word_octaves": "few words",
     "known": "unknown words",
+    "known_octaves": "few words that are known",
     "english": "hardly English",
     "energy": "unlike the training data",
 }

@@ -111,7 +111,8 @@ def measure_text(text: str, known: float) -> Measures:
         known: The share of its words that the network knows, 0 to 1.
 
     Returns:
-        word_octaves: log2 of the number of words. known. english: the share of words that are small English ones.
+        word_octaves: log2 of the number of words. known. known_octaves: log2 of one more than the number of words that
+        the network knows. english: the share of words that are small English ones.
 
     Example:
         >>> measure_text("I am so happy!", 1.0)["word_octaves"]
@@ -121,5 +122,6 @@ def measure_text(text: str, known: float) -> Measures:
     return {
         "word_octaves": float(np.log2(max(len(words), 1))),
         "known": float(known),
+        "known_octaves": float(np.log2(1 + known * len(words))),
         "english": share_of_small_words(text, ENGLISH),
     }

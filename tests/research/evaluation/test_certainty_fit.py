@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -67,6 +69,18 @@ def test_a_bad_input_is_found_to_lower_certainty_and_a_harmless_measure_is_not()
     assert fitted.p_right(p, {"snr_db": 60.0}) == fitted.p_right(p, {"snr_db": 40.0})
     clean = fit_modality([answers(3000, seed) for seed in (0, 1)])
     assert all(bound.loss < 0.2 for bound in clean.measures.values())
+
+
+def test_a_step_of_energy_is_one_that_inputs_can_be_short_of() -> None:
+    """A network that is sure of some inputs spreads their energies upwards, which tells nothing of the low ones."""
+    random = np.random.default_rng(5)
+    one = answers(4000, 3, spoilt=0.15)
+    is_noise = one.conditions != CLEAN
+    energy = np.where(is_noise, random.uniform(1.85, 2.0, 4000), 2.0 + random.exponential(3.0, 4000))
+    mixed = replace(one, conditions=np.full(4000, CLEAN), measures={"energy": energy})
+    bound = fit_modality([mixed]).measures["energy"]
+    assert energy.std() > 2 and bound.scale == pytest.approx(0.1, abs=0.03)
+    assert bound.lacking(1.85) > 0.8 and bound.loss > 0.3
 
 
 def test_prediction_sets_hold_the_truth_as_often_as_was_asked_for() -> None:

@@ -45,6 +45,7 @@ USUAL: Final[Mapping[str, Bound]] = {
     "flatness_db": _usual(4, low=-19, high=-8),
     "word_octaves": _usual(1, low=2),
     "known": _usual(0.2, low=0.8),
+    "known_octaves": _usual(1, low=2),
     "english": _usual(0.15, low=0.15),
 }
 """Where a measure tells of a usual input, and in what steps beyond: studios differ too little from one another to tell.
@@ -272,13 +273,17 @@ def _weights(answers: Answers) -> NDArray[np.float64]:
 
 
 def _bounds(corpora: Sequence[Answers]) -> dict[str, Bound]:
-    """Return what is usual of each measure that was taken; a network's energy is, above a tenth of the clean inputs."""
+    """Return what is usual of each measure that was taken; a network's energy is, above a tenth of the clean inputs.
+
+    Its step is as far as that tenth reaches, down to the lowest hundredth: a network that is sure of some inputs
+    spreads its energies far above, and a step of that size would be one that no input can be short of.
+    """
     taken = {name for one in corpora for name in one.measures}
     found = {name: bound for name, bound in USUAL.items() if name in taken}
     energy = [one.measures[ENERGY][one.clean] for one in corpora if ENERGY in one.measures and one.clean.any()]
     if energy:
-        low = float(np.mean([np.percentile(values, 10) for values in energy]))
-        scale = max(float(np.mean([values.std() for values in energy])), 1e-3)
+        low, lowest = (float(np.mean([np.percentile(values, at) for values in energy])) for at in (10, 1))
+        scale = max(low - lowest, 1e-3)
         found[ENERGY] = _usual(round(scale, 4), low=round(low, 4))
     return found
 
