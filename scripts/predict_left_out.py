@@ -5,7 +5,8 @@ r"""Predict a corpus with a network that never saw it, clean and under condition
     python scripts/predict_left_out.py text src/emofuse/bundles/base/text.onnx meld -o left-out/text-meld.csv
 
 Everything is done as `emofuse analyze` does it: faces are found and cut upright, speech is told from other sound, words
-that are not English are left out; an input without an answer has no row. `emofuse bundle fit --on` reads the tables.
+that are in no language of the network are left out; an input without an answer has no row. `emofuse bundle fit --on`
+reads the tables.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from emofuse.inference.bundle import labels_matrix
 from emofuse.inference.detector import YuNetDetector
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.predictors import LEAST_VOICED_S
-from emofuse.inference.text_predictor import LEAST_KNOWN, is_english
+from emofuse.inference.text_predictor import knows_enough, languages_of
 from emofuse.inference.vad import speech_in
 from emofuse.media import open_media
 from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.preprocessing.face import crop_face
+from emofuse.preprocessing.language import can_read
 from emofuse.preprocessing.measures import Measures, measure_face, measure_text, measure_voice
 from emofuse.preprocessing.tokens import has_letters
 from emofuse.research.corpora.registry import read_texts
@@ -214,12 +216,13 @@ def _cut(sound: Sound) -> Sound:
 
 
 def _texts(network: OnnxNetwork, arguments: argparse.Namespace) -> Iterator[Row]:
+    languages = languages_of(network.card)
     texts = [one for one in read_texts(arguments.corpus, arguments.data).of_part("test") if one.label is not None]
     for i, one in enumerate(texts[:: arguments.every]):
-        if not has_letters(one.text) or not is_english(one.text):
+        if not has_letters(one.text) or not can_read(one.text, languages):
             continue
         logits, known = network.logits_and_known(network.read(one.text)[None])
-        if known[0] < LEAST_KNOWN:
+        if not knows_enough(one.text, float(known[0]), languages):
             continue
         truth = one.votes.index(1.0)
         measures = measure_text(one.text, float(known[0]))

@@ -58,6 +58,7 @@ class InputSpec(_Part):
     "strided" every stride-th at that rate. A network with a rate_hz also hears window_s of sound. per_frame: it
     answers for every frame, not once for all. Text is numbers of its units, words as
     `tokens.encode` gives them or pieces of words as `pieces.WordPieces` does.
+    languages: ISO 639 codes of those that a text network knows; none: English.
     dims: how many numbers each modality has that a fusion is given, in its order.
     """
 
@@ -73,6 +74,7 @@ class InputSpec(_Part):
     per_frame: bool = False
     dims: dict[str, Annotated[int, Field(gt=0)]] | None = None
     units: Literal["words", "pieces"] = "words"
+    languages: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

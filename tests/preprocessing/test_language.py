@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emofuse.preprocessing.language import ENGLISH, NAMES, guess_language, share_of_latin
+from emofuse.preprocessing.language import ENGLISH, NAMES, can_read, guess_language, language_name, share_of_latin
 from emofuse.preprocessing.tokens import drop_sounds
 
 
@@ -22,6 +22,19 @@ from emofuse.preprocessing.tokens import drop_sounds
         ("Nie wiem, co mam robić, ale to jest smutne.", "pl"),
         ("Çok üzgünüm ve bana yardım yok.", "tr"),
         ("En tiedä, mitä minun pitää tehdä.", "fi"),
+        ("Nevím, co mám dělat, ale jsem tady.", "cs"),
+        ("Nem tudom, hogy mit kell most tenni.", "hu"),
+        ("Nu ştiu ce să fac, dar sunt aici.", "ro"),
+        ("Я не знаю, что мне делать.", "ru"),
+        ("Я не знаю, що мені робити, але вона тут.", "uk"),
+        ("Не знам какво да правя, защото съм сам.", "bg"),
+        ("Ја не знам шта је то.", "sr"),
+        ("Δεν ξέρω τι να κάνω.", "el"),
+        ("אני לא יודע מה לעשות", "he"),
+        ("أنا لا أعرف ماذا أفعل", "ar"),
+        ("من نمی‌دانم چه باید کرد و تو هم", "fa"),
+        ("どうすればいいのか分からない", "ja"),
+        ("어떻게 해야 할지 모르겠어요", "ko"),
     ],
 )
 def test_languages_are_told_by_their_small_words(text: str, language: str) -> None:
@@ -32,6 +45,32 @@ def test_languages_are_told_by_their_small_words(text: str, language: str) -> No
 @pytest.mark.parametrize("text", ["", "Congratulations!", "Die!", "Casa", "123 456", "救命"])
 def test_a_word_or_two_do_not_tell(text: str) -> None:
     assert guess_language(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "languages", "expected"),
+    [
+        ("Das ist nicht wahr!", ("en",), False),
+        ("Das ist nicht wahr!", ("de", "en"), True),
+        ("Congratulations!", ("en",), True),  # nothing speaks against it
+        ("救命", ("zh",), True),
+        ("救命", ("en", "de"), False),
+        ("どうして", ("zh",), False),
+        ("Ne znam što je to", ("sr",), True),  # Croatian and Serbian share their small words
+        ("वह बहुत खुश है", ("hi",), True),
+        ("वह बहुत खुश है", ("en",), False),
+        ("Привет, ok", ("ru", "en"), True),
+        ("", ("en",), True),
+    ],
+)
+def test_a_text_is_read_where_nothing_speaks_against_its_language(
+    text: str, languages: tuple[str, ...], expected: bool
+) -> None:
+    assert can_read(text, languages) is expected
+
+
+def test_languages_have_names() -> None:
+    assert (language_name("de"), language_name("xx")) == ("German", "xx")
 
 
 @pytest.mark.parametrize(

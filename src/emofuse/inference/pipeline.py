@@ -233,7 +233,8 @@ class Pipeline:
             text: Some words, or many: each sentence or two is scored, and they are averaged by their quality.
 
         Returns:
-            The scores over `labels`; None where there is nothing in it to go by, or where it is no English.
+            The scores over `labels`; None where there is nothing in it to go by, or where it is in no language that the
+            network knows.
 
         Raises:
             UsageError: It is no text, or the bundle has no network for it.

@@ -12,6 +12,7 @@ LITTLE_SOUND: Final = "too little sound yet"
 NO_TRANSCRIPT: Final = "no transcript"
 NOTHING_SAID: Final = "nothing said"
 UNREADABLE: Final = "the words are not English, or none that the network knows"
+UNREADABLE_IN_ANY: Final = "the words are in no language that the network knows, or none that it knows"
 NO_NETWORK: Final = "the bundle has no network for it"
 
 

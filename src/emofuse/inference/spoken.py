@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.hub_text import LateHubText
-from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, NOTHING_SAID, UNREADABLE
+from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, NOTHING_SAID, UNREADABLE, UNREADABLE_IN_ANY
 from emofuse.inference.text_predictor import OwnTextPredictor, TextPredictor
 from emofuse.preprocessing.tokens import drop_sounds, has_letters
 from emofuse.timeline import LEAST_WEIGHT, pool_scores
@@ -106,7 +106,10 @@ class SpokenWords:
             return NO_TRANSCRIPT
         if self._scorer is None:
             return NO_NETWORK
-        return UNREADABLE if time_s - self._unread_s < self._window_s else NOTHING_SAID
+        if time_s - self._unread_s >= self._window_s:
+            return NOTHING_SAID
+        knows_many = isinstance(self._scorer, TextPredictor) and len(self._scorer.languages) > 1
+        return UNREADABLE_IN_ANY if knows_many else UNREADABLE
 
     def _known_scores(self, since_s: float, time_s: float) -> list[tuple[Scores, float]]:
         """Return the scores of the known pieces that are said in between, each with its weight."""

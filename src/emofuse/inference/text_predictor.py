@@ -6,32 +6,37 @@ from typing import Final
 
 import numpy as np
 
+from emofuse.card import ModelCard
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.predictors import Calibrated
-from emofuse.preprocessing.language import ENGLISH, LEAST_LATIN, guess_language, share_of_latin
+from emofuse.preprocessing.language import ENGLISH, can_read, guess_language
 from emofuse.preprocessing.measures import measure_text
 from emofuse.preprocessing.tokens import has_letters, has_words, split_words
 from emofuse.provenance import ModelFile
 from emofuse.types import Scores
 
 ENOUGH_KNOWN: Final = 0.8  # of the words; more of them add nothing to the quality
-LEAST_KNOWN: Final = 0.35  # fewer are no English, or none that the network can read
+LEAST_KNOWN: Final = 0.35  # fewer are of no language that the network can read
 ENOUGH_WORDS: Final = 4  # shorter sentences mean many things
 
 
-def is_english(text: str) -> bool:
-    """Whether nothing speaks against a text being English: its letters are Latin, its small words of no other tongue.
+def languages_of(card: ModelCard) -> tuple[str, ...]:
+    """Return the ISO 639 codes of the languages that a text network knows."""
+    return card.input.languages or (ENGLISH,)
 
-    Example:
-        >>> is_english("Help me!"), is_english("Das ist nicht wahr!"), is_english("救命")
-        (True, False, False)
+
+def knows_enough(text: str, known: float, languages: tuple[str, ...]) -> bool:
+    """Whether a text can be scored by a network of some languages that knows so much of its words.
+
+    A text of whose words it knows less than LEAST_KNOWN is answered where its small words are of a language that the
+    network knows, unless that is English, whose words do not change much.
     """
-    return share_of_latin(text) >= LEAST_LATIN and guess_language(text) in (ENGLISH, "")
+    return known >= LEAST_KNOWN or guess_language(text) in set(languages) - {ENGLISH}
 
 
 class TextPredictor:
-    """Scores a sentence or two of English.
+    """Scores a sentence or two in a language that its network knows.
 
     The quality falls with the share of words that the network does not know, and is lower for sentences of under
     ENOUGH_WORDS words. log: takes the embedding of each, where somebody wants them.
@@ -42,18 +47,19 @@ class TextPredictor:
     def __init__(self, bundle: Bundle) -> None:
         settings = bundle.manifest.modalities["text"]
         self._model = Calibrated(bundle.networks["text"], bundle.labels, settings, bundle.head is not None)
+        self.languages = languages_of(self._model.network.card)
 
     def score(self, text: str, start_s: float, end_s: float) -> Scores | None:
         """Score what was said from start_s to end_s.
 
         Returns:
-            The scores; None where there is no letter in the text, or where it is no English.
+            The scores; None where there is no letter in the text, or where it is in no language that it knows.
         """
-        if not has_letters(text) or not is_english(text):
+        if not has_letters(text) or not can_read(text, self.languages):
             return None
         tokens = self._model.network.read(text)[None]
         logits, known = self._model.network.logits_and_known(tokens)
-        if known[0] < LEAST_KNOWN:
+        if not knows_enough(text, float(known[0]), self.languages):
             return None
         if self.log is not None:
             self.log.add("text", self._model.network, (tokens,), start_s, end_s)
