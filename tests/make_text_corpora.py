@@ -31,6 +31,22 @@ def write_xed(folder: Path) -> Path:
     return folder
 
 
+def write_projections(folder: Path) -> Path:
+    """Write XED's English lines, German ones onto which labels were projected, and what these translate."""
+    write_xed(folder)
+    lines = (("Ich hasse es hier.", "1"), ("Was?", "2"), ("Ich traue Maria nicht.", "4, 6"), ("Guten Tag", "5"))
+    (folder / "de-projections.tsv").write_text("".join(f"{text}\t{n}\n" for text, n in lines), encoding="utf-8")
+    pairs = (
+        ("en/1/a.xml.gz", "1", "I hate it here.", "Ich hasse es hier."),
+        ("da/1/b.xml.gz", "7", "Hvad?", "Was?"),
+        ("en/1/a.xml.gz", "3", "I trust Maria.", "Ich traue Maria nicht."),
+    )
+    for name, rows in (("de", pairs), ("en", (("da/1/b.xml.gz", "7", "Hvad?", "Who is that?"),))):
+        text = "".join(f"{doc}\tx\t{number}\t1\t{source}\t{line}\n" for doc, number, source, line in rows)
+        (folder / f"pairs-{name}.txt").write_text(text, encoding="utf-8")
+    return folder
+
+
 def write_edos(folder: Path) -> Path:
     """Write the hand-labelled dialogues."""
     folder.mkdir(parents=True)
@@ -63,4 +79,14 @@ def write_brighter(folder: Path) -> Path:
         (folder / "track_a" / part).mkdir(parents=True)
         text = f"id,text,anger,fear,joy,sadness,surprise\n{rows}"
         (folder / "track_a" / part / "eng.csv").write_text(text, encoding="utf-8")
+    return folder
+
+
+def write_brighter_german(folder: Path) -> Path:
+    """Write the three parts of German."""
+    rows = {"train": "a,Ich bin froh,0,0,0,1,0,0\n", "dev": "b,Na gut,0,0,0,0,0,0\n", "test": "c,Nein!,1,1,0,0,0,0\n"}
+    for part, text in rows.items():
+        (folder / "track_a" / part).mkdir(parents=True, exist_ok=True)
+        header = "id,text,anger,disgust,fear,joy,sadness,surprise\n"
+        (folder / "track_a" / part / "deu.csv").write_text(header + text, encoding="utf-8")
     return folder

@@ -7,18 +7,26 @@ from pathlib import Path
 import pytest
 
 from emofuse.emotions import BASE
-from emofuse.errors import CorpusError
+from emofuse.errors import CorpusError, UsageError
 from emofuse.research.corpora.made_texts import DENIED, FEELINGS, QUALITIES, STATEMENTS, make_texts
 from emofuse.research.corpora.readers.brighter import read_brighter
 from emofuse.research.corpora.readers.edos import read_edos
 from emofuse.research.corpora.readers.goemotions import read_goemotions
 from emofuse.research.corpora.readers.meld import read_meld_texts
 from emofuse.research.corpora.readers.xed import read_xed
-from emofuse.research.corpora.registry import TEXTS, read_texts
+from emofuse.research.corpora.registry import TEXTS, read_texts, text_corpus
 from emofuse.research.corpora.text_union import join_texts
 from emofuse.research.corpora.texts import LabelledText, Texts, hashed_part, share_votes, text_key, tidy_subtitle
 from make_meld import write_meld
-from make_text_corpora import EDOS_TURNS, write_brighter, write_edos, write_goemotions, write_xed
+from make_text_corpora import (
+    EDOS_TURNS,
+    write_brighter,
+    write_brighter_german,
+    write_edos,
+    write_goemotions,
+    write_projections,
+    write_xed,
+)
 
 WRITERS = {"goemotions": write_goemotions, "xed": write_xed, "edos": write_edos, "brighter": write_brighter}
 
@@ -83,6 +91,50 @@ def test_lines_that_xeds_labels_were_projected_onto_train_alone(tmp_path: Path) 
     assert {one.part for one in added} == {"train"}
     assert {one.votes for one in added} == {votes(happy=0.5, sad=0.5)}
     assert added[0].text.endswith(", please!")
+
+
+def test_a_translated_line_stands_in_the_part_of_its_english_one(tmp_path: Path) -> None:
+    folder = write_projections(tmp_path / "xed")
+    by_text = {one.text: one for one in read_texts("xed@de", tmp_path).texts}
+    parts = {text_key(one.text): one.part for one in read_xed(folder).texts}
+    hate = by_text["Ich hasse es hier."]
+    assert (hate.votes, hate.language, hate.source, hate.english) == (
+        votes(angry=1),
+        "de",
+        "I hate it here.",
+        "I hate it here.",
+    )
+    assert hate.part == parts["i hate it here"]
+    assert by_text["Was?"].source == "Who is that?"  # through the Danish line
+    assert by_text["Was?"].part == parts["who is that"] and not by_text["Was?"].is_labelled
+    assert by_text["Guten Tag"].source == by_text["Guten Tag"].english == ""  # the alignment does not have it
+    assert by_text["Guten Tag"].part == hashed_part("guten tag")
+
+
+def test_a_line_that_translates_lines_of_several_parts_is_left_out(tmp_path: Path) -> None:
+    folder = write_projections(tmp_path / "xed")
+    sources = [f"Line {i}" for i in range(40)]
+    assert len({hashed_part(text_key(source)) for source in sources}) == 3
+    pairs = "".join(f"en/1/a.xml.gz\tx\t{i}\t1\t{source}\tGuten Tag\n" for i, source in enumerate(sources))
+    (folder / "pairs-de.txt").write_text(pairs, encoding="utf-8")
+    assert "Guten Tag" not in [one.text for one in read_texts("xed@de", tmp_path).texts]
+
+
+def test_languages_of_a_corpus_are_read_by_their_names(tmp_path: Path) -> None:
+    write_projections(tmp_path / "xed")
+    write_brighter_german(write_brighter(tmp_path / "brighter"))
+    german = read_texts("brighter@de", tmp_path).texts
+    assert [(one.part, one.votes, one.language) for one in german] == [
+        ("train", votes(happy=1), "de"),
+        ("dev", votes(neutral=1), "de"),
+        ("test", votes(angry=0.5, disgust=0.5), "de"),
+    ]
+    assert read_texts("brighter@all", tmp_path).texts == german  # no English among them
+    assert len(read_texts("xed@all", tmp_path).texts) == 4
+    assert text_corpus("xed@de").title == "XED (German)" and text_corpus("xed@all").languages
+    for name in ("xed@fr", "brighter@fi", "goemotions@de", "xed@"):
+        with pytest.raises((UsageError, CorpusError)):
+            read_texts(name, tmp_path)
 
 
 def test_edos_counts_the_raters_of_the_last_turn(tmp_path: Path) -> None:
@@ -150,7 +202,7 @@ def test_no_sentence_is_trained_on_that_is_tested_or_watched() -> None:
     union = join_texts([one], held_out=[other])
     assert [text.text for text in union.train] == ["Come in."]
     assert [text.text for text in union.dev] == ["good bye"]
-    assert union.unlabelled == ("who knows",)
+    assert [text.text for text in union.unlabelled] == ["who knows"]
 
 
 def test_parts_are_of_the_sizes_that_are_meant() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -16,19 +18,21 @@ from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.inference.text_predictor import TextPredictor
 from emofuse.inference.trial import try_bundle
 from emofuse.preprocessing.tokens import PADDING, WIDTH, encode, word_number
+from emofuse.research.corpora.corpus import LANGUAGES_CAUTION, SENTENCE_CAUTION
 from emofuse.research.corpora.registry import read_texts
+from emofuse.research.corpora.texts import LabelledText
 from emofuse.research.models.minilm import MiniLm
 from emofuse.research.models.settings import FaceNetSettings, MiniLmSettings, TextNetSettings
 from emofuse.research.models.text import TextNet
 from emofuse.research.recipes.data import TextDataSettings
 from emofuse.research.recipes.recipe import Recipe, TrainSettings
-from emofuse.research.tasks.text import TextBatches, TextTask, score_texts, text_job
+from emofuse.research.tasks.text import MOST_TIMES, TextBatches, TextTask, even_out, read_union, score_texts, text_job
 from emofuse.research.training.export import export
 from emofuse.research.training.fit import fit
 from emofuse.research.training.networks import check_pairing
 from make_meld import write_meld
 from make_minilm import write_minilm
-from make_text_corpora import write_edos, write_xed
+from make_text_corpora import write_edos, write_projections, write_xed
 from quick_export import quick_exporter
 
 NETWORK = TextNetSettings(n_words=40, n_parts=30, width=8, channels=8, word_dropout=0, dropout=0)
@@ -123,6 +127,46 @@ def test_teachers_are_asked_about_short_sentences_alone(data: Path, tmp_path: Pa
     is_as_voted = (taught.targets[:n] == alone.targets).all(dim=1).numpy()
     assert np.array_equal(is_as_voted, n_words[:n] > 5) and 0 < is_as_voted.sum() < n
     assert (n_words[n:] <= 5).all()
+
+
+def test_teachers_are_asked_about_the_english_line_that_another_translates(data: Path, tmp_path: Path) -> None:
+    fit(recipe(), text_job(recipe(), data), tmp_path, progress=False)
+    with quick_exporter():
+        export(tmp_path / "model.safetensors", tmp_path / "teacher.onnx")
+    write_projections(tmp_path / "xed")
+    settings = TextDataSettings(
+        train_on=("xed@de",), teachers=(str(tmp_path / "teacher.onnx"),), teacher_share=1.0, held_out=()
+    )
+    job = text_job(recipe(data=settings), tmp_path).train
+    union = read_union(settings, tmp_path)
+    kept = [*union.train, *union.unlabelled]
+    assert isinstance(job, TextBatches)
+    teacher = OnnxNetwork(tmp_path / "teacher.onnx")
+    for one, target in zip((one for one in kept if one.is_labelled or one.english), job.targets, strict=True):
+        told = softmax(score_texts(teacher, [encode(one.english)]))[0] if one.english else one.votes
+        torch.testing.assert_close(target, torch.tensor(told))
+
+
+def test_languages_are_evened_out() -> None:
+    def texts(language: str, n: int) -> list[LabelledText]:
+        return [LabelledText(f"{language} {i}", (1.0,) * 7, "train", language=language) for i in range(n)]
+
+    def counts(even: float) -> dict[str, int]:
+        return dict(Counter(one.language for one in even_out(found, even, Random(1))))
+
+    found = [*texts("en", 900), *texts("de", 100), *texts("is", 4)]
+    assert counts(0.0) == {"en": 900, "de": 100, "is": 4}
+    assert counts(0.5) == {"en": 717, "de": 239, "is": 4 * MOST_TIMES}
+    assert counts(1.0) == {"en": 335, "de": 335, "is": 4 * MOST_TIMES}
+
+
+def test_a_card_names_the_languages_that_are_learnt() -> None:
+    many = recipe(data=TextDataSettings(train_on=("goemotions", "xed@de", "brighter@sv")))
+    network = TextNet(NETWORK, 7)
+    assert TextTask().input_spec(many, network).languages == ("de", "en", "sv")
+    assert TextTask().cautions(many) == (LANGUAGES_CAUTION,)
+    assert TextTask().input_spec(recipe(), network).languages == ()
+    assert TextTask().cautions(recipe(data=TextDataSettings(train_on=("xed",)))) == (SENTENCE_CAUTION,)
 
 
 def test_a_teacher_of_something_else_is_refused(data: Path) -> None:

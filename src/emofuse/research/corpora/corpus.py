@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from emofuse.emotions import Labels
 
 ACTED: Final = "acted"
 SENTENCE_CAUTION: Final = "It reads English alone, a sentence or two by themselves, and takes irony at its word."
+LANGUAGES_CAUTION: Final = (
+    "It reads the languages that its card names, some much worse than English, a sentence or two by themselves, and "
+    "takes irony at its word."
+)
 ACTED_CAUTION: Final = "The emotions are acted; spontaneous ones are subtler and scores on them will be lower."
 
 T = TypeVar("T")
@@ -54,6 +59,9 @@ class Corpus(Generic[T]):
         style: How the emotions came about: "acted", or empty where clips tell it themselves.
         cautions: What a card must say of a network that was trained on it, beside that it is acted.
         published: Scores of others on it.
+        read_language: Reads the sentences of another language than `language` from the folder, or of all others, where
+            the code is empty; None where there are no others.
+        languages: The codes of those.
     """
 
     name: str
@@ -67,6 +75,8 @@ class Corpus(Generic[T]):
     style: str = ""
     cautions: tuple[str, ...] = ()
     published: tuple[PublishedScore, ...] = ()
+    read_language: Callable[[Path, str], T] | None = None
+    languages: tuple[str, ...] = ()
 
     @property
     def all_cautions(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from emofuse.emotions import BASE, FERPLUS
 from emofuse.errors import CorpusError, UsageError
 from emofuse.importing import import_object
+from emofuse.preprocessing.language import language_name
 from emofuse.research.corpora.corpus import ACTED, Corpus
 from emofuse.research.corpora.manifest import Manifest, read_manifest
 from emofuse.research.corpora.readers import (
@@ -70,6 +71,7 @@ TEXTS: Final[Mapping[str, Corpus[Texts]]] = {
     corpus.name: corpus for corpus in (goemotions.CORPUS, xed.CORPUS, edos.CORPUS, brighter.CORPUS, meld.TEXT_CORPUS)
 }
 """Sentences without recordings, with the votes that they had."""
+ALL_LANGUAGES: Final = "all"  # after the name of a text corpus: `xed@all`, all but that of `xed`
 
 
 def get_corpus(name: str) -> Corpus[Manifest]:
@@ -141,23 +143,48 @@ def read_texts(name: str, data: str | Path) -> Texts:
         CorpusError: It is not there.
     """
     corpus = text_corpus(name)
-    return corpus.read(name if name.lower().endswith(".csv") else Path(data) / name.rpartition(":")[2])
+    folder = name.rpartition(":")[2].partition("@")[0]
+    return corpus.read(name if name.lower().endswith(".csv") else Path(data) / folder)
 
 
 def text_corpus(name: str) -> Corpus[Texts]:
     """Return a corpus of sentences by its name, one of your own by the path of its table (.csv) or as
     `package.module:NAME`, which is a `Corpus` or a function that takes a folder and returns `Texts`.
 
+    `xed@de` is the German of a corpus that has several languages, `xed@all` all that `xed` is not of.
+
     Raises:
-        UsageError: No text corpus has the name, or the module has no such thing.
+        UsageError: No text corpus has the name or the language, or the module has no such thing.
     """
     if name in TEXTS:
         return TEXTS[name]
+    base, _, language = name.partition("@")
+    if language and base in TEXTS:
+        return _in_language(TEXTS[base], language)
     if name.lower().endswith(".csv"):
         return replace(_OWN_TEXTS, name=Path(name).stem, title=Path(name).stem)
     if ":" in name:
         return _imported_as(name, Texts, _OWN_TEXTS)
     raise UsageError(f"no text corpus is called {name!r}", f"there is {', '.join(TEXTS)}")
+
+
+def _in_language(corpus: Corpus[Texts], language: str) -> Corpus[Texts]:
+    codes = corpus.languages if language == ALL_LANGUAGES else (language,)
+    read = corpus.read_language
+    if read is None or not set(codes) <= set(corpus.languages):
+        there = ", ".join(corpus.languages) or f"{corpus.language} alone"
+        raise UsageError(f"{corpus.title} has no language {language!r}", f"there is {there}")
+    what = "other languages" if language == ALL_LANGUAGES else language_name(language)
+    return replace(
+        corpus,
+        name=f"{corpus.name}@{language}",
+        title=f"{corpus.title} ({what})",
+        language=language if len(codes) == 1 else "",
+        languages=codes,
+        part="train part",
+        cautions=(),
+        read=lambda folder: read(Path(folder), "" if language == ALL_LANGUAGES else language),
+    )
 
 
 def portrait_corpus(name: str) -> Corpus[Portraits]:

@@ -14,7 +14,7 @@ class TextUnion:
 
     train: tuple[LabelledText, ...]
     dev: tuple[LabelledText, ...]
-    unlabelled: tuple[str, ...]
+    unlabelled: tuple[LabelledText, ...]
 
 
 def join_texts(corpora: Sequence[Texts], held_out: Sequence[Texts] = (), times: Sequence[int] = ()) -> TextUnion:
@@ -32,7 +32,7 @@ def join_texts(corpora: Sequence[Texts], held_out: Sequence[Texts] = (), times: 
     both = [*corpora, *held_out]
     tested = {text_key(one.text) for corpus in both for one in corpus.of_part("test")}
     watched = {text_key(one.text) for corpus in both for one in corpus.of_part("dev")}
-    train, dev, unlabelled = [], [], dict[str, str]()
+    train, dev, unlabelled = [], [], dict[str, LabelledText]()
     counts = times or [1] * len(corpora)
     for one, count in ((one, n) for corpus, n in zip(corpora, counts, strict=True) for one in corpus.texts):
         key = text_key(one.text)
@@ -44,6 +44,6 @@ def join_texts(corpora: Sequence[Texts], held_out: Sequence[Texts] = (), times: 
             if one.is_labelled:
                 train += [one] * count
             else:
-                unlabelled.setdefault(key, one.text)
+                unlabelled.setdefault(key, one)
     labelled = {text_key(one.text) for one in train}
-    return TextUnion(tuple(train), tuple(dev), tuple(text for key, text in unlabelled.items() if key not in labelled))
+    return TextUnion(tuple(train), tuple(dev), tuple(one for key, one in unlabelled.items() if key not in labelled))

@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -27,13 +28,21 @@ class LabelledText:
     """A sentence or two, the share of votes (C,) that each emotion of `emotions.BASE` has, and the corpus's part.
 
     votes that are all 0: people saw something in it that is none of these emotions, or nobody labelled it.
-    dialogue: the conversation that it is of, where the corpus tells.
+    dialogue: the conversation that it is of, where the corpus tells. language: an ISO 639 code. source: the English
+    sentence that it translates, where that is known.
     """
 
     text: str
     votes: tuple[float, ...]
     part: Part
     dialogue: str = ""
+    language: str = "en"
+    source: str = ""
+
+    @property
+    def english(self) -> str:
+        """The sentence in English, as far as it is known; else empty."""
+        return self.text if self.language == "en" else self.source
 
     @property
     def is_labelled(self) -> bool:
@@ -66,6 +75,7 @@ def share_votes(emotions: Iterable[str | None]) -> tuple[float, ...]:
     return tuple(count / max(sum(counts), 1) for count in counts)
 
 
+@lru_cache(maxsize=1 << 19)
 def text_key(text: str) -> str:
     """Return what two sentences share that differ in capitals, marks and spaces alone."""
     return " ".join(word for word in split_words(text) if has_words(word))

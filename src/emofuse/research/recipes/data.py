@@ -34,7 +34,7 @@ def _face_set(name: str) -> str:
 
 def _known_or_own(name: str, known: tuple[str, ...], what: str, suffixes: tuple[str, ...]) -> str:
     """Let a name of ours pass, and one of your own: `package.module:NAME`, or a file with one of the suffixes."""
-    if name in known or ":" in name or (suffixes and name.lower().endswith(suffixes)):
+    if name.partition("@")[0] in known or ":" in name or (suffixes and name.lower().endswith(suffixes)):
         return name
     own = ", ".join(["package.module:NAME", *(f"a path to a {suffix}" for suffix in suffixes)])
     hint = f"there is {', '.join(known)}, and your own: {own}"
@@ -89,13 +89,17 @@ class TextDataSettings(DataSettings):
     """Text corpora by their names, each read from the folder of its name in the data folder, or your own: the path of a
     table (.csv, with the columns text and emotion, and perhaps dialogue and part), or `package.module:NAME`.
 
-    No sentence is trained on that stands in a test or dev part of these or of the held_out ones. thin: the share of the
-    sentences that all call neutral or happy which is left out. repeat: how often the sentences of a corpus are taken,
-    by its name, where it is not once. bare: the share that loses marks and capitals, as
-    recognisers write. made: so many sentences made by rule (`corpora.made_texts`). teachers: exported text networks
-    from whose mean prediction, at teacher_temperature, the network learns teacher_share of its targets (Hinton et al.,
-    2015, arXiv:1503.02531), and all of those of the sentences that nobody labelled. They are asked about sentences of
-    teacher_words words and marks at most; longer ones keep their votes, or are left out where nobody labelled them.
+    `xed@de` is a corpus's German, `xed@all` all its languages but English. No sentence is trained on that stands in
+    a test or dev part of these or of the held_out ones. thin: the share of the English sentences that all call
+    neutral or happy which is left out. repeat: how often the sentences of a corpus are taken, by its name, where it
+    is not once. even: 0 takes the sentences of each language as often as there are, 1 those of all languages alike
+    (Conneau and Lample, 2019, arXiv:1901.07291), none more than MOST_TIMES. bare: the share that loses marks and
+    capitals, as recognisers write. made: so many sentences made by rule (`corpora.made_texts`). teachers: exported
+    text networks from whose mean prediction, at teacher_temperature, the network learns teacher_share of its
+    targets (Hinton et al., 2015, arXiv:1503.02531), and all of those of the sentences that nobody labelled. They
+    read English: of a sentence in another language they are asked about the one that it translates, where that is
+    known (Reimers and Gurevych, 2020, arXiv:2004.09813). They are asked about sentences of teacher_words words and
+    marks at most; longer ones keep their votes, or are left out where nobody labelled them.
     """
 
     corpus: Literal["text"] = "text"
@@ -103,6 +107,7 @@ class TextDataSettings(DataSettings):
     held_out: tuple[TextCorpusName, ...] = ()
     thin: float = Field(0.0, ge=0, lt=1)
     repeat: dict[TextCorpusName, Annotated[int, Field(ge=1, le=10)]] = Field(default_factory=dict)
+    even: float = Field(0.0, ge=0, le=1)
     bare: float = Field(0.0, ge=0, le=1)
     made: int = Field(0, ge=0, le=100_000)
     forget: float = Field(0.1, ge=0, lt=1, description="share of the words that a network is not told in training")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 import torch
@@ -22,9 +22,10 @@ from emofuse.card import DataSource, InputSpec
 from emofuse.emotions import BASE
 from emofuse.errors import BundleError, RecipeError
 from emofuse.inference.network import OnnxNetwork, softmax
+from emofuse.preprocessing.language import ENGLISH
 from emofuse.preprocessing.pieces import WordPieces
 from emofuse.preprocessing.tokens import BITS, PADDING, UNKNOWN, WIDTH, encode, split_words, stack
-from emofuse.research.corpora.corpus import Corpus
+from emofuse.research.corpora.corpus import LANGUAGES_CAUTION, SENTENCE_CAUTION, Corpus
 from emofuse.research.corpora.made_texts import make_texts
 from emofuse.research.corpora.manifest import Clip, Manifest
 from emofuse.research.corpora.registry import read_texts, text_corpus
@@ -44,6 +45,7 @@ from emofuse.research.tasks.utterances import Corpora, Hook, Utterances
 
 LABELS: Final = "basic-7"
 N_GROUPS: Final = 200  # of a corpus, that folds keep together
+MOST_TIMES: Final = 4  # that a sentence of a rare language is taken, to even out languages
 N_AT_ONCE: Final = 64  # texts that a network scores together
 _THINNED: Final = frozenset((BASE.index("neutral"), BASE.index("happy")))  # of which corpora have the most
 _MARKS: Final = re.compile(r"[^\w\s'’]")
@@ -179,24 +181,48 @@ def load_text_network(path: str | Path) -> OnnxNetwork:
 def _examples(settings: TextDataSettings, union: TextUnion, seed: int) -> tuple[list[str], NDArray[np.float32]]:
     """Return the sentences to train on and their targets (N, C)."""
     random = Random(seed)
-    kept = [one for one in union.train if not (one.label in _THINNED and random.random() < settings.thin)]
-    texts, targets = [one.text for one in kept], _votes(kept)
+    chosen = [one for one in union.train if not (_is_many(one) and random.random() < settings.thin)]
     if settings.teachers:
-        unlabelled = [text for text in union.unlabelled if _is_asked(text, settings)]
-        asked = np.flatnonzero([_is_asked(text, settings) for text in texts])
-        taught = _ask_teachers(settings, [*(texts[i] for i in asked), *unlabelled])
-        share = np.float32(settings.teacher_share)
-        targets[asked] = (1 - share) * targets[asked] + share * taught[: len(asked)]
-        targets = np.concatenate([targets, taught[len(asked) :]])
-        texts += unlabelled
+        chosen += [one for one in union.unlabelled if _is_asked(one.english, settings)]
+    if settings.even:
+        chosen = even_out(chosen, settings.even, random)
+    texts, targets = [one.text for one in chosen], _votes(chosen)
+    if settings.teachers:
+        asked = np.flatnonzero([_is_asked(one.english, settings) for one in chosen])
+        taught = _ask_teachers(settings, [chosen[i].english for i in asked])
+        is_labelled = np.array([chosen[i].is_labelled for i in asked])[:, None]
+        share = np.where(is_labelled, np.float32(settings.teacher_share), np.float32(1))
+        targets[asked] = (1 - share) * targets[asked] + share * taught
     made = make_texts(settings.made, seed)
     targets = np.concatenate([targets, _votes(made)])
     texts += [one.text for one in made]
     return [_bare(text) if random.random() < settings.bare else text for text in texts], targets
 
 
+def _is_many(one: LabelledText) -> bool:
+    return one.label in _THINNED and one.language == ENGLISH
+
+
+def even_out(texts: Sequence[LabelledText], even: float, random: Random) -> list[LabelledText]:
+    """Draw as many sentences as there are, of each language in a share of its number to the power of 1 - even.
+
+    Of a language with too few each is taken MOST_TIMES at most, so that there may be fewer then.
+    """
+    by_language: dict[str, list[LabelledText]] = {}
+    for one in texts:
+        by_language.setdefault(one.language, []).append(one)
+    weights = {language: len(own) ** (1 - even) for language, own in by_language.items()}
+    total = sum(weights.values())
+    drawn = []
+    for language, own in by_language.items():
+        wanted = min(round(len(texts) * weights[language] / total), MOST_TIMES * len(own))
+        times, rest = divmod(wanted, len(own))
+        drawn += own * times + random.sample(own, rest)
+    return drawn
+
+
 def _is_asked(text: str, settings: TextDataSettings) -> bool:
-    return len(split_words(text)) <= settings.teacher_words
+    return 0 < len(split_words(text)) <= settings.teacher_words
 
 
 def _ask_teachers(settings: TextDataSettings, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -334,7 +360,21 @@ class TextTask(UtteranceTask):
 
     def input_spec(self, recipe: Recipe, network: BuiltNetwork) -> InputSpec:
         """See Task."""
-        return InputSpec(kind="text", units="pieces" if isinstance(network, MiniLm) else "words")
+        units: Literal["words", "pieces"] = "pieces" if isinstance(network, MiniLm) else "words"
+        return InputSpec(kind="text", units=units, languages=self._languages(recipe))
+
+    def _languages(self, recipe: Recipe) -> tuple[str, ...]:
+        """Return the languages that a network learns by a recipe; none where it is English alone."""
+        corpora = self.corpora(recipe)
+        others = {code for corpus in corpora if "@" in corpus.name for code in corpus.languages}
+        return tuple(sorted(others | {corpus.language for corpus in corpora if corpus.language})) if others else ()
+
+    def cautions(self, recipe: Recipe) -> tuple[str, ...]:
+        """See Task. Where other languages are learnt, it is not said that it reads English alone."""
+        found = super().cautions(recipe)
+        if not self._languages(recipe):
+            return found
+        return (LANGUAGES_CAUTION, *(one for one in found if one != SENTENCE_CAUTION))
 
     def corpora(self, recipe: Recipe) -> tuple[Corpus[Any], ...]:
         """See Task."""
