@@ -136,7 +136,7 @@ def written(spec: InputSpec, network: BuiltNetwork) -> str:
     if spec.kind == "face":
         return f"{spec.size_px} x {spec.size_px} grey"
     if spec.kind == "text":
-        return "English words"
+        return f"words in {len(spec.languages)} languages" if spec.languages else "English words"
     sound = f"{spec.window_s:g} s of sound"
     if spec.kind == "samples":
         return sound
