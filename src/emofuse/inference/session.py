@@ -15,7 +15,7 @@ from emofuse.inference.bundle import Bundle
 from emofuse.inference.people import TrackRecord
 from emofuse.inference.people_clustering import assign_people
 from emofuse.inference.people_summary import assign_lines, name_faces, people_of
-from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, UNREADABLE, no_face, no_speech
+from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, UNREADABLE, UNREADABLE_IN_ANY, no_face, no_speech
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
 from emofuse.inference.spoken import TextScorer
 from emofuse.media import Span
@@ -177,7 +177,8 @@ def _why_not(modality: str, moments: Sequence[Moment], source: SourceInfo, weigh
     """Say why a modality gave no answer in the whole recording."""
     if modality == "text":
         found = [m.why["text"] for m in moments if "text" in m.why]
-        return UNREADABLE if UNREADABLE in found else found[-1] if found else NO_TRANSCRIPT
+        unread = [why for why in found if why in (UNREADABLE, UNREADABLE_IN_ANY)]
+        return unread[0] if unread else found[-1] if found else NO_TRANSCRIPT
     if modality not in weights:
         return NO_NETWORK
     if modality == "voice":
