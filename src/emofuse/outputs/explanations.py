@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from html import escape
 from typing import Any, Final
 
 import cv2
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.explanation import Explanation, FaceSaliency, VoiceSaliency, WordSaliency
+from emofuse.pages import render_macro
 
 FACE_PX: Final = 192  # a side of the picture of a face
 SPECTRUM_PX: Final = (360, 160)  # width and height of that of a voice
@@ -20,46 +20,37 @@ _LEAST: Final = 0.1  # of a log-probability: less than that colours faintly, how
 _FOR: Final = np.array([214, 69, 20], np.float64)  # red: without it the answer is less sure
 _AGAINST: Final = np.array([29, 99, 214], np.float64)
 _N_SHADES: Final = 3  # of a word's mark
+_TEMPLATE: Final = "outputs/explanations.html.jinja"
 
 
 def explanations_html(explanations: Sequence[Explanation]) -> str:
-    """Return a section for the report; "" for none."""
+    """Return a section for the report, as markup; "" for none."""
     if not explanations:
         return ""
-    return (
-        '<section class="why"><h2>Why</h2><p>What the networks went by, at the surest moment of each answer: '
-        "parts of the input were taken away, one by one. <b>Red</b>: without it the answer is less sure. "
-        "<b>Blue</b>: without it, surer. It tells what a network looks at, not what a person feels.</p>"
-        + "".join(map(_moment, explanations))
-        + "</section>"
-    )
+    return render_macro(_TEMPLATE, "section", [_moment(one) for one in explanations])
 
 
-def _moment(one: Explanation) -> str:
-    shares = ", ".join(f"{escape(name)} {100 * p:.0f} %" for name, p in one.by_modality.items())
-    parts = []
+def _moment(one: Explanation) -> dict[str, Any]:
+    pictures = []
     if one.face is not None:
-        parts.append(_figure(draw_face(one.face), "The face as the network is given it, and what it goes by"))
+        pictures.append(_picture(draw_face(one.face), "The face as the network is given it, and what it goes by"))
     if one.voice is not None:
         span = f"{one.voice.start_s:.1f} to {one.voice.end_s:.1f} s"
         told = f"The voice from {span}: its spectrum, the influence of time above and of frequency at the right"
-        parts.append(_figure(draw_voice(one.voice), told))
-    if one.words is not None:
-        parts.append(words_html(one.words))
-    return (
-        f"<article><h3>{one.time_s:.1f} s: {escape(one.label)} {100 * one.confidence:.0f} % <small>({shares})</small>"
-        f"</h3><div>{''.join(parts)}</div></article>"
-    )
+        pictures.append(_picture(draw_voice(one.voice), told))
+    return {
+        "title": f"{one.time_s:.1f} s: {one.label} {100 * one.confidence:.0f} %",
+        "shares": ", ".join(f"{name} {100 * p:.0f} %" for name, p in one.by_modality.items()),
+        "pictures": pictures,
+        "words": None if one.words is None else _marked(one.words),
+    }
 
 
-def _figure(picture: NDArray[np.uint8], caption: str) -> str:
+def _picture(picture: NDArray[np.uint8], caption: str) -> dict[str, Any]:
     _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     height, width = picture.shape[:2]
     text = base64.b64encode(data.tobytes()).decode("ascii")
-    return (
-        f'<figure><img alt="{escape(caption)}" width="{width}" height="{height}" src="data:image/png;base64,{text}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
+    return {"caption": caption, "width": width, "height": height, "png": text}
 
 
 def draw_face(face: FaceSaliency) -> NDArray[np.uint8]:
@@ -90,13 +81,17 @@ def draw_voice(voice: VoiceSaliency) -> NDArray[np.uint8]:
 
 def words_html(words: WordSaliency) -> str:
     """Return the words, those with influence marked: `for-3` most for the answer, `against-3` most against it."""
+    return render_macro(_TEMPLATE, "words", _marked(words))
+
+
+def _marked(words: WordSaliency) -> list[tuple[str, str]]:
+    """Return each word with the class of its mark, "" for none."""
     strengths = _strength(np.array(words.influence or (0.0,)))
     marked = []
     for word, strength in zip(words.words, strengths.tolist(), strict=False):
         shade = round(abs(strength) * _N_SHADES)
-        side = "for" if strength > 0 else "against"
-        marked.append(f'<mark class="{side}-{shade}">{escape(word)}</mark>' if shade else escape(word))
-    return f"<p>{' '.join(marked)}</p>"
+        marked.append((word, f"{'for' if strength > 0 else 'against'}-{shade}" if shade else ""))
+    return marked
 
 
 def _strength(influence: NDArray[Any], most: float | None = None) -> NDArray[np.float64]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -14,10 +12,11 @@ from emofuse.emotions import rgb
 from emofuse.files import atomic_write, write_csv_file
 from emofuse.formatting import clock, documentary_line, pluralise
 from emofuse.outputs.locations import relative_url
-from emofuse.outputs.page import GENERATOR, html_page, notice, provenance_html
+from emofuse.outputs.page import entries_of
 from emofuse.outputs.records import Table, probability_names
 from emofuse.outputs.tiers import faces
 from emofuse.ownership import refuse_foreign
+from emofuse.pages import GENERATOR, read, render
 from emofuse.provenance import Provenance
 from emofuse.remote import Place
 from emofuse.segments import Segment, share_of_time
@@ -193,36 +192,27 @@ def index_page(rows: Sequence[Row], folder: Path) -> str:
     Its table is sorted and filtered; above it stands what all come to, and each group where there are some.
     """
     done = [(row, row.digest) for row in rows if row.digest is not None]
-    failed = [row for row in rows if row.digest is None]
+    digests = [digest for _, digest in done]
     has_groups = any(row.group for row, _ in done)
     names = ("Recording", *(("Group",) if has_groups else ()), "Emotion", "Course", "From", "Length", "Files")
     sorted_by = ("Recording", "Group", "Emotion", "From", "Length")
-    head = "".join(f'<th scope="col"{" data-sorts" if name in sorted_by else ""}>{name}</th>' for name in names)
-    body = [
-        f"<header><h1>{pluralise(len(done), 'recording')}</h1>",
-        f'<p>The same as a table: <a href="./{INDEX_FILES[1]}">{INDEX_FILES[1]}</a></p></header>\n<main>\n',
-        _totals(done),
-        _filter([digest for _, digest in done]),
-        '<table class="index">\n<thead><tr>',
-        f"{head}</tr></thead>\n<tbody>\n",
-        *(_table_row(row, digest, folder, has_groups) for row, digest in done),
-        "</tbody></table>\n",
-    ]
-    if failed:
-        items = "".join(f"<li><b>{escape(row.source)}</b>: {escape(row.failure)}</li>\n" for row in failed)
-        body.append(f'<h2>{len(failed)} could not be analysed</h2>\n<ul class="failures">\n{items}</ul>\n')
-    body += [
-        "</main>\n<footer>",
-        provenance_html(_shared_provenance([digest for _, digest in done])),
-        notice(),
-        "</footer>\n",
-    ]
-    script = files("emofuse.outputs").joinpath("batch.js").read_text(encoding="utf-8")
-    return html_page(pluralise(len(done), "recording"), "".join(body), script=script)
+    return render(
+        "outputs/index.html.jinja",
+        script=read("outputs/batch.js"),
+        title=pluralise(len(done), "recording"),
+        table=INDEX_FILES[1],
+        totals=_totals(done),
+        labels=sorted({digest.label for digest in digests if digest.label}),
+        columns=[(name, name in sorted_by) for name in names],
+        has_groups=has_groups,
+        rows=[_shown(row, digest, folder) for row, digest in done],
+        failed=[row for row in rows if row.digest is None],
+        provenance=entries_of(_shared_provenance(digests)),
+    )
 
 
-def _totals(done: Sequence[tuple[Row, Digest]]) -> str:
-    """Return how the time of all recordings, and of those of each group, is shared among the labels, as HTML."""
+def _totals(done: Sequence[tuple[Row, Digest]]) -> list[dict[str, Any]]:
+    """Return how the time of all recordings, and of those of each group, is shared among the labels."""
     groups: dict[str, list[Digest]] = {}
     for row, digest in done:
         groups.setdefault(row.group, []).append(digest)
@@ -230,41 +220,29 @@ def _totals(done: Sequence[tuple[Row, Digest]]) -> str:
     if set(groups) != {""}:
         parts |= {name or "(no group)": digests for name, digests in sorted(groups.items())}
     labels = list(dict.fromkeys(label for digest in parts["all"] for label in digest.labels))
-    rows = "".join(_total(name, digests, labels) for name, digests in parts.items())
-    return f'<section class="totals" aria-label="Share of time">\n<h2>Share of time</h2>\n<dl>{rows}</dl>\n</section>\n'
+    return [_total(name, digests, labels) for name, digests in parts.items()]
 
 
-def _total(name: str, digests: Sequence[Digest], labels: Sequence[str]) -> str:
+def _total(name: str, digests: Sequence[Digest], labels: Sequence[str]) -> dict[str, Any]:
     """Return a row of the totals: each recording counts by how long it was answered for."""
     seconds = Counter[str]()
     for digest in digests:
         seconds.update(share_of_time(digest.segments))
     all_s = sum(seconds.values())
     length_s = sum(digest.duration_s or 0.0 for digest in digests)
-    bars, left, words = [], 0.0, []
+    bars, left, shares = [], 0.0, []
     for label in sorted(labels, key=lambda label: -seconds[label]):
         share = seconds[label] / all_s if all_s else 0.0
         if share:
-            colour = "#{:02x}{:02x}{:02x}".format(*rgb(label))
-            bars.append(f'<rect x="{100 * left:.2f}" y="0" width="{100 * share:.2f}" height="8" fill="{colour}"/>')
-            words.append(f"{escape(label)} {100 * share:.0f}&nbsp;%")
+            bars.append({"left": f"{100 * left:.2f}", "width": f"{100 * share:.2f}", "colour": _colour(label)})
+            shares.append((label, f"{100 * share:.0f}"))
         left += share
-    return (
-        f"<dt>{escape(name)} <small>({pluralise(len(digests), 'recording')}, {clock(length_s)})</small></dt>"
-        f'<dd><svg viewBox="0 0 100 8" height="16" preserveAspectRatio="none" aria-hidden="true">{"".join(bars)}</svg>'
-        f"<small>{', '.join(words) or 'nothing read'}</small></dd>"
-    )
+    size = f"{pluralise(len(digests), 'recording')}, {clock(length_s)}"
+    return {"name": name, "size": size, "bars": bars, "shares": shares}
 
 
-def _filter(digests: Sequence[Digest]) -> str:
-    """Return the fields that the script filters by, hidden where it does not run."""
-    found = sorted({digest.label for digest in digests if digest.label})
-    options = "".join(f"<option>{escape(label)}</option>" for label in found)
-    return (
-        '<form class="filter" hidden><label>Find <input id="words" type="search"></label> '
-        f'<label>Emotion <select id="label"><option value="">all</option>{options}</select></label> '
-        '<output id="count"></output></form>\n'
-    )
+def _colour(label: str) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*rgb(label))
 
 
 def _shared_provenance(digests: Sequence[Digest]) -> Provenance | None:
@@ -273,49 +251,40 @@ def _shared_provenance(digests: Sequence[Digest]) -> Provenance | None:
     return None if first is None else replace(first, transcript=None)
 
 
-def _table_row(row: Row, digest: Digest, folder: Path, has_groups: bool) -> str:
-    label = digest.label
+def _shown(row: Row, digest: Digest, folder: Path) -> dict[str, Any]:
+    """Return what the page's row of a recording shows."""
     word, number = digest.headline
-    answer = f"<b>{escape(word)}</b>: {escape(number)}" if label else "none could be read"
-    used = " + ".join(digest.used) or "nothing"
-    why = "; ".join(f"no {m}: {why}" for m, why in digest.why.items())
-    report = next((file for file in row.files if file.suffix == ".html"), None)
-    name = escape(row.source)
-    if report is not None:
-        name = f'<a href="{escape(relative_url(report, folder))}">{name}</a>'
-    links = " ".join(
-        f'<a href="{escape(relative_url(file, folder))}">{escape(file.suffix[1:])}</a>' for file in row.files
-    )
+    urls = [(relative_url(file, folder), file.suffix[1:]) for file in row.files]
     duration_s = digest.duration_s
-    length = f"{duration_s:.1f} s" if duration_s is not None else ""
-    group = f'<td data-name="Group">{escape(row.group)}</td>' if has_groups else ""
-    return (
-        f'<tr data-label="{escape(label or "")}"><th scope="row">{name}</th>{group}'
-        f'<td data-name="Emotion">{answer}</td>'
-        f'<td data-name="Course">{_course(digest)}</td>'
-        f'<td data-name="From" title="{escape(why)}">{escape(used)}</td>'
-        f'<td data-name="Length" data-key="{"" if duration_s is None else duration_s}">{length}</td>'
-        f'<td data-name="Files"><span>{links}</span></td></tr>\n'
-    )
+    labels = list(dict.fromkeys(s.label for s in digest.segments))
+    return {
+        "name": row.source,
+        "group": row.group,
+        "report": next((url for url, kind in urls if kind == "html"), None),
+        "files": urls,
+        "label": digest.label or "",
+        "word": word,
+        "number": number,
+        "bars": _course(digest),
+        "labels": ", ".join((*labels[:_N_WORDS], *(("...",) if len(labels) > _N_WORDS else ()))) or "nothing read",
+        "used": " + ".join(digest.used) or "nothing",
+        "why": "; ".join(f"no {m}: {why}" for m, why in digest.why.items()),
+        "seconds": "" if duration_s is None else duration_s,
+        "length": "" if duration_s is None else f"{duration_s:.1f} s",
+    }
 
 
-def _course(digest: Digest) -> str:
-    """Draw the segments as bars, each as high as it is sure, above the names of their labels."""
+def _course(digest: Digest) -> list[dict[str, str]]:
+    """Return the segments as bars, each as high as it is sure."""
     segments = digest.segments
     span_s = max(digest.duration_s or 0.0, segments[-1].end_s if segments else 0.0, 1e-3)
-    said = list(dict.fromkeys(s.label for s in segments))
-    words = ", ".join(said[:_N_WORDS]) + (", ..." if len(said) > _N_WORDS else "") if said else "nothing read"
     bars = []
     for segment in segments[:_N_SHOWN]:
         left, width = 200 * segment.start_s / span_s, 200 * (segment.end_s - segment.start_s) / span_s
         height = 4 + 20 * segment.confidence
-        colour = "#{:02x}{:02x}{:02x}".format(*rgb(segment.label))
         tip = f"{segment.start_s:.1f} to {segment.end_s:.1f} s: {segment.label} {100 * segment.confidence:.0f} %"
+        place = {"left": left, "top": 24 - height, "width": width, "height": height}
         bars.append(
-            f'<rect x="{left:.2f}" y="{24 - height:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{colour}">'
-            f"<title>{escape(tip)}</title></rect>"
+            {name: f"{value:.2f}" for name, value in place.items()} | {"colour": _colour(segment.label), "tip": tip}
         )
-    return (
-        '<span><svg viewBox="0 0 200 24" width="200" height="24" preserveAspectRatio="none" aria-hidden="true">'
-        f"{''.join(bars)}</svg><small>{escape(words)}</small></span>"
-    )
+    return bars

@@ -21,7 +21,7 @@ from typing import Final
 from emofuse.face_measurements import COLUMNS
 from emofuse.files import atomic_write
 from emofuse.outputs.embeddings import is_npz
-from emofuse.outputs.page import GENERATOR
+from emofuse.pages import GENERATOR
 from emofuse.remote import open_input
 
 UNKNOWN: Final = ""  # in place of a recording's id, in a file that is ours and does not tell

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
+
+from emofuse.pages import read, render
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,63 +128,43 @@ def _md_table(table: Table) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def to_html(document: Document, read: Callable[[str], bytes]) -> str:
-    """Return the page as well-formed HTML with its pictures inside; `read` returns the bytes of one.
+def to_html(document: Document, read_picture: Callable[[str], bytes]) -> str:
+    """Return the page as well-formed HTML with its pictures inside.
 
     It asks nothing of the network, and a policy in its head forbids it to.
+
+    Args:
+        document: The page.
+        read_picture: Returns the bytes of a PNG by the name of its file.
     """
-    caution = f'<p class="banner">{_html(document.caution)}</p>' if document.caution else ""
-    body = "\n".join(_html_block(block, read) for block in document.blocks)
-    mark = f"{_html(document.caution.partition(':')[0])}: " if caution else ""
-    return _PAGE.format(
-        title=_html(document.title),
-        mark=mark,
-        kind=' class="caution"' if caution else "",
-        style=_STYLE,
-        caution=caution,
-        body=body,
+    return render(
+        "research/evaluation/reports/document.html.jinja",
+        style=read("research/evaluation/reports/document.css"),
+        title=printable(document.title),
+        caution=document.caution,
+        mark=f"{document.caution.partition(':')[0]}: " if document.caution else "",
+        blocks=document.blocks,
+        kind_of=lambda block: type(block).__name__,
+        linked=_linked,
+        printable=printable,
+        number=_number_class,
+        png=lambda file: base64.b64encode(read_picture(file)).decode("ascii"),
     )
 
 
-def _html(text: str) -> str:
+def _linked(text: str) -> Markup:
     """Escape text, and make links of the addresses in it."""
+    from markupsafe import Markup
+
     pieces = re.split(r"(https://[^\s<>\"']*[^\s<>\"'.,;:)\]])", printable(text))
-    return "".join(
-        f'<a href="{escape(piece)}" rel="noreferrer">{escape(piece)}</a>' if i % 2 else escape(piece)
-        for i, piece in enumerate(pieces)
-    )
+    link = Markup('<a href="{0}" rel="noreferrer">{0}</a>')
+    return Markup().join(link.format(piece) if i % 2 else piece for i, piece in enumerate(pieces))
 
 
-def _html_block(block: Block, read: Callable[[str], bytes]) -> str:
-    match block:
-        case Heading(text):
-            return f"<h2>{_html(text)}</h2>"
-        case Text(text):
-            return f"<p>{_html(text)}</p>"
-        case Caution(text):
-            return f'<p class="caution">{_html(text)}</p>'
-        case DefinitionList(pairs, cautions):
-            marks = dict.fromkeys(cautions, ' class="caution"')
-            rows = [f"<dt>{_html(name)}</dt><dd{marks.get(name, '')}>{_html(text)}</dd>" for name, text in pairs]
-            return f"<dl>{''.join(rows)}</dl>"
-        case Table():
-            return _html_table(block)
-        case Picture(file, text):
-            data = base64.b64encode(read(file)).decode("ascii")
-            return f'<figure><img alt="{escape(printable(text))}" src="data:image/png;base64,{data}"/></figure>'
-        case Code(text):
-            return f"<pre><code>{escape(printable(text))}</code></pre>"
+def _number_class(table: Table, column: int) -> Markup:
+    from markupsafe import Markup
 
-
-def _html_table(table: Table) -> str:
-    def row(tag: str, cells: Sequence[str]) -> str:
-        marks = [' class="number"' if _is_number(table, i) else "" for i in range(len(cells))]
-        inside = "".join(f"<{tag}{mark}>{_html(cell)}</{tag}>" for mark, cell in zip(marks, cells, strict=True))
-        return f"<tr>{inside}</tr>"
-
-    body = "\n".join(row("td", cells) for cells in table.rows)
-    kind = ' class="caution"' if table.is_caution else ""
-    return f'<div class="wide"><table{kind}>\n{row("th", table.header)}\n{body}\n</table></div>'
+    return Markup(' class="number"') if _is_number(table, column) else Markup()
 
 
 def _is_number(table: Table, column: int) -> bool:
@@ -190,45 +174,3 @@ def _is_number(table: Table, column: int) -> bool:
 def read_from(folder: Path) -> Callable[[str], bytes]:
     """Return how `to_html` finds the pictures of a page that are files in `folder`."""
     return lambda file: (folder / file).read_bytes()
-
-
-_STYLE: Final = """
-:root { color-scheme: light dark; --ink: #1d2126; --paper: #fff; --faint: #5c6670; --line: #d5dae0; --red: #b3001b; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e9ed; --paper: #14171a; --faint: #9aa4af; --line: #353c44; --red: #ff6b6b; }
-}
-body { margin: 2rem auto; padding: 0 1.25rem; max-width: 58rem; color: var(--ink); background: var(--paper);
-  font: 16px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
-h1 { font-size: 1.7rem; line-height: 1.25; }
-h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid var(--line); padding-bottom: .2rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.2rem; font-size: .88rem; }
-dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; }
-th, td { text-align: left; vertical-align: top; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); }
-th { color: var(--faint); font-weight: 600; }
-.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-figure { margin: 1rem 0; } img { max-width: 100%; height: auto; background: #fff; border-radius: 6px; }
-pre { padding: .8rem 1rem; border: 1px solid var(--line); border-radius: 6px; overflow-x: auto; }
-a { color: inherit; }
-.caution, .caution td { color: var(--red); font-weight: 600; }
-.banner { position: sticky; top: 0; margin: 0 0 1rem; padding: .6rem 1rem; border-radius: 6px;
-  background: #b3001b; color: #fff; font-weight: 700; }
-@media print { .banner { position: static; } }
-"""
-
-_PAGE: Final = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8"/>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:"/>
-<meta name="viewport" content="width=device-width, initial-scale=1"/>
-<title>{mark}{title}</title>
-<style>{style}</style>
-</head>
-<body>
-{caution}
-<h1{kind}>{title}</h1>
-{body}
-</body>
-</html>
-"""
