@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 
 from emofuse.errors import OutputError, UsageError
 from emofuse.research.corpora.registry import CORPORA
-from emofuse.research.evaluation.reports.figure_frame import OTHERS, OURS, RED
+from emofuse.research.evaluation.reports.figure_frame import OTHERS, OURS, RED, letter_families, save
 from emofuse.research.evaluation.reports.figures import (
     draw_baselines,
     draw_by_speaker,
@@ -280,3 +282,33 @@ assert "matplotlib.pyplot" not in sys.modules
 """
     tests = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], cwd=tests, check=True)
+
+
+@pytest.mark.parametrize("name", ["Zoë Şahin", "Νίκος", "Юрий Гагарин", "שרה", "سارة", "Nguyễn Thị"])
+def test_names_with_other_letters_are_written_as_they_are(name: str, tmp_path: Path, honest: EvaluationReport) -> None:
+    groups = [replace_group(honest, text) for text in (name, "".join("?" if ord(c) > 127 else c for c in name))]
+    drawn = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # such as of a letter that the font lacks
+        for number, group in enumerate(groups):
+            figure = draw_by_speaker(group)
+            drawn.append(pixels(figure))
+            save(figure, tmp_path / f"{number}.png")
+    assert name in texts(draw_by_speaker(groups[0]))
+    assert drawn[0].shape != drawn[1].shape or (drawn[0] != drawn[1]).any()
+
+
+def replace_group(one: EvaluationReport, name: str) -> EvaluationReport:
+    first, *others = one.by_speaker
+    return one.model_copy(update={"by_speaker": (first.model_copy(update={"group": name}), *others)})
+
+
+def test_scripts_that_the_first_font_lacks_are_taken_from_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fontManager, "get_font_names", lambda: ["Unifont", "Noto Sans CJK JP", "Some Serif"])
+    assert letter_families() == ["DejaVu Sans", "Noto Sans CJK JP", "Unifont"]
+
+
+def test_a_letter_that_no_font_has_ends_nothing(tmp_path: Path, honest: EvaluationReport) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert save(draw_by_speaker(replace_group(honest, "\U0001f0a1")), tmp_path / "a.png").stat().st_size > 0

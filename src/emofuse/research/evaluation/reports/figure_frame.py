@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -12,8 +13,10 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 from emofuse.emotions import COLOURS, TO_BASE
 from emofuse.files import atomic_write
@@ -30,6 +33,19 @@ OTHERS: Final = "#B8BEC6"
 INK: Final = "#1d2126"
 FAINT: Final = "#5c6670"
 RED: Final = "#b3001b"
+
+_FAMILY: Final = "DejaVu Sans"  # comes with matplotlib: Latin, Greek, Cyrillic, Hebrew, Arabic
+_OF_THE_SYSTEM: Final = (
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Noto Sans Devanagari",
+    "WenQuanYi Zen Hei",
+    "Arial Unicode MS",
+    "Microsoft YaHei",
+    "Nirmala UI",
+    "Unifont",
+)
+"""Families that systems have for the scripts that the first one lacks."""
 
 _WIDTH_IN: Final = 8.0
 _LINE_IN: Final = 0.17  # of the small print
@@ -107,9 +123,20 @@ def colour_of(label: str) -> str:
     return COLOURS.get(TO_BASE.get(label) or label, "#999999")
 
 
+def letter_families() -> list[str]:
+    """Return the fonts that letters are taken from: each from the first that has it."""
+    found = set(fontManager.get_font_names())
+    return [_FAMILY, *(family for family in _OF_THE_SYSTEM if family in found)]
+
+
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, whole or not at all. Raises OutputError when that cannot be."""
-    with atomic_write(path) as name:
+    families = letter_families()
+    for text in figure.findobj(Text):
+        text.set_fontfamily(families)
+    with atomic_write(path) as name, warnings.catch_warnings():
+        # a letter that no font here has is drawn as a box; the pages beside the figure have the name in full
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(name, format="png", dpi=DPI)
     return path
 
