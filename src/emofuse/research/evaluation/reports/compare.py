@@ -20,9 +20,8 @@ from emofuse.research.evaluation.reports.document import (
     Table,
     Text,
 )
-from emofuse.research.evaluation.reports.figure_frame import save
 from emofuse.research.evaluation.reports.sections import caution, definitions, points, test_table, unit, with_interval
-from emofuse.research.evaluation.reports.write import write_pages, write_record
+from emofuse.research.evaluation.reports.write import write_illustrated
 from emofuse.research.evaluation.scores.comparison import ALPHA, Compared, Comparison, Pair, written_p
 from emofuse.research.evaluation.scores.metrics import METRICS
 from emofuse.research.evaluation.scores.predictions import Predictions
@@ -123,10 +122,8 @@ def write_comparison(comparison: Comparison, folder: str | Path) -> list[Path]:
 
     Raises OutputError when `folder` cannot be written to.
     """
-    target = write_record(comparison, folder, "comparison")
-    place = target.parent
-    picture = save(draw_comparison(comparison), place / _PICTURE)
-    return [target, *write_pages(comparison_document(comparison), place, "comparison"), picture]
+    figure = draw_comparison(comparison)
+    return write_illustrated(comparison, comparison_document(comparison), figure, folder, "comparison")
 
 
 def comparison_document(comparison: Comparison) -> Document:

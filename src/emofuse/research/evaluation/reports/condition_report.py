@@ -41,10 +41,9 @@ from emofuse.research.evaluation.reports.figure_frame import (
     framed,
     in_percent,
     plain,
-    save,
 )
 from emofuse.research.evaluation.reports.sections import caution, percent, signed, span_or
-from emofuse.research.evaluation.reports.write import write_pages, write_record
+from emofuse.research.evaluation.reports.write import write_illustrated
 from emofuse.research.evaluation.scores.metrics import UNKNOWN, Interval, uar_of
 from emofuse.research.evaluation.scores.report import FoldRecord, ReportProvenance
 
@@ -210,10 +209,7 @@ def write_condition_report(report: ConditionReport, folder: str | Path) -> list[
 
     Raises OutputError where the folder cannot be written to, UsageError where somebody else's page is in the way.
     """
-    target = write_record(report, folder, NAME)
-    place = target.parent
-    figure = save(draw_conditions(report), place / _FIGURE)
-    return [target, *write_pages(condition_document(report), place, NAME), figure]
+    return write_illustrated(report, condition_document(report), draw_conditions(report), folder, NAME)
 
 
 def condition_document(report: ConditionReport) -> Document:

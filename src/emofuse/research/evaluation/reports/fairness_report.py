@@ -18,9 +18,9 @@ from emofuse.research.evaluation.reports.document import (
     Table,
     Text,
 )
-from emofuse.research.evaluation.reports.figure_frame import INK, OTHERS, OURS, framed, in_percent, plain, save
+from emofuse.research.evaluation.reports.figure_frame import INK, OTHERS, OURS, framed, in_percent, plain
 from emofuse.research.evaluation.reports.sections import caution, percent, points, span_or
-from emofuse.research.evaluation.reports.write import write_pages, write_record
+from emofuse.research.evaluation.reports.write import write_illustrated
 from emofuse.research.evaluation.scores.metrics import UNKNOWN, Interval
 
 NAME: Final = "fairness"
@@ -40,10 +40,7 @@ def write_fairness(report: FairnessReport, folder: str | Path) -> list[Path]:
 
     Raises OutputError where the folder cannot be written to, UsageError where somebody else's page is in the way.
     """
-    target = write_record(report, folder, NAME)
-    place = target.parent
-    figure = save(draw_groups(report), place / _FIGURE)
-    return [target, *write_pages(fairness_document(report), place, NAME), figure]
+    return write_illustrated(report, fairness_document(report), draw_groups(report), folder, NAME)
 
 
 def fairness_document(report: FairnessReport) -> Document:

@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 from typing import Final
 
+from matplotlib.figure import Figure
 from pydantic import BaseModel
 
 from emofuse.files import atomic_write, make_folder
 from emofuse.ownership import ELSEWHERE_HINT, beginning_of, refuse_foreign
 from emofuse.research.evaluation.reports.document import Document, read_from, to_html, to_markdown
+from emofuse.research.evaluation.reports.figure_frame import save
 from emofuse.research.evaluation.reports.figures import save_figures
 from emofuse.research.evaluation.reports.sections import report_document
 from emofuse.research.evaluation.scores.report import EvaluationReport, validated, write_json
@@ -53,6 +55,18 @@ def write_record(record: BaseModel, folder: str | Path, name: str) -> Path:
     with atomic_write(target) as temporary:
         temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return target
+
+
+def write_illustrated(
+    record: BaseModel, document: Document, figure: Figure, folder: str | Path, name: str
+) -> list[Path]:
+    """Write a record with its page and its one figure: <name>.json, .md, .html and .png; return them, the JSON first.
+
+    Raises OutputError where the folder cannot be written to, UsageError where somebody else's page is in the way.
+    """
+    target = write_record(record, folder, name)
+    picture = save(figure, target.with_suffix(".png"))
+    return [target, *write_pages(document, target.parent, name), picture]
 
 
 def write_pages(document: Document, folder: Path, name: str) -> list[Path]:
