@@ -180,7 +180,7 @@ def draw_confusions(report: FusionReport) -> Figure:
     for axes in panels[:, 0]:
         axes.set_ylabel("the true emotion", fontsize=9, color=INK)
     for axes in panels[-1, :]:
-        axes.set_xlabel("what the method said", fontsize=9, color=INK)
+        axes.set_xlabel("the predicted emotion", fontsize=9, color=INK)
     return figure
 
 

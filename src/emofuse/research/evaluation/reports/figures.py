@@ -52,7 +52,7 @@ def draw_confusion(report: EvaluationReport) -> Figure:
     axes.set_xticks(range(n), labels, rotation=30, ha="right", rotation_mode="anchor", parse_math=False)
     axes.set_yticks(range(n), labels, parse_math=False)
     axes.tick_params(labelsize=10, length=0, colors=INK)
-    axes.set_xlabel("what the model said", fontsize=10, color=INK)
+    axes.set_xlabel("the predicted emotion", fontsize=10, color=INK)
     axes.set_ylabel("the true emotion", fontsize=10, color=INK)
     for (row, column), share in np.ndenumerate(shares):
         colour = "white" if share > 0.55 else INK

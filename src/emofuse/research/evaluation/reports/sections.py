@@ -25,7 +25,7 @@ LEAKY: Final = "LEAKY: test speakers were heard in training, so these numbers ar
 _PICTURES: Final = {
     "anchors.png": "Horizontal bars: chance, people, other systems, and this model with its 95 % interval",
     "per_class.png": "Recall, precision and F1 of every emotion",
-    "confusion.png": "Confusion matrix: rows are the true emotion, columns what the model said",
+    "confusion.png": "Confusion matrix: rows are the true emotion, columns the emotion that was predicted",
     "by_speaker.png": "Unweighted average recall of every speaker",
     "curves.png": "Training and validation curves of every fold and seed",
 }
@@ -217,7 +217,7 @@ def emotions(report: EvaluationReport) -> list[Block]:
         Table(("emotion", "clips", "recall", "precision", "F1"), rows, n_numbers=4),
         Heading(f"Confusion, in clips{mean}"),
         _picture("confusion.png"),
-        Table(("true \\ said", *labels), counts, n_numbers=len(labels)),
+        Table(("true \\ predicted", *labels), counts, n_numbers=len(labels)),
     ]
 
 
