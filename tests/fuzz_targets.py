@@ -79,7 +79,7 @@ def judge(target: str, name: str, data: bytes, folder: Path) -> str:
     except OURS as error:
         text = str(error)
         if "\n" in text or "\x1b" in text or not text.strip() or len(text) > _LONGEST_LINE:
-            raise WrongAnswerError(f"the error is no line: {text[:300]!r}") from error
+            raise WrongAnswerError(f"the error is not a line: {text[:300]!r}") from error
         if TARGETS[target].is_named and file.stem not in text:
             raise WrongAnswerError(f"the error does not name the file: {text[:300]!r}") from error
         return "ours"

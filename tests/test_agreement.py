@@ -114,10 +114,10 @@ def test_the_only_tier_of_emotions_is_found(tmp_path: Path) -> None:
         ("x.eaf", '<!DOCTYPE a [<!ENTITY b "c">]><a/>', "defines entities"),
         ("x.csv", "a,b\n1,2\n", "has no such columns: a, b (columns start_s, end_s and label"),
         ("x.csv", "", "it is empty"),
-        ("x.csv", "start,end,label\n2,1,happy\n", "a stretch from 2.0 to 1.0 s is none"),
-        ("x.csv", "start,end,label\nnan,1,happy\n", "a stretch from nan"),
+        ("x.csv", "start,end,label\n2,1,happy\n", "the interval from 2.0 to 1.0 s is not valid"),
+        ("x.csv", "start,end,label\nnan,1,happy\n", "the interval from nan"),
         ("x.csv", "start,end,label\nsoon,1,happy\n", "cannot read"),
-        ("x.txt", "happy", "is no annotation that is read"),
+        ("x.txt", "happy", "is not an annotation that is read"),
         ("x.json", "{}", "not an emofuse/2 document"),
     ],
 )

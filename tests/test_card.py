@@ -82,9 +82,9 @@ def test_the_input_of_a_clip_network() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"sampling": None}, "must say its sampling"),
-        ({"margin": None, "n_frames": None}, "must say its n_frames, margin"),
-        ({"sampling": "strided"}, "must say its stride"),
+        ({"sampling": None}, "must give its sampling"),
+        ({"margin": None, "n_frames": None}, "must give its n_frames, margin"),
+        ({"sampling": "strided"}, "must give its stride"),
         ({"rate_hz": 8000}, "16000"),
         ({"window_s": 0.0}, "window_s"),
         ({"window_s": 100.0}, "at most 60 s"),

@@ -1,4 +1,4 @@
-"""How a result came about is known, and is no part of the result."""
+"""How a result came about is known, and is not part of the result."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def test_what_cannot_be_read_is_one_line(store: str, _no_waiting: None) -> None:
         open_media(f"{store}/absent.mp4")
     with pytest.raises(MediaError, match="is empty"):
         open_media(put(f"{store}/empty.mp4", b""))
-    with pytest.raises(MediaError, match="no recording that emofuse knows"):
+    with pytest.raises(MediaError, match="not a recording that emofuse knows"):
         open_media(put(f"{store}/text.mp4", b"words" * 100))
 
 

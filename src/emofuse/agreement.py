@@ -130,7 +130,7 @@ def read_account(path: str | os.PathLike[str], tier: str | None = None) -> Accou
         return account_of(Timeline.load(file))
     reader = readers.get(file.suffix.lower())
     if reader is None:
-        raise UsageError(f"{file} is no annotation that is read", "give .json of emofuse, .eaf of ELAN or .csv")
+        raise UsageError(f"{file} is not an annotation that is read", "give .json of emofuse, .eaf of ELAN or .csv")
     try:
         return reader(read_bytes(file, _MOST_MB))
     except UsageError:
@@ -154,7 +154,7 @@ def compare_accounts(first: Account, second: Account, step_s: float = STEP_S) ->
     Raises UsageError for a step that is none.
     """
     if not (math.isfinite(step_s) and step_s > 0):
-        raise UsageError(f"step_s: {step_s} s is no step", "give one above 0, such as 0.1")
+        raise UsageError(f"step_s: {step_s} s is not a step", "give one above 0, such as 0.1")
     end_s = max((end for account in (first, second) for _, end, _ in account.stretches), default=0.0)
     n_steps = math.ceil(end_s / step_s - 1e-9)
     if n_steps > _MOST_STEPS:
@@ -270,7 +270,7 @@ def _read_csv(data: bytes, name: str) -> Account:
     for row in rows:
         start_s, end_s = (float(row[start]), float(row[end])) if start and end else (before_s, float(row[str(time)]))
         if not (math.isfinite(start_s) and end_s >= start_s):
-            raise UsageError(f"{name}: a stretch from {start_s} to {end_s} s is none", "times rise, in seconds")
+            raise UsageError(f"{name}: the interval from {start_s} to {end_s} s is not valid", "times rise, in seconds")
         if row[label]:
             stretches.append((start_s, end_s, unescape_cell(row[label])))
         if row.get("valence"):

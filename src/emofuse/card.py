@@ -79,15 +79,17 @@ class InputSpec(_Part):
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if (self.kind == "embeddings") != bool(self.dims):
-            raise ValueError("a fusion, and nothing else, must say the dims of its input")
+            raise ValueError("a fusion, and nothing else, must give the dims of its input")
         if self.kind != "clip":
             return self
         needs = (*_CLIP_NEEDS, *(("stride",) if self.sampling == "strided" else ()))
         missing = [name for name in needs if getattr(self, name) is None]
         if missing:
-            raise ValueError(f"the input of a clip network must say its {', '.join(missing)}")
+            raise ValueError(f"the input of a clip network must give its {', '.join(missing)}")
         if self.rate_hz not in (None, 16_000):
-            raise ValueError(f"rate_hz of a clip network must be 16000, or none where it does not hear: {self.rate_hz}")
+            raise ValueError(
+                f"rate_hz of a clip network must be 16000, or null if it does not use sound: {self.rate_hz}"
+            )
         if self.span_s > LONGEST_CLIP_S:
             raise ValueError(f"a clip may be at most {LONGEST_CLIP_S:.0f} s long, not {self.span_s:.1f}")
         return self

@@ -40,7 +40,7 @@ def cue_time(time_ms: int, point: str) -> str:
 
 
 def documentary(text: str) -> str:
-    r"""Return a text as a document can hold it, be it XML, HTML or subtitles: what is no character becomes U+FFFD.
+    r"""Return a text as a document can hold it, be it XML, HTML or subtitles: what is not a character becomes U+FFFD.
 
     Half a surrogate pair, as in the name of a file that is not Unicode, becomes a question mark.
 

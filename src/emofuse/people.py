@@ -116,7 +116,7 @@ def read_person(document: Mapping[str, Any], labels: tuple[str, ...]) -> Person:
     by_modality = {m: read_scores(m, labels, p) for m, p in summary["by_modality"].items()}
     thumbnail = str(document.get("thumbnail", ""))
     if thumbnail and not thumbnail.startswith(_THUMBNAIL):
-        raise ValueError("a thumbnail is no JPEG in base 64")
+        raise ValueError("a thumbnail is not a JPEG in base 64")
     return Person(
         id=int(document["id"]),
         name=str(document["name"] or ""),

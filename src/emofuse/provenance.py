@@ -75,7 +75,7 @@ class TranscriptOrigin:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """How a result came about. It is no part of the result: the same recording and bundle give the same one again.
+    """How a result came about. It is not part of the result: the same recording and bundle give the same one again.
 
     Attributes:
         version: Of emofuse.
@@ -158,7 +158,7 @@ class Provenance:
         """
         for name in ("version", "created", "call", "device"):
             if not isinstance(document[name], str):
-                raise TypeError(f"{name} of the provenance is no text")
+                raise TypeError(f"{name} of the provenance is not text")
         origin = document["transcript"]
         if origin is not None and origin["how"] not in _ORIGINS:
             raise KeyError(f"origin {origin['how']!r}")

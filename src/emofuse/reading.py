@@ -70,7 +70,7 @@ def parse_json(text: str | bytes) -> Any:
         What it holds.
 
     Raises:
-        ValueError: where it is no JSON, `json.JSONDecodeError` where that has a place.
+        ValueError: where it is not JSON, `json.JSONDecodeError` where that has a place.
 
     >>> parse_json('{"labels": ["happy"]}')
     {'labels': ['happy']}

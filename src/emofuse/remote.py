@@ -249,7 +249,9 @@ class _Parts:
         self.failure: MediaError | None = None
         size = _info(url).get("size")
         if not isinstance(size, int):
-            raise MediaError(f"cannot read {without_secrets(url)}: its size is not told", "download it first")
+            raise MediaError(
+                f"cannot read {without_secrets(url)}: the server does not report its size", "download it first"
+            )
         self.size = size
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._lock = threading.Lock()

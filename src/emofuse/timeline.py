@@ -493,7 +493,7 @@ class Timeline:
             The timeline, without what JSON does not keep: landmarks and qualities.
 
         Raises:
-            UsageError: It cannot be read, or is no timeline.
+            UsageError: It cannot be read, or is not a timeline.
 
         Example:
             >>> Timeline.load("nowhere.json")

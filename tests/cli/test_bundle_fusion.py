@@ -81,7 +81,7 @@ def test_what_looks_at_several_steps_is_refused(emofuse, tmp_path: Path) -> None
     folder = write_set(tmp_path / "set", sizes_of(load_bundle()))
     recipe = write_recipe(tmp_path / "head.toml", folder, "attention-fusion", 'pool = "none"')
     result = emofuse("train", recipe, "--bundle", "-o", tmp_path / "run", "--device", "cpu")
-    assert result.code == 2 and "looks at several steps" in result.err
+    assert result.code == 2 and "uses several steps" in result.err
 
 
 def test_embeddings_of_another_bundle_are_refused(emofuse, tmp_path: Path) -> None:

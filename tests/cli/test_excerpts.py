@@ -56,7 +56,7 @@ def test_a_batch_of_another_stretch_is_made_again(
 @pytest.mark.parametrize(
     ("options", "code", "says"),
     [
-        (("--start", "soon"), 2, "'soon' is no time (give seconds, or h:mm:ss"),
+        (("--start", "soon"), 2, "'soon' is not a time (give seconds, or h:mm:ss"),
         (("--start", "5", "--end", "5"), 2, "the end, 5 s, is not after the start, 5 s"),
         (("--start", "1:00"), 3, "has nothing from 60 s to its end: it ends at 6.3 s"),
     ],

@@ -95,7 +95,7 @@ def test_benchmark_refuses_before_the_work(emofuse: Any, tmp_path: Path) -> None
         ("--left-out", "sound=runs", "no modality 'sound'"),
         ("--left-out", "voice", "MODALITY=FOLDER"),
         ("--peer", "fer", "NAME=FOLDER"),
-        ("--conditions", tmp_path, "no report of `emofuse robustness`"),
+        ("--conditions", tmp_path, "not a report of `emofuse robustness`"),
         ("--out", "page.html", "name it in .md"),
     ):
         found = emofuse("benchmark", "base", "--data", tmp_path, option, value)

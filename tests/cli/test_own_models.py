@@ -146,7 +146,7 @@ def test_words_that_are_not_there_are_one_line(emofuse: Callable[..., Result], c
     bare = corpus.with_name("bare.csv")
     bare.write_text("\n".join(line.rpartition(",")[0] for line in corpus.read_text().splitlines()) + "\n")
     done = emofuse("evaluate", "--model", f"{__name__}:by_words", "--modality", "text", "--test", bare)
-    assert done.code == 1 and "9 of 9 clips of" in done.err and "a column `text`" in done.err
+    assert done.code == 1 and "9 of 9 clips of" in done.err and "the column `text`" in done.err
 
 
 # In a bundle.

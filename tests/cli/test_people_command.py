@@ -71,7 +71,7 @@ def test_without_options_people_are_listed_and_nothing_is_written(
     [
         (("--name", "7=Anna"), "there is no person 7"),
         (("--name", "Anna"), "has no name"),
-        (("--name", "x=Anna"), "no person's number"),
+        (("--name", "x=Anna"), "not a person's number"),
         (("--merge", "1"), "one person cannot be joined"),
         (("--merge", "1,9"), "there is no person 9"),
         (("--name", "1=A", "--formats", "mp4"), "cannot be written from a result"),
@@ -88,6 +88,6 @@ def test_a_result_of_version_1_has_nobody(tmp_path: Path, capsys: pytest.Capture
     document = json.loads(json.dumps(conversation().to_json())) | {"schema": "emofuse/1", "people": []}
     (tmp_path / "old.json").write_text(json.dumps(document), encoding="utf-8")
     assert call(tmp_path / "old.json") == 0
-    assert "nobody is known in this result" in " ".join(capsys.readouterr().err.split())
+    assert "this result lists no people" in " ".join(capsys.readouterr().err.split())
     with pytest.raises(UsageError, match="no person 1"):
         merge_people(Timeline.from_json(document), [1, 2])

@@ -176,8 +176,8 @@ def test_more_of_one_person_leaves_the_others_results(emofuse, tmp_path: Path, t
     ("text", "more", "says"),
     [
         ("recording,name\nclip,Ada\n", [], "has no column 'person'"),
-        ("recording,person\nclip,Ada\nnobody.mp4,Ben\n", [], "nobody.mp4 is none of these recordings"),
-        ("recording,person\na,Ada\nb,Ben\nclip,Ben\n", [], "a (and 1 more) is none of these recordings"),
+        ("recording,person\nclip,Ada\nnobody.mp4,Ben\n", [], "nobody.mp4 is not one of these recordings"),
+        ("recording,person\na,Ada\nb,Ben\nclip,Ben\n", [], "a (and 1 more) is not one of these recordings"),
         ("recording,person\nclip,\n", [], "gives no recording a person"),
         ("recording,person\nclip,Ada\nclip,Ben\n", [], "clip is in 'Ada' and 'Ben'"),
         ("recording,person\nclip,Ada\n", ["--same-person"], "--persons and --same-person are two ways"),

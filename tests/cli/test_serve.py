@@ -92,7 +92,7 @@ def test_a_bad_token_is_refused_and_not_printed(
     monkeypatch.setenv("EMOFUSE_TOKEN", token)
     result = emofuse("serve")
     assert result.code == 2 and not served
-    assert "EMOFUSE_TOKEN is no token" in result.err and token not in result.err + result.out
+    assert "EMOFUSE_TOKEN is not a token" in result.err and token not in result.err + result.out
 
 
 @pytest.mark.parametrize(

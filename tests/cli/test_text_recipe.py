@@ -72,7 +72,7 @@ def test_it_is_trained_made_a_bundle_and_tested(emofuse: Emofuse) -> None:
         (("--model", "x.onnx", "--seeds", "2"), "go with a speech recipe"),
         (("--model", "x.onnx", "--test", "ravdess"), "no text corpus is called 'ravdess'"),
         (("--model", "x.onnx"), "no model at x.onnx"),
-        (("--model", BUNDLES / "base" / "face.onnx"), "is no text network"),
+        (("--model", BUNDLES / "base" / "face.onnx"), "is not a text network"),
     ],
 )
 def test_what_is_wrong_is_one_line(emofuse: Emofuse, options: tuple[object, ...], message: str) -> None:

@@ -89,7 +89,7 @@ def test_conflict_lowers_it() -> None:
 
 
 def test_a_label_that_nobody_chose_needs_two_that_have_it_second() -> None:
-    """The sum of evidence may be highest for a label that is no modality's first."""
+    """The sum of evidence may be highest for a label that is not a modality's first."""
     face, voice = scores("face", 0.44, 0.42, 0.01), scores("voice", 0.01, 0.42, 0.44)
     _, fused = maker(risk=1.0).fuse({"face": face, "voice": voice})
     assert fused is not None and fused.label == "happy"
@@ -157,9 +157,9 @@ def test_priors_are_flat_of_the_training_or_a_file(base: Bundle, tmp_path: Path)
     ("text", "message"),
     [
         ("none.json", r"--prior none\.json"),
-        ("[1]", "it is no object of numbers"),
-        ('{"happy": "1"}', "it is no object of numbers"),
-        ('{"happy": 1}', "'neutral' is missing, or is no label"),
+        ("[1]", "it is not an object of numbers"),
+        ('{"happy": "1"}', "it is not an object of numbers"),
+        ('{"happy": 1}', "'neutral' is missing, or is not a label"),
         (json.dumps(dict.fromkeys(BASE, 0)), "a number in it is not above 0"),
     ],
 )
@@ -180,5 +180,5 @@ def test_a_bundle_without_the_block_tells_nothing_and_refuses_sets(tmp_path: Pat
     face = {"face": scores("face", 0.6)}
     told, fused = AnswerMaker.of_bundle(old, old.weights, old.pool).fuse(face)
     assert told["face"] is face["face"] and fused is not None and fused.certainty is None
-    with pytest.raises(UsageError, match="does not tell how far its answers can be relied on"):
+    with pytest.raises(UsageError, match="is not calibrated for how reliable its answers are"):
         AnswerMaker.of_bundle(old, old.weights, old.pool, coverage=0.9)

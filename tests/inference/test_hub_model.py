@@ -84,7 +84,7 @@ def test_a_label_map_says_what_labels_mean(models: dict[str, Path]) -> None:
     assert found is not None and found.label == "sad" and found.probabilities[1] < 1e-4
     for wrong, says in (
         ({"LABEL_9": "sad"}, "has no label 'LABEL_9' (it has Angry, joy, LABEL_2)"),
-        ({"LABEL_2": "hungry"}, "LABEL_2=hungry: that is none of the labels (one of neutral, "),
+        ({"LABEL_2": "hungry"}, "LABEL_2=hungry: that is not one of the labels (one of neutral, "),
     ):
         with pytest.raises(BundleError) as caught:
             emofuse.Pipeline.load("base", text=emofuse.load_model(f"hub:{models['text']}", label_map=wrong))
@@ -102,7 +102,9 @@ def test_labels_that_nobody_knows_are_one_line(tmp_path: Path) -> None:
 
 def test_what_is_no_classifier_or_of_something_else_is_one_line(models: dict[str, Path]) -> None:
     assert [kind_of(str(models[kind])) for kind in ("face", "voice", "text")] == ["face", "voice", "text"]
-    with pytest.raises(BundleError, match=r"headless is no classifier, but Wav2Vec2Model \(give one that was made for"):
+    with pytest.raises(
+        BundleError, match=r"headless is not a classifier, but Wav2Vec2Model \(give one that was made for"
+    ):
         emofuse.load_model(f"hub:{models['headless']}")
     with pytest.raises(
         BundleError, match=r"is a model of text \(text-classification\), not of voice \(give one for audio"

@@ -146,12 +146,12 @@ def test_what_a_generator_raises_is_its_owners(pipeline: Pipeline, packets: list
 @pytest.mark.parametrize(
     ("given", "options", "error", "says"),
     [
-        (None, {}, UsageError, "None is no recording (give a path"),
-        (5, {}, UsageError, "5 is no recording"),
-        ({"a": 1}, {}, UsageError, "is no recording"),
+        (None, {}, UsageError, "None is not a recording (give a path"),
+        (5, {}, UsageError, "5 is not a recording"),
+        ({"a": 1}, {}, UsageError, "is not a recording"),
         ([["a.mp4"]], {}, UsageError, "input 1 of 1 is a list in a list"),
         (b"", {}, MediaError, "bytes is empty"),
-        (b"hello", {}, MediaError, "cannot read bytes: it is no recording"),
+        (b"hello", {}, MediaError, "cannot read bytes: it is not a recording"),
         (io.StringIO("hello"), {}, UsageError, "file is open as text (open it with 'rb')"),
         (np.zeros(100), {}, UsageError, "array (100,) may be sound, of which the rate is not known"),
         (np.zeros((2, 8, 8, 3)), {}, UsageError, "has several pictures (give fps="),
@@ -317,7 +317,7 @@ def test_a_stretch_of_what_is_in_memory(pipeline: Pipeline, packets: list[Packet
         pipeline(face, start_s=1.0)
     with pytest.raises(MediaError, match="has nothing from 9 s to its end: it ends at"):
         pipeline(film, fps=25, start_s=9.0)
-    with pytest.raises(UsageError, match="start_s: 'x' is no time"):
+    with pytest.raises(UsageError, match="start_s: 'x' is not a time"):
         pipeline(film, fps=25, start_s="x")  # type: ignore[arg-type]
 
 

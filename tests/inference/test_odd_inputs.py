@@ -1,4 +1,4 @@
-"""What is no person before a camera, or no voice, never gets a sure answer."""
+"""What is not a person before a camera, or no voice, never gets a sure answer."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ def test_graphs_in_one_another_without_end_are_refused(tmp_path: Path) -> None:
             data = tag + varint(len(data)) + data
     path = tmp_path / "deep.onnx"
     path.write_bytes(b"\x3a" + varint(len(data)) + data)
-    with pytest.raises(BundleError, match="no whole ONNX file"):
+    with pytest.raises(BundleError, match="not a complete ONNX file"):
         check_onnx_file(path)
 
 

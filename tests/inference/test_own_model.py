@@ -114,8 +114,8 @@ def test_what_it_returns_later_is_looked_at_too() -> None:
 @pytest.mark.parametrize(
     ("source", "modality", "says"),
     [
-        (3, "voice", "3 is no model (give hub:ID"),
-        ("nothing", "voice", "'nothing' is no model"),
+        (3, "voice", "3 is not a model (give hub:ID"),
+        ("nothing", "voice", "'nothing' is not a model"),
         (len, None, "what a function is to be given is not known"),
         (len, "smell", "modality: 'smell' is of no use (one of face, voice, text)"),
         ("no_such_module_here:f", "voice", "cannot be imported"),

@@ -100,8 +100,8 @@ def test_a_few_samples_that_are_no_number_are_silence_and_loud_ones_are_scaled()
     ("given", "rate", "says"),
     [
         (TONE[:0], 16_000, "the sound is empty: (0,)"),
-        (TONE, 0, "the rate of the sound, 0 Hz"),
-        (TONE, float("nan"), "the rate of the sound, nan Hz"),
+        (TONE, 0, "0 Hz is not a valid sample rate"),
+        (TONE, float("nan"), "nan Hz is not a valid sample rate"),
         (TONE, 22_050.5, "22050.5 Hz"),
         (TONE, 10**7, "a whole number from 1,000 to 768,000"),
         (np.full(100, np.nan), 16_000, "100% of the samples are NaN"),

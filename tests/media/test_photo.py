@@ -61,7 +61,7 @@ def test_grey_alpha_palette_and_sixteen_bits() -> None:
     ("data", "says"),
     [
         (b"", "cannot identify image file"),
-        (saved(Image.fromarray(STRIPES), "PNG")[:45], "no photo that can be read"),
+        (saved(Image.fromarray(STRIPES), "PNG")[:45], "not a photo that can be read"),
         (b"\x00\x00\x00\x18ftypheic" + bytes(20), "a photo in HEIC, which is not read (save it as JPEG)"),
         (b"%!PS-Adobe-3.0 EPSF-3.0", "cannot identify"),  # for which Pillow would start a program
     ],

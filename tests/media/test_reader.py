@@ -321,7 +321,7 @@ def test_noise_in_the_middle_does_not_end_the_recording(tmp_path: Path, name: st
 
 
 def test_bytes_that_end_the_reading_of_a_matroska_file_are_told(tmp_path: Path) -> None:
-    """Its demuxer takes what is no element for the end of the file: all that follows would be lost without a word."""
+    """Its demuxer takes what is not an element for the end of the file: all that follows would be lost silently."""
     whole = record(tmp_path / "whole.mkv", Video(times=tuple(i / 25 for i in range(100)), time_base=MILLISECOND))
     with av.open(str(whole)) as container:
         at = sorted(packet.pos for packet in container.demux(video=0) if packet.pos is not None)[40]
@@ -396,10 +396,10 @@ def make_bad(kind: str, folder: Path) -> Path:
         ("missing", "no such file"),
         ("folder", "a folder"),
         ("empty", "is empty"),
-        ("text", "no recording that emofuse knows"),
+        ("text", "not a recording that emofuse knows"),
         ("noise", "cannot"),
-        ("playlist", "no recording that emofuse knows"),
-        ("subtitles", "no recording that emofuse knows"),
+        ("playlist", "not a recording that emofuse knows"),
+        ("subtitles", "not a recording that emofuse knows"),
         ("headless", "cut off or damaged"),
         ("frameless", "neither a picture nor a sound"),
         ("undecodable", "nothing in"),

@@ -62,7 +62,7 @@ def test_an_address_that_does_not_answer_is_one_line() -> None:
         with pytest.raises(UsageError, match=rf"no Ray cluster at {address}: .*ray start --head"):
             ENGINES["ray"](EngineSettings(address=address))
     for wrong in ("nowhere", "host:0", "host:x"):
-        with pytest.raises(UsageError, match=f"'{wrong}' is no address of a cluster"):
+        with pytest.raises(UsageError, match=f"'{wrong}' is not an address of a cluster"):
             ENGINES["ray"](EngineSettings(address=wrong))
     with pytest.raises(UsageError, match="the address of a Ray client"):
         ENGINES["ray"](EngineSettings(address="ray://127.0.0.1:10001"))

@@ -201,7 +201,7 @@ def test_all_results_in_one_archive(serve: Serve) -> None:
             assert archive.namelist() == ["größe <1>.json"]
             assert archive.read("größe <1>.json") == (await client.get(done["results"]["json"])).content
         assert refusal(await client.get("/v1/analyses/none/archive")) == (404, "no_such_analysis")
-        failed = await client.submit(recording(("fail", "it is no film")))
+        failed = await client.submit(recording(("fail", "it is not a film")))
         await client.reaches(failed, "failed")
         assert refusal(await client.get(f"/v1/analyses/{failed}/archive")) == (409, "failed")
 

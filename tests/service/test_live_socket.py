@@ -230,7 +230,7 @@ def test_time_that_goes_back(url: str) -> None:
     with session(url) as client:
         client.send(message(SOUND, 5.0, bytes(3200)))
         client.send(message(SOUND, 3.0, bytes(3200)))
-        assert problem(client)[1] == "a time of 3 s is none, or goes back"
+        assert problem(client)[1] == "a time of 3 s is not valid, or goes back"
 
 
 def test_a_message_that_is_too_large_for_any_picture(url: str) -> None:

@@ -127,7 +127,7 @@ def test_a_transcript_can_be_dropped(browser: Any, served: str) -> None:
     assert ask(browser, "$('#no-transcript').hidden")
     browser.execute_script(DROP, [["talk.docx", "x"]])  # which is taken for a recording
     wait(browser, "$('#problem').innerText !== ''")
-    assert text(browser, "#problem").startswith("talk.docx: this is no video")
+    assert text(browser, "#problem").startswith("talk.docx: this is neither video nor sound")
 
 
 LEAVING = "!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))"

@@ -137,7 +137,7 @@ def test_hostile_and_broken_recordings_fail_in_words(real: Callable[..., None], 
         "longer than 3 s": record(tmp_path / "long.wav", sound=Sound("pcm_s16le", duration_s=4.0)).read_bytes(),
         "cannot read the recording": whole[:2000],
         "the recording": b"\x1aE\xdf\xa3" + rng.bytes(20_000),
-        "cannot read the recording: it is no recording": playlist,
+        "cannot read the recording: it is not a recording": playlist,
     }
 
     async def story(client: Client) -> None:

@@ -123,7 +123,7 @@ def test_what_no_browser_plays_is_shown_with_the_boxes_in_it(
     ("content", "words"),
     [
         (b"", "the upload is empty"),
-        (b"no recording at all " * 9, "this is no video"),
+        (b"no recording at all " * 9, "this is neither video nor sound"),
         (b"\0\0\0\x18ftypmp42" + bytes(999), "cannot"),  # found out by the analysis, which fails
     ],
 )
@@ -149,7 +149,7 @@ for (const kind of ["dragover", "drop"]) {
 
 def test_a_file_can_be_dropped(browser: Any, served: str) -> None:
     opened(browser, served).execute_script(DROP)
-    wait(browser, "$('#problem').innerText.startsWith('dropped.mp4: this is no video')")
+    wait(browser, "$('#problem').innerText.startsWith('dropped.mp4: this is neither video nor sound')")
     assert ask(browser, "$('#drop').className") == "drop"  # not that of a file above it any more
 
 

@@ -185,7 +185,7 @@ def test_the_queue_of_a_service_that_was_killed_is_free(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_queue_is_refused_in_a_line(tmp_path: Path) -> None:
     path = tmp_path / "jobs.sqlite"
-    path.write_bytes(b"this is no database" * 100)
+    path.write_bytes(b"this is not a database" * 100)
     with pytest.raises(UsageError, match="cannot be used: file is not a database"):
         JobStore(path, Clock())
 

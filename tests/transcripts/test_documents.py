@@ -54,7 +54,7 @@ def test_a_word_that_could_not_be_aligned_has_the_time_before_it() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('[\n{"text": "a",}]', "line 2: this is no JSON"),
+        ('[\n{"text": "a",}]', "line 2: this is not JSON"),
         ('{"schema": "emofuse/1", "moments": []}', "a result of emofuse, not a transcript"),
         ('{"text": "hello"}', "no segments"),
         ('"hello"', "segment: input should be a valid list"),

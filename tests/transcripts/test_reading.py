@@ -81,9 +81,9 @@ def test_the_end_of_the_recording() -> None:
         ("a.vtt", b"WEBVTT\n\n", "no words are in it"),
         ("a.json", b"[]", "no words are in it"),
         ("a.txt", b"  \n\n", "no words are in it"),
-        ("a.json", b"", "line 1: this is no JSON"),
-        ("a.srt", b"\x00\x00\x00\x20ftypisom", "line 1: this is no text"),
-        ("a.srt", b"1\n00:01 --> 00:02\n\x81\x8d\x8f", "line 3: this is no text in UTF-8"),
+        ("a.json", b"", "line 1: this is not JSON"),
+        ("a.srt", b"\x00\x00\x00\x20ftypisom", "line 1: this is not text"),
+        ("a.srt", b"1\n00:01 --> 00:02\n\x81\x8d\x8f", "line 3: this is not text in UTF-8"),
     ],
 )
 def test_faults_name_the_file(tmp_path: Path, name: str, data: bytes, says: str) -> None:

@@ -60,5 +60,5 @@ def check_answers(bundle: Bundle, settings: AnalyzerSettings) -> None:
 
 
 def span_of(start: str | None, end: str | None) -> Span:
-    """Return the stretch that is meant. Raises UsageError for what is no time, or an end before the start."""
+    """Return the stretch that is meant. Raises UsageError for what is not a time, or an end before the start."""
     return Span(0.0 if start is None else parse_time(start), None if end is None else parse_time(end))

@@ -157,7 +157,7 @@ def _read_conditions(folder: Path) -> ConditionReport:
     try:
         return ConditionReport.model_validate(parse_json(read_bytes(file, 64)))
     except (OSError, ValueError, ValidationError, json.JSONDecodeError) as error:
-        raise UsageError(f"{file} is no report of `emofuse robustness`: {first_line(error)}") from None
+        raise UsageError(f"{file} is not a report of `emofuse robustness`: {first_line(error)}") from None
 
 
 def _films(bundle: Bundle, pair: str, data: Path, n: int, seed: int, hook: object) -> MadeFilmsReport:

@@ -20,7 +20,7 @@ from rich.segment import Segment
 
 from emofuse.errors import EmofuseError
 
-# Control characters other than a new line and a tab, halves of surrogate pairs (a name that is no UTF-8), and what
+# Control characters other than a new line and a tab, halves of surrogate pairs (a name that is not UTF-8), and what
 # turns the direction of the text after it
 _UNPRINTABLE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -96,7 +96,7 @@ ERR: Final = SafeConsole(file=cast(IO[str], TolerantStream("stderr")), highlight
 
 
 def note(text: str) -> None:
-    """Print one line that is no result, beside the results."""
+    """Print one line that is not a result, beside the results."""
     ERR.print(f"[dim]note:[/dim] {escape(text)}")
 
 

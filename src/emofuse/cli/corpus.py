@@ -37,7 +37,7 @@ def prepare(
     check: Annotated[
         bool, typer.Option("--check", help="Decode every file; write nothing where one is unreadable, empty or silent.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is no manifest, too.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is not a manifest, too.")] = False,
 ) -> None:
     """List the clips of a corpus in a CSV, count them, and say which files were left out, and why.
 

@@ -164,4 +164,4 @@ def _print_verdict(found: Counter[Kind], compared: Sequence[Kind]) -> None:
     kinds = ", ".join(f"{kind} {n}" for kind, n in found.items())
     OUT.print(f"[bold red]{pluralise(found.total(), 'overlap')}[/bold red]: {kinds}")
     if set(found) == {"sentence"}:
-        note("where everybody says the same sentences by design, add --allow sentence")
+        note("if all speakers use the same sentences by design, add --allow sentence")

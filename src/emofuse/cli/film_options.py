@@ -44,5 +44,5 @@ def overlay_settings(detail: Detail, language: str, blur_faces: bool, person: in
     """
     translate("neutral", language)
     if person is not None and not blur_faces:
-        raise UsageError("--person says whose face is not blurred, but none is", "add --blur-faces")
+        raise UsageError("--person exempts a face from blurring, but no face is blurred", "add --blur-faces")
     return OverlaySettings(detail, language, blur_faces, person)

@@ -44,7 +44,7 @@ def people(
     if timeline.people:
         OUT.print(_table(timeline))
     else:
-        note("nobody is known in this result: analyse the recording again to have its people")
+        note("this result lists no people: analyse the recording again to find them")
 
 
 def _named(text: str) -> tuple[int, str]:
@@ -57,7 +57,7 @@ def _named(text: str) -> tuple[int, str]:
 def _id(text: str, whole: str) -> int:
     if not text.strip().isdecimal():
         raise UsageError(
-            f"{text.strip()!r} in {whole!r} is no person's number", "the numbers are those that are listed"
+            f"{text.strip()!r} in {whole!r} is not a person's number", "the numbers are those that are listed"
         )
     return int(text)
 

@@ -75,7 +75,7 @@ def asked_of_people(
     """Return what these options ask for.
 
     Raises:
-        UsageError: They exclude each other, the table of persons is none of these recordings, or there are photos.
+        UsageError: They exclude each other, the table of persons is not one of these recordings, or there are photos.
     """
     if persons is not None and (is_same_person or baseline):
         other = "--same-person" if is_same_person else "--baseline"
@@ -93,14 +93,14 @@ def _read_persons(table: Path, plan: Plan) -> dict[Place, str]:
     """Return the person of each recording that a table names.
 
     Raises:
-        UsageError: It cannot be read, or names what is no recording of the plan, or nobody.
+        UsageError: It cannot be read, or names what is not a recording of the plan, or nobody.
     """
     named = read_groups(table, "person")
     sources = [*(str(task.source) for task in plan.tasks), *(source for source, _ in plan.failures)]
     if unknown := names_of_none(sources, named):
         others = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
         raise UsageError(
-            f"{table}: {unknown[0]}{others} is none of these recordings",
+            f"{table}: {unknown[0]}{others} is not one of these recordings",
             "name them by their path, name, or name without the suffix",
         )
     persons = {task.source: name for task in plan.tasks if (name := group_of(str(task.source), named))}

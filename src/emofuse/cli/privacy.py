@@ -53,7 +53,7 @@ def privacy(
     folders = list(results or ())
     for folder in folders:
         if not folder.is_dir():
-            raise UsageError(f"{folder} is no folder", "name the folders of results")
+            raise UsageError(f"{folder} is not a folder", "name the folders of results")
     place = service or cache_folder() / "service"
     if delete == "results":
         if not folders:

@@ -114,7 +114,7 @@ def _token() -> str | None:
     token = os.environ.get("EMOFUSE_TOKEN") or None
     if token is not None and not is_fit_token(token):
         raise UsageError(
-            "EMOFUSE_TOKEN is no token",
+            "EMOFUSE_TOKEN is not a token",
             "16 to 500 printable ASCII characters and no space, such as `openssl rand -hex 24` prints",
         )
     return token

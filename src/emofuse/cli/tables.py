@@ -37,7 +37,7 @@ def tables(
     """
     names = [_table_name(name.strip()) for name in table.split(",") if name.strip()]
     if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder", "give one with the results of analyze")
+        raise UsageError(f"{folder} is not a folder", "give one with the results of analyze")
     named = {} if groups is None else read_groups(groups)
     documents = sorted(file for file in folder.rglob("*.json") if not file.name.startswith("."))
     failed: set[Path] = set()

@@ -151,7 +151,7 @@ def check_options(bundle: Bundle, prior: Prior, coverage: float | None) -> None:
     """Raise UsageError where a bundle cannot be asked for these: see `AnswerMaker.of_bundle`."""
     if coverage is not None and bundle.manifest.certainty is None:
         raise UsageError(
-            f"coverage: the bundle {bundle.manifest.name!r} does not tell how far its answers can be relied on",
+            f"coverage: the bundle {bundle.manifest.name!r} is not calibrated for how reliable its answers are",
             "fit it with `emofuse bundle fit`",
         )
     _prior_of(bundle, prior)
@@ -176,7 +176,7 @@ def read_prior(text: str) -> Prior:
     except (OSError, ValueError) as error:
         raise UsageError(f"--prior {text}: {one_line(error)}", hint) from None
     if not isinstance(found, dict) or not all(type(value) in (int, float) for value in found.values()):
-        raise UsageError(f"--prior {text}: it is no object of numbers", hint)
+        raise UsageError(f"--prior {text}: it is not an object of numbers", hint)
     return {str(label): float(value) for label, value in found.items()}
 
 
@@ -194,7 +194,7 @@ def _prior_of(bundle: Bundle, prior: Prior) -> NDArray[np.float64] | None:
     if set(prior) != set(labels):
         missing = [label for label in labels if label not in prior] or sorted(set(prior) - set(labels))
         hint = f"give a number for each of {', '.join(labels)}"
-        raise UsageError(f"prior: {missing[0]!r} is missing, or is no label of the bundle", hint)
+        raise UsageError(f"prior: {missing[0]!r} is missing, or is not a label of the bundle", hint)
     values = np.array([float(prior[label]) for label in labels])
     if not (np.isfinite(values).all() and (values > 0).all()):
         raise UsageError("prior: a number in it is not above 0", "give how often each label is expected, all above 0")

@@ -110,7 +110,7 @@ class FusedCertainty(BaseModel):
         agreement: The share of its evidence that another modality with the same label adds: 1 where inputs are
             independent given the emotion.
         conflict: The share that one with another label takes off.
-        unsupported: The probability of a label that is no modality's first choice.
+        unsupported: The probability of a label that is not a modality's first choice.
         sets: As in `ModalityCertainty`.
     """
 

@@ -49,7 +49,7 @@ class HubModel(OwnModel):
         Raises:
             UsageError: transformers is not installed.
             AssetError: There is no such model, or it cannot be had.
-            BundleError: It is no classifier, or one of something else.
+            BundleError: It is not a classifier, or one of something else.
         """
         kind = kind_of(model)
         if modality is not None and kind != modality:
@@ -117,7 +117,7 @@ def kind_of(model: str) -> OwnModality:
     Raises:
         UsageError: transformers is not installed.
         AssetError: There is no such model, or it cannot be had.
-        BundleError: It is no classifier of images, sounds or texts.
+        BundleError: It is not a classifier of images, sounds or texts.
     """
     local_files_only = prepare_hub()
     try:
@@ -135,7 +135,7 @@ def kind_of(model: str) -> OwnModality:
         if any(one.endswith(_HEADS) for one in made) and config.model_type in table:
             return kind
     hint = f"give one that was made for {', '.join(TASKS.values())}"
-    raise BundleError(f"{model} is no classifier, but {', '.join(made) or config.model_type}", hint)
+    raise BundleError(f"{model} is not a classifier, but {', '.join(made) or config.model_type}", hint)
 
 
 def open_pipeline(task: str, model: str, device: str) -> Any:

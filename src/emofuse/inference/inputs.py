@@ -115,7 +115,7 @@ def _open(value: Any, asked: InputOptions) -> AbstractContextManager[PacketSourc
         return nullcontext(_pictures(np.asarray(value), asked))
     if isinstance(value, Iterable) and not isinstance(value, dict | set | list | tuple):
         return nullcontext(value if hasattr(value, "source") else PacketStream(value))  # type: ignore[arg-type]
-    raise UsageError(f"{shown(value)} is no recording", ACCEPTED)
+    raise UsageError(f"{shown(value)} is not a recording", ACCEPTED)
 
 
 def is_sound(value: Sequence[Any]) -> bool:
@@ -332,7 +332,7 @@ def _photo(image: NDArray[np.uint8], name: str) -> PacketSource:
 
 def _film(array: NDArray[Any], name: str, fps: Any, channels: Channels) -> PacketSource:
     if not (_is_number(fps) and 0 < fps <= 1000):
-        raise UsageError(f"fps: {shown(fps)} is no number of pictures a second", "give one above 0, such as 25")
+        raise UsageError(f"fps: {shown(fps)} is not a number of pictures a second", "give one above 0, such as 25")
     pixels = Pixels(array, name, channels, n_dims=4)
     height, width = array.shape[1:3]
     source = SourceInfo(name, len(pixels) / fps, width, height, float(fps), has_audio=False, has_video=True)

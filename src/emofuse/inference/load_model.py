@@ -74,7 +74,7 @@ def load_model(
         return _called(import_object(source), modality, label_map, source)
     if callable(source):
         return _called(source, modality, label_map, "")
-    raise UsageError(f"{shown(source)} is no model", f"give {FORMS}")
+    raise UsageError(f"{shown(source)} is not a model", f"give {FORMS}")
 
 
 def load_named(

@@ -20,7 +20,7 @@ from emofuse.types import OUT_OF_VIEW, Face
 WINDOW_S: Final = 1.0  # over which movement is measured: a few syllables
 SPEECH_SHARE: Final = 0.3  # of a hop that must be speech
 MOVES: Final = 1.6  # times as much change at the mouth as above it: it speaks
-STILL: Final = 1.15  # less is no speech; what is between is speech only beside somebody who is still
+STILL: Final = 1.15  # less is not speech; what is between is speech only beside somebody who is still
 AHEAD: Final = 1.25  # times as much movement as the next: who speaks is clear
 _LONGEST_STEP_S: Final = 0.25  # between two pictures that are compared
 _LEAST_PX: Final = 24.0  # of a face

@@ -48,7 +48,7 @@ def check_onnx_file(path: Path) -> None:
 
     Raises:
         BundleError: The file names external data, has operators of another domain or functions or training steps of
-            its own, or is no ONNX file.
+            its own, or is not an ONNX file.
         OSError: The file cannot be read.
 
     Example:
@@ -63,7 +63,7 @@ def check_onnx_file(path: Path) -> None:
             try:
                 _walk(path, data)
             except _NotProtobufError:
-                raise BundleError(f"{path} is not a network that can be run: it is no whole ONNX file") from None
+                raise BundleError(f"{path} is not a network that can be run: it is not a complete ONNX file") from None
 
 
 class _NotProtobufError(Exception):

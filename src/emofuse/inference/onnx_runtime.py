@@ -53,7 +53,7 @@ def open_session(path: Path, device: str = "cpu", n_threads: int = 1, content: b
         An `onnxruntime.InferenceSession`.
 
     Raises:
-        BundleError: The file is no network that can be run, or one that a bundle may not have.
+        BundleError: The file is not a network that can be run, or one that a bundle may not have.
         UsageError: The device is there, but cannot be started.
     """
     options = onnxruntime.SessionOptions()

@@ -144,7 +144,7 @@ class CheckedOptions:
                 "transcript", self.transcript, (Transcript, str, os.PathLike), "a Transcript, or the path of one"
             )
         if self.audio_track is not None and not _is_track(self.audio_track):
-            raise UsageError(f"audio_track: {shown(self.audio_track)} is no track", "give its number, from 1")
+            raise UsageError(f"audio_track: {shown(self.audio_track)} is not a track", "give its number, from 1")
         self._check_choices(values)
         if self.smoothing is not None:
             check_type("smoothing", self.smoothing, (SmoothingSettings,), "SmoothingSettings(...)")
@@ -170,7 +170,7 @@ class CheckedOptions:
         check_one_adaptation(self.same_person, self.baseline)
         max_pixels = values.get("max_pixels", MOST_PIXELS)
         if type(max_pixels) is not int or max_pixels < 1:
-            raise UsageError(f"max_pixels: {shown(max_pixels)} is no number of pixels", "give a whole number from 1")
+            raise UsageError(f"max_pixels: {shown(max_pixels)} is not a number of pixels", "give a whole number from 1")
         if not (isinstance(self.progress, bool) or callable(self.progress)):
             raise UsageError(f"progress: {shown(self.progress)} is of no use", "give True, or what takes two numbers")
         span = Span(values.get("start_s", 0.0), values.get("end_s"))

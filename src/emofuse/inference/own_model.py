@@ -264,7 +264,7 @@ def label_matrix(
         raise BundleError(f"{model} has no label {strange[0]!r}", f"it has {', '.join(names)}")
     for name, meaning in given.items():
         if meaning and table.get(meaning.strip().lower()) not in labels:
-            raise BundleError(f"{name}={meaning}: that is none of the labels", f"one of {', '.join(labels)}")
+            raise BundleError(f"{name}={meaning}: that is not one of the labels", f"one of {', '.join(labels)}")
     meant = [table.get(given.get(name, name).strip().lower()) for name in names]
     matrix = np.array([[label == one for label in labels] for one in meant], np.float32)
     left_out = tuple(name for name, row in zip(names, matrix, strict=True) if not row.any())

@@ -79,7 +79,11 @@ class OnnxModel(OwnModel):
     def __init__(
         self, path: Path, card: OnnxCard, label_map: Mapping[str, str] | None = None, device: str = "cpu"
     ) -> None:
-        """Raises BundleError where the file is no network that can be run, or not one with one input and one output."""
+        """Check the file, and load it.
+
+        Raises:
+            BundleError: The file is not a network that can be run, or has not exactly one input and one output.
+        """
         if not is_file(path):
             raise BundleError(f"no model at {path}")
         self.path, self.own_card, self.modality = path, card, card.modality

@@ -237,7 +237,7 @@ class Pipeline:
             network knows.
 
         Raises:
-            UsageError: It is no text, or the bundle has no network for it.
+            UsageError: It is not text, or the bundle has no network for it.
 
         Example:
             >>> Pipeline.load().text("I am so happy that you came!").label

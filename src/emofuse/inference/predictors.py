@@ -154,7 +154,7 @@ class VoicePredictor:
         start_s = end_s - len(samples) / RATE_HZ
         network = self._model.network
         padded = np.pad(samples, (0, max(0, round(self.window_s * RATE_HZ) - len(samples))))
-        # what is missing is no silence to a model of one's own, which fills it up as its training did
+        # what is missing is not silence to a model of one's own, which fills it up as its training did
         logits, embedded = self._model.run((samples if isinstance(network, OwnModel) else padded)[None])
         if self.log is not None:
             self.log.add("voice", network, (padded[None],), start_s, end_s)

@@ -176,7 +176,7 @@ def _opened(path: str | os.PathLike[str], options: dict[str, str], max_pixels: i
         )
     except LIBRARY_ERRORS as error:
         raise_failure(path)
-        reason = "it is no recording that emofuse knows, or it is cut off or damaged"
+        reason = "it is not a recording that emofuse knows, or it is cut off or damaged"
         hint = f"{READABLE}; record or convert it again"
         raise MediaError(f"cannot read {_shown(path)}: {reason}", hint) from error
 

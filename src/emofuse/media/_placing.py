@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-NEAR_S: Final = 0.02  # containers round times to the millisecond, and jitter: so much is no fault
+NEAR_S: Final = 0.02  # containers round times to the millisecond, and jitter: so much is not a fault
 FAR_S: Final = 0.03  # what is off by more than this is put right at once: a voice is seen to be off from 40 ms on
 _PATIENCE_S: Final = 0.5  # what is off by less, where it stays so
 

@@ -148,7 +148,7 @@ def _block_of(file: BinaryIO, at: int) -> int | None:
 
 def _element(file: BinaryIO, at: int) -> tuple[bytes, int, int | None] | None:
     """Return what element of a Matroska file is at byte `at`, where its content starts, and how many bytes it says
-    that this has; None for the length where it does not say, and altogether where it is no element."""
+    that this has; None for the length where it does not say, and altogether where it is not an element."""
     file.seek(at)
     head = file.read(12)
     n_kind = 9 - head[0].bit_length() if head else 0

@@ -110,11 +110,11 @@ def sound_of(array: Any, rate_hz: Any) -> tuple[NDArray[np.float32], int]:
     samples = np.asarray(array)
     if not (math.isfinite(rate_hz) and float(rate_hz).is_integer() and LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ):
         allowed = f"a whole number from {LOWEST_RATE_HZ:,} to {HIGHEST_RATE_HZ:,}"
-        raise UsageError(f"the rate of the sound, {rate_hz} Hz, is none", f"give {allowed}")
+        raise UsageError(f"{rate_hz} Hz is not a valid sample rate", f"give {allowed}")
     if samples.ndim == 2 and samples.shape[0] <= MOST_CHANNELS < samples.shape[1]:
         samples = samples.T
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > MOST_CHANNELS):
-        raise UsageError(f"sound of shape {np.asarray(array).shape} is none", _SOUND_HINT)
+        raise UsageError(f"sound of shape {np.asarray(array).shape} is not valid", _SOUND_HINT)
     if not samples.size:
         raise UsageError(f"the sound is empty: {np.asarray(array).shape}", _SOUND_HINT)
     return np.ascontiguousarray(_as_float(samples)), int(rate_hz)

@@ -37,7 +37,7 @@ class Span:
     def __post_init__(self) -> None:
         for name, value in (("start_s", self.start_s), ("end_s", self.end_s)):
             if value is not None and (not _is_number(value) or not 0 <= value < math.inf):
-                raise UsageError(f"{name}: {value!r} is no time of a recording", "give seconds, from 0")
+                raise UsageError(f"{name}: {value!r} is not a time of a recording", "give seconds, from 0")
         if self.end_s is not None and self.end_s <= self.start_s:
             raise UsageError(
                 f"the end, {self.end_s:g} s, is not after the start, {self.start_s:g} s", "give a later end"
@@ -72,7 +72,7 @@ def parse_time(text: str) -> float:
     """
     found = _CLOCK.fullmatch(text.strip())
     if found is None or (found[2] is not None and float(found[3]) >= 60):
-        raise UsageError(f"{text!r} is no time", "give seconds, or h:mm:ss, such as 83.5 or 0:01:23.5")
+        raise UsageError(f"{text!r} is not a time", "give seconds, or h:mm:ss, such as 83.5 or 0:01:23.5")
     hours, minutes, seconds = (float(part or 0) for part in found.groups())
     return 3600 * hours + 60 * minutes + seconds
 

@@ -133,7 +133,7 @@ def address_of(url: str) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise UsageError(f"{one_line(url)!r} is no address: {one_line(error)}") from None
+        raise UsageError(f"{one_line(url)!r} is not an address: {one_line(error)}") from None
     if parts.scheme.lower() not in _SCHEMES:
         raise UsageError(
             f"cannot read a stream from {one_line(url)!r}", f"its address begins with one of {', '.join(_SCHEMES)}"

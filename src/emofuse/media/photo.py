@@ -91,7 +91,7 @@ def read_photo(
         raise
     except Exception as error:  # (Pillow's readers raise what they like on a damaged file)
         reason = one_line(error).split(" <_io")[0]
-        raise MediaError(f"{shown} is no photo that can be read: {reason}", f"emofuse reads {PHOTOS}") from error
+        raise MediaError(f"{shown} is not a photo that can be read: {reason}", f"emofuse reads {PHOTOS}") from error
 
 
 def _rgb(image: Image.Image) -> NDArray[np.uint8]:

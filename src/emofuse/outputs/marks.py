@@ -85,8 +85,9 @@ def mark_file(name: str, path: Path, recording: str) -> None:
 
 
 def origin(name: str, path: Path) -> str | None:
-    """Return of which recording a file of this format is, UNKNOWN where that cannot be known, None where it is no file
-    that emofuse wrote, or one that was changed since.
+    """Return the id of the recording that a file of this format belongs to.
+
+    It is UNKNOWN if the format does not store it, and None if emofuse did not write the file or it was changed since.
 
     Raises OSError where it cannot be read.
     """

@@ -42,7 +42,7 @@ def read_json(path: str | os.PathLike[str]) -> Timeline:
         The timeline, without what a document does not keep: landmarks and qualities.
 
     Raises:
-        UsageError: where it cannot be read, or is no document of emofuse.
+        UsageError: where it cannot be read, or is not a document of emofuse.
     """
     try:
         return Timeline.from_json(parse_json(read_bytes(path, _MOST_MB)))

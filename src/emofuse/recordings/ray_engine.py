@@ -135,7 +135,7 @@ def _connect(address: str | None) -> None:
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         where = f"at {address}" if address and address != "auto" else "here"
         raise UsageError(
-            f"no Ray cluster can be used {where}: {one_line(error)}", "`ray status` tells of it"
+            f"no Ray cluster can be used {where}: {one_line(error)}", "`ray status` shows its state"
         ) from error
 
 
@@ -143,7 +143,7 @@ def _check_answers(address: str) -> None:
     """Raise UsageError where nothing listens at HOST:PORT: Ray itself would wait for it for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise UsageError(f"{address!r} is no address of a cluster", "HOST:PORT, as 10.0.0.5:6379, or auto")
+        raise UsageError(f"{address!r} is not an address of a cluster", "HOST:PORT, as 10.0.0.5:6379, or auto")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S).close()
     except OSError as error:

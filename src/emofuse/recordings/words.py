@@ -163,7 +163,7 @@ def _found(tasks: Sequence[Task], where: str) -> tuple[dict[Place, Path], str]:
     if not is_file(place):
         raise UsageError(f"no transcript {place}", f"give a file, a folder of them, {BESIDE!r} or {NOWHERE!r}")
     if place.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{place} is no transcript that can be read", f"one of {', '.join(SUFFIXES)}")
+        raise UsageError(f"{place} is not a transcript that can be read", f"one of {', '.join(SUFFIXES)}")
     if len(tasks) > 1:
         raise UsageError(
             f"{place} is the transcript of one recording, and there are {len(tasks)}",

@@ -143,7 +143,7 @@ def _joined(options: SubmitOptions, in_address: Collection[str], fields: Mapping
         raise RefusedError(422, "not_allowed", f"{where}: {first['msg']}") from None
     both = [name for name in fields if name in in_address and getattr(given, name) != getattr(options, name)]
     if both:
-        raise RefusedError(422, "not_allowed", f"{both[0]}: the address says otherwise than the form")
+        raise RefusedError(422, "not_allowed", f"{both[0]}: the address and the form contradict each other")
     return options.model_copy(update={name: getattr(given, name) for name in fields})
 
 

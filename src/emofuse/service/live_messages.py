@@ -83,7 +83,7 @@ class WordBudget:
         self._as_of_s = now_s
         self._left -= max(len(text), _LEAST_LINE)
         if self._left < 0:
-            raise RefusedError(413, "too_large", f"more words than are said: over {WORDS_PER_S:g} letters a second")
+            raise RefusedError(413, "too_large", f"too many words: over {WORDS_PER_S:g} letters a second")
 
 
 def first_message(text: str | None) -> Start:

@@ -143,7 +143,7 @@ _REFUSALS: Final[dict[int, tuple[str, dict[str, str]]]] = {
         {
             "empty": "the upload is empty",
             "no_file": "the form has no file in a field called 'file'",
-            "bad_form": "the body is no form as its content type says",
+            "bad_form": "the body is not the form that its content type announces",
             "cut_off": "the form was cut off: its last boundary is missing",
         },
     ),
@@ -165,9 +165,9 @@ _REFUSALS: Final[dict[int, tuple[str, dict[str, str]]]] = {
     ),
     413: ("The upload is too large", {"too_large": "the upload is larger than 500 MB"}),
     415: (
-        "The upload is no recording, by its first bytes, or what is beside it no transcript, by its name",
+        "The upload is not a recording, by its first bytes, or what is beside it no transcript, by its name",
         {
-            "not_a_recording": "this is no video and no sound of a format that is known here",
+            "not_a_recording": "this is neither video nor sound in a known format",
             "not_a_transcript": "a transcript is one of .srt, .vtt, .json, .txt",
         },
     ),

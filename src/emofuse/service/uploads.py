@@ -26,7 +26,7 @@ MOST_TRANSCRIPT_BYTES: Final = 8_000_000  # weeks of speech
 _BATCH: Final = 1 << 20  # bytes that are written at once
 _FORM_BYTES: Final = 4096  # that a form may have beside its files
 _BESIDE_BYTES: Final = _FORM_BYTES + MOST_TRANSCRIPT_BYTES
-_LONGEST_FIELD: Final = 1200  # bytes of a field that is no file: a name of 300 characters
+_LONGEST_FIELD: Final = 1200  # bytes of a field that is not a file: a name of 300 characters
 _LONGEST_NAME: Final = 120
 _LONGEST_LENGTH: Final = 19  # digits of a Content-Length
 
@@ -143,7 +143,7 @@ class _Sink:
 
     def _look(self) -> None:
         if not begins_as_recording(bytes(self._head)):
-            raise RefusedError(415, "not_a_recording", "this is no video and no sound of a format that is known here")
+            raise RefusedError(415, "not_a_recording", "this is neither video nor sound in a known format")
         self._is_known = True
 
 
@@ -190,7 +190,7 @@ class _Form:
         try:
             self._parser.write(chunk)
         except FormParserError:
-            raise RefusedError(400, "bad_form", "the body is no form as its content type says") from None
+            raise RefusedError(400, "bad_form", "the body is not the form that its content type announces") from None
 
     def end(self) -> None:
         if not self._was_file:

@@ -54,7 +54,7 @@ class PacketReader:
         if kind not in self._newest_s:
             raise malformed(f"a message begins with 1 (a picture) or 2 (sound), not {kind}")
         if not math.isfinite(time_s) or time_s < 0 or time_s < self._newest_s[kind] - EARLIEST_S:
-            raise malformed(f"a time of {time_s:g} s is none, or goes back")
+            raise malformed(f"a time of {time_s:g} s is not valid, or goes back")
         self.check_time(time_s)
         self._newest_s[kind] = max(self._newest_s[kind], time_s)
         body = message[HEAD.size :]

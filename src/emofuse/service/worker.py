@@ -140,7 +140,7 @@ def _check_size(recording: Path, most_megapixels: float) -> None:
 
 
 def _shown(message: str, task: AnalysisTask | EditTask) -> str:
-    """Return a message as the client may see it: where things are on this machine is no business of theirs."""
+    """Return a message as the client may see it: it must not reveal where things are on this machine."""
     folder = task.folder
     for path, words in (
         (folder / RECORDING, "the recording"),

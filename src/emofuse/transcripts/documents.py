@@ -49,9 +49,9 @@ def read_document(text: str) -> list[Line]:
     try:
         document = parse_json(text)
     except JSONDecodeError as error:
-        raise TranscriptError(f"line {error.lineno}: this is no JSON: {error.msg}") from None
+        raise TranscriptError(f"line {error.lineno}: this is not JSON: {error.msg}") from None
     except ValueError as error:
-        raise TranscriptError(f"this is no JSON: {one_line(error)}", f"it has to be {LAYOUT}") from None
+        raise TranscriptError(f"this is not JSON: {one_line(error)}", f"it has to be {LAYOUT}") from None
     if isinstance(document, dict) and str(document.get("schema", "")).startswith("emofuse/"):
         raise TranscriptError("this is a result of emofuse, not a transcript", f"it has to be {LAYOUT}")
     segments, words = _parts(document)

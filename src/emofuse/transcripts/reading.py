@@ -27,7 +27,7 @@ def read_transcript(path: str | Path, duration_s: float | None = None) -> Transc
     """
     file = Path(path)
     if file.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{file} is no transcript that can be read", f"one of {', '.join(SUFFIXES)}")
+        raise UsageError(f"{file} is not a transcript that can be read", f"one of {', '.join(SUFFIXES)}")
     try:
         data = read_bytes(file, MOST_MB)
         text, notes = _decoded(data)
@@ -76,9 +76,9 @@ def _decoded(data: bytes) -> tuple[str, list[str]]:
         try:
             text = data.decode("cp1252")
         except UnicodeDecodeError:
-            raise TranscriptError(f"line {row}: this is no text in UTF-8", "save it as UTF-8") from None
+            raise TranscriptError(f"line {row}: this is not text in UTF-8", "save it as UTF-8") from None
         notes.append(f"the transcript is not in UTF-8 (line {row}), and was read as Windows-1252")
     if "\0" in text:
         row = text[: text.index("\0")].count("\n") + 1
-        raise TranscriptError(f"line {row}: this is no text", "save it as UTF-8")
+        raise TranscriptError(f"line {row}: this is not text", "save it as UTF-8")
     return text, notes

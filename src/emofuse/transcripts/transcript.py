@@ -20,7 +20,7 @@ END_ROOM_S: Final = 0.1  # the last moment of a recording can stand a picture or
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """Lines by start_s; they may overlap. notes: what people should know of how they were read, a line each; origin:
-    where they came from, None where that is not known; it is no part of what was said."""
+    where they came from, None where that is not known; it is not part of what was said."""
 
     lines: tuple[Line, ...]
     notes: tuple[str, ...] = ()

@@ -234,7 +234,7 @@ def test_files_without_a_picture_are_named(read: Read, voice_wav: Path, tmp_path
     with pytest.raises(CorpusError, match=r"voice\.wav has no picture$"):
         read(voice_wav)
     (tmp_path / "text.mp4").write_text("version https://git-lfs.github.com/spec/v1\n")
-    with pytest.raises(CorpusError, match=r"cannot read .*text\.mp4: it is no recording"):
+    with pytest.raises(CorpusError, match=r"cannot read .*text\.mp4: it is not a recording"):
         read(tmp_path / "text.mp4")
     with pytest.raises(CorpusError, match=r"cannot read .*gone\.mp4"):
         read(tmp_path / "gone.mp4")

@@ -305,7 +305,7 @@ SPEAKERS = "s01,1\ns02,2\ns03,2\n"
         ("speaker,fold\n", "has a header and no rows"),
         ("speaker,fold\n\ns01,1\ns02,\n", "line 4 of split.csv has no fold"),
         ("speaker,part\ns01\n", "line 2 of split.csv has no part"),
-        ("speaker,part\ns01,tset\n", "line 2 of split.csv: part 'tset' is none of train, "),
+        ("speaker,part\ns01,tset\n", "line 2 of split.csv: part 'tset' is not one of train, "),
         (f"speaker,fold\n{SPEAKERS}s4,1\n", "line 5 of split.csv: made has no speaker 's4'"),
         ("session,fold\n1,1\n", "line 2 of split.csv: made has no session '1'"),
         ("path,fold\ncalm.wav,1\n", "'calm.wav' may be 3 files: "),
@@ -357,7 +357,9 @@ def test_training_asks_more_of_a_file_than_an_audit(csv) -> None:
     nobody = str(csv("speaker,part\ns01,train\ns02,test\ns03,train\n"))
     assert read_split(nobody, manifest, 2).folds[0].valid == ()
     assert make_split(nobody, manifest, 0).folds[0].valid == ()
-    with pytest.raises(CorpusError, match=r"^fold 1 of .*split.csv: nobody validates, and 2 speakers should"):
+    with pytest.raises(
+        CorpusError, match=r"^fold 1 of .*split.csv: there are no validation speakers, and 2 are wanted"
+    ):
         make_split(nobody, manifest, 2)
     rows = [f"{c.speaker}/{c.emotion},{'test' if c.emotion == 'sad' else 'train'}" for c in manifest]
     no_sad = csv("path,part\n" + "\n".join(rows))

@@ -79,7 +79,7 @@ def logits_of(model: Path, root: Path) -> tuple[NDArray[np.float32], NDArray[np.
 def test_a_network_is_scored_on_simple_faces_by_the_emotions_that_they_have(root: Path, model: Path) -> None:
     report, predictions = evaluate_portraits(model, "cfee", root, "emofuse evaluate face.toml --model face.onnx")
     logits, truth = logits_of(model, root)
-    guess = logits[:, :7].argmax(axis=1)  # contempt is no answer
+    guess = logits[:, :7].argmax(axis=1)  # contempt is not an answer
     assert len(predictions.truth) == 49
     assert report.stamp.labels == FERPLUS[:7]
     assert report.metric("UAR").value == pytest.approx(float(np.mean(guess == truth)))  # seven of each
@@ -90,7 +90,7 @@ def test_a_network_is_scored_on_simple_faces_by_the_emotions_that_they_have(root
 
 
 def test_a_network_of_another_kind_is_refused(root: Path) -> None:
-    with pytest.raises(BundleError, match="no network of faces"):
+    with pytest.raises(BundleError, match="not a network of faces"):
         evaluate_portraits(BUNDLES / "base" / "text.onnx", "cfee", root, "emofuse evaluate")
 
 

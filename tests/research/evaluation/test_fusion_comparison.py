@@ -169,7 +169,7 @@ def test_styles_are_scored_apart(compared: Compared) -> None:
 
 
 def test_drawn_clips_are_averaged_over_the_draws(change: Change, tmp_path: Path) -> None:
-    # named before one of its members, which is no single modality
+    # named before one of its members, which is not a single modality
     late = 'methods.first={model={name="late-fusion",rule="mean",members=["text","second"]}}'
     second = 'methods.second={model={name="gated-fusion",width=8}}'
     left_out = 'leave_out=["gated","unified","attention","late-learned"]'

@@ -87,7 +87,7 @@ def test_a_card_states_what_the_field_compares(found: Found) -> None:
 
 
 def test_a_network_of_something_else_is_refused(root: Path) -> None:
-    with pytest.raises(BundleError, match="no text network"):
+    with pytest.raises(BundleError, match="not a text network"):
         evaluate_texts(BUNDLES / "base" / "face.onnx", root, COMMAND, "meld")
 
 

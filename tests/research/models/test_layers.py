@@ -46,7 +46,7 @@ def test_samples_are_standardised_down_to_what_is_quiet() -> None:
     samples = torch.randn(3, 16_000) * torch.tensor([0.3, 0.003, 1e-6])[:, None] + 0.01
     out = Standardise(quiet=1e-4)(samples)
     torch.testing.assert_close(out[:2].std(dim=1), torch.ones(2), atol=0.04, rtol=0)
-    assert out[2].std() < 0.02  # the faintest is left as it is: silence is no signal
+    assert out[2].std() < 0.02  # the faintest is left as it is: silence is not a signal
     assert Standardise(quiet=1e-4)(torch.zeros(1, 500)).abs().max() == 0
 
 

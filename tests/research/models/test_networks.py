@@ -107,7 +107,7 @@ def test_every_parameter_that_is_trained_has_a_gradient(network: nn.Module) -> N
 
 
 def litter(*_: object) -> None:
-    """Leave free memory full of what is no number, as a long training does of old activations."""
+    """Leave free memory full of what is not a number, as a long training does of old activations."""
     blocks = [torch.full((2**size,), torch.nan) for size in range(10, 21) for _ in range(3)]
     blocks.clear()
 

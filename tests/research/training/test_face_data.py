@@ -167,5 +167,5 @@ def test_a_start_that_is_not_there_or_of_another_form_is_refused(data: Path, tmp
 
     with pytest.raises(BundleError, match="no model at"):
         face_job(started(tmp_path / "absent.onnx"), data)
-    with pytest.raises(RecipeError, match=r"no exported face network of this form"):
+    with pytest.raises(RecipeError, match=r"not an exported face network of this form"):
         face_job(started(SHIPPED), data)

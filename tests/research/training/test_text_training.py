@@ -171,7 +171,7 @@ def test_a_card_names_the_languages_that_are_learnt() -> None:
 
 def test_a_teacher_of_something_else_is_refused(data: Path) -> None:
     face = str(BUNDLES / "base" / "face.onnx")
-    with pytest.raises(BundleError, match="no text network"):
+    with pytest.raises(BundleError, match="not a text network"):
         text_job(recipe(data=TextDataSettings(teachers=(face,))), data)
 
 

@@ -17,7 +17,7 @@ _FREE_BYTES: Final = 256 * 2**20  # that a file of any size may unpack to
 class Archive:
     """A zip file, as a context. All that is read of it comes to 256 MB or 100 times its size at most.
 
-    Raises ValueError with a reason of one line where the file is no zip; OSError where it cannot be read.
+    Raises ValueError with a reason of one line where the file is not a zip; OSError where it cannot be read.
     """
 
     def __init__(self, path: Path) -> None:

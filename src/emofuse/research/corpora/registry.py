@@ -211,7 +211,7 @@ def _imported_as(name: str, kind: type[T], own: Corpus[T]) -> Corpus[T]:
         return found
     article = f"a {kind.__name__}" if kind is Manifest else kind.__name__
     if not callable(found):
-        raise UsageError(f"{name} is no corpus", f"it must be a Corpus, or a function from a folder to {article}")
+        raise UsageError(f"{name} is not a corpus", f"it must be a Corpus, or a function from a folder to {article}")
 
     def read(folder: str | Path) -> T:
         made = found(Path(folder))

@@ -90,7 +90,10 @@ class FeatureFiles:
         except (FileNotFoundError, KeyError, NotADirectoryError):
             raise Unreadable("file is missing") from None
         except ExhaustedError as error:
-            raise CorpusError(f"{self._folder.parent / ARCHIVE} was not read: {error}", "is it what it says?") from None
+            raise CorpusError(
+                f"{self._folder.parent / ARCHIVE} was not read: {error}",
+                "the file may be damaged, or in another format",
+            ) from None
         except MethodError:
             raise Unreadable("compressed with bzip2 or LZMA, not with deflate") from None
         except (OSError, ValueError):

@@ -45,7 +45,7 @@ class FeatureSet:
     """Utterances and their features. The path of a clip is the set's folder and its name: there is no such file.
 
     features: modality → for each clip an array (T, D) float32, or None where it has none; D is the same within a
-    modality. A modality that no utterance has is no key. absent: every modality of the table → why an utterance has
+    modality. A modality that no utterance has is not a key. absent: every modality of the table → why an utterance has
     none of it → how many have not. columns: those of the table that a Clip has no field for → a text for each clip.
     """
 

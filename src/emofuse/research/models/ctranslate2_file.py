@@ -33,7 +33,7 @@ def read_weights(path: Path, prefix: str = "") -> dict[str, NDArray[np.generic]]
         return _read(memoryview(data), prefix)
     except (struct.error, ValueError, KeyError, UnicodeDecodeError) as error:
         raise AssetError(
-            f"{path} is no model.bin of CTranslate2: {error}", "remove it, so that it is fetched"
+            f"{path} is not a model.bin of CTranslate2: {error}", "remove it, so that it is fetched"
         ) from None
 
 

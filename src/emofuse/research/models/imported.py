@@ -53,7 +53,7 @@ def imported_network(settings: ImportedNetSettings, n_classes: int, takes: str) 
         takes: The name of its input.
 
     Raises:
-        RecipeError: It cannot be imported, is no module, or does not take these options.
+        RecipeError: It cannot be imported, is not a module, or does not take these options.
     """
     try:
         made = import_object(settings.module)

@@ -115,7 +115,7 @@ def _erase(faces: Tensor, probability: float, generator: Generator) -> Tensor:
 def speech_augmentation(settings: SoundSettings, kind: FeatureKind) -> tuple[Augment, Augment]:
     """Choose what is done to the samples, and then to what the front end makes of them.
 
-    Log-mels are stretched, warped, filtered and masked as such. What is no picture of frequencies is stretched in
+    Log-mels are stretched, warped, filtered and masked as such. What is not a picture of frequencies is stretched in
     its samples and masked in time alone. A pitch shift is always done on samples.
     """
     is_mel = kind == "log-mel"

@@ -103,7 +103,7 @@ class Task(ABC):
             dims: Where the data are features, how many there are of each modality, in order.
 
         Raises:
-            RecipeError: The model is no network, or does not go with the data.
+            RecipeError: The model is not a network, or does not go with the data.
         """
         if recipe.model.learner != "network":
             raise self.crossed(recipe)

@@ -367,7 +367,7 @@ def face_job(recipe: Recipe, data: str | Path, without: Mapping[str, frozenset[s
     FER+'s valid part validate.
 
     without: people who are left out, by the name of their set. Raises CorpusError where a set is not there, RecipeError
-    where the model is no face network or starts from another one's weights.
+    where the model is not a face network or starts from another one's weights.
     """
     settings = face_settings(recipe)
     torch.manual_seed(recipe.seed)
@@ -401,7 +401,7 @@ def start_from(network: BuiltNetwork, path: Path) -> None:
     except (KeyError, ValueError, RuntimeError) as error:
         reason = first_line(error)[:160]
         raise RecipeError(
-            f"model.start: {path} is no exported face network of this form: {reason}",
+            f"model.start: {path} is not an exported face network of this form: {reason}",
             "train and export the recipe that it comes from, or set model.start=''",
         ) from None
     network.train()

@@ -332,7 +332,7 @@ class FeatureTask(UtteranceTask):
         return tuple(map(_source, utterance_settings(recipe).train_on))
 
     def exported_dims(self, recipe: Recipe, weights: Mapping[str, Tensor], checkpoint: str | Path) -> dict[str, int]:
-        """See Task. Raises UsageError where it is no fusion of a bundle: its modalities are not those of one, or an
+        """See Task. Raises UsageError where it is not a fusion of a bundle: its modalities are not those of one, or an
         answer rests on several steps."""
         settings = cast(FeatureDataSettings, recipe.data)
         dims = {name.rpartition(MEAN)[2]: len(one) for name, one in weights.items() if MEAN in name}
@@ -343,7 +343,7 @@ class FeatureTask(UtteranceTask):
             )
         if settings.context or settings.pool == "none":
             raise UsageError(
-                f"{checkpoint} looks at several steps", "a bundle's fusion has pool mean or max, and no context"
+                f"{checkpoint} uses several steps", "a bundle's fusion has pool mean or max, and no context"
             )
         return dims
 

@@ -174,7 +174,7 @@ def load_text_network(path: str | Path) -> OnnxNetwork:
     """Load a text network of the labels of a bundle. Raises BundleError for one of something else."""
     network = OnnxNetwork(path)
     if network.card.modality != "text" or network.card.labels != BASE:
-        raise BundleError(f"{path} is no text network of the labels {', '.join(BASE)}")
+        raise BundleError(f"{path} is not a text network of the labels {', '.join(BASE)}")
     return network
 
 

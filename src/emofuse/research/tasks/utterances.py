@@ -79,7 +79,7 @@ def find_corpora(
 
 
 def utterance_settings(recipe: Recipe) -> CorpusSettings:
-    """Return the settings of a recipe's corpora. Raises RecipeError when it is no recipe of utterances."""
+    """Return the settings of a recipe's corpora. Raises RecipeError when it is not a recipe of utterances."""
     if not isinstance(recipe.data, CorpusSettings):
         raise RecipeError(f"recipe {recipe.name!r} is not of utterances")
     return recipe.data

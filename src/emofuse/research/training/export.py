@@ -40,9 +40,9 @@ def export(checkpoint: str | Path, target: str | Path, scores: Sequence[Score] =
     """Write the network of `checkpoint` (model.safetensors) to `target` as ONNX, with its card in the metadata.
 
     Large weights are stored in half precision, tables of vectors in 8 bits; all are computed with in single. Raises
-    UsageError for what is no network, or not the one that its recipe and labels describe, BundleError when the outputs
-    of the file differ from torch's by more than TOLERANCE, OutputError when it cannot be written; what `target` held
-    before stays then.
+    UsageError for what is not a network, or not the one that its recipe and labels describe, BundleError when the
+    outputs of the file differ from torch's by more than TOLERANCE, OutputError when it cannot be written; what `target`
+    held before stays then.
     """
     weights, recipe, labels = load_weights(checkpoint)
     if recipe.model.learner != "network":

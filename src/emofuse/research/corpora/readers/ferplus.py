@@ -93,7 +93,7 @@ def _without_outliers(votes: NDArray[np.float32]) -> NDArray[np.float32]:
 def read_ferplus(path: str | Path, part: Part) -> FerPlus:
     """Read one part of the zip that holds FER2013Train, FER2013Valid and FER2013Test with their label.csv.
 
-    Raises CorpusError when the file is missing, is no zip, or holds a picture or a row that does not fit.
+    Raises CorpusError when the file is missing, is not a zip, or holds a picture or a row that does not fit.
     """
     file = Path(path)
     if not file.is_file():

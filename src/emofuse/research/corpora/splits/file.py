@@ -82,7 +82,7 @@ def read_split_file(path: str | Path, manifest: Manifest) -> Groups | Parts:
 
 
 def by_number(name: str) -> tuple[int, str]:
-    """Sort "2" before "10", and what is no number after all numbers."""
+    """Sort "2" before "10", and what is not a number after all numbers."""
     return (0, name.zfill(20)) if name.isdecimal() else (1, name)
 
 
@@ -125,7 +125,7 @@ def _row(cells: dict[str, str], header: Sequence[str], by: str, line: int, file:
             raise CorpusError(f"line {line} of {file.name} has no {column}", _HINT)
     part = cells.get("part", "").lower()
     if part and part not in PARTS:
-        raise CorpusError(f"line {line} of {file.name}: part {part!r} is none of {', '.join(PARTS)}")
+        raise CorpusError(f"line {line} of {file.name}: part {part!r} is not one of {', '.join(PARTS)}")
     return _Row(line, cells[by], cells.get("fold", ONLY_FOLD), PARTS.get(part, ""))
 
 

@@ -57,7 +57,7 @@ def make_split(protocol: str, manifest: Manifest, n_valid: int, seed: int = 0) -
     for fold in split.folds:
         if n_valid and not fold.valid:
             raise CorpusError(
-                f"fold {fold.name} of {protocol}: nobody validates, and {n_valid} speakers should",
+                f"fold {fold.name} of {protocol}: there are no validation speakers, and {n_valid} are wanted",
                 "name clips of part valid, or ask for 0 speakers",
             )
         missing = missing_emotions(fold, manifest)

@@ -54,7 +54,7 @@ def evaluate_portraits(model: str | Path, name: str, data: str | Path, command: 
 
     Raises:
         CorpusError: The set is not there.
-        BundleError: The file is no network of faces under FER+'s labels.
+        BundleError: The file is not a network of faces under FER+'s labels.
     """
     network = _face_network(model)
     faces = read_portraits(name, data).scored()
@@ -128,7 +128,7 @@ def _cut(image: NDArray[np.uint8], wider: float, shift: float, degrees: float) -
 def _face_network(model: str | Path) -> OnnxNetwork:
     network = OnnxNetwork(model)
     if network.card.modality != "face" or network.card.labels != FERPLUS:
-        raise BundleError(f"{Path(model).name} is no network of faces under FER+'s labels")
+        raise BundleError(f"{Path(model).name} is not a network of faces under FER+'s labels")
     return network
 
 

@@ -103,7 +103,7 @@ def _own_answers(model: OwnModel, manifest: Manifest, hook: Hook | None) -> Iter
         without = [clip for clip in manifest if not clip.text]
         if without:
             what = f"{len(without)} of {len(manifest)} clips of {manifest.name} have no words"
-            raise CorpusError(what, "a manifest (CSV) tells them in a column `text`")
+            raise CorpusError(what, "a manifest (CSV) has them in the column `text`")
     for clip in manifest:
         given: Sequence[Any]
         if model.modality == "text":
