@@ -70,11 +70,15 @@ def analyze(
         typer.Option("--overwrite", help="Replace files in the way that are not results of the same recording, too."),
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print warnings and failures alone: no answers, no bars.")
+        bool, typer.Option("--quiet", "-q", help="Print warnings and failures only: no answers, no bars.")
     ] = False,
     verbose: Annotated[
         bool,
-        typer.Option("--verbose", "-v", help="Print what is loaded, with its hash, and how long each step took, too."),
+        typer.Option(
+            "--verbose",
+            "-v",
+            help="Also print the models that are loaded, with their hashes, and how long each step took.",
+        ),
     ] = False,
     start: StartOption = None,
     end: EndOption = None,
@@ -83,28 +87,31 @@ def analyze(
         typer.Option(
             min=1,
             metavar="N",
-            help="The sound track to listen to, from 1; else the default one, or one with speech.",
+            help="The sound track to use, from 1; by default the default track, or one with speech.",
             rich_help_panel=INPUT,
         ),
     ] = None,
     max_pixels: Annotated[
         int,
-        typer.Option(min=1, metavar="N", help="Of a picture; a film of larger ones is refused.", rich_help_panel=INPUT),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="The largest picture allowed; recordings with larger ones are refused.",
+            rich_help_panel=INPUT,
+        ),
     ] = MOST_PIXELS,
     transcript: Annotated[
         str | None,
         typer.Option(
             metavar="FILE|DIR|auto|none",
-            help="What is said, as .srt, .vtt, .json or .txt: the recording's file, a folder of files that are called "
-            "as the recordings, auto (the default) for those beside them and subtitles inside them, or none.",
+            help="The transcript (.srt, .vtt, .json or .txt): the recording's file, a folder of files that are named "
+            "like the recordings, auto (the default) for files beside them and subtitles inside them, or none.",
             rich_help_panel=WORDS,
         ),
     ] = None,
     asr: Annotated[
         bool,
-        typer.Option(
-            "--asr", help="Recognise what is said, where no transcript is found (extra: asr).", rich_help_panel=WORDS
-        ),
+        typer.Option("--asr", help="Recognise speech if no transcript is found (extra: asr).", rich_help_panel=WORDS),
     ] = False,
     asr_model: Annotated[
         str, typer.Option(help="Whisper's size, or the folder of a model.", rich_help_panel=WORDS)
@@ -112,7 +119,7 @@ def analyze(
     asr_language: Annotated[
         str | None,
         typer.Option(
-            metavar="CODE", help="What is spoken, as en; recognised where it is not given.", rich_help_panel=WORDS
+            metavar="CODE", help="The spoken language, such as en; detected by default.", rich_help_panel=WORDS
         ),
     ] = None,
     text_model: Annotated[
@@ -134,15 +141,13 @@ def analyze(
         float, typer.Option(help="Seconds between moments in queue mode.", rich_help_panel=ANSWERS)
     ] = DEFAULTS.hop_s,
     smooth: Annotated[
-        bool, typer.Option("--smooth", help="Steady the labels from moment to moment.", rich_help_panel=ANSWERS)
+        bool, typer.Option("--smooth", help="Smooth the labels from moment to moment.", rich_help_panel=ANSWERS)
     ] = False,
     risk: RiskOption = DEFAULTS.risk,
     coverage: CoverageOption = None,
     prior: PriorOption = "flat",
     bundle: BundleOption = "base",
-    device: Annotated[
-        str, typer.Option(help="cpu, cuda, or auto for the second where there is one.", rich_help_panel=MODELS)
-    ] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda if available.", rich_help_panel=MODELS)] = "cpu",
     permissive_only: PermissiveOption = False,
     same_person: SamePersonOption = False,
     persons: PersonsOption = None,
@@ -151,7 +156,7 @@ def analyze(
         bool,
         typer.Option(
             "--measure-faces",
-            help="Measure every face of every picture, too: head, gaze, blinks, 52 movements (extra: landmarks).",
+            help="Also measure every face of every picture: head, gaze, blinks, 52 movements (extra: landmarks).",
             rich_help_panel=FACES,
         ),
     ] = False,
@@ -159,7 +164,7 @@ def analyze(
         bool,
         typer.Option(
             "--face-points",
-            help="With --measure-faces: keep its 478 points, which takes much room.",
+            help="With --measure-faces: keep the 478 points of each face, which takes much space.",
             rich_help_panel=FACES,
         ),
     ] = False,
@@ -170,14 +175,14 @@ def analyze(
     explains: Annotated[
         bool,
         typer.Option(
-            "--explain", help="Show in the report (html) what the surest answers come from.", rich_help_panel=REPORT
+            "--explain",
+            help="Show in the report (html) which parts of the input the surest answers depend on.",
+            rich_help_panel=REPORT,
         ),
     ] = False,
     embeddings: Annotated[
         bool,
-        typer.Option(
-            "--embeddings", help="Write what the networks know of their inputs, as .npz.", rich_help_panel=REPORT
-        ),
+        typer.Option("--embeddings", help="Write the embeddings of the networks, as .npz.", rich_help_panel=REPORT),
     ] = False,
     fast: FastOption = False,
     every: EveryOption = None,
@@ -188,20 +193,23 @@ def analyze(
         int | None,
         typer.Option(
             min=1,
-            help="Recordings to work on at once; by default 1, in a cluster one for each core.",
+            help="Recordings to analyse at once; by default 1, in a cluster one for each core.",
             rich_help_panel=BATCH,
         ),
     ] = None,
     engine: Annotated[
         str,
         typer.Option(
-            help=f"What works on them: {' or '.join(ENGINES)}, a cluster (extra: scale).", rich_help_panel=BATCH
+            help=f"The engine that processes them: {' or '.join(ENGINES)}, a cluster (extra: scale).",
+            rich_help_panel=BATCH,
         ),
     ] = "local",
     address: Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT|auto", help="Of the cluster; without it, one of this machine.", rich_help_panel=BATCH
+            metavar="HOST:PORT|auto",
+            help="The address of the cluster; without it, a cluster on this machine.",
+            rich_help_panel=BATCH,
         ),
     ] = None,
     groups: Annotated[
@@ -216,14 +224,14 @@ def analyze(
         bool,
         typer.Option(
             "--resume",
-            help="Keep the results of the same recordings and settings, and do the others.",
+            help="Keep earlier results of the same recordings and settings, and analyse the others.",
             rich_help_panel=BATCH,
         ),
     ] = False,
 ) -> None:
-    """Read the emotion in recordings and photos: a video or picture with boxes, JSON, CSV, other formats on request.
+    """Recognise emotion in recordings and photos; writes an annotated video or picture, JSON, CSV and other formats.
 
-    Over more than one input: index.html and summary.csv. A batch that was cut off goes on with --resume.
+    For several inputs, also index.html and summary.csv. --resume continues a batch that was interrupted.
 
     Exit code: 0 all done, 1 some inputs failed, 2 wrong usage, 3 nothing could be analysed.
 

@@ -17,14 +17,16 @@ DEFAULTS = AnalyzerSettings()
 RiskOption = Annotated[
     float,
     typer.Option(
-        metavar="0..1", help="How likely an answer may be wrong, before it is `uncertain`.", rich_help_panel=ANSWERS
+        metavar="0..1",
+        help="The highest risk of a wrong answer; above it, the answer is `uncertain`.",
+        rich_help_panel=ANSWERS,
     ),
 ]
 CoverageOption = Annotated[
     float | None,
     typer.Option(
         metavar="0.5..0.99",
-        help="Add sets of labels that hold the truth in this share of cases (JSON: labels).",
+        help="Add sets of labels that contain the truth in this share of cases (JSON: labels).",
         rich_help_panel=ANSWERS,
     ),
 ]
@@ -40,7 +42,7 @@ PriorOption = Annotated[
 StartOption = Annotated[
     str | None,
     typer.Option(
-        metavar="TIME", help="Where to begin, in seconds or as h:mm:ss of the recording.", rich_help_panel=INPUT
+        metavar="TIME", help="Where to start, in seconds or as h:mm:ss of the recording.", rich_help_panel=INPUT
     ),
 ]
 EndOption = Annotated[

@@ -56,14 +56,16 @@ def benchmark(
         typer.Option(
             "--films",
             metavar="VOICES+FACES[=BUNDLE]",
-            help="Films to make of corpora, as emodb+cfee; another bundle than the one that is measured, if any.",
+            help="Films to make from corpora, such as emodb+cfee; optionally with another bundle.",
         ),
     ] = None,
-    n_films: Annotated[int, typer.Option(min=2, help="Voices that are laid over faces, twice each.")] = 140,
+    n_films: Annotated[
+        int, typer.Option(min=2, help="Corpora whose voices are combined with faces, twice each.")
+    ] = 140,
     seed: SeedOption = 1,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The page; its numbers as JSON stand beside it.")] = Path(
-        "docs/benchmark.md"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The page to write; a JSON file with its numbers is written beside it.")
+    ] = Path("docs/benchmark.md"),
 ) -> None:
     """Measure a bundle on real corpora and write the page: as it ships, left out, beside others, under conditions.
 

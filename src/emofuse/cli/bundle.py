@@ -56,10 +56,10 @@ def make(
             "with a card net.toml beside it, or module:NAME of a function in Python.",
         ),
     ] = None,
-    name: Annotated[str, typer.Option(help="What to call it; the folder's name, if not given.")] = "",
+    name: Annotated[str, typer.Option(help="The name of the bundle; by default the folder's name.")] = "",
     base: Annotated[
         str,
-        typer.Option("--from", metavar="BUNDLE", help="Take what is not given from this bundle (a name or folder)."),
+        typer.Option("--from", metavar="BUNDLE", help="The bundle to take everything else from (a name or folder)."),
     ] = "",
     weights: Annotated[
         list[str] | None, typer.Option("--weight", metavar="clip=2", help="The weight of a modality in the fusion.")
@@ -67,13 +67,15 @@ def make(
     temperatures: Annotated[
         list[str] | None, typer.Option("--temperature", metavar="voice=0.98", help="As `emofuse evaluate` reports it.")
     ] = None,
-    labels: Annotated[str, typer.Option(help="What to answer with: a label set's name, or labels with commas.")] = "",
+    labels: Annotated[
+        str, typer.Option(help="The labels of the answers: a label set's name, or labels separated by commas.")
+    ] = "",
     maps: Annotated[
         list[str] | None,
         typer.Option(
             "--map",
             metavar="voice:LABEL_0=angry",
-            help="What a label of a model of your own means; left empty, it is left out.",
+            help="The meaning of a label of your own model; if empty, the label is left out.",
         ),
     ] = None,
 ) -> None:
@@ -172,7 +174,7 @@ def check(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder that holds one, or the name of one.")],
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
-    """Load a bundle, run each of its networks once on made-up input, and print what it is made of.
+    """Load a bundle, run each of its networks once on made-up input, and print its contents.
 
     A text model of the Hugging Face Hub that it names is fetched, where it is not on this machine, and run as well.
     Exit code: 0 the bundle can be used, 1 something is wrong with it, 2 wrong usage.
@@ -215,7 +217,9 @@ def card(
             help="What `emofuse benchmark`, `robustness` or `fairness` wrote.",
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file for it; default: it is printed.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write; by default the result is printed.")
+    ] = None,
 ) -> None:
     """Write the card of a bundle: data, licences, scores, what was measured since, intended and forbidden uses."""
     loaded = load_bundle(bundle)

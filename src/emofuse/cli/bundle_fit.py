@@ -29,7 +29,7 @@ def fit(
         typer.Option(
             "--on",
             metavar="MODALITY=PREDICTIONS.csv|RECORDINGS.csv",
-            help="What `emofuse evaluate` predicted of a corpus that the face, voice, clip or text network was not "
+            help="Predictions of `emofuse evaluate` for a corpus that the face, voice, clip or text network was not "
             "trained on, or a manifest of recordings that none of them was trained on; several are best.",
         ),
     ],
@@ -38,20 +38,20 @@ def fit(
         list[str] | None,
         typer.Option(
             metavar="MODALITY",
-            help="A network whose training took its prior out (train.logit_adjustment): it gets a flat one.",
+            help="A network that was trained without its prior (train.logit_adjustment): its prior is flat.",
         ),
     ] = None,
     together: Annotated[
         list[str] | None,
         typer.Option(
             metavar="MODALITY=PREDICTIONS.csv,...",
-            help="Predictions of two modalities or more for the same clips of a corpus, of any models: they tell how "
+            help="Predictions of two modalities or more for the same clips of a corpus, of any models: they show how "
             "much agreement is worth.",
         ),
     ] = None,
     only_certainty: Annotated[
         bool,
-        typer.Option("--only-certainty", help="Leave answers as they are: fit how far they can be relied on alone."),
+        typer.Option("--only-certainty", help="Leave the answers unchanged: fit only how reliable they are."),
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the halves, and of the examples that are put together.")] = 1,
 ) -> None:

@@ -21,7 +21,7 @@ from emofuse.research.corpora.manifest import Manifest, is_manifest, read_manife
 from emofuse.research.corpora.registry import CORPORA, read_corpus
 
 app = typer.Typer(
-    name="corpus", help="Look at a corpus before anything is trained on it.", no_args_is_help=True, add_completion=False
+    name="corpus", help="Prepare and audit a corpus before training.", no_args_is_help=True, add_completion=False
 )
 app.command("audit")(corpus_audit.audit)
 
@@ -29,17 +29,21 @@ app.command("audit")(corpus_audit.audit)
 @app.command("prepare")
 def prepare(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(CORPORA)}.")],
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the corpus is; for csv, the file itself.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The folder of the corpus; for csv, the file itself.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The manifest to write, as CSV.")],
     sound: Annotated[
-        Path | None, typer.Option("--sound", help="Where the sound of the films is, if not in FOLDER (ravdess-av).")
+        Path | None, typer.Option("--sound", help="The folder of the films' sound, if it is not FOLDER (ravdess-av).")
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Decode every file; write nothing where one is unreadable, empty or silent.")
+        bool, typer.Option("--check", help="Decode every file; write nothing if one is unreadable, empty or silent.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is not a manifest, too.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file even if it is not a manifest.")
+    ] = False,
 ) -> None:
-    """List the clips of a corpus in a CSV, count them, and say which files were left out, and why.
+    """List the clips of a corpus in a CSV, count them, and report which files were left out, and why.
 
     Exit code: 0 the manifest was written, 1 it was not, 2 wrong usage.
     """

@@ -41,17 +41,19 @@ def audit(
     split: Annotated[
         str,
         typer.Option(
-            help="A CSV that puts clips, speakers or sessions into folds or parts, or the name of a protocol."
+            help="A CSV that assigns clips, speakers or sessions to folds or parts, or the name of a protocol."
         ),
     ],
     n_valid: Annotated[
         int | None,
-        typer.Option(min=0, help=f"Speakers who validate; default {N_VALID}, and 0 for a file, audited as it stands."),
+        typer.Option(
+            min=0, help=f"Speakers who validate; default {N_VALID}, and 0 for a file, which is audited as given."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of a random split.")] = 0,
     allow: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND", help=f"An overlap that is meant to be, again and again: {', '.join(KINDS)}."),
+        typer.Option(metavar="KIND", help=f"An overlap that is intended; can be repeated: {', '.join(KINDS)}."),
     ] = None,
 ) -> None:
     """List what two parts of a fold share: a speaker, a session, a sound under two names, a sentence.

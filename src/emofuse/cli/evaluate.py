@@ -121,20 +121,23 @@ class Machine:
 def evaluate(
     recipe: Annotated[
         Path | None,
-        typer.Argument(metavar="RECIPE.toml", help="For example recipes/voice.toml; none for a model of your own."),
+        typer.Argument(metavar="RECIPE.toml", help="For example recipes/voice.toml; omitted for your own model."),
     ] = None,
     overrides: OverridesArgument = None,
     protocol: ProtocolOption = DEFAULT_PROTOCOL,
     seeds: SeedsOption = 1,
     train_on: Annotated[
-        str | None, typer.Option("--train", metavar="CORPUS[,CORPUS]", help="Instead of the recipe's: names or CSVs.")
+        str | None,
+        typer.Option(
+            "--train", metavar="CORPUS[,CORPUS]", help="Training corpora in place of the recipe's: names or CSVs."
+        ),
     ] = None,
     test_on: Annotated[
         str | None,
         typer.Option("--test", metavar="CORPUS[,CORPUS]", help="Test on these corpora, by the shared labels."),
     ] = None,
     show_leak: Annotated[
-        bool, typer.Option("--show-leak", help="Also run a random split, to show what knowing the speaker adds.")
+        bool, typer.Option("--show-leak", help="Also run a random split, to show how much knowing the speaker adds.")
     ] = False,
     transductive: Annotated[
         bool, typer.Option("--transductive", help="Adapt the networks to each test speaker's clips, without labels.")
@@ -143,29 +146,29 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="FILE.onnx|hub:ID|module:NAME",
-            help="What to test as it is: an exported network, or a model of your own: of the Hugging Face Hub, an ONNX "
+            help="A model to test without training: an exported network, or your own: of the Hugging Face Hub, an ONNX "
             "file with a card beside it, or a function in Python.",
         ),
     ] = None,
     modality: Annotated[
-        OwnModality | None, typer.Option(help="What a model of your own is given, where it does not tell.")
+        OwnModality | None, typer.Option(help="The input of your own model, if it does not declare it.")
     ] = None,
     maps: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="LABEL_0=angry", help="What a label of a model of your own means."),
+        typer.Option("--map", metavar="LABEL_0=angry", help="The meaning of a label of your own model."),
     ] = None,
     prior: Annotated[
         str | None,
-        typer.Option(metavar="CORPUS", help="Texts: expect the emotions as often as this corpus's dev part has them."),
+        typer.Option(metavar="CORPUS", help="For texts: use the frequencies of this corpus's dev part as the prior."),
     ] = None,
     data: DataOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the trainings and the report.")] = None,
     device: DeviceOption = "auto",
     jobs: JobsOption = ALL_CORES,
 ) -> None:
-    """Cross-validate a recipe, speakers apart, and write a report. What was trained is not trained again.
+    """Cross-validate a recipe by speakers, and write a report. Finished trainings are reused.
 
-    A model of your own is tested as it is, without a recipe: --model hub:ID --test my.csv.
+    Your own model is tested without a recipe: --model hub:ID --test my.csv.
     """
     need_torch()
     from emofuse.research.evaluation.reports.terminal import print_report

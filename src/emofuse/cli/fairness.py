@@ -31,11 +31,11 @@ def fairness(
         str,
         typer.Option(
             metavar="MANIFEST.csv|CORPUS,...",
-            help="Of a bundle: the recordings. Of a folder: the manifest that tells more of its speakers, if any.",
+            help="For a bundle: the recordings. For a folder: a manifest with more about its speakers, if any.",
         ),
     ] = "",
     by: Annotated[
-        str, typer.Option(metavar="COLUMN,...", help="What tells groups apart: any column of the manifest.")
+        str, typer.Option(metavar="COLUMN,...", help="The columns that define the groups: any column of the manifest.")
     ] = ",".join(ATTRIBUTES),
     sample: SampleOption = None,
     seed: SeedOption = 1,

@@ -51,12 +51,14 @@ def extract(
     transcripts: Annotated[
         Path | None, typer.Option(help="A CSV of id (or path) and text, beside the manifest's own column text.")
     ] = None,
-    frames: Annotated[int, typer.Option(min=1, max=1024, help="Pictures of a clip that are encoded.")] = 16,
-    step_s: Annotated[float, typer.Option(min=0.5, help="About how long a step of sound is, but of egemaps.")] = 2.0,
+    frames: Annotated[int, typer.Option(min=1, max=1024, help="Pictures to encode from each clip.")] = 16,
+    step_s: Annotated[
+        float, typer.Option(min=0.5, help="The approximate length of a step of sound, except for egemaps.")
+    ] = 2.0,
     data: DataOption = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a GPU where there is one.")] = "auto",
-    jobs: Annotated[int, typer.Option(min=1, help="Clips to work on at once.")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make again what is there.")] = False,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a GPU if available.")] = "auto",
+    jobs: Annotated[int, typer.Option(min=1, help="Clips to process at once.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Compute existing features again.")] = False,
 ) -> None:
     """Make a feature set (dataset.csv and features/) of recordings. A run that was cut off goes on where it was.
 

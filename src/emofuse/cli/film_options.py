@@ -22,17 +22,22 @@ OverlayOption = Annotated[
 ]
 LanguageOption = Annotated[
     str,
-    typer.Option("--overlay-lang", metavar="CODE", help=f"Of its words: {', '.join(LANGUAGES)}.", rich_help_panel=FILM),
+    typer.Option(
+        "--overlay-lang",
+        metavar="CODE",
+        help=f"The language of its words: {', '.join(LANGUAGES)}.",
+        rich_help_panel=FILM,
+    ),
 ]
 BlurOption = Annotated[
     bool,
-    typer.Option(
-        "--blur-faces", help="Make the faces that are found unrecognisable on the film.", rich_help_panel=FILM
-    ),
+    typer.Option("--blur-faces", help="Blur the faces on the film.", rich_help_panel=FILM),
 ]
 PersonOption = Annotated[
     int | None,
-    typer.Option("--person", metavar="N", help="With --blur-faces: whose face stays as it is.", rich_help_panel=FILM),
+    typer.Option(
+        "--person", metavar="N", help="With --blur-faces: the person whose face is not blurred.", rich_help_panel=FILM
+    ),
 ]
 
 

@@ -23,7 +23,8 @@ PACKAGES = ("av", "numpy", "onnxruntime", "opencv-python-headless", "pydantic", 
 def info(
     bundle: BundleOption = "base",
     licences: Annotated[
-        bool, typer.Option("--licences", help="Only what its networks were made of, and what the licences allow.")
+        bool,
+        typer.Option("--licences", help="Print only what its networks were trained on, and what the licences allow."),
     ] = False,
     permissive_only: PermissiveOption = False,
 ) -> None:

@@ -51,11 +51,11 @@ _TICK_S: Final = 0.1  # keys, a closed window and Ctrl-C are looked for so often
 
 def live(
     view: Annotated[
-        Literal["auto", "window", "terminal", "none"], typer.Option(help="auto: a window where there is a screen.")
+        Literal["auto", "window", "terminal", "none"], typer.Option(help="auto: a window if there is a screen.")
     ] = "auto",
     record: Annotated[Path | None, typer.Option(help="Folder for the timeline and the annotated video.")] = None,
     max_delay_s: Annotated[
-        float, typer.Option(help="A picture that waits for longer is dropped, so that the delay stays small.")
+        float, typer.Option(help="The longest a picture may wait; then it is dropped, to keep the delay small.")
     ] = KEEPING_UP.max_delay_s or 0.0,
     camera: Annotated[
         str | None, typer.Option(help="A camera's number or path.  [default: 0]", rich_help_panel=INPUT)
@@ -68,7 +68,7 @@ def live(
         bool,
         typer.Option(
             "--realtime",
-            help="Hand a --file out at its pace and keep up with it; else all of it is read.",
+            help="Play a --file at its own pace and drop what is too late; by default all of it is analysed.",
             rich_help_panel=INPUT,
         ),
     ] = False,
@@ -95,7 +95,7 @@ def live(
         float, typer.Option(help="Seconds between moments in queue mode, and of sound.", rich_help_panel=ANSWERS)
     ] = DEFAULTS.hop_s,
     smooth: Annotated[
-        bool, typer.Option("--smooth/--no-smooth", help="Steady the labels that are shown.", rich_help_panel=ANSWERS)
+        bool, typer.Option("--smooth/--no-smooth", help="Smooth the labels that are shown.", rich_help_panel=ANSWERS)
     ] = True,
     risk: RiskOption = DEFAULTS.risk,
     coverage: CoverageOption = None,
@@ -108,9 +108,9 @@ def live(
     blur_faces: BlurOption = False,
     person: PersonOption = None,
 ) -> None:
-    """Read emotion from a camera and microphone, a stream, or a recording played at its pace.
+    """Recognise emotion live from a camera and microphone, a stream, or a recording played at its own pace.
 
-    Emotion is inferred from whoever is seen and heard, on this machine only.
+    All people who are seen or heard are analysed, on this machine only.
 
     Keys: space pauses, s takes a snapshot, q ends it.
 

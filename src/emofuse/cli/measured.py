@@ -26,15 +26,17 @@ RecordingsOption = Annotated[
     typer.Option(
         "--data",
         metavar="MANIFEST.csv|CORPUS,...",
-        help="Recordings of known emotions: tables of `emofuse corpus prepare`, or names of corpora and sets of faces.",
+        help="Labelled recordings: tables of `emofuse corpus prepare`, or names of corpora and sets of faces.",
     ),
 ]
 CorporaOption = Annotated[
-    Path | None, typer.Option("--corpora", envvar="EMOFUSE_DATA", help="The folder of corpora that are named.")
+    Path | None, typer.Option("--corpora", envvar="EMOFUSE_DATA", help="The folder of the corpora.")
 ]
 SampleOption = Annotated[
     int | None,
-    typer.Option(min=2, help="Of each corpus draw so many recordings, all emotions and speakers alike; default: all."),
+    typer.Option(
+        min=2, help="Use this many recordings of each corpus, balanced over emotions and speakers; default: all."
+    ),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Of what is drawn.")]
 

@@ -18,7 +18,7 @@ PermissiveOption = Annotated[
     bool,
     typer.Option(
         "--permissive-only",
-        help="Refuse a bundle whose data or weights do not allow commercial use, or do not say so.",
+        help="Refuse a bundle unless the licences of its data and weights allow commercial use.",
         rich_help_panel=MODELS,
     ),
 ]

@@ -20,18 +20,19 @@ from emofuse.timeline import Timeline
 
 
 def people(
-    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="A result, as analyze writes it.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="A result that analyze wrote.")],
     name: Annotated[
-        list[str] | None, typer.Option("--name", metavar="ID=NAME", help="Give somebody a name; can be repeated.")
+        list[str] | None, typer.Option("--name", metavar="ID=NAME", help="Name a person; can be repeated.")
     ] = None,
     merge: Annotated[
-        list[str] | None, typer.Option("--merge", metavar="ID,ID", help="Join people who are one; can be repeated.")
+        list[str] | None,
+        typer.Option("--merge", metavar="ID,ID", help="Merge entries that are the same person; can be repeated."),
     ] = None,
     formats: Annotated[
-        str, typer.Option(metavar="LIST", help="Other results beside it to write again, as html,eaf.")
+        str, typer.Option(metavar="LIST", help="Other results beside it to write again, such as html,eaf.")
     ] = "",
 ) -> None:
-    """List the people of a result, name them, and join those that are one.
+    """List the people of a result, name them, and merge entries that are the same person.
 
     With --name or --merge the file is written again, and so are the --formats beside it. Example:
     emofuse people clip.json --merge 3,5 --name 1=Anna --formats html

@@ -27,8 +27,8 @@ SamePersonOption = Annotated[
     bool,
     typer.Option(
         "--same-person",
-        help="All recordings are of one person, in several moods: what their face and voice answer on average is taken "
-        "out. Every recording is analysed twice.",
+        help="All recordings are of one person, in several moods: the average answer for face and voice is subtracted "
+        "from each. Every recording is analysed twice.",
         rich_help_panel=PERSON,
     ),
 ]
@@ -38,7 +38,7 @@ PersonsOption = Annotated[
         "--persons",
         metavar="FILE",
         help="A CSV with the columns recording and person: as --same-person, for the recordings of each person. "
-        "Recordings that it does not name stay as they are.",
+        "Recordings that it does not list are not adapted.",
         rich_help_panel=PERSON,
     ),
 ]
@@ -48,7 +48,7 @@ BaselineOption = Annotated[
         "--baseline",
         metavar="FILE",
         help="A recording, or a folder of them, of the person in a neutral mood: what sets their voice apart from "
-        "other people's is taken out. May be given several times.",
+        "other people's is subtracted. Can be repeated.",
         rich_help_panel=PERSON,
     ),
 ]

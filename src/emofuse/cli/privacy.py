@@ -38,17 +38,19 @@ class Kept:
 
 def privacy(
     results: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FOLDER...]", help="Folders of results, to look into as well.")
+        list[Path] | None, typer.Argument(metavar="[FOLDER...]", help="Folders of results, to include as well.")
     ] = None,
-    service: Annotated[Path | None, typer.Option(help="The folder of a service; default: that in the cache.")] = None,
+    service: Annotated[
+        Path | None, typer.Option(help="The folder of the service; default: the one in the cache.")
+    ] = None,
     delete: Annotated[
         What | None,
-        typer.Option(help="features, service, or results: what emofuse wrote into the folders that are named."),
+        typer.Option(help="features, service, or results: the files that emofuse wrote into the given folders."),
     ] = None,
 ) -> None:
-    """Tell what is kept of people, where, and for how long; with --delete, delete it.
+    """List what is stored about people, where, and for how long; with --delete, delete it.
 
-    An analysis sends nothing anywhere, and keeps nothing but the results. `service` is deleted while none runs.
+    An analysis sends nothing anywhere, and stores only its results. Stop the service before deleting `service`.
     """
     folders = list(results or ())
     for folder in folders:

@@ -28,14 +28,16 @@ def robustness(
     data: RecordingsOption,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="CONDITION", help="A condition by its name's beginning; several; default: all."),
+        typer.Option(
+            "--only", metavar="CONDITION", help="The beginning of a condition's name; can be repeated; default: all."
+        ),
     ] = None,
     sample: SampleOption = None,
     seed: SeedOption = 1,
     corpora: CorporaOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the report.")] = Path("runs/robustness"),
 ) -> None:
-    """Measure what is kept of a bundle's answers under conditions, and how its confidence follows.
+    """Measure how a bundle's accuracy and confidence change under degraded conditions.
 
     Sound: noise, babble, rooms, telephones, codecs, gain, clipping. Picture: blur, darkness, low resolution, rotation,
     compression, masks, sunglasses, hands. Fewer pictures a second, sound ahead of or behind the picture, and without

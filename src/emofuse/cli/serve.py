@@ -23,23 +23,28 @@ _NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client",
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Where to listen; anything but this machine wants a token.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; any other than this machine requires a token.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
-    folder: Annotated[Path | None, typer.Option(help="Of the queue and the results; default: in the cache.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="The folder of the queue and the results; default: in the cache.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Recordings to analyse at once.")] = 1,
-    origin: Annotated[list[str] | None, typer.Option(help="A site whose pages may use the service, too.")] = None,
+    origin: Annotated[list[str] | None, typer.Option(help="Another site whose pages may use the service.")] = None,
     bundle: BundleOption = "base",
     permissive_only: PermissiveOption = False,
     asr_model: Annotated[
         str,
-        typer.Option(
-            help="What recognises speech, where that is asked for: Whisper's size, or a folder.", rich_help_panel=WORDS
-        ),
+        typer.Option(help="The model for speech recognition: Whisper's size, or a folder.", rich_help_panel=WORDS),
     ] = MODEL,
     max_upload_mb: Annotated[float, typer.Option(min=1, help="Of one recording.", rich_help_panel=LIMITS)] = 500,
     max_duration_s: Annotated[float, typer.Option(min=1, help="Of one recording.", rich_help_panel=LIMITS)] = 3600,
     max_queue: Annotated[
-        int, typer.Option(min=1, help="Recordings that may wait; more get 429.", rich_help_panel=LIMITS)
+        int,
+        typer.Option(
+            min=1, help="Recordings that may wait; further ones are refused with 429.", rich_help_panel=LIMITS
+        ),
     ] = 64,
     max_live: Annotated[int, typer.Option(min=0, help="Live clients at once.", rich_help_panel=LIMITS)] = 2,
     job_timeout_s: Annotated[float, typer.Option(min=1, help="For one recording.", rich_help_panel=LIMITS)] = 3600,
@@ -52,14 +57,14 @@ def serve(
         bool,
         typer.Option(
             "--measure-faces",
-            help="Let clients ask for measurements of faces (extra: landmarks).",
+            help="Allow clients to request measurements of faces (extra: landmarks).",
             rich_help_panel=FACES,
         ),
     ] = False,
 ) -> None:
-    """Serve the page, a REST interface and a live WebSocket, on this machine unless told otherwise.
+    """Serve the page, a REST interface and a live WebSocket, by default on this machine only.
 
-    A token is taken from the environment variable EMOFUSE_TOKEN, so that it is in no list of processes.
+    The token is read from the environment variable EMOFUSE_TOKEN, so that it does not appear in process lists.
 
     Examples:
 

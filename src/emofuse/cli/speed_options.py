@@ -17,20 +17,20 @@ FastOption = Annotated[
     bool,
     typer.Option(
         "--fast",
-        help=f"Look at every second picture, and less often at a face: --every {FAST.every} --detect-period-s "
-        f"{FAST.detect_period_s}, and a face is scored four times a second. docs/performance.md says what it loses.",
+        help=f"Use every second picture, and score faces less often: --every {FAST.every} --detect-period-s "
+        f"{FAST.detect_period_s}, and a face is scored four times a second. docs/performance.md lists the loss.",
         rich_help_panel=SPEED,
     ),
 ]
 EveryOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Look at every Nth picture alone.", rich_help_panel=SPEED)
+    int | None, typer.Option(min=1, metavar="N", help="Use only every Nth picture.", rich_help_panel=SPEED)
 ]
 DetectOption = Annotated[
     float | None,
     typer.Option(
         min=0,
         help=f"Seconds between two detections of faces at most, {DEFAULTS.detect_period_s} by default; in between they "
-        "are followed. 0 looks for them in every picture.",
+        "are followed. 0 detects them in every picture.",
         rich_help_panel=SPEED,
     ),
 ]

@@ -21,17 +21,15 @@ _BY_DEFAULT = "moments,people,segments,words"
 
 
 def tables(
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="With the JSON of recordings, as analyze writes it.")
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder with the JSON files that analyze wrote.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the tables.  [default: FOLDER]")] = None,
-    table: Annotated[str, typer.Option(help=f"Which, of {', '.join(TABLE_NAMES)}.")] = _BY_DEFAULT,
+    table: Annotated[str, typer.Option(help=f"The tables to write, of {', '.join(TABLE_NAMES)}.")] = _BY_DEFAULT,
     format: Annotated[LongFormat, typer.Option(help="parquet needs pyarrow.")] = LONG_FORMATS[0],
     groups: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A CSV with the columns recording and group.")
     ] = None,
 ) -> None:
-    """Make one long table of the results of many recordings: all_moments.csv, all_people.csv and so on.
+    """Combine the results of many recordings in long tables: all_moments.csv, all_people.csv and so on.
 
     A row begins with the recording and its group. Exit code: 0 made, 1 some results could not be read, 2 wrong usage.
     """

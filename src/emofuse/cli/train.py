@@ -17,7 +17,7 @@ DataOption = Annotated[
     Path | None,
     typer.Option("--data", envvar="EMOFUSE_DATA", help="Folder with ferplus.zip, ravdess/ and so on."),
 ]
-DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if available.")]
 RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE.toml", help="For example recipes/face.toml.")]
 OverridesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE...]", help="For example train.epochs=3.")
@@ -35,22 +35,24 @@ def train(
         int, typer.Option(min=1, help="Machines that train together; the command is run on each (docs/scale.md).")
     ] = 1,
     strategy: Annotated[
-        str, typer.Option(help="auto, or ddp: faster where every weight has a gradient in every step.")
+        str, typer.Option(help="auto, or ddp: faster if every weight has a gradient in every step.")
     ] = "auto",
     validate: Annotated[
-        bool, typer.Option("--validate", help="Hold speakers out, to stop early and choose the epoch by.")
+        bool, typer.Option("--validate", help="Hold out speakers for early stopping and for choosing the epoch.")
     ] = False,
     bundle: Annotated[
-        bool, typer.Option("--bundle", help="Also export the network, and make a bundle of it, in the run's folder.")
+        bool, typer.Option("--bundle", help="Also export the network, and make a bundle with it, in the run's folder.")
     ] = False,
     base: Annotated[
         str,
         typer.Option(
-            "--from", metavar="BUNDLE", help="With --bundle: whose networks a fusion goes with, by name or folder."
+            "--from",
+            metavar="BUNDLE",
+            help="With --bundle: the bundle whose networks a fusion is combined with, by name or folder.",
         ),
     ] = "base",
 ) -> None:
-    """Train the network of a recipe on all of its training data. A run that was cut off goes on where it was."""
+    """Train the network of a recipe on all of its training data. An interrupted run continues where it stopped."""
     need_torch()
     from emofuse.research.tasks.registry import task_of
     from emofuse.research.training.fit import fit, rank_zero_only, silence_lightning, with_fitting_batch
@@ -107,7 +109,9 @@ def _make_bundle(checkpoint: Path, folder: Path, base: str) -> None:
 def export(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="model.safetensors of a run.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file to write.")],
-    report: Annotated[Path | None, typer.Option(help="A report of `evaluate`, whose scores go onto the card.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="A report of `evaluate`; its scores are added to the card.")
+    ] = None,
 ) -> None:
     """Write a checkpoint as ONNX with its card inside; fails where its outputs differ from torch's."""
     need_torch()
