@@ -1,4 +1,5 @@
 import ast
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -9,6 +10,7 @@ import pytest
 import emofuse
 from emofuse._moved import MOVED
 
+CHANGES = Path(__file__).parents[1] / "CHANGELOG.md"
 TRAINING = {"torch", "torchvision", "lightning", "pandas", "sklearn", "librosa", "matplotlib", "scipy"}
 
 
@@ -23,6 +25,11 @@ def test_the_public_names() -> None:
     assert imported == set(emofuse._PLACES.items())  # what an editor sees is what there is
     with pytest.raises(AttributeError, match="no attribute 'analyse'"):
         _ = emofuse.analyse
+
+
+def test_every_public_name_is_in_the_changelog() -> None:
+    changes = CHANGES.read_text(encoding="utf-8")
+    assert [name for name in emofuse.__all__ if name[0] != "_" and not re.search(rf"\b{name}\b", changes)] == []
 
 
 def loaded_after(statement: str) -> set[str]:
