@@ -23,6 +23,15 @@ MORE = {
     "emofuse.remote",
     "emofuse.research.corpora.text_table",
 }
+RESEARCH = [
+    "emofuse.research.corpora.corpus",
+    "emofuse.research.corpora.manifest",
+    "emofuse.research.corpora.registry",
+    "emofuse.research.corpora.splits.folds",
+    "emofuse.research.corpora.splits.protocols",
+    "emofuse.research.evaluation.scores.metrics",
+    "emofuse.research.evaluation.scores.significance",
+]
 
 
 def named_in(thing: Any) -> Iterator[Any]:
@@ -83,6 +92,21 @@ def test_examples_are_true(module: str) -> None:
     result = doctest.testmod(import_module(module))
     assert result.failed == 0
     assert result.attempted > 0 or module == "emofuse.errors"
+
+
+@pytest.mark.parametrize("module", RESEARCH)
+def test_corpora_splits_and_scores_are_documented_with_true_examples(module: str) -> None:
+    pytest.importorskip("scipy")
+    found = import_module(module)
+    assert doctest.testmod(found).failed == 0
+    for name, one in vars(found).items():
+        if name.startswith("_") or getattr(one, "__module__", "") != module or not callable(one):
+            continue
+        text = inspect.getdoc(one) or ""
+        if inspect.isclass(one):
+            assert "Attributes:" in text and ">>>" in text, name
+        else:
+            assert "Args:" in text and "Returns:" in text and ">>>" in text, name
 
 
 @pytest.mark.parametrize("name", CLASSES)

@@ -1,4 +1,4 @@
-"""What is known of a corpus: how it is read, and what may be said of a network that was trained on it."""
+"""The description of a corpus: how it is read, and the cautions for networks that were trained on it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ class PublishedScore:
         source: Where it was published.
         protocol: The name of the splits; empty for people, who are in no fold.
         note: What else a reader must know.
-        transductive: Whether it looked at the test clips, without their labels.
+        transductive: Whether it used the test clips, without their labels.
+
+    Example:
+        >>> PublishedScore("people", uar=None, accuracy=0.6, source="Livingstone and Russo 2018").protocol
+        ''
     """
 
     name: str
@@ -48,13 +52,13 @@ class Corpus(Generic[T]):
     """A corpus, in one object: a new one is a file that makes it, and a line in `registry.py`.
 
     Attributes:
-        name: What commands and recipes call it.
-        title: What people call it.
+        name: The name in commands and recipes.
+        title: The name in reports.
         licence: What it may be used for.
         labels: Its emotions, in order; empty where each copy has its own.
-        read: Reads it, mostly from a folder. Raises CorpusError where it is not there.
-        read_paired: The same where the sound of its films is in a second folder; None where it cannot be.
-        part: What of the corpus is read, where not all of it is.
+        read: Reads it, usually from a folder. Raises CorpusError if it is not there.
+        read_paired: Reads it if the sound of its films is in a second folder; None if that is not possible.
+        part: The part of the corpus that is read, if not all of it.
         language: An ISO 639-1 code, or empty.
         style: How the emotions came about: "acted", or empty where clips tell it themselves.
         cautions: What a card must say of a network that was trained on it, beside that it is acted.
@@ -80,5 +84,5 @@ class Corpus(Generic[T]):
 
     @property
     def all_cautions(self) -> tuple[str, ...]:
-        """What a card must say of a network that was trained on it."""
+        """What the card of a network that was trained on it must mention."""
         return (*((ACTED_CAUTION,) if self.style == ACTED else ()), *self.cautions)

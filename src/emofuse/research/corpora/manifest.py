@@ -29,12 +29,28 @@ Field = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One utterance. emotion is the corpus's own label; speaker is unique across corpora ("ravdess-05").
+    """One utterance. Texts are empty where the corpus has no such information.
 
-    An empty text says that the corpus does not tell. start_s and end_s cut the utterance out of a longer
-    recording; end_s None: to its end. sound_path: the recording that holds its sound where `path` does not, begun
-    at the same time. dialogue: the conversation that it is a turn of, in whose order the clips stand; style: how it
-    came about, such as "scripted"; text: its words.
+    Attributes:
+        path: The recording.
+        emotion: The corpus's own label.
+        speaker: An id that is unique across corpora, such as "ravdess-05".
+        sex: "female", "male" or "unknown".
+        statement: Which of a corpus's sentences is spoken.
+        language: An ISO 639-1 code.
+        intensity: As the corpus has it.
+        session: The recording session.
+        start_s: Where the utterance starts in the recording, in seconds.
+        end_s: Where it ends; None for the end of the recording.
+        licence: Of the recording.
+        sound_path: The recording with the sound if `path` has none; both start at the same time.
+        dialogue: The conversation that it is a turn of; clips are in the order of their turns.
+        style: How the emotion came about, such as "acted" or "scripted".
+        text: The spoken words.
+
+    Example:
+        >>> Clip(Path("anna_1.wav"), emotion="happy", speaker="field-anna").sound_file.name
+        'anna_1.wav'
     """
 
     path: Path
@@ -61,7 +77,21 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The clips of a corpus in the order of their names, its licence, and the files nobody understood, with why."""
+    """The clips of a corpus.
+
+    Attributes:
+        name: Of the corpus.
+        labels: The emotions, in order.
+        clips: In the order of their names.
+        licence: Of the corpus.
+        skipped: The files that were left out, each with the reason.
+
+    Example:
+        >>> clips = (Clip(Path("a.wav"), "happy", "field-anna"), Clip(Path("b.wav"), "sad", "field-ben"))
+        >>> manifest = Manifest("field", ("happy", "sad"), clips, "ours")
+        >>> len(manifest), manifest.speakers, manifest.counts()["sad"]
+        (2, ['field-anna', 'field-ben'], 1)
+    """
 
     name: str
     labels: tuple[str, ...]
@@ -81,11 +111,22 @@ class Manifest:
         return sorted({clip.speaker for clip in self.clips})
 
     def counts(self) -> Counter[str]:
-        """Count clips by emotion."""
+        """Count clips by emotion.
+
+        Returns:
+            The number of clips of each emotion that occurs.
+        """
         return self.counts_by("emotion")
 
     def counts_by(self, field: Field) -> Counter[str]:
-        """Count clips by what one of their fields says."""
+        """Count clips by one of their fields.
+
+        Args:
+            field: The name of the field.
+
+        Returns:
+            The number of clips of each value that occurs.
+        """
         return Counter(getattr(clip, field) for clip in self.clips)
 
 
@@ -96,10 +137,31 @@ SEXES: Final[tuple[Sex, ...]] = get_args(Sex)
 
 
 def write_manifest(manifest: Manifest, path: str | Path) -> Path:
-    """Write the clips as CSV, a column for each field of Clip; return `path`.
+    """Write the clips as CSV, with a column for each field of `Clip`.
 
-    A file below the folder of the CSV is written relative to it, so that both can be moved together; any other
-    absolute. Raises OutputError when it cannot be written, CorpusError for text that UTF-8 does not have.
+    Paths below the folder of the CSV are written relative to it, so that both can be moved together; others are
+    absolute.
+
+    Args:
+        manifest: The clips.
+        path: The CSV to write.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputError: It cannot be written.
+        CorpusError: A file name is not valid text.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     sound = Path(folder) / "a.wav"
+        ...     sound.touch()
+        ...     clips = (Clip(sound, "happy", "field-anna"),)
+        ...     table = write_manifest(Manifest("field", ("happy",), clips, "ours"), f"{folder}/field.csv")
+        ...     print(read_manifest(table).speakers)
+        ['field-anna']
     """
     target = Path(path)
     folder = target.absolute().parent
@@ -121,7 +183,19 @@ def _row(clip: Clip, folder: Path) -> list[Any]:
 
 
 def is_manifest(file: Path, beginning: str) -> bool:
-    """Return whether a file that begins so is one that `write_manifest` wrote."""
+    """Return whether `write_manifest` wrote a file.
+
+    Args:
+        file: Its path, which is not read.
+        beginning: The first characters of the file.
+
+    Returns:
+        Whether it begins with the header of a manifest.
+
+    Example:
+        >>> is_manifest(Path("notes.csv"), "name,age")
+        False
+    """
     return beginning.startswith(",".join(COLUMNS) + "\n")
 
 
@@ -133,14 +207,33 @@ def _from(folder: Path, path: Path) -> str:
 def read_manifest(
     path: str | Path, labels: Sequence[str] | None = None, name: str = "", *, leave_out: bool = False
 ) -> Manifest:
-    """Read a CSV with the columns path, emotion and speaker, and any other of Clip's fields.
+    """Read a CSV with the columns path, emotion and speaker, and any other field of `Clip`.
 
-    Relative paths count from the folder of the CSV. The manifest is called `name`, or else as the file is. Its
-    labels are `labels`; without them the emotions that occur, in the order of a known label set that has them all,
-    or of the alphabet. Columns that Clip does not have are said in `skipped`. Rows are read one by one: a million of
-    them take as many clips, and no text of the table beside them.
-    leave_out: leave out rows that are amiss, and say which in `skipped`.
-    Raises CorpusError, with the line, for anything amiss, an emotion outside `labels` and a missing file included.
+    Relative paths count from the folder of the CSV. Rows are read one by one, so that only the clips are in memory.
+    Unknown columns are listed in `skipped`.
+
+    Args:
+        path: The CSV.
+        labels: The emotions that are allowed; by default those that occur, in the order of a known label set that has
+            them all, or of the alphabet.
+        name: Of the manifest; by default that of the file.
+        leave_out: Whether invalid rows are left out and listed in `skipped`, rather than an error.
+
+    Returns:
+        The clips.
+
+    Raises:
+        CorpusError: A row is invalid, such as one with an emotion outside `labels`, or with a missing file; the message
+            names the line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / "a.wav").touch()
+        ...     table = Path(folder) / "mine.csv"
+        ...     _ = table.write_text("path,emotion,speaker\\na.wav,happy,anna")
+        ...     read_manifest(table).counts()["happy"]
+        1
     """
     source = Path(path)
     rows = _Rows(source, labels, leave_out)
@@ -160,9 +253,25 @@ def read_manifest(
 
 
 def read_manifest_in_part(path: str | Path) -> Manifest:
-    """Read a CSV as `read_manifest` does, and leave out the rows that are amiss: `skipped` names each with its line.
+    """Read a CSV as `read_manifest` does, leaving out invalid rows.
 
-    Raises CorpusError where it is no such table, or no row is left.
+    Args:
+        path: The CSV.
+
+    Returns:
+        The clips; `skipped` lists each invalid row with its line.
+
+    Raises:
+        CorpusError: It is not such a table, or no row is left.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / "a.wav").touch()
+        ...     table = Path(folder) / "mine.csv"
+        ...     _ = table.write_text("path,emotion,speaker\\na.wav,happy,anna\\nb.wav,sad,ben")
+        ...     len(read_manifest_in_part(table))
+        1
     """
     return read_manifest(path, leave_out=True)
 
@@ -292,7 +401,18 @@ def _seconds(row: dict[str, str], column: str, where: str) -> float | None:
 
 
 def in_known_order(emotions: set[str]) -> tuple[str, ...]:
-    """Sort emotions as the label set does that is the closest to have them all, or else by the alphabet."""
+    """Sort emotions.
+
+    Args:
+        emotions: The emotions.
+
+    Returns:
+        Them in the order of the smallest label set that has them all, or else of the alphabet.
+
+    Example:
+        >>> in_known_order({"sad", "angry", "happy"})
+        ('happy', 'sad', 'angry')
+    """
     for labels in sorted(LABEL_SETS.values(), key=len):
         if emotions <= set(labels):
             return tuple(label for label in labels if label in emotions)

@@ -77,10 +77,19 @@ ALL_LANGUAGES: Final = "all"  # after the name of a text corpus: `xed@all`, all 
 def get_corpus(name: str) -> Corpus[Manifest]:
     """Return a corpus of recordings by its name, or one of your own as `package.module:NAME`.
 
-    NAME is a `Corpus`, or a function that takes a folder and returns a `Manifest`.
+    Args:
+        name: Of CORPORA; or the module and, after a colon, a `Corpus` in it, or a function that takes a folder and
+            returns a `Manifest`.
+
+    Returns:
+        The corpus.
 
     Raises:
         UsageError: No corpus has the name, or the module has no such thing.
+
+    Example:
+        >>> get_corpus("ravdess").style
+        'acted'
     """
     if ":" in name:
         return _imported_as(name, Manifest, _OWN)
@@ -92,13 +101,28 @@ def get_corpus(name: str) -> Corpus[Manifest]:
 
 
 def read_corpus(name: str, folder: str | Path, sound: str | Path | None = None) -> Manifest:
-    """Read a corpus by its name. sound: the folder of its sounds, where they are apart.
+    """Read a corpus by its name. Clips without a style of their own get that of the corpus.
 
-    A clip that does not tell its style has the corpus's.
+    Args:
+        name: As `get_corpus` takes it.
+        folder: Of the corpus; for "csv", the table.
+        sound: The folder of its sound, if it is separate.
+
+    Returns:
+        The clips.
 
     Raises:
-        UsageError: No corpus has the name, or it takes no sound from elsewhere.
-        CorpusError: The folder holds no such corpus.
+        UsageError: No corpus has the name, or it takes no sound from another folder.
+        CorpusError: The folder does not contain the corpus.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / "a.wav").touch()
+        ...     table = Path(folder) / "mine.csv"
+        ...     _ = table.write_text("\\n".join(("path,emotion,speaker", "a.wav,happy,anna")))
+        ...     read_corpus("csv", table).speakers
+        ['anna']
     """
     corpus = get_corpus(name)
     if sound is None:
@@ -117,8 +141,19 @@ def read_corpus(name: str, folder: str | Path, sound: str | Path | None = None) 
 def corpus_of(manifest: Manifest) -> Corpus[Manifest]:
     """Return the corpus that a manifest is of, also one that was written as a table and read again.
 
-    It is told by its speakers' names and its licence, and a variant by which emotions there are. A table of recordings
-    that no reader knows is a corpus of its own, under the table's name and licence.
+    It is recognised by its speakers' names and its licence, and a variant by its emotions. A table of recordings that
+    no reader knows is a corpus of its own, under the table's name and licence.
+
+    Args:
+        manifest: The clips.
+
+    Returns:
+        The corpus.
+
+    Example:
+        >>> from emofuse.research.corpora.manifest import Clip
+        >>> corpus_of(Manifest("mine", ("happy",), (Clip(Path("a.wav"), "happy", "anna"),), "ours")).title
+        'mine'
     """
     prefixes = {clip.speaker.partition("-")[0] for clip in manifest}
     licences = {clip.licence for clip in manifest}
@@ -138,9 +173,24 @@ def corpus_of(manifest: Manifest) -> Corpus[Manifest]:
 def read_texts(name: str, data: str | Path) -> Texts:
     """Read a text corpus from the folder of its name in a data folder.
 
+    Args:
+        name: As `text_corpus` takes it.
+        data: The data folder.
+
+    Returns:
+        The sentences.
+
     Raises:
         UsageError: No text corpus has the name.
         CorpusError: It is not there.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table = Path(folder) / "mine.csv"
+        ...     _ = table.write_text("text,emotion\\nHow nice!,happy\\nOh no.,sad")
+        ...     len(read_texts(str(table), folder).texts)
+        2
     """
     corpus = text_corpus(name)
     folder = name.rpartition(":")[2].partition("@")[0]
@@ -148,8 +198,14 @@ def read_texts(name: str, data: str | Path) -> Texts:
 
 
 def text_corpus(name: str) -> Corpus[Texts]:
-    """Return a corpus of sentences by its name, one of your own by the path of its table (.csv) or as
-    `package.module:NAME`, which is a `Corpus` or a function that takes a folder and returns `Texts`.
+    """Return a corpus of sentences by its name.
+
+    Args:
+        name: Of TEXTS; or the path of a table (.csv); or the module and, after a colon, a `Corpus` in it, or a function
+            that takes a folder and returns `Texts`.
+
+    Returns:
+        The corpus.
 
     `xed@de` is the German of a corpus that has several languages, `xed@all` all that `xed` is not of.
 
@@ -188,11 +244,21 @@ def _in_language(corpus: Corpus[Texts], language: str) -> Corpus[Texts]:
 
 
 def portrait_corpus(name: str) -> Corpus[Portraits]:
-    """Return a set of faces of known people by its name, or one of your own as `package.module:NAME`, which is a
-    `Corpus` or a function that takes a folder and returns `Portraits`.
+    """Return a set of faces of known people by its name.
+
+    Args:
+        name: Of PORTRAITS; or the module and, after a colon, a `Corpus` in it, or a function that takes a folder and
+            returns `Portraits`.
+
+    Returns:
+        The set.
 
     Raises:
         UsageError: No set has the name, or the module has no such thing.
+
+    Example:
+        >>> portrait_corpus("cfee").name
+        'cfee'
     """
     if name in PORTRAITS:
         return PORTRAITS[name]

@@ -10,9 +10,21 @@ from emofuse.research.corpora.manifest import Manifest
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Indices into a manifest's clips, in order; no clip is in two parts (checked), train and test hold some.
+    """One fold: indices into a manifest's clips.
 
-    labels: those that the test part is scored by, where it does not have all that are trained on; empty: all.
+    Attributes:
+        name: Of the fold.
+        train: The clips to train on, at least one.
+        valid: The clips to select an epoch with; may be empty.
+        test: The clips to test on, at least one.
+        labels: The labels that the test part is scored by, if it lacks some of the training labels; empty for all.
+
+    Raises:
+        CorpusError: A clip is in two parts, or a part is empty.
+
+    Example:
+        >>> Fold("1", train=(0, 1), valid=(), test=(2,)).test
+        (2,)
     """
 
     name: str
@@ -31,10 +43,21 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The folds of a protocol. description says, for a stamp, how they were made, and LEAKY where they leak.
+    """The folds of a protocol.
 
-    by_corpus: each fold tests a corpus of its own, so that the mean of the folds is what counts, and what calibrates a
-    fold's scores are the test parts of the others.
+    Attributes:
+        protocol: Its name, or the split file.
+        description: How the folds were made, for reports; it contains LEAKY if test speakers are trained on.
+        folds: At least one.
+        by_corpus: Whether each fold tests a corpus of its own. The score is then the mean of the folds, and the scores
+            of a fold are calibrated on the test parts of the others.
+
+    Raises:
+        CorpusError: There is no fold.
+
+    Example:
+        >>> len(Split("mine", "by hand", (Fold("1", (0,), (), (1,)),)).folds)
+        1
     """
 
     protocol: str
@@ -48,9 +71,23 @@ class Split:
 
 
 def is_leaky(split: Split, manifest: Manifest) -> bool:
-    """Say whether a speaker of some fold's test part is also in its train or valid part.
+    """Return whether a test speaker of a fold is also in its train or valid part.
 
-    Clips whose speaker is "" count as one speaker's: nobody can tell that they are not.
+    Clips whose speaker is "" count as clips of one speaker.
+
+    Args:
+        split: The folds.
+        manifest: The clips.
+
+    Returns:
+        Whether the split leaks.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from emofuse.research.corpora.manifest import Clip
+        >>> clips = tuple(Clip(Path(f"{i}.wav"), "happy", "anna") for i in range(2))
+        >>> is_leaky(Split("mine", "", (Fold("1", (0,), (), (1,)),)), Manifest("m", ("happy",), clips, ""))
+        True
     """
     clips = manifest.clips
     return any(
@@ -60,7 +97,22 @@ def is_leaky(split: Split, manifest: Manifest) -> bool:
 
 
 def missing_emotions(fold: Fold, manifest: Manifest) -> list[str]:
-    """List the emotions of the manifest's clips of which the fold's train part has none, in the labels' order."""
+    """List the emotions that occur in a manifest, but not in the train part of a fold.
+
+    Args:
+        fold: The fold.
+        manifest: The clips.
+
+    Returns:
+        The emotions, in the order of the manifest's labels.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from emofuse.research.corpora.manifest import Clip
+        >>> clips = (Clip(Path("a.wav"), "happy", "anna"), Clip(Path("b.wav"), "sad", "ben"))
+        >>> missing_emotions(Fold("1", (0,), (), (1,)), Manifest("m", ("happy", "sad"), clips, ""))
+        ['sad']
+    """
     known = {clip.emotion for clip in manifest}
     missing = known - {manifest.clips[i].emotion for i in fold.train}
     return [label for label in manifest.labels if label in missing]

@@ -31,21 +31,38 @@ _K_FOLD: Final = re.compile(r"(actor|dialogue|random)-(\d{1,9})fold")
 
 
 def make_split(protocol: str, manifest: Manifest, n_valid: int, seed: int = 0) -> Split:
-    """Make the split that a name of PROTOCOLS, or the path of a split file, stands for.
+    """Make a split by the name of a protocol, or from a split file.
 
     actor-6fold     the sorted speakers cut into 6 runs, each tested once: with RAVDESS's 24 actors the published
                     protocol, tested on 1-4, 5-8, ..., 21-24. Any number of folds: actor-4fold
     loso            leave one speaker out
     session         leave one session out
-    dialogue-5fold  whole dialogues dealt out to 5 folds of about one size. Where speakers are in several dialogues it
-                    is LEAKY, as on MELD, whose leading characters are in nearly all
+    dialogue-5fold  whole dialogues in 5 folds of about equal size. It is LEAKY if speakers are in several dialogues, as
+                    in MELD, whose leading characters are in nearly all
     random-6fold    clips drawn with `seed`, each emotion spread evenly: LEAKY, the model knows the test speakers
 
-    The n_valid speakers who come next after those of the test part, going round, validate; of a random split, as
-    many clips as n_valid speakers have; of one by dialogues, n_valid in 20 of them. In RAVDESS neighbours are a man
-    and a woman, so an even n_valid is balanced.
-    Raises UsageError for an unknown name, and CorpusError, naming the fold, when no speaker is left to train on
-    or to validate, and when an emotion is missing from a train part.
+    The n_valid speakers after those of the test part, wrapping around, are used for validation; in a random split, as
+    many clips as n_valid speakers have; in one by dialogues, n_valid of every 20. Neighbours in RAVDESS are a man and
+    a woman, so an even n_valid is balanced.
+
+    Args:
+        protocol: A name of PROTOCOLS, with any number of folds, or the path of a CSV.
+        manifest: The clips.
+        n_valid: The number of validation speakers; 0 for none.
+        seed: Of a random split.
+
+    Returns:
+        The split.
+
+    Raises:
+        UsageError: No protocol has the name.
+        CorpusError: A fold has no speaker left for training or validation, or no training clip of an emotion.
+
+    Example:
+        >>> from emofuse.research.corpora.manifest import Clip
+        >>> clips = tuple(Clip(Path(f"{who}.wav"), "happy", who) for who in ("anna", "ben", "cleo"))
+        >>> [fold.test for fold in make_split("loso", Manifest("m", ("happy",), clips, ""), n_valid=1).folds]
+        [(0,), (1,), (2,)]
     """
     if n_valid < 0:
         raise UsageError(f"{n_valid} speakers cannot validate", "0 or more")
@@ -67,7 +84,18 @@ def make_split(protocol: str, manifest: Manifest, n_valid: int, seed: int = 0) -
 
 
 def names_a_file(protocol: str) -> bool:
-    """Say whether `protocol` is to be read as the path of a split file."""
+    """Return whether a protocol is the path of a split file.
+
+    Args:
+        protocol: As `--protocol` takes it.
+
+    Returns:
+        Whether it is no name of a protocol, and ends in .csv or is a file.
+
+    Example:
+        >>> names_a_file("theirs.csv"), names_a_file("actor-4fold")
+        (True, False)
+    """
     is_name = protocol in PROTOCOLS or _K_FOLD.fullmatch(protocol) is not None
     return not is_name and (protocol.lower().endswith(".csv") or is_file(protocol))
 
@@ -84,8 +112,29 @@ def read_split(path: str | Path, manifest: Manifest, n_valid: int) -> Split:
                   round, validate; they are in neither the test nor the train part
         part      train, valid (val, dev, validation) or test; taken as it stands, and n_valid is not used.
                   Together with fold: the part in that fold, so that each fold names every clip
-    Other columns are passed over. Emotions may be missing from a part: `make_split` refuses that.
-    Raises UsageError when there is no such file, else CorpusError.
+    Other columns are ignored. Emotions may be missing from a part: `make_split` refuses that.
+
+    Args:
+        path: The CSV.
+        manifest: The clips.
+        n_valid: The number of validation speakers, if the file has no parts.
+
+    Returns:
+        The split.
+
+    Raises:
+        UsageError: The file does not exist.
+        CorpusError: The file does not fit the manifest.
+
+    Example:
+        >>> import tempfile
+        >>> from emofuse.research.corpora.manifest import Clip
+        >>> clips = tuple(Clip(Path(f"{who}.wav"), "happy", who) for who in ("anna", "ben"))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table = Path(folder) / "split.csv"
+        ...     _ = table.write_text("\\n".join(("speaker,fold", "anna,1", "ben,2")))
+        ...     [fold.test for fold in read_split(table, Manifest("m", ("happy",), clips, ""), n_valid=0).folds]
+        [(0,), (1,)]
     """
     file = Path(path)
     table = read_split_file(file, manifest)

@@ -17,11 +17,25 @@ Difference: TypeAlias = tuple[float, tuple[float, float], float]  # with its 95 
 
 
 def mcnemar(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> float:
-    """Return the exact two-sided p of McNemar's test on (N,) marks of what two models got right.
+    """Compute the exact two-sided p of McNemar's test.
 
-    Only the clips that one of the two got right count (McNemar, 1947, https://doi.org/10.1007/BF02295996;
-    Dietterich, 1998, https://doi.org/10.1162/089976698300017197). It takes clips as independent, which those of
-    one speaker are not: where it disagrees with `paired_bootstrap`, believe that.
+    Only the clips that exactly one of the two models got right count. The test assumes that clips are independent,
+    which those of one speaker are not: if it disagrees with `paired_bootstrap`, trust the bootstrap.
+
+    Args:
+        right_a: (N,) whether the first model is right.
+        right_b: (N,) whether the second model is right.
+
+    Returns:
+        The p-value.
+
+    Source:
+        McNemar, 1947, https://doi.org/10.1007/BF02295996; Dietterich, 1998,
+        https://doi.org/10.1162/089976698300017197.
+
+    Example:
+        >>> mcnemar(np.array([True, True, False]), np.array([True, False, True]))
+        1.0
     """
     n_only_a = int(np.sum(right_a & ~right_b))
     n_only_b = int(np.sum(right_b & ~right_a))
@@ -39,13 +53,33 @@ def paired_bootstrap(
     n_draws: int = N_DRAWS,
     seed: int = 0,
 ) -> Difference:
-    """Return a's metric minus b's, its 95 % interval, and the two-sided p of no difference.
+    """Compare two models by a bootstrap over groups.
 
-    guess_a and guess_b: (N,), or (S, N) for S seeds, whose metrics are averaged; S may differ. Each draw takes
-    whole groups (speakers) with replacement, the same for both models. The p is twice the share of draws on the
-    far side of no difference, counting one more draw, so that it is never 0. A single group says nothing of others:
-    p is 1 then, and the interval all there is. (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
-    ch. 15-16; by speaker: Bisani and Ney, 2004, https://doi.org/10.1109/ICASSP.2004.1326009.)
+    Each draw takes whole groups (speakers) with replacement, the same for both models. The p-value is twice the share
+    of draws on the far side of no difference, counting one more draw, so that it is never 0. A single group is no
+    evidence about others: p is 1 then, and the interval is (-1, 1).
+
+    Args:
+        metric: Of `metrics.METRICS`.
+        truth: (N,) class indices.
+        guess_a: (N,) predicted class indices of the first model, or (S, N) for S seeds, whose metrics are averaged.
+        guess_b: The same of the second model; S may differ.
+        groups: The N groups of the clips.
+        n_draws: The number of samples.
+        seed: Of the random numbers.
+
+    Returns:
+        The metric of the first model minus that of the second, its 95 % interval, and the two-sided p-value.
+
+    Source:
+        Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 15-16; by speaker: Bisani and Ney, 2004,
+        https://doi.org/10.1109/ICASSP.2004.1326009.
+
+    Example:
+        >>> from emofuse.research.evaluation.scores.metrics import accuracy_of
+        >>> truth = np.array([0, 1, 0, 1])
+        >>> paired_bootstrap(accuracy_of, truth, truth, truth, ["anna", "anna", "ben", "ben"], n_draws=10)
+        (0.0, (0.0, 0.0), 1.0)
     """
     guesses = [np.atleast_2d(guess) for guess in (guess_a, guess_b)]
     n_classes = 1 + int(max(truth.max(), *(guess.max() for guess in guesses)))
@@ -56,7 +90,24 @@ def paired_bootstrap(
 def paired_difference(
     metric: ConfusionMetric, a: NDArray[np.int64], b: NDArray[np.int64], n_draws: int = N_DRAWS, seed: int = 0
 ) -> Difference:
-    """Return what `paired_bootstrap` does, of two models' confusions (S, G, C, C) of S seeds and the same G groups."""
+    """Compare two models by a bootstrap over groups, as `paired_bootstrap` does, from their confusions.
+
+    Args:
+        metric: Of `metrics.METRICS`.
+        a: (S, G, C, C) counts of the first model, of S seeds and G groups.
+        b: The same of the second model, of the same groups.
+        n_draws: The number of samples.
+        seed: Of the random numbers.
+
+    Returns:
+        The difference, its 95 % interval, and the two-sided p-value.
+
+    Example:
+        >>> from emofuse.research.evaluation.scores.metrics import accuracy_of
+        >>> counts = np.array([[[[1, 0], [0, 1]]]])
+        >>> paired_difference(accuracy_of, counts, counts)  # a single group
+        (0.0, (-1.0, 1.0), 1.0)
+    """
     observed = float(metric(a.sum(axis=1)).mean()) - float(metric(b.sum(axis=1)).mean())
     if a.shape[1] == 1:
         return observed, (-1.0, 1.0), 1.0
@@ -67,9 +118,20 @@ def paired_difference(
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Adjust the p of each of several tests so that all together err as rarely as one (Holm, 1979, Scand. J. Stat. 6).
+    """Adjust p-values of several tests, so that the family-wise error rate is that of one test.
 
-    The smallest is multiplied by their number, the next by one less, and so on; none ends under a smaller one's.
+    Args:
+        p_values: Of the tests.
+
+    Returns:
+        The adjusted p-values, in the same order.
+
+    Source:
+        Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979, Scandinavian Journal of Statistics 6.
+
+    Example:
+        >>> holm([0.01, 0.5, 0.02])
+        (0.03, 0.5, 0.04)
     """
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted = [0.0] * len(p_values)
@@ -83,8 +145,20 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 def paired_tests(
     drawn: Sequence[Difference], right: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 ) -> tuple[PairedTest, ...]:
-    """Test several pairs of models together. drawn: what the bootstrap says of each pair; right: (N,) marks of what the
-    first and the second of each got right, for McNemar's test. Either p is adjusted for the number of pairs."""
+    """Test several pairs of models together.
+
+    Args:
+        drawn: The result of the bootstrap for each pair.
+        right: For each pair, (N,) whether the first model and whether the second model is right, for McNemar's test.
+
+    Returns:
+        The tests, with both p-values also adjusted for the number of pairs.
+
+    Example:
+        >>> marks = np.array([True, False])
+        >>> paired_tests([(0.1, (0.0, 0.2), 0.04)], [(marks, marks)])[0].p_bootstrap_holm
+        0.04
+    """
     exact = [mcnemar(first, second) for first, second in right]
     drawn_holm, exact_holm = holm([p for _, _, p in drawn]), holm(exact)
     return tuple(
