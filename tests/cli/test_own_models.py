@@ -47,7 +47,7 @@ def test_a_bundle_names_them(emofuse: Callable[..., Result], models: dict[str, P
     assert manifest["text"]["label_map"] == {"LABEL_2": "fear"}
     checked = emofuse("bundle", "check", made)
     assert checked.code == 0 and str(models["voice"])[-20:] in checked.out.replace("\n", "")
-    assert "as its page on the Hugging Face Hub says" in " ".join(checked.out.split())
+    assert "as stated on its page of the Hugging Face Hub" in " ".join(checked.out.split())
     bundle = load_bundle(made)
     assert bundle.modalities == ("face", "voice", "text") and bundle.pool == "linear"
     words = package.analyze(CLIP, bundle=made, transcript=CLIP.with_suffix(".srt")).summary.by_modality["text"]

@@ -94,7 +94,7 @@ def test_a_bundle_without_a_network_says_so_once(emofuse, tmp_path: Path, clip: 
     clip.with_suffix(".vtt").write_text("WEBVTT\n\n00:00.500 --> 00:01.000\nangry\n")
     result = emofuse("analyze", clip, "--transcript", "auto", "--formats", "json", "-o", tmp_path / "out")
     assert result.code == 0
-    assert result.err.count("has no network for text: what is said is not used") == 1
+    assert result.err.count("has no network for text: the words are not used") == 1
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_labels_that_do_not_exclude_one_another_have_probabilities_of_their_own(
 
 
 def test_a_pipeline_of_them_answers(models: dict[str, Path]) -> None:
-    with pytest.warns(UserWarning, match=r"labels of .* that are left out: LABEL_2 \(a label map says what they mean"):
+    with pytest.warns(UserWarning, match=r"labels of .* that are left out: LABEL_2 \(map them with a label map"):
         pipeline = emofuse.Pipeline.load("base", face=f"hub:{models['face']}", voice=f"hub:{models['voice']}")
     timeline = pipeline(CLIP)
     found = timeline.summary.by_modality

@@ -65,7 +65,7 @@ class HubModel(OwnModel):
         self.label_map = dict(label_map or {})
         self.sha256 = weights_hash(model)
         self.n_parameters = sum(one.numel() for one in network.parameters())
-        self.licence = "as its page on the Hugging Face Hub says"
+        self.licence = "as stated on its page of the Hugging Face Hub"
 
     def logits(self, inputs: Sequence[Any]) -> NDArray[np.float32]:
         """See OwnModel."""

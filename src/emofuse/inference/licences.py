@@ -65,7 +65,7 @@ def sources_of(bundle: Bundle) -> tuple[Source, ...]:
         for source in card.data
     ]
     hub = bundle.manifest.hub_text
-    return (*own, *([Source("text", hub.model, "as its page on the Hugging Face Hub says")] if hub else []))
+    return (*own, *([Source("text", hub.model, "as stated on its page of the Hugging Face Hub")] if hub else []))
 
 
 def in_the_way(sources: Iterable[Source]) -> list[Source]:

@@ -136,7 +136,7 @@ class OwnModel(ABC):
         unsaid = [name for name in left_out if self.label_map.get(name) != ""]
         if not unsaid:
             return ()
-        hint = f"a label map says what they mean, such as {unsaid[0]}={labels[0]}"
+        hint = f"map them with a label map, such as {unsaid[0]}={labels[0]}"
         return (f"labels of {self.name} that are left out: {', '.join(unsaid)} ({hint})",)
 
     @property
@@ -270,7 +270,7 @@ def label_matrix(
     left_out = tuple(name for name, row in zip(names, matrix, strict=True) if not row.any())
     if not matrix.any():
         known = ", ".join(sorted(spelling for spellings in SPELLINGS.values() for spelling in spellings))
-        how = f"say what they mean with a label map, such as {names[0]}={labels[0]}; known by name are {known}"
+        how = f"map them with a label map, such as {names[0]}={labels[0]}; known by name are {known}"
         raise BundleError(f"none of the labels of {model} is an emotion that we know: {', '.join(names)}", how)
     return matrix, left_out
 

@@ -95,7 +95,7 @@ def notes_on(options: WordOptions, bundle: Bundle) -> tuple[str, ...]:
     """Load the models beforehand, so that what is wrong with them is said once; return what people should know."""
     _, scorer = load_words(options, bundle)
     if (options.found or options.asr_model) and scorer is None and text_scorer(bundle) is None:
-        return (f"the bundle {bundle.manifest.name} has no network for text: what is said is not used",)
+        return (f"the bundle {bundle.manifest.name} has no network for text: the words are not used",)
     return scorer.notes if scorer is not None else ()
 
 

@@ -40,9 +40,10 @@ class SubmitOptions(BaseModel):
         "(simple), boxes only (boxes), or nothing (none).",
     )
     blur_faces: bool = Field(False, description="Make the faces on that video unrecognisable.")
-    smooth: bool = Field(False, description="Steady the labels from moment to moment.")
+    smooth: bool = Field(False, description="Smooth the labels from moment to moment.")
     transcribe: bool = Field(
-        False, description="Recognise what is said, where there is no transcript; `asr` in /v1/health: whether it can."
+        False,
+        description="Recognise speech if there is no transcript; `asr` in /v1/health shows whether this is possible.",
     )
     language: str | None = Field(
         None, pattern="^[a-z]{2,3}$", description="What is spoken, for the recogniser, as `en`; else it finds out."

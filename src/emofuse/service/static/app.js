@@ -9,7 +9,7 @@ import { showResult } from "./result.js";
 
 const $ = (id) => document.getElementById(id);
 const MEGABYTE = 1e6;
-const STAGES = { transcribing: "Recognising what is said", analysing: "Analysing", drawing: "Drawing the video" };
+const STAGES = { transcribing: "Recognising speech", analysing: "Analysing", drawing: "Drawing the video" };
 const GONE = "That analysis is no longer here: it was deleted, or the time that results are kept is over.";
 const sent = new Map(); // id: File, of the recordings that this page has sent; a reload forgets them
 let limits = null; // what the service said of itself

@@ -74,7 +74,7 @@ def _reading(report: FusionReport) -> str:
     n = sum(fold.n_test for fold in report.stamp.folds)
     draws = f", drawn {report.n_draws} times" if report.n_draws > 1 else ""
     return (
-        f"{n:,} utterances{draws}, none trained on by the network that is asked; all folds together, mean over seeds. "
+        f"{n:,} utterances{draws}, none of them in the training of the network; all folds together, mean over seeds. "
         "Where every utterance has one label, micro F1 is the accuracy; ± is a standard deviation over folds, in "
         "points. UAR is the mean over the emotions of the share of each that was recognised; weighted F1 is the mean "
         f"of their F1, each weighed by how many utterances have it. Intervals: bootstrap over {report.unit}."
@@ -85,7 +85,7 @@ def _verdict(report: FusionReport) -> list[Block]:
     others = ", ".join(f"{m.name} {percent(m.valid)}" for m in report.methods if m.is_single)
     chosen = (
         f"Each fusion against {report.best_single} alone, the single modality with the highest {report.metric} on the "
-        f"validation parts ({others}); the test parts had no say in that choice."
+        f"validation parts ({others}); the test parts had no influence on that choice."
     )
     if any(m.over_seeds for m in report.methods):
         chosen += " What is an ensemble over seeds is compared with the best single modality that is one, too."
@@ -131,7 +131,7 @@ def _contributions(report: FusionReport) -> list[Block]:
         f"Shapley values in points of {report.metric}: what a modality adds when it comes, mean over all orders in "
         "which the modalities can come (Shapley, 1953; Lundberg and Lee, 2017, https://arxiv.org/abs/1705.07874). The "
         "value of some modalities is the score of the trained fusion that is given them alone, the others being masked "
-        "in the test. With nothing, the answer is the commonest emotion of the corpus, whatever was said: so a row's "
+        "in the test. With no modality, the answer is always the commonest emotion of the corpus: so a row's "
         f"values add up from that to the score with all. 95 % intervals in brackets: bootstrap over {report.unit}."
     )
     return [
@@ -174,7 +174,7 @@ def _robustness(report: FusionReport) -> list[Block]:
         ("loss", "A share of the utterances, drawn at random, loses one modality:"),
     ):
         blocks += [Text(note), _corruption_table(report, what)]
-    silent = "A method that is given none of its modalities says nothing, which counts as the commonest emotion."
+    silent = "A method without any of its modalities predicts nothing, which counts as the commonest emotion."
     return [*blocks, Text(silent)]
 
 

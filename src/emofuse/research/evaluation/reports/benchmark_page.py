@@ -132,7 +132,7 @@ def _shipped(report: BenchmarkReport) -> list[Block]:
         Heading("What ships, corpus by corpus"),
         Text(
             "The very files of the bundle. Where a network was trained on the clips that it is tested on, the number "
-            f"tells nothing of other people, and stands here so that nobody quotes it as if it did.{absent}"
+            f"is no evidence about other people, and is given here so that nobody quotes it as such.{absent}"
         ),
         _table(report.shipped),
     ]

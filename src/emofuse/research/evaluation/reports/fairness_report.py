@@ -76,13 +76,13 @@ def gaps_table(report: FairnessReport) -> list[Block]:
         if one.gap is not None
     )
     if not rows:
-        return [Text("The data tell no two groups apart.")]
+        return [Text("The data do not distinguish two groups.")]
     header = ("by", "groups", "gap", "95 %", "equalised odds", "95 %", "worst", "best")
     return [Table(header, rows, 5)]
 
 
 def _attribute(one: AttributeResult) -> list[Block]:
-    told = f"{one.n_left_out} recordings are left out: the data do not tell, or the group is too small."
+    told = f"{one.n_left_out} recordings are left out: the group is unknown, or too small."
     blocks: list[Block] = [Text(told)] if one.n_left_out else []
     rows = tuple(
         (
