@@ -60,12 +60,18 @@ class Corpus(Generic[T]):
         read_paired: Reads it if the sound of its films is in a second folder; None if that is not possible.
         part: The part of the corpus that is read, if not all of it.
         language: An ISO 639-1 code, or empty.
-        style: How the emotions came about: "acted", or empty where clips tell it themselves.
-        cautions: What a card must say of a network that was trained on it, beside that it is acted.
+        style: How the emotions came about: "acted", or empty if each clip has its own style.
+        cautions: What the card of a network that was trained on it must mention, beside acted emotions.
         published: Scores of others on it.
         read_language: Reads the sentences of another language than `language` from the folder, or of all others, where
             the code is empty; None where there are no others.
         languages: The codes of those.
+
+    Example:
+        >>> labels = ("happy", "sad")
+        >>> corpus = Corpus("field", "Field recordings", "ours", labels, read=lambda folder: ..., style="acted")
+        >>> corpus.all_cautions == (ACTED_CAUTION,)
+        True
     """
 
     name: str

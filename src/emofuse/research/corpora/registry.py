@@ -205,12 +205,14 @@ def text_corpus(name: str) -> Corpus[Texts]:
             that takes a folder and returns `Texts`.
 
     Returns:
-        The corpus.
-
-    `xed@de` is the German of a corpus that has several languages, `xed@all` all that `xed` is not of.
+        The corpus; `xed@de` is the German part of one in several languages, `xed@all` all but its main one.
 
     Raises:
         UsageError: No text corpus has the name or the language, or the module has no such thing.
+
+    Example:
+        >>> text_corpus("goemotions").language
+        'en'
     """
     if name in TEXTS:
         return TEXTS[name]
