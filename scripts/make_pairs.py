@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from emofuse.emotions import BASE, FERPLUS
 from emofuse.inference.bundle import Bundle, BundleModality, labels_matrix, load_bundle
-from emofuse.inference.predictors import Calibrated
+from emofuse.inference.classifier import CalibratedClassifier
 from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.preprocessing.tokens import encode, stack
 from emofuse.research.corpora.cache import FeatureCache
@@ -125,7 +125,9 @@ def _evenly(labels: Sequence[int], most: int, random: np.random.Generator) -> li
 def _embed(
     bundle: Bundle, modality: BundleModality, chosen: Sequence[int], batch: Callable[[list[int]], NDArray[np.float32]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    model = Calibrated(bundle.networks[modality], bundle.labels, bundle.manifest.modalities[modality], embeds=True)
+    model = CalibratedClassifier(
+        bundle.networks[modality], bundle.labels, bundle.manifest.modalities[modality], embeds=True
+    )
     vectors, evidence = [], []
     for i in range(0, len(chosen), AT_ONCE):
         logits, embedded = model.run(batch(list(chosen[i : i + AT_ONCE])))

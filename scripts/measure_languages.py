@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.emotions import BASE
+from emofuse.inference.modalities.text import languages_of
 from emofuse.inference.network import OnnxNetwork
-from emofuse.inference.text_predictor import languages_of
 from emofuse.preprocessing.language import language_name
 from emofuse.research.corpora.registry import read_texts
 from emofuse.research.corpora.texts import LabelledText, Part

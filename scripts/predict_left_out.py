@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from emofuse.emotions import BASE, FERPLUS
 from emofuse.inference.bundle import labels_matrix
 from emofuse.inference.detector import YuNetDetector
+from emofuse.inference.modalities.text import knows_enough, languages_of
+from emofuse.inference.modalities.voice import LEAST_VOICED_S
 from emofuse.inference.network import OnnxNetwork
-from emofuse.inference.predictors import LEAST_VOICED_S
-from emofuse.inference.text_predictor import knows_enough, languages_of
 from emofuse.inference.vad import speech_in
 from emofuse.media import open_media
 from emofuse.preprocessing.audio_buffer import RATE_HZ

@@ -10,7 +10,8 @@ from emofuse.card import InputSpec
 from emofuse.emotions import BASE, RAVDESS
 from emofuse.errors import BundleError
 from emofuse.inference.bundle import BUNDLES, MANIFEST, labels_matrix, load_bundle
-from emofuse.inference.predictors import FacePredictor, VoicePredictor
+from emofuse.inference.modalities.face import FacePredictor
+from emofuse.inference.modalities.voice import VoicePredictor
 from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.types import Face
 from made_streams import Loud

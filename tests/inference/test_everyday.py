@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.text_predictor import TextPredictor
+from emofuse.inference.modalities.text import TextPredictor
 from emofuse.research.corpora.made_texts import make_texts
 from emofuse.research.corpora.texts import text_key
 from emofuse.research.recipes.data import TextDataSettings

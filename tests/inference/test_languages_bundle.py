@@ -6,9 +6,8 @@ import pytest
 
 from emofuse.inference.bundle import BUNDLES, Bundle, load_bundle
 from emofuse.inference.compose import PAGE, page
-from emofuse.inference.reasons import UNREADABLE_IN_ANY
-from emofuse.inference.spoken import SpokenWords
-from emofuse.inference.text_predictor import TextPredictor, knows_enough
+from emofuse.inference.modalities.base import UNREADABLE_IN_ANY
+from emofuse.inference.modalities.text import TextPredictor, TranscriptScorer, knows_enough
 from emofuse.reading import file_hash
 from emofuse.types import Line
 
@@ -83,7 +82,7 @@ def test_a_language_that_it_does_not_know_is_not_answered(predictor: TextPredict
 
 
 def test_it_is_told_that_the_words_are_in_no_language_that_it_knows(predictor: TextPredictor) -> None:
-    words = SpokenWords(predictor, 5.0, [Line("どうしてここにいるの？", 0.0, 2.0)])
+    words = TranscriptScorer(predictor, 5.0, [Line("どうしてここにいるの？", 0.0, 2.0)])
     assert words.score(1.0) is None and words.why_not(1.0) == UNREADABLE_IN_ANY
 
 

@@ -13,20 +13,27 @@ from pydantic import Field
 from emofuse.errors import PacketError
 from emofuse.inference.answers import RISK, AnswerMaker
 from emofuse.inference.bundle import MANIFEST, Bundle
-from emofuse.inference.clip_predictor import ClipPredictor
 from emofuse.inference.cuts import CutDetector
 from emofuse.inference.detector import FaceDetector, YuNetDetector
 from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.face_follower import FaceFollower
 from emofuse.inference.face_identity import shared_embedder
 from emofuse.inference.landmarker import FaceLandmarker
+from emofuse.inference.modalities.base import LITTLE_SOUND, NO_NETWORK, no_face, no_speech
+from emofuse.inference.modalities.face import FacePredictor
+from emofuse.inference.modalities.text import (
+    OwnTextPredictor,
+    TextPredictor,
+    TextScorer,
+    TranscriptScorer,
+    fusion_weights,
+    text_scorer,
+)
+from emofuse.inference.modalities.video import ClipPredictor
+from emofuse.inference.modalities.voice import VoicePredictor
 from emofuse.inference.mouths import SPEECH_SHARE, MouthWatcher
 from emofuse.inference.people import PeopleFollower, TrackRecord
-from emofuse.inference.predictors import FacePredictor, VoicePredictor
-from emofuse.inference.reasons import LITTLE_SOUND, NO_NETWORK, no_face, no_speech
 from emofuse.inference.sound_input import SoundInput
-from emofuse.inference.spoken import SpokenWords, TextScorer, fusion_weights, text_scorer
-from emofuse.inference.text_predictor import OwnTextPredictor, TextPredictor
 from emofuse.inference.vad import SileroDetector, SpeechDetector
 from emofuse.preprocessing.audio_buffer import SoundBuffer
 from emofuse.provenance import ModelFile, model_file
@@ -170,7 +177,7 @@ class Analyzer:
         for predictor in (self._faces, self._voice, self._clip, self._scorer):
             if isinstance(predictor, FacePredictor | VoicePredictor | ClipPredictor | TextPredictor):
                 predictor.log = self._log
-        self._words = SpokenWords(self._scorer, self.settings.text_window_s, lines)
+        self._words = TranscriptScorer(self._scorer, self.settings.text_window_s, lines)
         self.answers = AnswerMaker.of_bundle(
             bundle,
             fusion_weights(bundle, self._scorer),

@@ -124,8 +124,8 @@ class Bundle:
     """A loaded bundle: its manifest, for each of its modalities a network or a model of one's own, and its trained
     fusion, if any.
 
-    The text model of the Hub, where it names one, is loaded when there are words (`spoken.text_scorer`), on this
-    device.
+    The text model of the Hub, where it names one, is loaded when there are words
+    (`modalities.text.text_scorer`), on this device.
     """
 
     manifest: BundleManifest

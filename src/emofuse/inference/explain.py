@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from emofuse.explanation import Explanation, FaceSaliency, VoiceSaliency, WordSaliency
 from emofuse.inference.bundle import Bundle, BundleModality
-from emofuse.inference.predictors import Calibrated
+from emofuse.inference.classifier import CalibratedClassifier
 from emofuse.preprocessing.audio_buffer import RATE_HZ, SoundBuffer
 from emofuse.preprocessing.face import SIZE, crop_face
 from emofuse.preprocessing.tokens import drop_sounds, encode, has_letters, stack
@@ -183,7 +183,7 @@ def explain(
 
 def _predict(bundle: Bundle, modality: BundleModality) -> Predict:
     network = bundle.networks[modality]
-    calibrated = Calibrated(network, bundle.labels, bundle.manifest.modalities[modality])
+    calibrated = CalibratedClassifier(network, bundle.labels, bundle.manifest.modalities[modality])
     return lambda batch: calibrated.calibrate(network.logits(batch))[0]
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from emofuse.errors import BundleError
 from emofuse.inference.bundle import Bundle
+from emofuse.inference.classifier import CalibratedClassifier
 from emofuse.inference.made_up import made_up
-from emofuse.inference.predictors import Calibrated
 from emofuse.types import Scores
 
 LEAST: Final = 2  # modalities that there must be: one alone is answered by its own network
@@ -28,7 +28,7 @@ class FusionHead:
         """
         settings = bundle.manifest.head
         assert bundle.head is not None and settings is not None
-        self._model = Calibrated(bundle.head, bundle.labels, settings)
+        self._model = CalibratedClassifier(bundle.head, bundle.labels, settings)
         assert bundle.head.card.input.dims is not None
         self.dims: Mapping[str, int] = bundle.head.card.input.dims
         self._check(bundle)

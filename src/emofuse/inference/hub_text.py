@@ -83,7 +83,7 @@ class HubTextPredictor:
         return np.asarray(softmax(logits, self._temperature)[0])
 
 
-class LateHubText:
+class LazyHubTextModel:
     """A HubTextPredictor that is loaded when there is something to score, once in a process: they are large."""
 
     def __init__(self, model: str, labels: tuple[str, ...], temperature: float = 1.0, device: str = "cpu") -> None:

@@ -17,8 +17,8 @@ from emofuse.errors import UsageError
 from emofuse.inference.analyzer import AnalyzerSettings, Mode
 from emofuse.inference.answers import Prior
 from emofuse.inference.inputs import InputOptions
+from emofuse.inference.modalities.text import TextScorer
 from emofuse.inference.smoothing import SmoothingSettings
-from emofuse.inference.spoken import TextScorer
 from emofuse.media import MOST_PIXELS, Span
 from emofuse.media.arrays import Channels
 from emofuse.settings import shown, unknown_option

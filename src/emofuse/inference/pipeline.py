@@ -17,6 +17,7 @@ from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, bundle_folder, load_bundle, replaced
 from emofuse.inference.inputs import ACCEPTED, BlueSkin, are_frames, describe, is_sound, open_input, recordings_below
 from emofuse.inference.load_model import load_model
+from emofuse.inference.modalities.text import text_scorer
 from emofuse.inference.options import (
     CheckedOptions,
     RecordingOptions,
@@ -29,7 +30,6 @@ from emofuse.inference.resuming import Kept
 from emofuse.inference.same_person import neutral_baseline, neutral_references, same_person
 from emofuse.inference.session import fitted, read_ahead, run
 from emofuse.inference.smoothing import Smoother
-from emofuse.inference.spoken import text_scorer
 from emofuse.preprocessing.tokens import drop_sounds
 from emofuse.reading import is_folder
 from emofuse.remote import without_secrets

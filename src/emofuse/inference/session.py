@@ -12,12 +12,19 @@ from emofuse import __version__
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.answers import AnswerMaker
 from emofuse.inference.bundle import Bundle
+from emofuse.inference.modalities.base import (
+    NO_NETWORK,
+    NO_TRANSCRIPT,
+    UNREADABLE,
+    UNREADABLE_IN_ANY,
+    no_face,
+    no_speech,
+)
+from emofuse.inference.modalities.text import TextScorer
 from emofuse.inference.people import TrackRecord
 from emofuse.inference.people_clustering import assign_people
 from emofuse.inference.people_summary import assign_lines, name_faces, people_of
-from emofuse.inference.reasons import NO_NETWORK, NO_TRANSCRIPT, UNREADABLE, UNREADABLE_IN_ANY, no_face, no_speech
 from emofuse.inference.smoothing import Smoother, SmoothingSettings
-from emofuse.inference.spoken import TextScorer
 from emofuse.media import Span
 from emofuse.overlap import ReadAhead
 from emofuse.provenance import Provenance, TranscriptOrigin

@@ -13,9 +13,9 @@ from typing import Any, Final
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.hub_text import HubTextPredictor, load_hub_text
+from emofuse.inference.modalities.text import text_scorer
 from emofuse.inference.recogniser import MODEL, Recogniser
 from emofuse.inference.session import fitted
-from emofuse.inference.spoken import text_scorer
 from emofuse.media import Span
 from emofuse.media.subtitle_track import read_subtitle_track
 from emofuse.reading import is_file, is_folder

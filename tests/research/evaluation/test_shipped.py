@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from emofuse.inference.bundle import BUNDLES, load_bundle
-from emofuse.inference.predictors import Calibrated
+from emofuse.inference.classifier import CalibratedClassifier
 from emofuse.inference.trial import try_bundle
 from emofuse.research.corpora.registry import TEXTS
 from emofuse.research.evaluation.protocols.face_sets import evaluate_portraits
@@ -107,7 +107,7 @@ def test_the_shipped_voice_network_is_small_and_quick() -> None:
 
 def test_what_is_no_voice_is_never_all_of_one_sure_class() -> None:
     bundle = load_bundle()
-    model = Calibrated(bundle.networks["voice"], bundle.labels, bundle.manifest.modalities["voice"])
+    model = CalibratedClassifier(bundle.networks["voice"], bundle.labels, bundle.manifest.modalities["voice"])
     random = np.random.default_rng(0)
     t = np.arange(48_000) / 16_000
     kinds = {

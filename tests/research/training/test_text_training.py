@@ -14,8 +14,8 @@ from emofuse.emotions import BASE
 from emofuse.errors import BundleError, CorpusError, RecipeError
 from emofuse.inference.bundle import BUNDLES, load_bundle
 from emofuse.inference.compose import Part, compose
+from emofuse.inference.modalities.text import TextPredictor
 from emofuse.inference.network import OnnxNetwork, softmax
-from emofuse.inference.text_predictor import TextPredictor
 from emofuse.inference.trial import try_bundle
 from emofuse.preprocessing.tokens import PADDING, WIDTH, encode, word_number
 from emofuse.research.corpora.corpus import LANGUAGES_CAUTION, SENTENCE_CAUTION

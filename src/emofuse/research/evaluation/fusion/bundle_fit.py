@@ -27,7 +27,7 @@ from emofuse.transcripts.transcript import spread
 NEUTRAL: Final = "neutral"
 N_DRAWN: Final = 2000  # examples of each emotion that are put together
 _PENALTY: Final = 5.0  # examples that a flat prior is worth
-_FLOOR: Final = 1e-6  # of a probability, as at use (predictors.Calibrated)
+_FLOOR: Final = 1e-6  # of a probability, as at use (classifier.CalibratedClassifier)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,8 +7,7 @@ import pytest
 from emofuse.emotions import BASE
 from emofuse.inference.answers import AnswerMaker
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.spoken import SpokenWords
-from emofuse.inference.text_predictor import TextPredictor
+from emofuse.inference.modalities.text import TextPredictor, TranscriptScorer
 from emofuse.types import Line
 
 
@@ -171,6 +170,6 @@ def test_only_plain_words_are_sure_among_short_sentences() -> None:
 
 
 def test_ten_thousand_words_in_a_line_are_scored_within_bounds(predictor: TextPredictor) -> None:
-    words = SpokenWords(predictor, 5.0, [Line("I am so sad today " * 2000, 0.0, 10.0)])
+    words = TranscriptScorer(predictor, 5.0, [Line("I am so sad today " * 2000, 0.0, 10.0)])
     scores = words.score(5.0)
     assert scores is not None and scores.label == "sad"

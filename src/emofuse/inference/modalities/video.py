@@ -1,4 +1,4 @@
-"""Scores a clip: the person in front over the last seconds, with the sound where the network hears."""
+"""The person in front over the last seconds, with the sound where the network takes any: modality "clip"."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.inference.bundle import Bundle
+from emofuse.inference.classifier import CalibratedClassifier
 from emofuse.inference.clip_buffer import ClipBuffer, ClipWindow
 from emofuse.inference.embeddings import EmbeddingLog
-from emofuse.inference.predictors import FULL_VOICED_S, LEAST_VOICED_S, Calibrated
+from emofuse.inference.modalities.voice import FULL_VOICED_S, LEAST_VOICED_S
 from emofuse.inference.vad import SpeechDetector
 from emofuse.preprocessing.audio_buffer import RATE_HZ, SoundBuffer
 from emofuse.types import Face, Scores
@@ -46,7 +47,7 @@ class ClipPredictor:
         self._speech = speech
         self._black = np.zeros((spec.n_frames, spec.size_px, spec.size_px, 3), np.uint8)
         self._buffer = ClipBuffer(spec)
-        self._model = Calibrated(network, bundle.labels, bundle.manifest.modalities["clip"])
+        self._model = CalibratedClassifier(network, bundle.labels, bundle.manifest.modalities["clip"])
 
     @property
     def front_id(self) -> int | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emofuse.card import InputSpec
 from emofuse.emotions import BASE
 from emofuse.inference.bundle import Bundle
-from emofuse.inference.clip_predictor import ClipPredictor
+from emofuse.inference.modalities.video import ClipPredictor
 from emofuse.inference.network import softmax
 from emofuse.preprocessing.audio_buffer import RATE_HZ, SoundBuffer
 from emofuse.types import AudioBlock, Face

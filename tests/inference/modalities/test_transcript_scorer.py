@@ -9,9 +9,8 @@ import emofuse
 from emofuse.errors import TranscriptError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
+from emofuse.inference.modalities.text import TextPredictor, TranscriptScorer
 from emofuse.inference.session import run
-from emofuse.inference.spoken import SpokenWords
-from emofuse.inference.text_predictor import TextPredictor
 from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.timeline import SourceInfo
 from emofuse.transcripts import Transcript
@@ -117,7 +116,7 @@ def test_words_put_sentences_on_the_timeline(bundle: Bundle) -> None:
 
 
 def test_lines_of_two_people_at_once_are_pooled() -> None:
-    words = SpokenWords(StandInText(), 5.0, [Line("angry", 1.0, 2.0), Line("happy", 1.0, 2.0)])
+    words = TranscriptScorer(StandInText(), 5.0, [Line("angry", 1.0, 2.0), Line("happy", 1.0, 2.0)])
     scores = words.score(2.0)
     assert scores is not None
     both = scores.as_dict()
@@ -176,7 +175,7 @@ def test_analyze_takes_a_file(tmp_path: Path, voice_wav: Path) -> None:
 def test_what_is_no_english_is_said_to_be_none_and_sounds_are_nothing() -> None:
     texts = (("[music]", 0.5), ("Das ist nicht wahr, oder?", 2.0), ("(laughs) I hate you!", 9.0))
     lines = [Line(text, end_s - 0.5, end_s) for text, end_s in texts]
-    words = SpokenWords(TextPredictor(load_bundle()), 5.0, lines)
+    words = TranscriptScorer(TextPredictor(load_bundle()), 5.0, lines)
     assert words.score(0.6) is None and words.why_not(0.6) == "nothing said"
     assert words.score(2.5) is None and words.why_not(2.5).startswith("the words are not English")
     assert words.score(7.5) is None and words.why_not(7.5) == "nothing said"
