@@ -141,9 +141,11 @@ def test_memory_does_not_grow_with_the_stream(bundle: Bundle) -> None:
     sizes = []
     for packet in merged(frames(500, rate=10.0), speech(50.0)):
         analyzer.push(packet)
-        sizes.append(sum(len(t.scores) for t in analyzer._tracks.values()) + len(analyzer._sound.window(-1, 1e9)))
+        sizes.append(
+            sum(len(t.scores) for t in analyzer._faces.of_moment(packet.time_s)) + len(analyzer._sound.window(-1, 1e9))
+        )
     assert max(sizes) < 11 * RATE_HZ + 50
-    assert len(analyzer._tracks) == 1
+    assert len(analyzer._faces) == 1
 
 
 def test_view_shows_the_latest_frame(bundle: Bundle) -> None:

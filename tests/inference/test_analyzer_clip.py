@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
+from emofuse.inference.modalities.video import VideoModality
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.session import summarise
 from emofuse.preprocessing.audio_buffer import RATE_HZ
@@ -206,7 +207,7 @@ def test_memory_does_not_grow_with_the_stream(tmp_path: Path) -> None:
     silence = blocks(np.zeros(8 * RATE_HZ, np.float32))
     for packet in sorted(frames(RED, 0, 8, fps=50) + silence, key=lambda p: p.time_s):
         analyzer.push(packet)
-        assert analyzer._clip is not None
-        sizes.append(len(analyzer._clip._buffer._crops))
-    assert max(sizes) <= 33 and len(analyzer._tracks) == 1
+        (video,) = [one for one in analyzer._modalities if isinstance(one, VideoModality)]
+        sizes.append(len(video._predictor._buffer._crops))
+    assert max(sizes) <= 33 and len(analyzer._faces) == 1
     assert len(analyzer._sound.window(-1, 1e9)) <= 6 * RATE_HZ + 1600

@@ -11,9 +11,10 @@ import pytest
 
 from emofuse.emotions import BASE
 from emofuse.errors import AssetError, BundleError, UsageError
+from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.bundle import HubTextSettings, load_bundle, read_manifest
 from emofuse.inference.hub_text import HubTextPredictor, label_matrix
-from emofuse.inference.modalities.text import TranscriptScorer, fusion_weights, text_scorer
+from emofuse.inference.modalities.text import TranscriptScorer, text_scorer
 from emofuse.inference.trial import try_hub_text
 from emofuse.types import Line
 
@@ -132,7 +133,7 @@ def test_a_bundle_may_name_one(tmp_path: Path, transformers: list[str]) -> None:
         (tmp_path / settings.file).symlink_to(next(iter(base.networks.values())).path.parent / settings.file)
     bundle = load_bundle(tmp_path)
     assert read_manifest(tmp_path).hub_text == hub.model_copy(update={"model": str(tmp_path / "single")})
-    assert fusion_weights(bundle, text_scorer(bundle))["text"] == 0.5
+    assert Analyzer(bundle).answers.weights["text"] == 0.5
     words = TranscriptScorer(text_scorer(bundle), 5.0, [Line("hello", 0.6, 1)])
     assert words.score(0.5) is None and transformers == []  # nothing is loaded before there are words
     scores = words.score(1.0)

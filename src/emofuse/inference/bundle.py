@@ -22,6 +22,7 @@ from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.onnx_runtime import pick_device
 from emofuse.inference.own_model import OWN_MODALITIES, OwnModality, OwnModel
 from emofuse.inference.own_onnx import OnnxCard
+from emofuse.provenance import ModelFile
 from emofuse.reading import file_hash, is_file, is_folder, one_line, read_bytes
 from emofuse.threads import allowed_threads
 
@@ -144,6 +145,16 @@ class Bundle:
         """Return what is known of the network or model of a modality."""
         found = self.own.get(cast(OwnModality, modality))
         return self.networks[cast(BundleModality, modality)].card if found is None else found.card
+
+    def model_file(self, modality: str) -> ModelFile | None:
+        """Return the file of the network or model of a modality, None where there is none."""
+        own = self.own.get(cast(OwnModality, modality))
+        if own is not None:
+            return ModelFile(modality, own.source or own.name, own.sha256)
+        network = self.networks.get(cast(BundleModality, modality))
+        if network is None:
+            return None
+        return ModelFile(modality, self.manifest.modalities[cast(BundleModality, modality)].file, network.sha256)
 
     @property
     def labels(self) -> tuple[str, ...]:

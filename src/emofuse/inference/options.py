@@ -17,7 +17,7 @@ from emofuse.errors import UsageError
 from emofuse.inference.analyzer import AnalyzerSettings, Mode
 from emofuse.inference.answers import Prior
 from emofuse.inference.inputs import InputOptions
-from emofuse.inference.modalities.text import TextScorer
+from emofuse.inference.modalities.base import TextScorer
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.media import MOST_PIXELS, Span
 from emofuse.media.arrays import Channels

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,15 +11,8 @@ from emofuse import __version__
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.answers import AnswerMaker
 from emofuse.inference.bundle import Bundle
-from emofuse.inference.modalities.base import (
-    NO_NETWORK,
-    NO_TRANSCRIPT,
-    UNREADABLE,
-    UNREADABLE_IN_ANY,
-    no_face,
-    no_speech,
-)
-from emofuse.inference.modalities.text import TextScorer
+from emofuse.inference.modalities.base import TextScorer
+from emofuse.inference.modalities.registry import MODALITIES
 from emofuse.inference.people import TrackRecord
 from emofuse.inference.people_clustering import assign_people
 from emofuse.inference.people_summary import assign_lines, name_faces, people_of
@@ -30,7 +22,7 @@ from emofuse.overlap import ReadAhead
 from emofuse.provenance import Provenance, TranscriptOrigin
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores, strongest
 from emofuse.transcripts import Transcript, read_transcript
-from emofuse.types import ALWAYS_LISTED, MODALITIES, Embedding, FaceMeasurement, Frame, Moment, Packet, Scores
+from emofuse.types import Embedding, FaceMeasurement, Frame, Moment, Packet, Scores
 
 OnFrame = Callable[[Frame, Moment], None]
 OnProgress = Callable[[float], object]  # takes the time reached, in seconds
@@ -167,29 +159,16 @@ def timeline_of(
 
 def summarise(moments: Sequence[Moment], source: SourceInfo, answers: AnswerMaker) -> Summary:
     """Average each modality over the moments, by quality, and fuse the averages; the face over its strongest ones."""
-    weights = answers.weights
-    listed = [modality for modality in MODALITIES if modality in ALWAYS_LISTED or modality in weights]
-    found = {modality: [m.by_modality[modality] for m in moments if modality in m.by_modality] for modality in listed}
+    listed = [kind for kind in MODALITIES if kind.is_always_listed or kind.name in answers.weights]
+    found = {kind.name: [m.by_modality[kind.name] for m in moments if kind.name in m.by_modality] for kind in listed}
     means: dict[str, Scores | None] = {
         modality: mean_scores(strongest(scores) if modality == "face" else scores, modality)
         for modality, scores in found.items()
     }
-    silent: list[str] = [modality for modality in listed if means[modality] is None]
-    why = {modality: _why_not(modality, moments, source, weights) for modality in silent}
+    why: dict[str, str] = {}
+    for kind in listed:
+        if means[kind.name] is None:
+            reasons = [m.why[kind.name] for m in moments if kind.name in m.why]
+            why[kind.name] = kind.summary_reason(reasons, source, has_model=kind.name in answers.weights)
     told, fused = answers.fuse({m: s for m, s in means.items() if s is not None})
     return Summary(fused, {m: told.get(m) for m in means}, why)
-
-
-def _why_not(modality: str, moments: Sequence[Moment], source: SourceInfo, weights: Mapping[str, float]) -> str:
-    """Say why a modality gave no answer in the whole recording."""
-    if modality == "text":
-        found = [m.why["text"] for m in moments if "text" in m.why]
-        unread = [why for why in found if why in (UNREADABLE, UNREADABLE_IN_ANY)]
-        return unread[0] if unread else found[-1] if found else NO_TRANSCRIPT
-    if modality not in weights:
-        return NO_NETWORK
-    if modality == "voice":
-        return no_speech(source.has_audio)
-    reasons = Counter(m.why[modality] for m in moments if modality in m.why)
-    is_clip = modality == "clip" and reasons  # whether it hears is in the reasons of its moments
-    return reasons.most_common(1)[0][0] if is_clip else no_face(source.has_video)

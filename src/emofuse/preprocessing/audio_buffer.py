@@ -20,6 +20,10 @@ class SoundBuffer:
         self._samples = np.zeros(0, dtype=np.float32)
         self._first = 0  # index on the stream's clock, time * RATE_HZ, of the first sample kept
 
+    def lengthen(self, length_s: float) -> None:
+        """Keep as many seconds from now on, if that is more."""
+        self.capacity = max(self.capacity, round(length_s * RATE_HZ))
+
     @property
     def end_s(self) -> float:
         """Time just after the last sample, in seconds."""

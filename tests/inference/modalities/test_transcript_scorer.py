@@ -9,7 +9,7 @@ import emofuse
 from emofuse.errors import TranscriptError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle, load_bundle
-from emofuse.inference.modalities.text import TextPredictor, TranscriptScorer
+from emofuse.inference.modalities.text import TextModality, TextPredictor, TranscriptScorer
 from emofuse.inference.session import run
 from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.timeline import SourceInfo
@@ -146,7 +146,8 @@ def test_what_was_said_is_not_kept(bundle: Bundle) -> None:
     for i, packet in enumerate(silence(60)):
         analyzer.push(Line("happy", i / 10, i / 10 + 0.1))
         analyzer.push(packet)
-    assert len(analyzer._words._said) + len(analyzer._words._pending) <= 5 * 10 + 10
+    (text,) = [one for one in analyzer._modalities if isinstance(one, TextModality)]
+    assert len(text._transcript._said) + len(text._transcript._pending) <= 5 * 10 + 10
 
 
 def test_the_summary_uses_the_text(bundle: Bundle) -> None:
@@ -176,8 +177,8 @@ def test_what_is_no_english_is_said_to_be_none_and_sounds_are_nothing() -> None:
     texts = (("[music]", 0.5), ("Das ist nicht wahr, oder?", 2.0), ("(laughs) I hate you!", 9.0))
     lines = [Line(text, end_s - 0.5, end_s) for text, end_s in texts]
     words = TranscriptScorer(TextPredictor(load_bundle()), 5.0, lines)
-    assert words.score(0.6) is None and words.why_not(0.6) == "nothing said"
-    assert words.score(2.5) is None and words.why_not(2.5).startswith("the words are not English")
-    assert words.score(7.5) is None and words.why_not(7.5) == "nothing said"
+    assert words.score(0.6) is None and words.absence_reason(0.6) == "nothing said"
+    assert words.score(2.5) is None and words.absence_reason(2.5).startswith("the words are not English")
+    assert words.score(7.5) is None and words.absence_reason(7.5) == "nothing said"
     found = words.score(9.0)
     assert found is not None and found.label == "angry"

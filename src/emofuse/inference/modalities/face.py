@@ -11,12 +11,15 @@ from emofuse.errors import BundleError
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.classifier import CalibratedClassifier
 from emofuse.inference.embeddings import EmbeddingLog
+from emofuse.inference.face_tracks import FaceTrack
+from emofuse.inference.modalities.base import NO_NETWORK, Modality, StreamContext, no_face
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.own_model import FACE_MARGIN, FACE_PX, OwnModel
 from emofuse.preprocessing.face import SIZE, crop_face, face_quality
 from emofuse.preprocessing.face_clip import crop_clip_face
 from emofuse.preprocessing.measures import measure_face
-from emofuse.types import Face, Scores
+from emofuse.timeline import LEAST_WEIGHT, SourceInfo, pool_scores
+from emofuse.types import AudioBlock, Face, Frame, Line, Scores
 
 
 class FacePredictor:
@@ -60,3 +63,56 @@ class FacePredictor:
             )
             for i, (face, crop) in enumerate(zip(faces, crops, strict=True))
         ]
+
+
+class FaceModality(Modality):
+    """The faces of the pictures, each scored by itself, and pooled by area and quality."""
+
+    name = "face"
+    is_always_listed = True
+    uses_pictures = True
+    has_faces = True
+
+    def __init__(self, context: StreamContext) -> None:
+        super().__init__(context)
+        self._predictor = FacePredictor(context.bundle)
+        self._predictor.log = context.log
+        context.faces.are_scored = True
+
+    def push(self, packet: Frame | AudioBlock | Line) -> None:
+        """Score the faces of a picture that are due."""
+        if not isinstance(packet, Frame):
+            return
+        due = [track for track in self.context.faces.in_view() if self._is_due(track, packet.time_s)]
+        found = self._predictor.score(packet.image, [track.face for track in due], packet.time_s)
+        for track, scores in zip(due, found, strict=True):
+            track.scores.append(scores)
+
+    def scores(self, time_s: float) -> Scores | None:
+        """Pool the faces, so that the nearest person counts most."""
+        tracks = self.context.faces.of_moment(time_s)
+        scored = [(track, scores) for track in tracks if (scores := self.of_face(track)) is not None]
+        if not scored:
+            return None
+        weights = [max(track.face.size_px, 1.0) ** 2 * max(scores.quality, LEAST_WEIGHT) for track, scores in scored]
+        return pool_scores([scores for _, scores in scored], self.name, weights, weights)
+
+    def absence_reason(self, time_s: float) -> str:
+        """Return whether there is no picture, or no face in it."""
+        return no_face(self.context.has_picture)
+
+    @classmethod
+    def summary_reason(cls, reasons: Sequence[str], source: SourceInfo, *, has_model: bool) -> str:
+        """See Modality."""
+        return no_face(source.has_video) if has_model else NO_NETWORK
+
+    def of_face(self, track: FaceTrack) -> Scores | None:
+        """Return the scores of the latest picture in frame mode, and else the mean over the buffer."""
+        if self.context.settings.mode == "frame":
+            return track.scores[-1] if track.scores else None
+        return track.mean(self.name)
+
+    def _is_due(self, track: FaceTrack, time_s: float) -> bool:
+        if self.context.settings.mode == "frame" or not track.scores:
+            return True
+        return time_s - track.scores[-1].end_s >= self.context.settings.face_period_s - 1e-6

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
@@ -16,14 +16,23 @@ from emofuse.inference.bundle import Bundle
 from emofuse.inference.classifier import CalibratedClassifier
 from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.hub_text import LazyHubTextModel
-from emofuse.inference.modalities.base import NO_NETWORK, NO_TRANSCRIPT, NOTHING_SAID, UNREADABLE, UNREADABLE_IN_ANY
+from emofuse.inference.modalities.base import (
+    NO_NETWORK,
+    NO_TRANSCRIPT,
+    NOTHING_SAID,
+    UNREADABLE,
+    UNREADABLE_IN_ANY,
+    Modality,
+    StreamContext,
+    TextScorer,
+)
 from emofuse.preprocessing.language import ENGLISH, can_read, guess_language
 from emofuse.preprocessing.measures import measure_text
 from emofuse.preprocessing.tokens import drop_sounds, has_letters, has_words, split_words
-from emofuse.provenance import ModelFile
-from emofuse.timeline import LEAST_WEIGHT, pool_scores
+from emofuse.provenance import ModelFile, model_file
+from emofuse.timeline import LEAST_WEIGHT, SourceInfo, pool_scores
 from emofuse.transcripts.sentences import cut_line
-from emofuse.types import Line, Scores
+from emofuse.types import AudioBlock, Frame, Line, Scores
 
 ENOUGH_KNOWN: Final = 0.8  # of the words; more of them add nothing to the quality
 LEAST_KNOWN: Final = 0.35  # fewer are of no language that the network can read
@@ -114,13 +123,6 @@ def _length_quality(text: str) -> float:
     return float(np.sqrt(min(1.0, n_words / ENOUGH_WORDS)))
 
 
-class TextScorer(Protocol):
-    """Scores a sentence or two: a bundle's text network, or a model from the Hub."""
-
-    def score(self, text: str, start_s: float, end_s: float) -> Scores | None:
-        """Score what was said from start_s to end_s; None where there is nothing in it to go by."""
-
-
 def text_scorer(bundle: Bundle) -> TextScorer | None:
     """Return what scores text in a bundle, None where nothing does; a model of the Hub comes before a network."""
     hub = bundle.manifest.hub_text
@@ -129,11 +131,6 @@ def text_scorer(bundle: Bundle) -> TextScorer | None:
     if "text" in bundle.own:
         return OwnTextPredictor(bundle)
     return TextPredictor(bundle) if "text" in bundle.networks else None
-
-
-def fusion_weights(bundle: Bundle, scorer: TextScorer | None) -> dict[str, float]:
-    """Return the say of each modality; text has one of 1 where it is scored and the bundle has no network for it."""
-    return {**({} if scorer is None else {"text": 1.0}), **bundle.weights}
 
 
 @dataclass(slots=True, eq=False)
@@ -193,8 +190,8 @@ class TranscriptScorer:
             of_line.setdefault(piece.n_line, []).append(piece)
         return tuple(self._with_emotion(line, of_line.get(n, [])) for n, line in enumerate(self._lines))
 
-    def why_not(self, time_s: float) -> str:
-        """Say why there are no scores at a time."""
+    def absence_reason(self, time_s: float) -> str:
+        """Return why there are no scores at a time."""
         if not self._has_transcript:
             return NO_TRANSCRIPT
         if self._scorer is None:
@@ -253,3 +250,54 @@ class TranscriptScorer:
 
 def _latest_first(piece: Line) -> float:
     return -piece.end_s
+
+
+class TextModality(Modality):
+    """The words: of a transcript, or as they are pushed."""
+
+    name = "text"
+    is_always_listed = True
+
+    def __init__(self, context: StreamContext) -> None:
+        super().__init__(context)
+        self._scorer = context.scorer or text_scorer(context.bundle)
+        if isinstance(self._scorer, TextPredictor):
+            self._scorer.log = context.log
+        self._transcript = TranscriptScorer(self._scorer, context.settings.text_window_s, context.lines)
+        self.has_model = self._scorer is not None
+        is_own = isinstance(self._scorer, TextPredictor | OwnTextPredictor)
+        self.is_of_bundle = context.scorer is None and (is_own or not self.has_model)
+
+    @classmethod
+    def is_in(cls, bundle: Bundle) -> bool:
+        """Whether there may be words: always, as they may come with what scores them."""
+        return True
+
+    def push(self, packet: Frame | AudioBlock | Line) -> None:
+        """Take a line."""
+        if isinstance(packet, Line):
+            self._transcript.push(packet)
+
+    def scores(self, time_s: float) -> Scores | None:
+        """Pool what was said since the moment before."""
+        return self._transcript.score(time_s)
+
+    def absence_reason(self, time_s: float) -> str:
+        """Return whether there is no transcript, or nothing in it that can be scored."""
+        return self._transcript.absence_reason(time_s)
+
+    @classmethod
+    def summary_reason(cls, reasons: Sequence[str], source: SourceInfo, *, has_model: bool) -> str:
+        """See Modality."""
+        unread = [why for why in reasons if why in (UNREADABLE, UNREADABLE_IN_ANY)]
+        return unread[0] if unread else reasons[-1] if reasons else NO_TRANSCRIPT
+
+    def score_lines(self, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+        """Return the lines of the transcript, each with its scores."""
+        return self._transcript.scored_lines()
+
+    def models(self) -> tuple[ModelFile, ...]:
+        """Return the file of what scores the words."""
+        if isinstance(self._scorer, TextPredictor):
+            return super().models()
+        return () if self._scorer is None else (model_file(self.name, self._scorer),)

@@ -13,10 +13,13 @@ from emofuse.inference.bundle import Bundle
 from emofuse.inference.classifier import CalibratedClassifier
 from emofuse.inference.clip_buffer import ClipBuffer, ClipWindow
 from emofuse.inference.embeddings import EmbeddingLog
+from emofuse.inference.face_tracks import FaceTrack
+from emofuse.inference.modalities.base import Modality, StreamContext, no_face, no_speech
 from emofuse.inference.modalities.voice import FULL_VOICED_S, LEAST_VOICED_S
 from emofuse.inference.vad import SpeechDetector
 from emofuse.preprocessing.audio_buffer import RATE_HZ, SoundBuffer
-from emofuse.types import Face, Scores
+from emofuse.timeline import SourceInfo
+from emofuse.types import AudioBlock, Face, Frame, Line, Scores
 
 
 class ClipPredictor:
@@ -109,3 +112,62 @@ def _placed(heard: NDArray[np.float32], window_s: float, missing_s: float, is_sp
         start = max(0, end - len(heard))
         samples[start:end] = heard[len(heard) - (end - start) :]
     return samples
+
+
+class VideoModality(Modality):
+    """The person in front over the last seconds: at every hop, and in frame mode as often as the network answers."""
+
+    name = "clip"
+    uses_pictures = True
+    has_faces = True
+
+    def __init__(self, context: StreamContext) -> None:
+        super().__init__(context)
+        frame_answers: Literal["mean", "newest"] = "mean" if context.settings.mode == "queue" else "newest"
+        self._predictor = ClipPredictor(context.bundle, context.speech, frame_answers)
+        self._predictor.log = context.log
+        self.uses_sound = self._predictor.hears
+        self.window_s = self._predictor.window_s if self.uses_sound else 0.0
+        self._latest: Scores | None = None
+        self._latest_id: int | None = None  # of whom
+
+    @classmethod
+    def is_in(cls, bundle: Bundle) -> bool:
+        """Whether a bundle has a network for it."""
+        return cls.name in bundle.networks
+
+    def push(self, packet: Frame | AudioBlock | Line) -> None:
+        """Take a picture. In frame mode every picture has an answer: at once, and anew as often as there is one."""
+        if not isinstance(packet, Frame):
+            return
+        is_new = self._predictor.see(packet.image, self.context.faces.detected, packet.time_s)
+        if self.context.settings.mode == "frame" and (is_new or self._predictor.is_due(packet.time_s)):
+            self._score(packet.time_s)
+
+    def advance(self, time_s: float, *, is_end: bool) -> None:
+        """Score the seconds up to a hop."""
+        self._score(time_s)
+
+    def scores(self, time_s: float) -> Scores | None:
+        """Return the latest."""
+        return self._latest
+
+    def absence_reason(self, time_s: float) -> str:
+        """Return why there is nobody in the pictures, and nobody in the sound where it uses that."""
+        seen = no_face(self.context.has_picture)
+        return f"{seen}, {no_speech(not self.context.sound.is_empty)}" if self.uses_sound else seen
+
+    @classmethod
+    def summary_reason(cls, reasons: Sequence[str], source: SourceInfo, *, has_model: bool) -> str:
+        """See Modality. Whether it uses sound is in the reasons of its moments."""
+        if reasons or not has_model:
+            return super().summary_reason(reasons, source, has_model=has_model)
+        return no_face(source.has_video)
+
+    def of_face(self, track: FaceTrack) -> Scores | None:
+        """Return the scores, if it is the face of the person in front."""
+        return self._latest if track.track_id == self._latest_id else None
+
+    def _score(self, time_s: float) -> None:
+        self._latest = self._predictor.score(time_s, self.context.sound)
+        self._latest_id = self._predictor.front_id

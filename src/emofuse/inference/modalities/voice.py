@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,11 +11,13 @@ from emofuse.errors import BundleError
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.classifier import CalibratedClassifier
 from emofuse.inference.embeddings import EmbeddingLog
+from emofuse.inference.modalities.base import LITTLE_SOUND, NO_NETWORK, Modality, StreamContext, no_speech
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.own_model import OwnModel
 from emofuse.inference.vad import SpeechDetector
 from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.preprocessing.measures import measure_voice
+from emofuse.timeline import SourceInfo
 from emofuse.types import Scores
 
 LEAST_SHARE = 0.5  # of a window that must have been heard: a network is trained on whole utterances
@@ -75,3 +79,44 @@ class VoicePredictor:
             measures,
             embedding=None if embedded is None else embedded[0],
         )
+
+
+class VoiceModality(Modality):
+    """The voice: a window of sound at every hop. It waits until it has heard enough; a stream that is over before that
+    is scored for what it is."""
+
+    name = "voice"
+    is_always_listed = True
+    uses_sound = True
+
+    def __init__(self, context: StreamContext) -> None:
+        super().__init__(context)
+        self._predictor = VoicePredictor(context.bundle, context.speech)
+        self._predictor.log = context.log
+        self.window_s = self._predictor.window_s
+        self._waits = True  # there was not enough sound at any hop
+        self._latest: Scores | None = None
+
+    def advance(self, time_s: float, *, is_end: bool) -> None:
+        """Score the window that ends at a hop."""
+        sound = self.context.sound
+        if sound.is_empty:
+            return
+        samples = sound.window(time_s - self.window_s, time_s)
+        is_enough = self._predictor.is_enough(samples) or (is_end and self._waits)
+        self._waits &= not is_enough
+        self._latest = self._predictor.score(samples, min(time_s, sound.end_s)) if is_enough else None
+
+    def scores(self, time_s: float) -> Scores | None:
+        """Return those of the latest hop."""
+        return self._latest
+
+    def absence_reason(self, time_s: float) -> str:
+        """Return whether there is no sound, too little, or no speech in it."""
+        has_sound = not self.context.sound.is_empty
+        return LITTLE_SOUND if self._waits and has_sound else no_speech(has_sound)
+
+    @classmethod
+    def summary_reason(cls, reasons: Sequence[str], source: SourceInfo, *, has_model: bool) -> str:
+        """See Modality."""
+        return no_speech(source.has_audio) if has_model else NO_NETWORK
