@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Final
 
 from emofuse.emotions import BASE
-from emofuse.inference.bundle import BUNDLES, BundleModality
+from emofuse.inference.bundle import BUNDLES
 from emofuse.inference.compose import Part, compose
 from emofuse.research.evaluation.scores.report import EvaluationReport, card_scores, read_report
 from emofuse.research.training.export import export
 
-MODALITIES: Final[tuple[BundleModality, ...]] = ("face", "voice", "text")
+MODALITIES: Final[tuple[str, ...]] = ("face", "voice", "text")
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
         )
     parser.add_argument("-o", "--out", type=Path, default=BUNDLES / "base")
     arguments = vars(parser.parse_args())
-    parts: dict[BundleModality, Part] = {}
+    parts: dict[str, Part] = {}
     with tempfile.TemporaryDirectory() as folder:
         for modality in MODALITIES:
             reports = [read_report(path) for path in arguments[f"{modality}_report"]]

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.emotions import BASE, FERPLUS
-from emofuse.inference.bundle import Bundle, BundleModality, labels_matrix, load_bundle
+from emofuse.inference.bundle import Bundle, labels_matrix, load_bundle
 from emofuse.inference.classifier import CalibratedClassifier
 from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.preprocessing.tokens import encode, stack
@@ -123,7 +123,7 @@ def _evenly(labels: Sequence[int], most: int, random: np.random.Generator) -> li
 
 
 def _embed(
-    bundle: Bundle, modality: BundleModality, chosen: Sequence[int], batch: Callable[[list[int]], NDArray[np.float32]]
+    bundle: Bundle, modality: str, chosen: Sequence[int], batch: Callable[[list[int]], NDArray[np.float32]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     model = CalibratedClassifier(
         bundle.networks[modality], bundle.labels, bundle.manifest.modalities[modality], embeds=True

@@ -16,10 +16,10 @@ import numpy as np
 
 from emofuse.emotions import BASE
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.compose import MODALITIES
 from emofuse.research.evaluation.fusion.agreement_fit import choices_of, fit_fused
 from emofuse.research.evaluation.fusion.bundle_fit import fit_calibration, join_by_clip, read_examples
 from emofuse.research.evaluation.fusion.certainty_fit import Answers
+from emofuse.types import MODALITIES
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from emofuse.card import CARD_KEY, DataSource, InputSpec, ModelCard
 from emofuse.emotions import BASE
-from emofuse.inference.bundle import Bundle, BundleManifest, BundleModality, ModalitySettings
+from emofuse.inference.bundle import Bundle, BundleManifest, ModalitySettings
 from emofuse.preprocessing.audio_buffer import RATE_HZ
 
 # A red clip is angry, a green one disgust, a blue one sad; sound adds to surprised.
@@ -105,7 +105,7 @@ class RecordingNetwork:
 def bundle_of(network: Any, temperature: float = 1.0, weight: float = 1.0, base: Bundle | None = None) -> Bundle:
     """A bundle with this clip network, alone or beside the networks of another bundle."""
     settings = ModalitySettings(file="clip.onnx", temperature=temperature, weight=weight)
-    modalities: dict[BundleModality, ModalitySettings] = {
+    modalities: dict[str, ModalitySettings] = {
         **(base.manifest.modalities if base else {}),
         "clip": settings,
     }

@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 import emofuse
+from emofuse.inference.modalities.registry import MODALITIES as REGISTERED
 from emofuse.outputs.formats import FORMATS
+from emofuse.types import MODALITIES
 
 SRC = Path(emofuse.__file__).parent
 FILES = sorted(SRC.rglob("*.py"))
@@ -76,6 +78,26 @@ def test_an_output_format_is_one_file_and_one_line() -> None:
     assert len(FORMATS) > 8
     elsewhere = naming(r"outputs\.(elan|textgrid)\b", "outputs/formats.py")
     assert not elsewhere
+
+
+def names_of_modalities(text: str) -> list[str]:
+    """Return the strings in a file that are the name of a modality."""
+    constants = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
+    return [value for value in constants if value in MODALITIES]
+
+
+def test_a_modality_is_one_file_and_one_line() -> None:
+    registry = "inference/modalities/registry.py"
+    for kind in REGISTERED:
+        own = f"{kind.__module__.removeprefix('emofuse.').replace('.', '/')}.py"
+        assert set(naming(rf"\b{kind.__name__}\b")) == {own, registry}, kind.name
+    assert tuple(kind.name for kind in REGISTERED) == MODALITIES
+    core = [f"inference/{name}.py" for name in ("analyzer", "answers", "face_tracks", "fusion", "fusion_head")]
+    outputs = [name for name in TEXTS if name.startswith("outputs/")]
+    tables = {"outputs/translations.py": 4, "outputs/records.py": 3}  # words; a table and a column
+    for name in [*core, *outputs]:
+        assert len(names_of_modalities(TEXTS[name])) <= tables.get(name, 0), name
+    assert names_of_modalities('x == "voice"') == ["voice"]  # the count itself works
 
 
 def test_torch_is_imported_behind_the_wall_alone() -> None:

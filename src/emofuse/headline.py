@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from emofuse.types import MODALITIES, UNCERTAIN, CertaintyWord, Json, Scores
+from emofuse.types import UNCERTAIN, CertaintyWord, Json, Scores, in_order
 
 LONG_S: Final = 60.0  # of a longer recording, the share of time tells more than a mean over all of it
 SHARE: Final = "share of time"
@@ -102,7 +102,7 @@ def make_headline(
         value, basis = seconds / length_s, SHARE
     # what is known of the mean's certainty is known of its label alone
     certainty = fused.certainty if fused.label == label else None
-    given = ((str(modality), by_modality.get(modality)) for modality in MODALITIES)
+    given = ((modality, by_modality[modality]) for modality in in_order(by_modality))
     found = {modality: scores.label for modality, scores in given if scores is not None}
     word, abstains = (None, False) if certainty is None else (certainty.word, certainty.abstains)
     return Headline(label, value, basis, word, _agreement(found, label), abstains)

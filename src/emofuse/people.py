@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from emofuse.timeline_json import label_json, read_scores, scores_json
-from emofuse.types import MODALITIES, Json, Scores
+from emofuse.types import Json, Scores, in_order
 
 Stretch = tuple[float, float]  # start_s, end_s
 
@@ -105,7 +105,7 @@ def person_json(person: Person) -> Json:
         "summary": {
             "label": label_json(person.summary),
             "probabilities": scores_json(person.summary),
-            "by_modality": {m: scores_json(person.by_modality[m]) for m in MODALITIES if m in person.by_modality},
+            "by_modality": {m: scores_json(person.by_modality[m]) for m in in_order(person.by_modality)},
         },
     }
 

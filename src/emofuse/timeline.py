@@ -36,7 +36,6 @@ from emofuse.timeline_json import (
 )
 from emofuse.types import (
     ALWAYS_LISTED,
-    MODALITIES,
     Embedding,
     FaceMeasurement,
     Json,
@@ -45,6 +44,7 @@ from emofuse.types import (
     Scores,
     VoiceMeasurement,
     Word,
+    in_order,
 )
 
 if TYPE_CHECKING:  # a timeline knows its outputs by name, and imports them where it is asked for one
@@ -100,8 +100,8 @@ class Summary:
 
     Attributes:
         fused: The fused prediction; None if no modality has one.
-        by_modality: The mean prediction of each modality, or None. "face", "voice" and "text" are always there, "clip"
-            if the bundle has such a network.
+        by_modality: The mean prediction of each modality, or None. "face", "voice" and "text" are always there, others
+            if the bundle has them.
         why: For each None, the reason in words.
 
     Example:
@@ -116,12 +116,12 @@ class Summary:
     @property
     def listed(self) -> tuple[str, ...]:
         """The modalities that the result lists, in their fixed order."""
-        return tuple(m for m in MODALITIES if m in ALWAYS_LISTED or m in self.by_modality)
+        return in_order((*ALWAYS_LISTED, *self.by_modality))
 
     @property
     def used(self) -> list[str]:
         """The modalities with a prediction, in their fixed order."""
-        return [m for m in MODALITIES if self.by_modality.get(m) is not None]
+        return [m for m in in_order(self.by_modality) if self.by_modality[m] is not None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -577,7 +577,7 @@ def _summary_json(summary: Summary) -> Json:
 
 def _summary(document: Mapping[str, Any], labels: tuple[str, ...]) -> Summary:
     said = document["by_modality"]
-    listed = [m for m in MODALITIES if m in ALWAYS_LISTED or m in said]
+    listed = in_order((*ALWAYS_LISTED, *said))
     evidence = document.get("evidence", {})
     by_modality: dict[str, Scores | None] = {
         m: read_reasons(read_scores(m, labels, said[m]), evidence.get(m)) for m in listed

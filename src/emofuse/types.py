@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
@@ -22,6 +22,18 @@ MODALITIES: Final[tuple[Modality, ...]] = ("face", "voice", "text", "clip")
 OUT_OF_VIEW: Final = 0  # in place of a person's id: somebody who is heard and not seen
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ, MOST_CHANNELS = 1_000, 768_000, 8  # of sound that is pushed
 ALWAYS_LISTED: Final[tuple[Modality, ...]] = ("face", "voice", "text")  # clip only where a bundle has such a network
+
+
+def in_order(modalities: Iterable[str]) -> tuple[str, ...]:
+    """Return modalities in the order of results: those that ship, then others as they are given.
+
+    Example:
+        >>> in_order(["loudness", "text", "face"])
+        ('face', 'text', 'loudness')
+    """
+    given = tuple(dict.fromkeys(modalities))
+    known: tuple[str, ...] = MODALITIES
+    return (*(m for m in known if m in given), *(m for m in given if m not in known))
 
 
 def _check_packet(condition: bool, message: str, hint: str = "") -> None:

@@ -21,11 +21,11 @@ from emofuse.cli.measured import SeedOption
 from emofuse.cli.train import DataOption, data_folder, need_torch
 from emofuse.errors import UsageError
 from emofuse.files import atomic_write, make_folder
-from emofuse.inference.bundle import Bundle, BundleModality, load_bundle
-from emofuse.inference.compose import MODALITIES
+from emofuse.inference.bundle import Bundle, load_bundle
 from emofuse.inference.licences import sources_of
 from emofuse.inference.pipeline import Pipeline
 from emofuse.inference.trial import try_bundle
+from emofuse.types import MODALITIES
 
 if TYPE_CHECKING:
     from emofuse.research.evaluation.protocols.made_films import MadeFilmsReport
@@ -129,8 +129,8 @@ def _write(report: BenchmarkReport, out: Path, folders: Sequence[Path]) -> list[
     return [out, numbers, *pictures]
 
 
-def _by_modality(texts: Sequence[str]) -> dict[BundleModality, list[Path]]:
-    found: dict[BundleModality, list[Path]] = {}
+def _by_modality(texts: Sequence[str]) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
     for text in texts:
         name, folder = _pair(text, "--left-out", "MODALITY=FOLDER")
         modality = next((m for m in MODALITIES if m == name), None)

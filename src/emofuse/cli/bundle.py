@@ -22,17 +22,17 @@ from emofuse.inference.bundle import (
     MANIFEST,
     Bundle,
     BundleManifest,
-    BundleModality,
     HubTextSettings,
     ModalitySettings,
     load_bundle,
     load_network,
 )
-from emofuse.inference.compose import MODALITIES, Part, common_labels, compose, head_of_bundle, page, parts_of_bundle
+from emofuse.inference.compose import Part, common_labels, compose, head_of_bundle, page, parts_of_bundle
 from emofuse.inference.load_model import is_own, load_model
 from emofuse.inference.own_model import OWN_MODALITIES, OwnModel
 from emofuse.inference.own_onnx import card_beside
 from emofuse.inference.trial import HubTrial, try_bundle, try_hub_text
+from emofuse.types import MODALITIES, in_order
 
 app = typer.Typer(
     name="bundle",
@@ -116,7 +116,7 @@ def make(
 
 
 def _hub_text(
-    base: Bundle, out: Path, temperature: Mapping[BundleModality, float], weight: Mapping[BundleModality, float]
+    base: Bundle, out: Path, temperature: Mapping[str, float], weight: Mapping[str, float]
 ) -> HubTextSettings | None:
     """Take the text model of the Hub from a bundle, and its weight in the fusion."""
     hub = base.manifest.hub_text
@@ -130,11 +130,9 @@ def _hub_text(
     return hub.model_copy(update=new)
 
 
-def _given(
-    named: Mapping[BundleModality, str], maps: Mapping[BundleModality, Mapping[str, str]]
-) -> dict[BundleModality, Path | OwnModel]:
+def _given(named: Mapping[str, str], maps: Mapping[str, Mapping[str, str]]) -> dict[str, Path | OwnModel]:
     """Find what is named: a network that was exported, or a model of one's own."""
-    given: dict[BundleModality, Path | OwnModel] = {}
+    given: dict[str, Path | OwnModel] = {}
     for modality, source in named.items():
         is_file = not is_own(source)
         if is_file and card_beside(Path(source)) is None:
@@ -149,9 +147,9 @@ def _given(
     return given
 
 
-def _label_maps(texts: Iterable[str], named: Mapping[BundleModality, str]) -> dict[BundleModality, dict[str, str]]:
+def _label_maps(texts: Iterable[str], named: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Read `modality:LABEL=meaning`. Raises UsageError for anything else."""
-    found: dict[BundleModality, dict[str, str]] = {}
+    found: dict[str, dict[str, str]] = {}
     for text in texts:
         key, colon, rest = text.partition(":")
         label, equals, meaning = rest.rpartition("=")
@@ -162,11 +160,11 @@ def _label_maps(texts: Iterable[str], named: Mapping[BundleModality, str]) -> di
     return found
 
 
-def _parts(given: Mapping[BundleModality, Path | OwnModel], base: Bundle | None) -> dict[BundleModality, Part]:
+def _parts(given: Mapping[str, Path | OwnModel], base: Bundle | None) -> dict[str, Part]:
     """Take what is given, and the rest from a bundle."""
     parts = {} if base is None else parts_of_bundle(base)
     parts |= {modality: Part(file) for modality, file in given.items()}
-    return {modality: parts[modality] for modality in MODALITIES if modality in parts}
+    return {modality: parts[modality] for modality in in_order(parts)}
 
 
 @app.command("check")
@@ -279,9 +277,9 @@ def _written(spec: InputSpec) -> str:
     return f"{spec.n_frames} frames of {spec.size_px} x {spec.size_px}, {every}{spec.sampling}{over}{sound}{answer}"
 
 
-def _pairs(texts: Iterable[str], what: str) -> dict[BundleModality, str]:
+def _pairs(texts: Iterable[str], what: str) -> dict[str, str]:
     """Read `modality=value`, each modality once. Raises UsageError for anything else."""
-    found: dict[BundleModality, str] = {}
+    found: dict[str, str] = {}
     for text in texts:
         key, _, value = text.partition("=")
         modality = next((m for m in MODALITIES if m == key), None)
@@ -293,8 +291,8 @@ def _pairs(texts: Iterable[str], what: str) -> dict[BundleModality, str]:
     return found
 
 
-def _numbers(texts: Iterable[str], option: str) -> dict[BundleModality, float]:
-    numbers: dict[BundleModality, float] = {}
+def _numbers(texts: Iterable[str], option: str) -> dict[str, float]:
+    numbers: dict[str, float] = {}
     for modality, text in _pairs(texts, "NUMBER").items():
         try:
             number = float(text)

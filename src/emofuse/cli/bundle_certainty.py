@@ -12,9 +12,9 @@ from rich.table import Table
 
 from emofuse.cli.console import OUT
 from emofuse.errors import UsageError
-from emofuse.inference.bundle import Bundle, BundleModality
+from emofuse.inference.bundle import Bundle
 from emofuse.inference.certainty import CertaintySettings
-from emofuse.inference.compose import MODALITIES
+from emofuse.types import MODALITIES
 
 if TYPE_CHECKING:
     from emofuse.research.evaluation.fusion.bundle_certainty import CertaintyCheck
@@ -26,8 +26,8 @@ _LEAST_ANSWERS = 50  # to clean inputs; with fewer nothing is told
 
 def fit_bundle_certainty(
     bundle: Bundle,
-    corpora: Mapping[BundleModality, Sequence[Examples]],
-    calibrations: Mapping[BundleModality, Calibration],
+    corpora: Mapping[str, Sequence[Examples]],
+    calibrations: Mapping[str, Calibration],
     weights: Mapping[str, float],
     recorded: Sequence[Recorded],
     together: Sequence[str],
@@ -67,7 +67,7 @@ def _read_together(text: str, bundle: Bundle) -> dict[str, Answers]:
     """Read the predictions that belong together, of one corpus: MODALITY=PREDICTIONS.csv,MODALITY=..."""
     from emofuse.research.evaluation.fusion.bundle_fit import fit_calibration, join_by_clip, read_examples
 
-    examples: dict[BundleModality, Examples] = {}
+    examples: dict[str, Examples] = {}
     for part in text.split(","):
         key, _, file = part.partition("=")
         modality = next((m for m in MODALITIES if m == key), None)

@@ -14,9 +14,10 @@ from emofuse.cli.bundle_certainty import fit_bundle_certainty
 from emofuse.cli.console import OUT, progress_hook
 from emofuse.cli.train import need_torch
 from emofuse.errors import UsageError
-from emofuse.inference.bundle import MANIFEST, Bundle, BundleModality, load_bundle
-from emofuse.inference.compose import MODALITIES, compose, head_of_bundle, parts_of_bundle
+from emofuse.inference.bundle import MANIFEST, Bundle, load_bundle
+from emofuse.inference.compose import compose, head_of_bundle, parts_of_bundle
 from emofuse.inference.same_person import ADAPTED
+from emofuse.types import MODALITIES
 
 if TYPE_CHECKING:
     from emofuse.research.evaluation.fusion.bundle_fit import Calibration, Check, Examples, Recorded, Together
@@ -111,11 +112,11 @@ def fit(
     OUT.print(f"{escape(str(out / MANIFEST))}: fitted {', '.join(calibrations)}")
 
 
-def _read(on: list[str], bundle: Bundle) -> tuple[dict[BundleModality, list[Examples]], list[Recorded]]:
+def _read(on: list[str], bundle: Bundle) -> tuple[dict[str, list[Examples]], list[Recorded]]:
     """Return the examples of each modality, those of recordings too, and the recordings."""
     from emofuse.research.evaluation.fusion.bundle_fit import read_examples, score_recordings
 
-    corpora: dict[BundleModality, list[Examples]] = {}
+    corpora: dict[str, list[Examples]] = {}
     recorded: list[Recorded] = []
     for text in on:
         key, equals, file = text.partition("=")
@@ -144,9 +145,9 @@ def _print_checks(checks: list[Check]) -> None:
 
 
 def _halves(
-    corpora: dict[BundleModality, list[Examples]],
+    corpora: dict[str, list[Examples]],
     recorded: list[Recorded],
-    calibrations: dict[BundleModality, Calibration],
+    calibrations: dict[str, Calibration],
     seed: int,
 ) -> tuple[Together, Together]:
     """Return what weights are fitted on and what checks them: recordings where there are any, in which modalities

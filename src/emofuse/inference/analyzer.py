@@ -16,8 +16,8 @@ from emofuse.inference.detector import FaceDetector, YuNetDetector
 from emofuse.inference.embeddings import EmbeddingLog
 from emofuse.inference.face_tracks import FaceTrack, FaceTracks
 from emofuse.inference.fusion import Pool
-from emofuse.inference.modalities.base import Modality, NotInBundle, StreamContext, TextScorer
-from emofuse.inference.modalities.registry import MODALITIES
+from emofuse.inference.modalities.base import StreamContext, TextScorer
+from emofuse.inference.modalities.registry import modalities_of
 from emofuse.inference.mouths import SPEECH_SHARE, MouthWatcher
 from emofuse.inference.people import TrackRecord
 from emofuse.inference.sound_input import SoundInput
@@ -90,10 +90,10 @@ class Analyzer:
         self._context = StreamContext(
             bundle, self.settings, self._faces, self._sound, self._speech, self._log, self._lines, scorer
         )
-        self._modalities = _modalities_of(self._context)
-        self._hears = any(one.uses_sound for one in self._modalities)
+        self._modalities = modalities_of(self._context)
+        self._hears = any(one.uses_audio for one in self._modalities)
         self._looks = self._faces.are_measured or any(one.uses_pictures for one in self._modalities)
-        windows_s = [one.window_s for one in self._modalities if one.uses_sound]
+        windows_s = [one.window_s for one in self._modalities if one.uses_audio]
         self._sound.lengthen(max(windows_s, default=_SHORTEST_SOUND_S) + _SOUND_AHEAD_S)
         self.answers = self._answer_maker()
         self._mouths = MouthWatcher()
@@ -325,12 +325,3 @@ class Analyzer:
         if track.judged is None or track.judged[0] is not scores:
             track.judged = scores, self.answers.judge(scores)
         return track.judged[1]
-
-
-def _modalities_of(context: StreamContext) -> tuple[Modality, ...]:
-    """Return the modalities of a stream, in the order of the registry."""
-    return tuple(
-        kind(context) if kind.is_in(context.bundle) else NotInBundle(context, kind.name)
-        for kind in MODALITIES
-        if kind.is_always_listed or kind.is_in(context.bundle)
-    )

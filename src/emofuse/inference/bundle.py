@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self, cast
+from typing import Annotated, Any, Final, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from emofuse.card import ModelCard
 from emofuse.emotions import LABEL_MAPS, LABEL_SETS, mapping_matrix
 from emofuse.errors import BundleError, UsageError
+from emofuse.importing import import_object, source_hash
 from emofuse.inference.certainty import CertaintySettings
 from emofuse.inference.fusion import Pool
 from emofuse.inference.load_model import ALLOW, is_code, is_own, load_named
@@ -25,6 +26,7 @@ from emofuse.inference.own_onnx import OnnxCard
 from emofuse.provenance import ModelFile
 from emofuse.reading import file_hash, is_file, is_folder, one_line, read_bytes
 from emofuse.threads import allowed_threads
+from emofuse.types import MODALITIES
 
 BUNDLES: Final = Path(__file__).parent.parent / "bundles"
 MANIFEST: Final = "fusion.json"
@@ -32,7 +34,8 @@ _MOST_MB: Final = 4.0  # of a manifest
 FUSION: Final = "fusion"  # the modality of a trained fusion, on its card
 MOST_THREADS: Final = 4  # of a clip network, the only kind that is large enough to gain from more than one
 
-BundleModality = Literal["face", "voice", "clip", "text"]
+ModalityName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+_TAKEN: Final = ("fused", FUSION, "p")  # names that mean something else in results
 
 
 class ModalitySettings(BaseModel):
@@ -95,13 +98,16 @@ class BundleManifest(BaseModel):
     name: str
     version: str
     labels: tuple[str, ...] = Field(min_length=2)
-    modalities: dict[BundleModality, ModalitySettings] = Field(min_length=1)
+    modalities: dict[ModalityName, ModalitySettings] = Field(min_length=1)
     hub_text: HubTextSettings | None = None
     head: HeadSettings | None = None
     certainty: CertaintySettings | None = None
 
     @model_validator(mode="after")
-    def _priors_fit(self) -> Self:
+    def _is_consistent(self) -> Self:
+        taken = [modality for modality in self.modalities if modality in _TAKEN]
+        if taken:
+            raise ValueError(f"{taken[0]} is no name of a modality")
         priors: dict[str, tuple[float, ...] | None] = {
             modality: settings.prior for modality, settings in self.modalities.items()
         }
@@ -123,18 +129,19 @@ class BundleManifest(BaseModel):
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
     """A loaded bundle: its manifest, for each of its modalities a network or a model of one's own, and its trained
-    fusion, if any.
+    fusion, if any. added: by its name, each modality that it brings along as module:NAME.
 
     The text model of the Hub, where it names one, is loaded when there are words
     (`modalities.text.text_scorer`), on this device.
     """
 
     manifest: BundleManifest
-    networks: dict[BundleModality, OnnxNetwork]
+    networks: dict[str, OnnxNetwork]
     device: str = "cpu"
     sha256: str | None = None  # of the file of the manifest
     head: OnnxNetwork | None = None
     own: dict[OwnModality, OwnModel] = field(default_factory=dict)
+    added: dict[str, Any] = field(default_factory=dict)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -144,17 +151,18 @@ class Bundle:
     def card(self, modality: str) -> ModelCard:
         """Return what is known of the network or model of a modality."""
         found = self.own.get(cast(OwnModality, modality))
-        return self.networks[cast(BundleModality, modality)].card if found is None else found.card
+        return self.networks[modality].card if found is None else found.card
 
     def model_file(self, modality: str) -> ModelFile | None:
         """Return the file of the network or model of a modality, None where there is none."""
         own = self.own.get(cast(OwnModality, modality))
         if own is not None:
             return ModelFile(modality, own.source or own.name, own.sha256)
-        network = self.networks.get(cast(BundleModality, modality))
-        if network is None:
-            return None
-        return ModelFile(modality, self.manifest.modalities[cast(BundleModality, modality)].file, network.sha256)
+        if modality in self.added:
+            file = self.manifest.modalities[modality].file
+            return ModelFile(modality, file, source_hash(self.added[modality]) or None)
+        network = self.networks.get(modality)
+        return None if network is None else ModelFile(modality, self.manifest.modalities[modality].file, network.sha256)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -195,13 +203,17 @@ def load_bundle(name_or_path: str | Path = "base", device: str = "cpu", *, runs_
         known = ", ".join(sorted(p.parent.name for p in BUNDLES.glob(f"*/{MANIFEST}")))
         raise BundleError(f"no bundle {str(name_or_path)!r}", f"give a folder with {MANIFEST}, or one of: {known}")
     manifest = read_manifest(folder)
-    networks: dict[BundleModality, OnnxNetwork] = {}
+    networks: dict[str, OnnxNetwork] = {}
     own: dict[OwnModality, OwnModel] = {}
+    added: dict[str, Any] = {}
     for modality, settings in manifest.modalities.items():
         if settings.is_own:
             if is_code(settings.file) and not (os.environ.get(ALLOW) == "1" if runs_code is None else runs_code):
                 what = f"the bundle {manifest.name} runs Python code: {settings.file}"
                 raise BundleError(what, f"set {ALLOW}=1 if you trust whoever made it")
+            if is_code(settings.file) and modality not in MODALITIES:
+                added[modality] = import_object(settings.file)
+                continue
             own[_own_modality(modality)] = _load_own(folder, settings, modality, manifest.labels, device)
             continue
         network = load_network(folder / settings.file, modality, device)
@@ -211,7 +223,7 @@ def load_bundle(name_or_path: str | Path = "base", device: str = "cpu", *, runs_
             raise BundleError(f"{settings.file}: {error.message}", error.hint) from None
         networks[modality] = network
     head = None if manifest.head is None else _load_head(folder / manifest.head.file, device)
-    return Bundle(manifest, networks, device, file_hash(folder / MANIFEST), head, own)
+    return Bundle(manifest, networks, device, file_hash(folder / MANIFEST), head, own, added)
 
 
 def _load_head(path: Path, device: str) -> OnnxNetwork:
@@ -249,7 +261,7 @@ def replaced(bundle: Bundle, models: Mapping[OwnModality, OwnModel]) -> Bundle:
     )
 
 
-def _own_modality(modality: BundleModality) -> OwnModality:
+def _own_modality(modality: str) -> OwnModality:
     found = next((one for one in OWN_MODALITIES if one == modality), None)
     if found is None:
         raise BundleError(
@@ -258,9 +270,7 @@ def _own_modality(modality: BundleModality) -> OwnModality:
     return found
 
 
-def _load_own(
-    folder: Path, settings: ModalitySettings, modality: BundleModality, labels: Sequence[str], device: str
-) -> OwnModel:
+def _load_own(folder: Path, settings: ModalitySettings, modality: str, labels: Sequence[str], device: str) -> OwnModel:
     model = load_named(folder, settings.file, _own_modality(modality), settings.card, settings.label_map or {}, device)
     model.matrix(labels)
     return model
@@ -284,7 +294,7 @@ def read_manifest(folder: Path) -> BundleManifest:
     return manifest.model_copy(update={"hub_text": own})
 
 
-def load_network(path: Path, modality: BundleModality, device: str = "cpu") -> OnnxNetwork:
+def load_network(path: Path, modality: str, device: str = "cpu") -> OnnxNetwork:
     """Load a network that is to be one modality of a bundle. Raises BundleError where it is of another."""
     network = OnnxNetwork(path, device, min(MOST_THREADS, allowed_threads()) if modality == "clip" else 1)
     if network.card.modality != modality:

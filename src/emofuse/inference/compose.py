@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast, get_args
+from typing import Any, Final
 
 from emofuse import __version__
 from emofuse.card import FORBIDDEN, INTENDED, LIMITS, ModelCard
@@ -18,7 +18,6 @@ from emofuse.inference.bundle import (
     MANIFEST,
     Bundle,
     BundleManifest,
-    BundleModality,
     HeadSettings,
     HubTextSettings,
     ModalitySettings,
@@ -36,7 +35,6 @@ from emofuse.staging import StagedPath
 
 PAGE: Final = "card.md"
 HEAD: Final = "fusion.onnx"
-MODALITIES: Final[tuple[BundleModality, ...]] = get_args(BundleModality)
 _FUSIONS: Final = {
     "linear": "The modalities' calibrated probabilities are averaged, each with its weight times the quality of its "
     "input.",
@@ -48,9 +46,10 @@ _FUSIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One modality of a bundle to be: its ONNX file, or a model of one's own, and what goes into ModalitySettings."""
+    """One modality of a bundle to be: its ONNX file, a model of one's own, or module:NAME where the bundle adds it, and
+    what goes into ModalitySettings."""
 
-    file: Path | OwnModel
+    file: Path | OwnModel | str
     temperature: float = 1.0
     weight: float = 1.0
     prior: tuple[float, ...] | None = None
@@ -61,7 +60,7 @@ def compose(
     folder: Path,
     name: str,
     labels: Sequence[str],
-    parts: Mapping[BundleModality, Part],
+    parts: Mapping[str, Part],
     hub_text: HubTextSettings | None = None,
     certainty: CertaintySettings | None = None,
     head: Part | None = None,
@@ -80,7 +79,7 @@ def compose(
     try:
         staged = StagedPath(target, is_folder=True)
         made = staged.path
-        modalities: dict[BundleModality, ModalitySettings] = {}
+        modalities: dict[str, ModalitySettings] = {}
         for modality, part in parts.items():
             modalities[modality] = ModalitySettings(
                 **_placed(part.file, made, f"{modality}.onnx"),
@@ -126,10 +125,11 @@ def head_of_bundle(bundle: Bundle) -> Part | None:
     return Part(bundle.head.path, settings.temperature, 1.0, settings.prior)
 
 
-def parts_of_bundle(bundle: Bundle) -> dict[BundleModality, Part]:
+def parts_of_bundle(bundle: Bundle) -> dict[str, Part]:
     """Return the networks of a bundle with their settings, to make another one of."""
-    files: dict[str, Path | OwnModel] = {m: network.path for m, network in bundle.networks.items()}
+    files: dict[str, Path | OwnModel | str] = {m: network.path for m, network in bundle.networks.items()}
     files |= dict(bundle.own.items())
+    files |= {m: bundle.manifest.modalities[m].file for m in bundle.added}
     return {
         m: Part(files[m], settings.temperature, settings.weight, settings.prior, settings.neutral)
         for m, settings in bundle.manifest.modalities.items()
@@ -137,8 +137,10 @@ def parts_of_bundle(bundle: Bundle) -> dict[BundleModality, Part]:
     }
 
 
-def _placed(file: Path | OwnModel, folder: Path, name: str) -> dict[str, Any]:
+def _placed(file: Path | OwnModel | str, folder: Path, name: str) -> dict[str, Any]:
     """Copy a network into the folder of a bundle; return what of ModalitySettings says where and what it is."""
+    if isinstance(file, str):
+        return {"file": file}
     if not isinstance(file, Path | OnnxModel):
         if not file.source:
             hint = "name it as module:NAME, of a module that Python finds"
@@ -187,8 +189,11 @@ def page(bundle: Bundle, measured: str = "") -> str:
     if manifest.certainty is not None:
         lines += ["", *_about_certainty(manifest.certainty, list(bundle.modalities))]
     for modality in bundle.modalities:
-        settings = manifest.modalities[cast(BundleModality, modality)]
+        settings = manifest.modalities[modality]
         lines += ["", f"## {modality}: `{settings.file}`", "", *_about(bundle.card(modality), settings)]
+    for modality in bundle.added:
+        file = manifest.modalities[modality].file
+        lines += ["", f"## {modality}: `{file}`", "", "Code that the bundle brings along; its licence is not stated."]
     if manifest.hub_text is not None:
         own = f"temperature {manifest.hub_text.temperature}; weight {manifest.hub_text.weight}"
         lines += ["", f"## text: `{manifest.hub_text.model}`", "", f"A text model of the Hugging Face Hub, {own}."]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.explanation import Explanation, FaceSaliency, VoiceSaliency, WordSaliency
-from emofuse.inference.bundle import Bundle, BundleModality
+from emofuse.inference.bundle import Bundle
 from emofuse.inference.classifier import CalibratedClassifier
 from emofuse.preprocessing.audio_buffer import RATE_HZ, SoundBuffer
 from emofuse.preprocessing.face import SIZE, crop_face
@@ -171,7 +171,7 @@ def explain(
     """
     chosen = list(choose_moments(timeline) if moments is None else moments)
     inputs = _gather(packets, chosen, bundle)
-    networks: dict[BundleModality, Predict] = {
+    networks: dict[str, Predict] = {
         modality: _predict(bundle, modality) for modality in bundle.networks if modality != "clip"
     }
     return tuple(
@@ -181,7 +181,7 @@ def explain(
     )
 
 
-def _predict(bundle: Bundle, modality: BundleModality) -> Predict:
+def _predict(bundle: Bundle, modality: str) -> Predict:
     network = bundle.networks[modality]
     calibrated = CalibratedClassifier(network, bundle.labels, bundle.manifest.modalities[modality])
     return lambda batch: calibrated.calibrate(network.logits(batch))[0]
@@ -190,7 +190,7 @@ def _predict(bundle: Bundle, modality: BundleModality) -> Predict:
 def _explained(
     moment: Moment,
     given: _Inputs,
-    networks: Mapping[BundleModality, Predict],
+    networks: Mapping[str, Predict],
     lines: Sequence[Line],
     bundle: Bundle,
 ) -> Explanation:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.timeline import LEAST_WEIGHT, pool_scores
-from emofuse.types import MODALITIES, Scores
+from emofuse.types import Scores, in_order
 
 DOUBT: Final = 0.02  # of every network, so that none can veto the others: it may be wrong where it is sure
 
@@ -30,7 +30,7 @@ def fuse(by_modality: Mapping[str, Scores], weights: Mapping[str, float], pool: 
             "logarithmic": `log_pool`, where a quality counts as a share of the best one; for probabilities that are
             evidence, which priors have been taken off.
     """
-    present = [by_modality[m] for m in MODALITIES if m in by_modality]
+    present = [by_modality[m] for m in in_order(by_modality)]
     if not present:
         return None
     trust = [weights[s.modality] for s in present]

@@ -64,6 +64,7 @@ def sources_of(bundle: Bundle) -> tuple[Source, ...]:
         for modality, card in cards.items()
         for source in card.data
     ]
+    own += [Source(name, bundle.manifest.modalities[name].file, "not stated") for name in bundle.added]
     hub = bundle.manifest.hub_text
     return (*own, *([Source("text", hub.model, "as stated on its page of the Hugging Face Hub")] if hub else []))
 

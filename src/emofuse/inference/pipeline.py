@@ -122,7 +122,7 @@ class Pipeline:
         return self.bundle.device
 
     def __repr__(self) -> str:
-        name, modalities = self.bundle.manifest.name, self.bundle.modalities
+        name, modalities = self.bundle.manifest.name, (*self.bundle.modalities, *self.bundle.added)
         return f"Pipeline(bundle={name!r}, modalities={modalities}, device={self.device!r})"
 
     @overload

@@ -11,7 +11,7 @@ from emofuse import __version__
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.answers import AnswerMaker
 from emofuse.inference.bundle import Bundle
-from emofuse.inference.modalities.base import TextScorer
+from emofuse.inference.modalities.base import Modality, TextScorer
 from emofuse.inference.modalities.registry import MODALITIES
 from emofuse.inference.people import TrackRecord
 from emofuse.inference.people_clustering import assign_people
@@ -22,7 +22,7 @@ from emofuse.overlap import ReadAhead
 from emofuse.provenance import Provenance, TranscriptOrigin
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores, strongest
 from emofuse.transcripts import Transcript, read_transcript
-from emofuse.types import Embedding, FaceMeasurement, Frame, Moment, Packet, Scores
+from emofuse.types import Embedding, FaceMeasurement, Frame, Moment, Packet, Scores, in_order
 
 OnFrame = Callable[[Frame, Moment], None]
 OnProgress = Callable[[float], object]  # takes the time reached, in seconds
@@ -159,16 +159,17 @@ def timeline_of(
 
 def summarise(moments: Sequence[Moment], source: SourceInfo, answers: AnswerMaker) -> Summary:
     """Average each modality over the moments, by quality, and fuse the averages; the face over its strongest ones."""
-    listed = [kind for kind in MODALITIES if kind.is_always_listed or kind.name in answers.weights]
-    found = {kind.name: [m.by_modality[kind.name] for m in moments if kind.name in m.by_modality] for kind in listed}
+    kinds: dict[str, type[Modality]] = {kind.name: kind for kind in MODALITIES}
+    listed = in_order((*(name for name, kind in kinds.items() if kind.is_always_listed), *answers.weights))
+    found = {name: [m.by_modality[name] for m in moments if name in m.by_modality] for name in listed}
     means: dict[str, Scores | None] = {
         modality: mean_scores(strongest(scores) if modality == "face" else scores, modality)
         for modality, scores in found.items()
     }
     why: dict[str, str] = {}
-    for kind in listed:
-        if means[kind.name] is None:
-            reasons = [m.why[kind.name] for m in moments if kind.name in m.why]
-            why[kind.name] = kind.summary_reason(reasons, source, has_model=kind.name in answers.weights)
+    for name in listed:
+        if means[name] is None:
+            reasons = [m.why[name] for m in moments if name in m.why]
+            why[name] = kinds.get(name, Modality).summary_reason(reasons, source, has_model=name in answers.weights)
     told, fused = answers.fuse({m: s for m, s in means.items() if s is not None})
     return Summary(fused, {m: told.get(m) for m in means}, why)

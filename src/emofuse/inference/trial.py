@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from emofuse.card import InputSpec
 from emofuse.errors import BundleError
 from emofuse.inference.analyzer import Analyzer
-from emofuse.inference.bundle import Bundle, BundleModality
+from emofuse.inference.bundle import Bundle
 from emofuse.inference.hub_text import load_hub_text
 from emofuse.inference.made_up import WORDS, made_up
 from emofuse.inference.network import OnnxNetwork
@@ -30,7 +30,7 @@ class Trial:
     """How one network did. size_bytes: of its file, 0 where it is elsewhere; call_ms: median milliseconds of a call
     with     one clip, face, sentence or window of sound."""
 
-    modality: BundleModality
+    modality: str
     size_bytes: int
     call_ms: float
 
@@ -67,7 +67,7 @@ def try_hub_text(bundle: Bundle) -> HubTrial | None:
     return HubTrial(model.names, model.notes, _call_ms(lambda: model.score(WORDS, 0.0, 1.0)))
 
 
-def _try(bundle: Bundle, modality: BundleModality) -> Trial:
+def _try(bundle: Bundle, modality: str) -> Trial:
     network, settings = bundle.networks[modality], bundle.manifest.modalities[modality]
     _check_hash(network, settings.sha256)
     spec = network.card.input

@@ -21,7 +21,7 @@ from emofuse.provenance import Provenance
 from emofuse.remote import Place
 from emofuse.segments import Segment, share_of_time
 from emofuse.timeline import Timeline
-from emofuse.types import MODALITIES, Json
+from emofuse.types import MODALITIES, Json, in_order
 
 INDEX_FILES: Final = ("index.html", "summary.csv")
 _COLUMNS: Final = ("recording", "label", "confidence", "duration_s", "used", "n_segments", "n_people")
@@ -151,20 +151,22 @@ def _is_ours(file: Path, beginning: str) -> bool:
 def summary_table(rows: Sequence[Row]) -> Table:
     """Return the table with a row for each recording; what is not known is None. A modality's cell is its label."""
     labels = next((row.digest.labels for row in rows if row.digest is not None), ())
+    read = [row.digest for row in rows if row.digest is not None]
+    modalities = in_order((*MODALITIES, *(m for digest in read for m in (*digest.by_modality, *digest.why))))
     kinds = (str, str, float, float, str, int, int)
     columns: dict[str, type] = dict(zip(_COLUMNS, kinds, strict=True))
     columns |= dict.fromkeys(probability_names(labels), float) | dict.fromkeys(
-        (*MODALITIES, _GROUP, *_LAST_COLUMNS), str
+        (*modalities, _GROUP, *_LAST_COLUMNS), str
     )
-    cells = (map(_in_one_line, _cells(row, labels)) for row in rows)
+    cells = (map(_in_one_line, _cells(row, labels, modalities)) for row in rows)
     return Table(columns, tuple(map(tuple, cells)))
 
 
-def _cells(row: Row, labels: tuple[str, ...]) -> list[str | float | int | None]:
+def _cells(row: Row, labels: tuple[str, ...], modalities: tuple[str, ...]) -> list[str | float | int | None]:
     """The row of the table; what is not known is an empty cell. A modality's cell is its label."""
     digest = row.digest
     if digest is None:
-        return [row.source, *[None] * (len(_COLUMNS) - 1 + len(labels) + len(MODALITIES)), row.group, None, row.failure]
+        return [row.source, *[None] * (len(_COLUMNS) - 1 + len(labels) + len(modalities)), row.group, None, row.failure]
     probabilities = dict(zip(digest.labels, digest.probabilities, strict=False))
     return [
         row.source,
@@ -175,7 +177,7 @@ def _cells(row: Row, labels: tuple[str, ...]) -> list[str | float | int | None]:
         len(digest.segments),
         digest.n_people,
         *(probabilities.get(label) for label in labels),
-        *(digest.by_modality.get(modality) for modality in MODALITIES),
+        *(digest.by_modality.get(modality) for modality in modalities),
         row.group,
         "; ".join(f"{m}: {why}" for m, why in digest.why.items()),
         None,

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from emofuse.inference.live_stats import LiveStats
 from emofuse.outputs.terminal import Look, bars, label_style, look_of, marks
-from emofuse.types import MODALITIES, Moment
+from emofuse.types import Moment, in_order
 
 _MARK_S: Final = 0.5  # of the stream, for each mark of the course
 _MOST_MARKS: Final = 120
@@ -63,7 +63,7 @@ class LivePanel:
         if latest.fused is None:
             why = "; ".join(f"{modality}: {reason}" for modality, reason in latest.why.items())
             return Text.assemble(("no answer", "bold"), (f"   {look.printable(why)}", "dim"))
-        used = " + ".join(m for m in MODALITIES if m in latest.by_modality)
+        used = " + ".join(in_order(latest.by_modality))
         return Text.assemble(
             (look.printable(latest.fused.label), f"bold {label_style(latest.fused.label)}"),
             (f"  {latest.fused.confidence:.0%}{latest.fused.caution}", "bold"),

@@ -16,7 +16,7 @@ from emofuse.formatting import clock
 from emofuse.outputs.lettering import Colour, Image, Lettering, ink
 from emofuse.outputs.translations import translate
 from emofuse.segments import MIN_SEGMENT_S, stands_from
-from emofuse.types import MODALITIES, Face, Moment
+from emofuse.types import Face, Moment, in_order
 
 Rect = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 Detail = Literal["full", "simple", "boxes", "none"]
@@ -245,10 +245,8 @@ class Overlay:
     def _chips(self, moment: Moment, style: _Style, most_px: int) -> list[list[tuple[str, Colour]]]:
         """Return rows of a text and a colour for each modality that gave an answer."""
         rows: list[list[tuple[str, Colour]]] = []
-        for modality in MODALITIES:
-            scores = moment.by_modality.get(modality)
-            if scores is None:
-                continue
+        for modality in in_order(moment.by_modality):
+            scores = moment.by_modality[modality]
             text = style.small.fit(f"{self._word(modality)}: {self._word(scores.label)}", most_px - 2 * style.pad)
             chip = (text, rgb(scores.label))
             if rows and _row_width([*rows[-1], chip], style) <= most_px:

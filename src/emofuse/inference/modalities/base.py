@@ -84,7 +84,7 @@ class Modality(ABC):
         name: As bundles, JSON and tables have it.
         is_always_listed: Whether results speak of it even where a bundle has nothing for it.
         uses_pictures: Whether it is given pictures, of which `context.faces` has the faces.
-        uses_sound: Whether it is given sound, of which `context.sound` has the last seconds.
+        uses_audio: Whether it is given sound, of which `context.sound` has the last seconds.
         window_s: How many seconds of sound it looks back on.
         has_model: Whether there is anything to score it with.
         is_of_bundle: Whether that is the bundle's own, so that its prior and its certainty are known.
@@ -94,7 +94,7 @@ class Modality(ABC):
     name: str
     is_always_listed: ClassVar[bool] = False
     uses_pictures: bool = False
-    uses_sound: bool = False
+    uses_audio: bool = False
     window_s: float = 0.0
     has_model: bool = True
     is_of_bundle: bool = True
@@ -107,7 +107,7 @@ class Modality(ABC):
     @classmethod
     def is_in(cls, bundle: Bundle) -> bool:
         """Whether a bundle has something for it."""
-        return cls.name in bundle.modalities
+        return cls.name in bundle.modalities or cls.name in bundle.added
 
     def push(self, packet: Frame | AudioBlock | Line) -> None:
         """Take the next picture, sound (mono, at 16 kHz) or line. The context knows the first two already."""
@@ -127,7 +127,10 @@ class Modality(ABC):
 
     @classmethod
     def summary_reason(cls, reasons: Sequence[str], source: SourceInfo, *, has_model: bool) -> str:
-        """Return why there are no scores in a whole recording. reasons: of its moments, in their order."""
+        """Return why there are no scores in a whole recording. reasons: of its moments, in their order.
+
+        A modality that a bundle adds has this answer; one that ships may have its own.
+        """
         if not has_model:
             return NO_NETWORK
         return Counter(reasons).most_common(1)[0][0] if reasons else NOTHING_GIVEN

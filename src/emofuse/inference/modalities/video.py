@@ -126,8 +126,8 @@ class VideoModality(Modality):
         frame_answers: Literal["mean", "newest"] = "mean" if context.settings.mode == "queue" else "newest"
         self._predictor = ClipPredictor(context.bundle, context.speech, frame_answers)
         self._predictor.log = context.log
-        self.uses_sound = self._predictor.hears
-        self.window_s = self._predictor.window_s if self.uses_sound else 0.0
+        self.uses_audio = self._predictor.hears
+        self.window_s = self._predictor.window_s if self.uses_audio else 0.0
         self._latest: Scores | None = None
         self._latest_id: int | None = None  # of whom
 
@@ -155,7 +155,7 @@ class VideoModality(Modality):
     def absence_reason(self, time_s: float) -> str:
         """Return why there is nobody in the pictures, and nobody in the sound where it uses that."""
         seen = no_face(self.context.has_picture)
-        return f"{seen}, {no_speech(not self.context.sound.is_empty)}" if self.uses_sound else seen
+        return f"{seen}, {no_speech(not self.context.sound.is_empty)}" if self.uses_audio else seen
 
     @classmethod
     def summary_reason(cls, reasons: Sequence[str], source: SourceInfo, *, has_model: bool) -> str:

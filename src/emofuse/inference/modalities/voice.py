@@ -87,7 +87,7 @@ class VoiceModality(Modality):
 
     name = "voice"
     is_always_listed = True
-    uses_sound = True
+    uses_audio = True
 
     def __init__(self, context: StreamContext) -> None:
         super().__init__(context)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, cast, get_args
+from typing import Any, ClassVar, Final, cast
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from torch.utils.data import Dataset
 from emofuse.card import DataSource, InputSpec
 from emofuse.errors import CorpusError, RecipeError, UsageError
 from emofuse.formatting import pluralise
-from emofuse.inference.bundle import BundleModality
 from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.manifest import Clip, Manifest
 from emofuse.research.feature_sets.store import FeatureSet, find_feature_set
@@ -30,6 +29,7 @@ from emofuse.research.tasks.base import Example, UtteranceTask
 from emofuse.research.tasks.batches import Augment, Batch
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, utterance_settings
 from emofuse.research.training.svm import standardise_by_speaker
+from emofuse.types import MODALITIES
 
 PADDING: Final = -1  # in place of a neighbour, where the dialogue has none
 Steps = NDArray[np.float32]  # (T, D)
@@ -336,10 +336,10 @@ class FeatureTask(UtteranceTask):
         answer rests on several steps."""
         settings = cast(FeatureDataSettings, recipe.data)
         dims = {name.rpartition(MEAN)[2]: len(one) for name, one in weights.items() if MEAN in name}
-        if not set(dims) <= set(get_args(BundleModality)):
+        if not set(dims) <= set(MODALITIES):
             raise UsageError(
                 f"{checkpoint} is a network over features: {', '.join(dims)}",
-                f"a bundle's fusion is over the embeddings of its networks: {', '.join(get_args(BundleModality))}",
+                f"a bundle's fusion is over the embeddings of its networks: {', '.join(MODALITIES)}",
             )
         if settings.context or settings.pool == "none":
             raise UsageError(

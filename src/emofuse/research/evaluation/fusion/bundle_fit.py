@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from emofuse.errors import CorpusError, UsageError
-from emofuse.inference.bundle import Bundle, BundleModality, labels_matrix
+from emofuse.inference.bundle import Bundle, labels_matrix
 from emofuse.inference.fusion import log_pool
 from emofuse.inference.pipeline import Pipeline
 from emofuse.media import probe
@@ -99,7 +99,7 @@ class Calibration:
         return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
-def present_calibration(bundle: Bundle, modality: BundleModality) -> Calibration:
+def present_calibration(bundle: Bundle, modality: str) -> Calibration:
     """Return how a bundle turns a network's answers into evidence as it stands."""
     settings = bundle.manifest.modalities[modality]
     return Calibration(settings.temperature, np.array(settings.prior or np.full(len(bundle.labels), 1.0)))
@@ -163,11 +163,11 @@ class Recorded:
         truth: (N,) int64 of all recordings, an index into the bundle's labels.
     """
 
-    examples: dict[BundleModality, Examples]
-    rows: dict[BundleModality, NDArray[np.int64]]
+    examples: dict[str, Examples]
+    rows: dict[str, NDArray[np.int64]]
     truth: NDArray[np.int64]
 
-    def together(self, calibrations: Mapping[BundleModality, Calibration]) -> Together:
+    def together(self, calibrations: Mapping[str, Calibration]) -> Together:
         """Return the evidence of each modality in every recording; there is none where it gave no answer."""
         evidence: dict[str, NDArray[np.float64]] = {}
         for modality, one in self.examples.items():
@@ -192,9 +192,9 @@ def score_recordings(
     carried = labels_matrix(manifest.labels, bundle.labels)
     clips = [clip for clip in manifest if carried[manifest.labels.index(clip.emotion)].any()]
     truth = np.array([carried[manifest.labels.index(clip.emotion)].argmax() for clip in clips], dtype=np.int64)
-    logits: dict[BundleModality, list[NDArray[np.float64]]] = {m: [] for m in bundle.manifest.modalities}
-    rows: dict[BundleModality, list[int]] = {m: [] for m in bundle.manifest.modalities}
-    measures: dict[BundleModality, list[Mapping[str, float]]] = {m: [] for m in bundle.manifest.modalities}
+    logits: dict[str, list[NDArray[np.float64]]] = {m: [] for m in bundle.manifest.modalities}
+    rows: dict[str, list[int]] = {m: [] for m in bundle.manifest.modalities}
+    measures: dict[str, list[Mapping[str, float]]] = {m: [] for m in bundle.manifest.modalities}
     for row, clip in enumerate(clips):
         if clip.start_s or clip.end_s is not None:
             raise CorpusError(
@@ -232,7 +232,7 @@ def score_recordings(
     )
 
 
-def join_by_clip(examples: Mapping[BundleModality, Examples]) -> dict[BundleModality, Examples]:
+def join_by_clip(examples: Mapping[str, Examples]) -> dict[str, Examples]:
     """Return the clips that all modalities have, in one order.
 
     Raises UsageError where there are none.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from emofuse.errors import CorpusError, UsageError
-from emofuse.inference.bundle import Bundle, BundleModality
+from emofuse.inference.bundle import Bundle
 from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.registry import CORPORA, PORTRAITS, TEXTS
 from emofuse.research.evaluation.fusion.bundle_fit import (
@@ -67,7 +67,7 @@ class BenchmarkRow(_Part):
     """
 
     network: str
-    modality: BundleModality
+    modality: str
     corpus: str
     relation: Relation
     n: int
@@ -102,7 +102,7 @@ class Evaluated:
     network: str
     licence: str
     command: str
-    modality: BundleModality
+    modality: str
     relation: Relation
     corpus: str
 
@@ -132,7 +132,7 @@ def rows_as_shipped(
     return rows, missing
 
 
-def rows_left_out(bundle: Bundle, folders: Mapping[BundleModality, Sequence[Path]]) -> list[BenchmarkRow]:
+def rows_left_out(bundle: Bundle, folders: Mapping[str, Sequence[Path]]) -> list[BenchmarkRow]:
     """Score what `emofuse evaluate` predicted of corpora by networks that were trained without them.
 
     The calibration of a corpus is fitted on the others alone, where there are two or more; the prior stays flat where
@@ -150,7 +150,7 @@ def rows_left_out(bundle: Bundle, folders: Mapping[BundleModality, Sequence[Path
     return rows
 
 
-def read_left_out(bundle: Bundle, modality: BundleModality, folder: Path) -> list[Evaluated]:
+def read_left_out(bundle: Bundle, modality: str, folder: Path) -> list[Evaluated]:
     """Read a folder of `emofuse evaluate`, of several corpora, each by itself; or a CSV, called MODALITY-CORPUS, of
     `scripts/predict_left_out.py`, of which those under conditions are passed over."""
     if folder.suffix == ".csv":
@@ -167,7 +167,7 @@ def read_left_out(bundle: Bundle, modality: BundleModality, folder: Path) -> lis
     return found
 
 
-def _read_table(bundle: Bundle, modality: BundleModality, file: Path) -> Evaluated:
+def _read_table(bundle: Bundle, modality: str, file: Path) -> Evaluated:
     predictions, name = read_predictions(file), file.stem.rpartition("-")[2]
     known: Mapping[str, Corpus[Any]] = {**CORPORA, **PORTRAITS, **TEXTS}
     if name not in known:
@@ -274,7 +274,7 @@ def _row(
 
 def _runs(
     bundle: Bundle, data: Path, on_progress: Progress
-) -> Iterable[tuple[BundleModality, str, Callable[[], tuple[EvaluationReport, Predictions]]]]:
+) -> Iterable[tuple[str, str, Callable[[], tuple[EvaluationReport, Predictions]]]]:
     """Yield what can be evaluated: the modality, the corpus, and how."""
     if "face" in bundle.networks:
         face = bundle.networks["face"].path
@@ -319,7 +319,7 @@ def _shown(path: Path) -> str:
     return "/".join(("src", *parts[parts.index("emofuse") :])) if "emofuse" in parts else path.as_posix()
 
 
-def _relation(bundle: Bundle, modality: BundleModality, name: str) -> Relation:
+def _relation(bundle: Bundle, modality: str, name: str) -> Relation:
     trained = [source.name for source in bundle.networks[modality].card.data]
     if not any(_title(name) in source for source in trained):
         return "not trained on"
@@ -335,7 +335,7 @@ def _evaluated(
     bundle: Bundle,
     report: EvaluationReport,
     predictions: Predictions,
-    modality: BundleModality,
+    modality: str,
     relation: Relation,
     corpus: str,
 ) -> Evaluated:
