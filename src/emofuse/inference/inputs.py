@@ -227,15 +227,14 @@ class _Made:
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
-    """A recording under another name than that of the file that holds it for now."""
+class _Wrapped:
+    """A recording that is handed on as it is, but for what a subclass changes."""
 
     media: PacketSource
-    name: str
 
     @property
     def source(self) -> SourceInfo:
-        return replace(self.media.source, path=self.name)
+        return self.media.source
 
     @property
     def warnings(self) -> list[str]:
@@ -246,19 +245,21 @@ class _Named:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
-    """A stretch of what is in memory."""
+class _Named(_Wrapped):
+    """A recording under another name than that of the file that holds it for now."""
 
-    media: PacketSource
-    span: Span
+    name: str
 
     @property
     def source(self) -> SourceInfo:
-        return self.media.source
+        return replace(self.media.source, path=self.name)
 
-    @property
-    def warnings(self) -> list[str]:
-        return self.media.warnings
+
+@dataclass(frozen=True, slots=True)
+class _Stretch(_Wrapped):
+    """A stretch of what is in memory."""
+
+    span: Span
 
     def __iter__(self) -> Iterator[Packet]:
         return within(self.media, self.span, self.media.source.path)
