@@ -24,8 +24,8 @@ import torch.nn.functional as F
 
 from emofuse.card import ModelCard
 from emofuse.emotions import RAVDESS
+from emofuse.inference.dummy_inputs import dummy_inputs
 from emofuse.inference.network import OnnxNetwork
-from emofuse.inference.trial import made_up
 from emofuse.preprocessing.pieces import SPECIAL
 from emofuse.research.models.minilm import MiniLm
 from emofuse.research.models.registry import BuiltNetwork
@@ -74,7 +74,7 @@ def measure(name: str, n: int) -> dict[str, Any]:
         n_pieces = len(network.frontend.letters)
         network.frontend.take([*SPECIAL, *(f"word{i}" for i in range(n_pieces - len(SPECIAL)))])
     card = model_card(network, recipe, RAVDESS)
-    inputs = [torch.from_numpy(np.repeat(one, n, axis=0)) for one in made_up(card.input)]
+    inputs = [torch.from_numpy(np.repeat(one, n, axis=0)) for one in dummy_inputs(card.input)]
     target = torch.zeros(n, dtype=torch.int64)
     seconds = []
     for _ in range(1 + N_STEPS):
@@ -92,7 +92,7 @@ def score_s(network: BuiltNetwork, card: ModelCard) -> float:
         path = Path(folder) / "network.onnx"
         write_network(network, card, path)
         loaded = OnnxNetwork(path)
-        inputs = made_up(card.input)
+        inputs = dummy_inputs(card.input)
         seconds = []
         for _ in range(1 + N_STEPS):
             began = time.perf_counter()

@@ -19,7 +19,7 @@ from typing import Final
 
 from emofuse.emotions import BASE
 from emofuse.inference.bundle import BUNDLES
-from emofuse.inference.compose import Part, compose
+from emofuse.inference.bundle_writer import BundleEntry, compose
 from emofuse.research.evaluation.scores.report import EvaluationReport, card_scores, read_report
 from emofuse.research.training.export import export
 
@@ -42,12 +42,12 @@ def main() -> None:
         )
     parser.add_argument("-o", "--out", type=Path, default=BUNDLES / "base")
     arguments = vars(parser.parse_args())
-    parts: dict[str, Part] = {}
+    parts: dict[str, BundleEntry] = {}
     with tempfile.TemporaryDirectory() as folder:
         for modality in MODALITIES:
             reports = [read_report(path) for path in arguments[f"{modality}_report"]]
             file = _network(arguments[modality], Path(folder) / f"{modality}.onnx", reports)
-            parts[modality] = Part(file, round(reports[0].temperature, 3))
+            parts[modality] = BundleEntry(file, round(reports[0].temperature, 3))
         compose(arguments["out"], "base", BASE, parts)
 
 

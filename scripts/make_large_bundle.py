@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Final
 
 from emofuse.files import make_folder
-from emofuse.inference.bundle import BUNDLES, MANIFEST, BundleManifest, BundleModality, load_bundle, read_manifest
+from emofuse.inference.bundle import BUNDLES, MANIFEST, BundleManifest, load_bundle, read_manifest
+from emofuse.inference.bundle_writer import PAGE, page
 from emofuse.inference.certainty import CertaintySettings
-from emofuse.inference.compose import PAGE, page
 from emofuse.research.evaluation.fusion.certainty_fit import fit_limits
 
-OWN: Final[dict[str, BundleModality]] = {"large": "voice", "languages": "text"}
+OWN: Final[dict[str, str]] = {"large": "voice", "languages": "text"}
 """By the bundle's name, which network is its own."""
 
 
@@ -50,7 +50,7 @@ def main() -> None:
     print(f"{folder}: {', '.join(made.modalities)}")
 
 
-def _beside(base: BundleManifest, made: BundleManifest, own: BundleModality) -> BundleManifest:
+def _beside(base: BundleManifest, made: BundleManifest, own: str) -> BundleManifest:
     """Return what is the bundle's of its own modality and of the fusion, and base's of all else."""
     modalities = {
         modality: made.modalities[modality]
@@ -64,7 +64,7 @@ def _beside(base: BundleManifest, made: BundleManifest, own: BundleModality) -> 
     return made.model_copy(update={"modalities": modalities, "certainty": certainty})
 
 
-def _certainty_beside(base: CertaintySettings, made: CertaintySettings, own: BundleModality) -> CertaintySettings:
+def _certainty_beside(base: CertaintySettings, made: CertaintySettings, own: str) -> CertaintySettings:
     """Return base's certainty but for the bundle's own modality.
 
     What is fused keeps its own certainty where the bundle was fitted with the other modalities.

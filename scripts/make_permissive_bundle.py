@@ -8,7 +8,7 @@ Its networks are the files of the base bundle, not copies of them. It is made ag
 from __future__ import annotations
 
 from emofuse.inference.bundle import BUNDLES, MANIFEST, load_bundle
-from emofuse.inference.compose import PAGE, page
+from emofuse.inference.bundle_writer import PAGE, page
 from emofuse.inference.licences import in_the_way, sources_of
 
 NAME = "permissive"

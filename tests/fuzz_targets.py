@@ -18,10 +18,10 @@ import numpy as np
 import emofuse
 import fuzz_seeds
 from emofuse.errors import EmofuseError
+from emofuse.inference.asr import read_sound
 from emofuse.inference.bundle import BUNDLES, load_bundle
+from emofuse.inference.bundle_check import dummy_inputs
 from emofuse.inference.network import OnnxNetwork
-from emofuse.inference.recogniser import read_sound
-from emofuse.inference.trial import made_up
 from emofuse.media import VideoWriter, open_media
 from emofuse.media.network import address_of
 from emofuse.outputs.tables import read_json
@@ -205,7 +205,7 @@ def _network(file: Path) -> None:
     network = OnnxNetwork(file)
     spec = network.card.input
     if (spec.n_frames or 1) * (spec.size_px or 1) ** 2 < 1_000_000 and (spec.window_s or 0) < 60:
-        network.logits(*made_up(spec))
+        network.logits(*dummy_inputs(spec))
 
 
 def _timeline(file: Path) -> None:

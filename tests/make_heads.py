@@ -12,12 +12,12 @@ from onnx import TensorProto, helper, numpy_helper
 from emofuse.card import CARD_KEY, DataSource, InputSpec, ModelCard
 from emofuse.emotions import BASE
 from emofuse.inference.bundle import Bundle
-from emofuse.inference.made_up import made_up
+from emofuse.inference.dummy_inputs import dummy_inputs
 
 
 def sizes_of(bundle: Bundle) -> dict[str, int]:
     """Return how many numbers each network of a bundle gives of its input."""
-    return {m: one.embeddings(*made_up(one.card.input)).shape[1] for m, one in bundle.networks.items()}
+    return {m: one.embeddings(*dummy_inputs(one.card.input)).shape[1] for m, one in bundle.networks.items()}
 
 
 def head_card(dims: Mapping[str, int], labels: tuple[str, ...] = BASE) -> ModelCard:

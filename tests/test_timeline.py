@@ -12,7 +12,7 @@ import pytest
 
 from emofuse.emotions import BASE
 from emofuse.errors import UsageError
-from emofuse.segments import smooth_probabilities, stands_from
+from emofuse.segments import interval_start, smooth_probabilities
 from emofuse.timeline import SourceInfo, Timeline, mean_scores
 from emofuse.types import Line, Moment, Scores, Word
 from make_timelines import TIMELINES, course, face, moment, scores, timeline
@@ -55,7 +55,7 @@ def test_smoothing_keeps_rows_that_sum_to_one():
     ],
 )
 def test_a_moment_stands_for_the_time_since_the_one_before(time_s, before_s, hop_s, from_s):
-    assert stands_from(time_s, before_s, hop_s) == pytest.approx(from_s, abs=1e-9)
+    assert interval_start(time_s, before_s, hop_s) == pytest.approx(from_s, abs=1e-9)
 
 
 def test_segments_follow_the_labels():

@@ -111,7 +111,7 @@ def smooth_probabilities(
     return mean.astype(np.float32)
 
 
-def stands_from(time_s: float, before_s: float, hop_s: float) -> float:
+def interval_start(time_s: float, before_s: float, hop_s: float) -> float:
     """Return since when a moment stands: the moment before it, or hop_s ago at the beginning or after a gap.
 
     before_s: the time of the moment before, -inf where there is none; hop_s: the usual distance of moments.
@@ -143,7 +143,7 @@ def _runs(
     runs: list[_Run] = []
     before_s = -math.inf
     for i, (time_s, label) in enumerate(zip(times.tolist(), smooth.argmax(axis=1).tolist(), strict=True)):
-        start_s = stands_from(time_s, before_s, hop_s)
+        start_s = interval_start(time_s, before_s, hop_s)
         if runs and runs[-1].label == label and start_s == before_s:
             runs[-1].last, runs[-1].end_s = i, time_s
         else:

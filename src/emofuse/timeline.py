@@ -184,7 +184,7 @@ class Timeline:
     def segments(self) -> list[Segment]:
         """Cut the recording into stretches of one label, by the fused probabilities averaged over SMOOTHING_S.
 
-        A moment stands for the time since the one before it (`stands_from`), as it is made of what came before;
+        A moment stands for the time since the one before it (`interval_start`), as it is made of what came before;
         the last one also for what is left of the recording, when that is not much more than the usual distance.
         A stretch under MIN_SEGMENT_S is folded into a neighbour; where nothing spoke for long there is a gap.
 

@@ -16,9 +16,9 @@ import pytest
 
 from emofuse.emotions import BASE, RAVDESS
 from emofuse.errors import AssetError
-from emofuse.inference import trial
+from emofuse.inference import bundle_check
 from emofuse.inference.bundle import BUNDLES, MANIFEST, load_bundle
-from emofuse.inference.compose import PAGE
+from emofuse.inference.bundle_writer import PAGE
 from emofuse.research.evaluation.scores.predictions import Predictions, write_predictions
 from emofuse.types import Face
 from make_media import Video, picture, record
@@ -216,7 +216,7 @@ def test_a_failure_in_the_middle_keeps_the_old_bundle(
     def full(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("emofuse.inference.compose.shutil.copyfile", full)
+    monkeypatch.setattr("emofuse.inference.bundle_writer.shutil.copyfile", full)
     result = emofuse("bundle", "make", f"clip={clip}", "-o", made)
     assert result.code == 1 and "No space left" in result.err
     assert {f: (made / f).read_bytes() for f in held(made.parent / made.name)} == before
@@ -265,7 +265,7 @@ def test_a_text_model_of_the_hub_is_shown_and_tried(
     stand_in = StandInText()
     stand_in.names, stand_in.notes = ("joy", "admiration"), ("labels that are left out: admiration",)  # type: ignore
     asked: list[tuple[object, ...]] = []
-    monkeypatch.setattr(trial, "load_hub_text", lambda *given: asked.append(given) or stand_in)
+    monkeypatch.setattr(bundle_check, "load_hub_text", lambda *given: asked.append(given) or stand_in)
     checked = emofuse("bundle", "check", made)
     assert checked.code == 0, checked.err
     assert said in checked.out.replace("\n", " ")
@@ -276,7 +276,7 @@ def test_a_text_model_of_the_hub_is_shown_and_tried(
     def fails(*given: object) -> None:
         raise AssetError("the text model 'some/[model]' cannot be loaded: it is not there")
 
-    monkeypatch.setattr(trial, "load_hub_text", fails)
+    monkeypatch.setattr(bundle_check, "load_hub_text", fails)
     failed = emofuse("bundle", "check", made)
     assert failed.code == 1 and "cannot be loaded" in failed.err and "all networks" not in failed.out
 

@@ -232,7 +232,7 @@ WINDOW = """
 import numpy as np
 from types import SimpleNamespace
 from emofuse.cli.live_views import WindowView
-from emofuse.inference.live_answers import LiveUpdate
+from emofuse.inference.live_updates import LiveUpdate
 from emofuse.inference.live_stats import LiveStats
 from emofuse.types import Frame
 

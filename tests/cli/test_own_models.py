@@ -16,7 +16,7 @@ from emofuse.cli.demo import CLIP
 from emofuse.emotions import BASE
 from emofuse.errors import BundleError
 from emofuse.inference.bundle import load_bundle
-from emofuse.inference.compose import Part, compose
+from emofuse.inference.bundle_writer import BundleEntry, compose
 from emofuse.research.evaluation.scores.predictions import read_predictions
 from emofuse.research.evaluation.scores.report import read_report
 from make_hub_models import make_audio_model, make_image_model, make_text_model
@@ -203,7 +203,7 @@ def test_an_onnx_file_comes_into_a_bundle_with_its_card(emofuse: Callable[..., R
 
 
 def test_a_function_without_a_name_goes_into_no_bundle(tmp_path: Path) -> None:
-    parts = {"voice": Part(package.load_model(lambda samples: {"sad": 1.0, "happy": 0.0}, "voice"))}
+    parts = {"voice": BundleEntry(package.load_model(lambda samples: {"sad": 1.0, "happy": 0.0}, "voice"))}
     with pytest.raises(BundleError, match=r"is a function that a bundle cannot name \(name it as module:NAME"):
         compose(tmp_path / "mine", "mine", BASE, parts)  # type: ignore[arg-type]
 

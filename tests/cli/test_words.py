@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from emofuse.cli.demo import CLIP
-from emofuse.inference import recogniser
+from emofuse.inference import asr
 from emofuse.recordings import words
 from emofuse.recordings.plan import Task
 from emofuse.transcripts import Transcript
@@ -194,7 +194,7 @@ def test_recognised_where_no_transcript_is_found(emofuse, tmp_path: Path, clip: 
             asked.append(path.name)
             return Transcript((Line("angry", 0.1, 0.9),), ("transcribed by a fake",))
 
-    monkeypatch.setattr(words, "Recogniser", Fake)
+    monkeypatch.setattr(words, "SpeechRecognizer", Fake)
     words._recogniser.cache_clear()
     shutil.copy(clip, clip.with_name("other.wav"))
     clip.with_suffix(".srt").write_text(SRT)
@@ -202,6 +202,6 @@ def test_recognised_where_no_transcript_is_found(emofuse, tmp_path: Path, clip: 
     result = emofuse("analyze", clip.parent, *call, "-o", tmp_path / "out")
     words._recogniser.cache_clear()
     assert result.code == 0, result.err
-    assert asked == [(recogniser.MODEL, "en", "cpu"), "other.wav"]
+    assert asked == [(asr.MODEL, "en", "cpu"), "other.wav"]
     assert "other.wav: transcribed by a fake" in result.err
     assert document(tmp_path / "out", "other")["summary"]["used"][-1] == "text"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emofuse.inference.clip_buffer import ClipBuffer, PersonInFront
+from emofuse.inference.clip_buffer import ClipBuffer, MainFaceSelector
 from emofuse.types import Face
 from make_networks import clip_spec
 
@@ -185,7 +185,7 @@ def test_the_larger_of_two_is_watched_and_a_change_clears_the_buffer() -> None:
 
 def test_who_is_in_front_does_not_flicker() -> None:
     for seed in range(5):
-        front, rng = PersonInFront(), np.random.default_rng(seed)
+        front, rng = MainFaceSelector(), np.random.default_rng(seed)
         chosen = []
         for i in range(250):
             faces = [person(k, 60.0 * float(np.exp(rng.normal(0, 0.05)))) for k in (1, 2)]
@@ -195,7 +195,7 @@ def test_who_is_in_front_does_not_flicker() -> None:
 
 
 def test_a_passer_by_is_not_watched_and_after_a_cut_the_new_face_soon_is() -> None:
-    front = PersonInFront()
+    front = MainFaceSelector()
     for i in range(50):
         front.update([person(1)], i / 25)
     for i in range(50, 60):  # hidden for 0.4 s, while somebody further away is seen

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from emofuse.inference.fusion import DOUBT, fuse
+from emofuse.inference.fusion import EPSILON, fuse
 from emofuse.types import Scores
 
 LABELS = ("neutral", "happy", "sad")
@@ -49,7 +49,7 @@ def test_evidence_adds_up() -> None:
     face, voice = scores("face", [0.5, 0.4, 0.1]), scores("voice", [0.4, 0.4, 0.2])
     fused = fuse({"face": face, "voice": voice}, WEIGHTS, "logarithmic")
     assert fused is not None
-    doubtful = [(1 - DOUBT) * s.probabilities + DOUBT * UNIFORM for s in (face, voice)]
+    doubtful = [(1 - EPSILON) * s.probabilities + EPSILON * UNIFORM for s in (face, voice)]
     expected = doubtful[0] * doubtful[1]
     np.testing.assert_allclose(fused.probabilities, expected / expected.sum(), rtol=1e-5)
 

@@ -14,7 +14,7 @@ from emofuse.errors import BundleError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.answers import AnswerMaker
 from emofuse.inference.bundle import Bundle, load_bundle
-from emofuse.inference.compose import Part, compose, head_of_bundle, parts_of_bundle
+from emofuse.inference.bundle_writer import BundleEntry, compose, entries_of_bundle, head_of_bundle
 from emofuse.inference.fusion_head import FusionHead
 from emofuse.inference.licences import sources_of
 from emofuse.types import Line, Moment, Scores
@@ -37,7 +37,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, dims: dict[str, int]) -> Bu
 
 def with_head(folder: Path, head: Path) -> Bundle:
     base = load_bundle()
-    compose(folder, "headed", base.labels, parts_of_bundle(base), head=Part(head))
+    compose(folder, "headed", base.labels, entries_of_bundle(base), head=BundleEntry(head))
     return load_bundle(folder)
 
 
@@ -135,7 +135,9 @@ def test_a_fusion_of_other_modalities_is_refused(tmp_path: Path, dims: dict[str,
 def test_another_network_is_no_fusion(tmp_path: Path) -> None:
     base = load_bundle()
     with pytest.raises(BundleError, match="is a face network, not a fusion"):
-        compose(tmp_path / "made", "x", base.labels, parts_of_bundle(base), head=Part(base.networks["face"].path))
+        compose(
+            tmp_path / "made", "x", base.labels, entries_of_bundle(base), head=BundleEntry(base.networks["face"].path)
+        )
 
 
 def test_the_bundle_tells_of_it(bundle: Bundle) -> None:

@@ -13,9 +13,9 @@ from emofuse.emotions import BASE
 from emofuse.errors import AssetError, BundleError, UsageError
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.bundle import HubTextSettings, load_bundle, read_manifest
+from emofuse.inference.bundle_check import check_hub_text
 from emofuse.inference.hub_text import HubTextPredictor, label_matrix
 from emofuse.inference.modalities.text import TranscriptScorer, text_scorer
-from emofuse.inference.trial import try_hub_text
 from emofuse.types import Line
 
 EKMAN = ("Anger", "Disgust", "Fear", "Joy", "Neutral", "Sadness", "Surprise")
@@ -139,6 +139,6 @@ def test_a_bundle_may_name_one(tmp_path: Path, transformers: list[str]) -> None:
     scores = words.score(1.0)
     assert scores is not None and scores.label == "happy"
     assert transformers == [str(tmp_path / "single")]
-    trial = try_hub_text(bundle)
+    trial = check_hub_text(bundle)
     assert trial is not None and trial.names == EKMAN and trial.notes == () and 0 <= trial.call_ms < 1000
-    assert try_hub_text(base) is None
+    assert check_hub_text(base) is None

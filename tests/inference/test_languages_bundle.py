@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from emofuse.inference.bundle import BUNDLES, Bundle, load_bundle
-from emofuse.inference.compose import PAGE, page
+from emofuse.inference.bundle_writer import PAGE, page
 from emofuse.inference.modalities.base import UNREADABLE_IN_ANY
 from emofuse.inference.modalities.text import TextPredictor, TranscriptScorer, knows_enough
 from emofuse.reading import file_hash
@@ -83,7 +83,7 @@ def test_a_language_that_it_does_not_know_is_not_answered(predictor: TextPredict
 
 def test_it_is_told_that_the_words_are_in_no_language_that_it_knows(predictor: TextPredictor) -> None:
     words = TranscriptScorer(predictor, 5.0, [Line("どうしてここにいるの？", 0.0, 2.0)])
-    assert words.score(1.0) is None and words.why_not(1.0) == UNREADABLE_IN_ANY
+    assert words.score(1.0) is None and words.absence_reason(1.0) == UNREADABLE_IN_ANY
 
 
 def test_few_known_words_are_enough_where_the_language_is_known() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emofuse.inference.bundle import BUNDLES, Bundle, load_bundle
-from emofuse.inference.compose import PAGE, page
+from emofuse.inference.bundle_writer import PAGE, page
 from emofuse.inference.modalities.voice import VoicePredictor
 from emofuse.inference.vad import SpeechDetector
 from emofuse.reading import file_hash

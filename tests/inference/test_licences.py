@@ -8,7 +8,7 @@ import pytest
 
 from emofuse.errors import BundleError
 from emofuse.inference.bundle import BUNDLES, MANIFEST, load_bundle
-from emofuse.inference.compose import PAGE, page
+from emofuse.inference.bundle_writer import PAGE, page
 from emofuse.inference.licences import Licence, allows_commerce, check_permissive, in_the_way, sources_of
 
 

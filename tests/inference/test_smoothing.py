@@ -65,7 +65,7 @@ def test_every_face_is_steadied_by_its_number_and_forgotten() -> None:
         one = (0.5, 0.4, 0.1) if i % 2 else (0.4, 0.5, 0.1)
         steady = smoother.push(seen(i / 10, one, (0.1, 0.1, 0.8)))
     assert [face.emotion.label for face in steady.faces if face.emotion] == ["sad", "angry"]
-    view = smoother.dress(seen(1.95, (1.0, 0.0, 0.0), (1.0, 0.0, 0.0)))
+    view = smoother.apply_to_view(seen(1.95, (1.0, 0.0, 0.0), (1.0, 0.0, 0.0)))
     assert [face.emotion.label for face in view.faces if face.emotion] == ["sad", "angry"]
     smoother.push(moment(60.0, 1.0, 0.0, 0.0))
     assert smoother._faces == {}

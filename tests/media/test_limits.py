@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from emofuse.errors import MediaError
-from emofuse.inference.recogniser import read_sound
+from emofuse.inference.asr import read_sound
 from emofuse.media import MonoSound, VideoWriter, _container, open_media, picture_size
 from emofuse.media._clock import RisingClock
 from emofuse.media._container import most_filling_s

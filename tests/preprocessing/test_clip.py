@@ -10,8 +10,8 @@ from made_faces import make_face
 from emofuse.preprocessing.face import LANDMARKS, SIZE, crop_face
 from emofuse.preprocessing.face_clip import (
     BLACK,
+    LandmarkSmoother,
     Sampling,
-    SteadyFace,
     choose_frames,
     crop_clip_face,
     frames_over,
@@ -175,7 +175,7 @@ def nose(faces: list[Face]) -> np.ndarray:
 
 def test_a_still_face_trembles_less() -> None:
     faces, times = trembling(60, speed=0.0, tremble_px=1.0)
-    steady = SteadyFace()
+    steady = LandmarkSmoother()
     held = [steady.update(face, time_s) for face, time_s in zip(faces, times, strict=True)]
     assert np.diff(nose(held), axis=0).std() < 0.35 * np.diff(nose(faces), axis=0).std()
     assert np.abs(nose(held)[20:].mean(axis=0) - nose(faces)[20:].mean(axis=0)).max() < 0.3
@@ -185,7 +185,7 @@ def test_a_still_face_trembles_less() -> None:
 @pytest.mark.parametrize("speed", [0.5, 2.0, 6.0])
 def test_a_moving_face_is_followed_closely(speed: float) -> None:
     faces, times = trembling(60, speed, tremble_px=0.0)
-    steady = SteadyFace()
+    steady = LandmarkSmoother()
     held = [steady.update(face, time_s) for face, time_s in zip(faces, times, strict=True)]
     behind = np.abs(nose(held) - nose(faces)).max(axis=1) / faces[0].size_px
     assert behind[30:].max() < 0.03
@@ -194,7 +194,7 @@ def test_a_moving_face_is_followed_closely(speed: float) -> None:
 
 
 def test_after_a_gap_a_face_is_where_it_is_found() -> None:
-    steady = SteadyFace()
+    steady = LandmarkSmoother()
     steady.update(make_face(2.0), 0.0)
     far = make_face(2.0, shift=(400.0, 300.0))
     late = steady.update(far, 1.5)
@@ -206,7 +206,7 @@ def test_after_a_gap_a_face_is_where_it_is_found() -> None:
 
 
 def test_a_face_without_points_is_steadied_by_its_box() -> None:
-    steady = SteadyFace()
+    steady = LandmarkSmoother()
     first = steady.update(Face(np.array([10, 10, 50, 60], np.float32), 0.8), 0.0)
     second = steady.update(Face(np.array([12, 10, 52, 60], np.float32), 0.8), 0.033)
     assert first.landmarks is None

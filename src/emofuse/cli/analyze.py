@@ -36,10 +36,10 @@ from emofuse.cli.speed_options import (
 )
 from emofuse.errors import UsageError
 from emofuse.inference.analyzer import AnalyzerSettings
+from emofuse.inference.asr import MODEL
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.landmarker import FaceLandmarker
 from emofuse.inference.onnx_runtime import pick_device
-from emofuse.inference.recogniser import MODEL
 from emofuse.inference.smoothing import SmoothingSettings
 from emofuse.media import MOST_PIXELS
 from emofuse.outputs.formats import FORMATS

@@ -22,9 +22,9 @@ from emofuse.cli.train import DataOption, data_folder, need_torch
 from emofuse.errors import UsageError
 from emofuse.files import atomic_write, make_folder
 from emofuse.inference.bundle import Bundle, load_bundle
+from emofuse.inference.bundle_check import check_bundle
 from emofuse.inference.licences import sources_of
 from emofuse.inference.pipeline import Pipeline
-from emofuse.inference.trial import try_bundle
 from emofuse.types import MODALITIES
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _speed(bundle: Bundle) -> tuple[Speed, ...]:
             megabytes=trial.size_bytes / 1e6,
             call_ms=trial.call_ms,
         )
-        for trial in try_bundle(bundle)
+        for trial in check_bundle(bundle)
     )
 
 

@@ -27,11 +27,11 @@ from emofuse.inference.bundle import (
     load_bundle,
     load_network,
 )
-from emofuse.inference.compose import Part, common_labels, compose, head_of_bundle, page, parts_of_bundle
+from emofuse.inference.bundle_check import HubCheckResult, check_bundle, check_hub_text
+from emofuse.inference.bundle_writer import BundleEntry, common_labels, compose, entries_of_bundle, head_of_bundle, page
 from emofuse.inference.load_model import is_own, load_model
 from emofuse.inference.own_model import OWN_MODALITIES, OwnModel
 from emofuse.inference.own_onnx import card_beside
-from emofuse.inference.trial import HubTrial, try_bundle, try_hub_text
 from emofuse.types import MODALITIES, in_order
 
 app = typer.Typer(
@@ -105,10 +105,10 @@ def make(
         if modality in given and modality not in temperature:
             note(f"the temperature of {modality} is not known, so it is 1: its probabilities may be too sure")
         prior = part.prior if loaded is not None and answers == loaded.labels else None  # it is over other labels
-        parts[modality] = Part(
+        parts[modality] = BundleEntry(
             part.file, temperature.get(modality, part.temperature), weight.get(modality, part.weight), prior
         )
-    head = Part(Path(own[-1])) if own else None
+    head = BundleEntry(Path(own[-1])) if own else None
     if head is None and loaded is not None and not given and answers == loaded.labels:
         head = head_of_bundle(loaded)
     compose(out, name or out.resolve().name, answers, parts, hub, head=head)
@@ -160,10 +160,10 @@ def _label_maps(texts: Iterable[str], named: Mapping[str, str]) -> dict[str, dic
     return found
 
 
-def _parts(given: Mapping[str, Path | OwnModel], base: Bundle | None) -> dict[str, Part]:
+def _parts(given: Mapping[str, Path | OwnModel], base: Bundle | None) -> dict[str, BundleEntry]:
     """Take what is given, and the rest from a bundle."""
-    parts = {} if base is None else parts_of_bundle(base)
-    parts |= {modality: Part(file) for modality, file in given.items()}
+    parts = {} if base is None else entries_of_bundle(base)
+    parts |= {modality: BundleEntry(file) for modality, file in given.items()}
     return {modality: parts[modality] for modality in in_order(parts)}
 
 
@@ -179,7 +179,7 @@ def check(
     """
     loaded = load_bundle(bundle, device)
     manifest = loaded.manifest
-    trials, hub_trial = try_bundle(loaded), try_hub_text(loaded)
+    trials, hub_trial = check_bundle(loaded), check_hub_text(loaded)
     OUT.print(f"[bold]bundle {escape(manifest.name)} {escape(manifest.version)}[/bold]: {', '.join(loaded.labels)}")
     for trial in trials:
         card, settings = loaded.card(trial.modality), manifest.modalities[trial.modality]
@@ -236,7 +236,7 @@ def card(
     OUT.print(escape(str(out)))
 
 
-def _print_hub_text(manifest: BundleManifest, trial: HubTrial, device: str) -> None:
+def _print_hub_text(manifest: BundleManifest, trial: HubCheckResult, device: str) -> None:
     OUT.print("\n" + hub_text_line(manifest))
     OUT.print(f"  labels: {escape(', '.join(trial.names))}")
     for line in trial.notes:

@@ -15,7 +15,7 @@ from emofuse.cli.console import OUT, progress_hook
 from emofuse.cli.train import need_torch
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import MANIFEST, Bundle, load_bundle
-from emofuse.inference.compose import compose, head_of_bundle, parts_of_bundle
+from emofuse.inference.bundle_writer import compose, entries_of_bundle, head_of_bundle
 from emofuse.inference.same_person import ADAPTED
 from emofuse.types import MODALITIES
 
@@ -77,7 +77,7 @@ def fit(
     unknown = [name for name in flat or () if name not in corpora]
     if unknown:
         raise UsageError(f"--flat {unknown[0]}: nothing is fitted for it", "give its predictions with --on")
-    parts = parts_of_bundle(loaded)
+    parts = entries_of_bundle(loaded)
     if only_certainty:
         present = {modality: present_calibration(loaded, modality) for modality in corpora}
         certainty = fit_bundle_certainty(loaded, corpora, present, loaded.weights, recorded, together or ())

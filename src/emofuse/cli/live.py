@@ -33,7 +33,7 @@ from emofuse.errors import EmofuseError, UsageError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.live import LiveSession, LiveSettings
-from emofuse.inference.live_answers import LiveUpdate
+from emofuse.inference.live_updates import LiveUpdate
 from emofuse.inference.smoothing import Smoother
 from emofuse.inference.vad import speech_in
 from emofuse.media import Span

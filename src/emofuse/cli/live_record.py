@@ -13,7 +13,7 @@ import cv2
 
 from emofuse.files import atomic_write, make_folder
 from emofuse.inference.live import LiveSession
-from emofuse.inference.live_answers import LiveUpdate
+from emofuse.inference.live_updates import LiveUpdate
 from emofuse.inference.session import provenance_of, timeline_of
 from emofuse.media import AUDIO_RATE_HZ, VideoWriter
 from emofuse.outputs.lettering import Image

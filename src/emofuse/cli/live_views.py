@@ -16,7 +16,7 @@ from rich.live import Live
 
 from emofuse.cli.console import OUT
 from emofuse.inference.live import LiveSession
-from emofuse.inference.live_answers import LiveUpdate
+from emofuse.inference.live_updates import LiveUpdate
 from emofuse.outputs.lettering import Image
 from emofuse.outputs.live_terminal import LivePanel, status_line
 

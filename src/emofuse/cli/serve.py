@@ -17,7 +17,7 @@ from emofuse.cli.console import ERR, OUT
 from emofuse.cli.model_options import BundleOption, PermissiveOption, check_allowed
 from emofuse.cli.panels import FACES, LIMITS, WORDS
 from emofuse.errors import UsageError
-from emofuse.inference.recogniser import MODEL
+from emofuse.inference.asr import MODEL
 
 _NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "websockets")
 

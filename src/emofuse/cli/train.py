@@ -93,16 +93,23 @@ def train(
 def _make_bundle(checkpoint: Path, folder: Path, base: str) -> None:
     from emofuse.emotions import BASE
     from emofuse.inference.bundle import FUSION, load_bundle
-    from emofuse.inference.compose import Part, common_labels, compose, parts_of_bundle
+    from emofuse.inference.bundle_writer import BundleEntry, common_labels, compose, entries_of_bundle
     from emofuse.research.training.export import export as write
 
     network = checkpoint.with_name("network.onnx")
     card = write(checkpoint, network)
     if card.modality == FUSION:
         whole = load_bundle(base)
-        compose(folder, card.name, whole.labels, parts_of_bundle(whole), whole.manifest.hub_text, head=Part(network))
+        compose(
+            folder,
+            card.name,
+            whole.labels,
+            entries_of_bundle(whole),
+            whole.manifest.hub_text,
+            head=BundleEntry(network),
+        )
     else:
-        compose(folder, card.name, common_labels([card], BASE), {card.modality: Part(network)})
+        compose(folder, card.name, common_labels([card], BASE), {card.modality: BundleEntry(network)})
     OUT.print(f"{escape(str(folder))}: `emofuse analyze --bundle` takes it")
 
 

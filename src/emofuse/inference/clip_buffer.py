@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emofuse.card import InputSpec
 from emofuse.preprocessing.face import face_quality
-from emofuse.preprocessing.face_clip import BLACK, SteadyFace, crop_clip_face, gather_frames
+from emofuse.preprocessing.face_clip import BLACK, LandmarkSmoother, crop_clip_face, gather_frames
 from emofuse.types import CLIP_RATE_HZ, Face
 
 LOST_S: Final = 1.0  # a face that is out of sight for longer is gone
@@ -23,7 +23,7 @@ _DETAIL: Final = 8  # crops kept for each one that is taken, where they are far 
 _EARLY_S: Final = 0.002  # containers round their time stamps to the millisecond
 
 
-class PersonInFront:
+class MainFaceSelector:
     """Chooses whom a clip network watches: whose face is the largest and most present.
 
     That is the largest area, averaged over the last half second with 0 where the face is not seen. So a face that
@@ -94,8 +94,8 @@ class ClipBuffer:
         assert spec.n_frames is not None and spec.size_px is not None and spec.margin is not None
         self._spec, self._n_frames, self._size_px, self._margin = spec, spec.n_frames, spec.size_px, spec.margin
         self._period_s = max(1.0 / CLIP_RATE_HZ, spec.step_s / _DETAIL)
-        self._front = PersonInFront()
-        self._steady = SteadyFace()
+        self._front = MainFaceSelector()
+        self._steady = LandmarkSmoother()
         self._place: Face | None = None  # where the person in front was last
         self._crops: deque[_Crop] = deque()
         self._latest_s: float | None = None  # of the pictures that were due
@@ -114,7 +114,7 @@ class ClipBuffer:
         face = self._front.update(faces, time_s)
         if self._front.track_id != before:
             self._crops.clear()
-            self._steady, self._place = SteadyFace(), None
+            self._steady, self._place = LandmarkSmoother(), None
         if face is not None:
             self._place = self._steady.update(face, time_s)
         if time_s < self._due_s - _EARLY_S:
@@ -169,6 +169,6 @@ class ClipBuffer:
 
     def _restart(self) -> None:
         """Forget everything: the stream's clock went back."""
-        self._front, self._steady, self._place = PersonInFront(), SteadyFace(), None
+        self._front, self._steady, self._place = MainFaceSelector(), LandmarkSmoother(), None
         self._crops.clear()
         self._latest_s, self._due_s = None, -math.inf

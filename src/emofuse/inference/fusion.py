@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from emofuse.timeline import LEAST_WEIGHT, pool_scores
 from emofuse.types import Scores, in_order
 
-DOUBT: Final = 0.02  # of every network, so that none can veto the others: it may be wrong where it is sure
+EPSILON: Final = 0.02  # of every network, so that none can veto the others: it may be wrong where it is sure
 
 Pool = Literal["linear", "logarithmic"]
 
@@ -33,14 +33,14 @@ def fuse(by_modality: Mapping[str, Scores], weights: Mapping[str, float], pool: 
     present = [by_modality[m] for m in in_order(by_modality)]
     if not present:
         return None
-    trust = [weights[s.modality] for s in present]
+    modality_weights = [weights[s.modality] for s in present]
     quality = [max(s.quality, LEAST_WEIGHT) for s in present]
-    share = _strengths(present, weights)
-    pooled = pool_scores(present, "fused", share, trust)
+    strengths = _strengths(present, weights)
+    pooled = pool_scores(present, "fused", strengths, modality_weights)
     if pool == "linear" or len(present) == 1:
         return pooled
     evidence = np.stack([s.evidence for s in present]).astype(np.float64)
-    strength = np.array(share) / max(quality)
+    strength = np.array(strengths) / max(quality)
     fused = log_pool(evidence[:, None], strength)[0].astype(np.float32)
     return replace(pooled, probabilities=fused / fused.sum())
 
@@ -61,7 +61,7 @@ def log_pool(evidence: NDArray[np.float64], weights: NDArray[np.float64]) -> NDA
 
     A logarithmic opinion pool (Heskes, 1998, https://papers.nips.cc/paper/1413) before which all labels are equally
     likely. With weights of 1 that is Bayes' rule for inputs that are independent given the label; smaller ones count
-    evidence less that networks share. DOUBT bounds how much one network can add.
+    evidence less that networks share. EPSILON bounds how much one network can add.
 
     Args:
         evidence: (M, N, C) probabilities, each network's prior taken off.
@@ -70,7 +70,7 @@ def log_pool(evidence: NDArray[np.float64], weights: NDArray[np.float64]) -> NDA
     Returns:
         (N, C) probabilities.
     """
-    doubtful = (1 - DOUBT) * evidence + DOUBT / evidence.shape[-1]
+    doubtful = (1 - EPSILON) * evidence + EPSILON / evidence.shape[-1]
     logits = np.einsum("m,mnc->nc", weights, np.log(doubtful))
     logits -= logits.max(axis=1, keepdims=True)
     unnormalised = np.exp(logits)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emofuse.errors import BundleError
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.classifier import CalibratedClassifier
-from emofuse.inference.made_up import made_up
+from emofuse.inference.dummy_inputs import dummy_inputs
 from emofuse.types import Scores
 
 LEAST: Final = 2  # modalities that there must be: one alone is answered by its own network
@@ -60,7 +60,7 @@ class FusionHead:
             has = ", ".join(bundle.networks)
             raise BundleError(f"{name} fuses {', '.join(self.dims)}: the bundle has {has}", "it needs two of them")
         for modality, network in shared.items():
-            size = network.embeddings(*made_up(network.card.input)).shape[1]
+            size = network.embeddings(*dummy_inputs(network.card.input)).shape[1]
             if size != self.dims[modality]:
                 raise BundleError(
                     f"{name} takes {self.dims[modality]} numbers of the {modality}: {network.path.name} gives {size}",

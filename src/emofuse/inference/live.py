@@ -18,9 +18,9 @@ from pydantic import Field
 
 from emofuse.errors import LiveError, MediaError
 from emofuse.inference.analyzer import Analyzer
-from emofuse.inference.backlog import Arrived, Backlog
-from emofuse.inference.live_answers import Answers, LiveUpdate
 from emofuse.inference.live_stats import LiveStats
+from emofuse.inference.live_updates import LiveUpdate, UpdateBuilder
+from emofuse.inference.packet_queue import PacketQueue, QueuedPacket
 from emofuse.inference.smoothing import Smoother
 from emofuse.media.capture import PacketSource
 from emofuse.settings import Settings
@@ -73,7 +73,7 @@ class PushSource:
 class _State:
     """What the threads share, under the session's lock."""
 
-    backlog: Backlog
+    backlog: PacketQueue
     running: dict[int, PacketSource | PushSource]
     heard_s: dict[int, float]  # when each source last gave something
     error: BaseException | None = None
@@ -105,9 +105,9 @@ class LiveSession:
         self._sources = sources
         self._clock = clock
         self._changed = threading.Condition()
-        backlog = Backlog(self.settings.max_delay_s, keeps_dropped=self.settings.keeps_dropped)
+        backlog = PacketQueue(self.settings.max_delay_s, keeps_dropped=self.settings.keeps_dropped)
         self._state = _State(backlog, {id(s): s for s in sources}, {})
-        self._answers = Answers(analyzer, smoother, clock)
+        self._updates = UpdateBuilder(analyzer, smoother, clock)
         self._threads: list[threading.Thread] = []
         self._is_entered = False
 
@@ -138,7 +138,7 @@ class LiveSession:
             update = taken if isinstance(taken, LiveUpdate) else self._analysed(taken)
             if update is not None:
                 yield update
-        last = self._answers.flush()
+        last = self._updates.flush()
         if last is not None:
             yield last
 
@@ -171,7 +171,7 @@ class LiveSession:
 
     def stats(self) -> LiveStats:
         """Return how the session is doing; from any thread, at any time."""
-        state, answers = self._state, self._answers
+        state, answers = self._state, self._updates
         elapsed_s = 0.0 if state.first_s is None else self._clock() - state.first_s
         return LiveStats(
             n_moments=answers.n_moments,
@@ -190,7 +190,7 @@ class LiveSession:
 
     def source_info(self) -> SourceInfo:
         """Return what the stream was so far; its path is the names of the sources."""
-        state, length_s = self._state, self._answers.end_s
+        state, length_s = self._state, self._updates.end_s
         duration_s = length_s if math.isfinite(length_s) and length_s > 0 else None
         width, height = state.size or (None, None)
         fps = state.n_frames / duration_s if state.n_frames and duration_s else None
@@ -255,7 +255,7 @@ class LiveSession:
 
     # Below: the consumer's side.
 
-    def _take(self) -> Arrived | LiveUpdate | None:
+    def _take(self) -> QueuedPacket | LiveUpdate | None:
         """Return the next packet, an empty update, or None where the stream is over. Raises what a source raised."""
         tick_s = self.settings.tick_s
         with self._changed:
@@ -283,9 +283,9 @@ class LiveSession:
             if source.stall_s is not None and now_s - self._state.heard_s[key] > source.stall_s:
                 raise MediaError(f"nothing has come from {source.name} for {source.stall_s:.0f} s", "was it unplugged?")
 
-    def _analysed(self, arrived: Arrived) -> LiveUpdate | None:
+    def _analysed(self, arrived: QueuedPacket) -> LiveUpdate | None:
         # a source that waits for room has no delay
         is_live = self.settings.max_delay_s is not None
         if arrived.is_dropped and isinstance(arrived.packet, Frame):
-            return self._answers.passed(arrived.packet)
-        return self._answers.analyse(arrived.packet, arrived.arrived_s if is_live else None)
+            return self._updates.passed(arrived.packet)
+        return self._updates.analyse(arrived.packet, arrived.arrived_s if is_live else None)

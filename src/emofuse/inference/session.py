@@ -98,7 +98,7 @@ def run(
         speakers += analyzer.take_speakers()
         if on_frame is not None and isinstance(packet, Frame):
             view = analyzer.view(packet.time_s)
-            on_frame(packet, view if smoother is None else smoother.dress(view))
+            on_frame(packet, view if smoother is None else smoother.apply_to_view(view))
         if on_progress is not None:
             on_progress(packet.time_s)
     made = analyzer.flush()

@@ -61,7 +61,7 @@ class Smoother:
             del self._faces[track_id]
         return replace(moment, fused=fused, faces=self._dressed(moment.faces))
 
-    def dress(self, view: Moment) -> Moment:
+    def apply_to_view(self, view: Moment) -> Moment:
         """Return what is shown between moments (`Analyzer.view`) with the latest steadied answers."""
         fused = None if view.fused is None else self._fused.latest
         return replace(view, fused=fused or view.fused, faces=self._dressed(view.faces))

@@ -15,7 +15,7 @@ from emofuse.emotions import rgb
 from emofuse.formatting import clock
 from emofuse.outputs.lettering import Colour, Image, Lettering, ink
 from emofuse.outputs.translations import translate
-from emofuse.segments import MIN_SEGMENT_S, stands_from
+from emofuse.segments import MIN_SEGMENT_S, interval_start
 from emofuse.types import Face, Moment, in_order
 
 Rect = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
@@ -102,7 +102,7 @@ class TimelineBar:
             self._cells[:] = _DARK
             self._cells[:, : half.shape[1]] = half
         is_first = self._before_s == -math.inf
-        start_s = stands_from(moment.time_s, self._before_s, MIN_SEGMENT_S if is_first else self._hop_s)
+        start_s = interval_start(moment.time_s, self._before_s, MIN_SEGMENT_S if is_first else self._hop_s)
         start = min(int(max(start_s, 0.0) / self._span_s * self._N_CELLS), self._N_CELLS - 1)
         end = max(math.ceil(moment.time_s / self._span_s * self._N_CELLS), start + 1)
         self._cells[:, start:end] = rgb(moment.fused.label) if moment.fused else _TRACK

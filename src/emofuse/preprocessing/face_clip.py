@@ -113,7 +113,7 @@ def gather_frames(frames: NDArray[np.uint8], indices: NDArray[np.int64]) -> NDAr
     return chosen
 
 
-class SteadyFace:
+class LandmarkSmoother:
     """Takes the tremble out of one face's points, as the crops of it would tremble too, and lets movement through.
 
     The one-euro filter (Casiez, Roussel and Vogel, 2012, https://doi.org/10.1145/2207676.2208639) with one cutoff

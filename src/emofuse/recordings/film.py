@@ -18,7 +18,7 @@ from emofuse.inference.smoothing import Smoother
 from emofuse.media import VideoWriter
 from emofuse.outputs.overlay import Overlay
 from emofuse.overlap import WriteBehind
-from emofuse.segments import stands_from, usual_hop
+from emofuse.segments import interval_start, usual_hop
 from emofuse.timeline import Timeline
 from emofuse.types import AudioBlock, Face, Frame, Moment, Packet, Scores
 
@@ -95,7 +95,7 @@ class FilmMoments:
         if at == len(self._times):
             return self._moments[-1] if self._times and time_s - self._times[-1] <= 1.5 * self._hop_s else None
         before_s = self._times[at - 1] if at else float("-inf")
-        return self._moments[at] if time_s >= stands_from(self._times[at], before_s, self._hop_s) - 1e-6 else None
+        return self._moments[at] if time_s >= interval_start(self._times[at], before_s, self._hop_s) - 1e-6 else None
 
 
 _Shown = AudioBlock | tuple[Frame, Moment, bool]

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from emofuse.errors import EmofuseError, UsageError
+from emofuse.inference.asr import MODEL, SpeechRecognizer
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.hub_text import HubTextPredictor, load_hub_text
 from emofuse.inference.modalities.text import text_scorer
-from emofuse.inference.recogniser import MODEL, Recogniser
 from emofuse.inference.session import fitted
 from emofuse.media import Span
 from emofuse.media.subtitle_track import read_subtitle_track
@@ -81,7 +81,7 @@ def plan_words(
     return WordOptions(found, searched, asr_model if asr else None, asr_language, text_model, device, inside)
 
 
-def load_words(options: WordOptions, bundle: Bundle) -> tuple[Recogniser | None, HubTextPredictor | None]:
+def load_words(options: WordOptions, bundle: Bundle) -> tuple[SpeechRecognizer | None, HubTextPredictor | None]:
     """Load the models that the words need, once in a process: what recognises them, and what scores them."""
     recogniser = scorer = None
     if options.asr_model is not None:
@@ -113,7 +113,7 @@ def said_in(
     task: Task,
     source: SourceInfo,
     options: WordOptions,
-    recogniser: Recogniser | None,
+    recogniser: SpeechRecognizer | None,
     on_progress: Callable[[float], None] | None = None,
     audio_track: int | None = None,
     start_s: float = 0.0,
@@ -239,5 +239,5 @@ def _is_result(file: Path) -> bool:
 
 
 @cache
-def _recogniser(model: str, language: str | None, device: str) -> Recogniser:
-    return Recogniser(model, language, device)
+def _recogniser(model: str, language: str | None, device: str) -> SpeechRecognizer:
+    return SpeechRecognizer(model, language, device)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from emofuse import __version__
-from emofuse.inference.recogniser import INSTALL
+from emofuse.inference.asr import INSTALL
 from emofuse.outputs.formats import FORMATS
 from emofuse.service.http_errors import RefusedError
 from emofuse.service.options import OFFERED, SubmitOptions

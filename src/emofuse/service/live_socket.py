@@ -17,7 +17,7 @@ from emofuse.errors import EmofuseError
 from emofuse.formatting import pluralise
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.live import LiveSession, PushSource
-from emofuse.inference.live_answers import LiveUpdate
+from emofuse.inference.live_updates import LiveUpdate
 from emofuse.inference.smoothing import Smoother
 from emofuse.service.http_errors import RefusedError
 from emofuse.service.live_messages import Said, Start, Stop, WordBudget, first_message, later_message

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 from emofuse.errors import UsageError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.answers import RISK
-from emofuse.inference.recogniser import MODEL
+from emofuse.inference.asr import MODEL
 from emofuse.settings import Settings
 
 MEGABYTE: Final = 1_000_000

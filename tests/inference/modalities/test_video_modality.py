@@ -37,13 +37,13 @@ def sound_of(samples: NDArray[np.float32], start_s: float = 0.0) -> SoundBuffer:
 
 def watch(predictor: ClipPredictor, until_s: float, colour: tuple[int, int, int] = RED) -> None:
     for i in range(round(until_s * 30)):
-        predictor.see(plain(colour), [FACE], i / 30)
+        predictor.push(plain(colour), [FACE], i / 30)
 
 
 def test_picture_only_gives_frames_and_nothing_else() -> None:
     bundle, network = recorded(clip_spec())
     predictor = ClipPredictor(bundle, Loud())
-    assert not predictor.hears
+    assert not predictor.uses_audio
     watch(predictor, 1.0)
     scores = predictor.score(1.0, sound_of(speech(1.0)))
     ((frames,),) = network.calls

@@ -10,7 +10,7 @@ import pytest
 from emofuse.emotions import BASE
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import Bundle, load_bundle
-from emofuse.inference.compose import page
+from emofuse.inference.bundle_writer import page
 from emofuse.research.evaluation.protocols.benchmark import BenchmarkRow
 from emofuse.research.evaluation.protocols.fairness import AttributeResult, FairnessReport, GroupResult
 from emofuse.research.evaluation.reports.benchmark_page import BenchmarkReport

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from emofuse.inference.bundle import BUNDLES, load_bundle
+from emofuse.inference.bundle_check import check_bundle
 from emofuse.inference.classifier import CalibratedClassifier
-from emofuse.inference.trial import try_bundle
 from emofuse.research.corpora.registry import TEXTS
 from emofuse.research.evaluation.protocols.face_sets import evaluate_portraits
 from emofuse.research.evaluation.protocols.pretrained_faces import evaluate_faces
@@ -64,7 +64,7 @@ def test_the_shipped_text_network_is_small_and_quick() -> None:
     bundle = load_bundle()
     assert bundle.networks["text"].path.stat().st_size <= 3_000_000
     assert (
-        next(trial.call_ms for trial in try_bundle(bundle) if trial.modality == "text") < 3
+        next(trial.call_ms for trial in check_bundle(bundle) if trial.modality == "text") < 3
     )  # 0.2 where nothing else runs
 
 
@@ -102,7 +102,7 @@ def test_the_voice_card_says_whose_scores_they_are() -> None:
 def test_the_shipped_voice_network_is_small_and_quick() -> None:
     bundle = load_bundle()
     assert bundle.networks["voice"].path.stat().st_size <= 3_000_000
-    assert next(trial.call_ms for trial in try_bundle(bundle) if trial.modality == "voice") < 20  # 4 on an idle core
+    assert next(trial.call_ms for trial in check_bundle(bundle) if trial.modality == "voice") < 20  # 4 on an idle core
 
 
 def test_what_is_no_voice_is_never_all_of_one_sure_class() -> None:

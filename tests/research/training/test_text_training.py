@@ -13,10 +13,10 @@ import torch
 from emofuse.emotions import BASE
 from emofuse.errors import BundleError, CorpusError, RecipeError
 from emofuse.inference.bundle import BUNDLES, load_bundle
-from emofuse.inference.compose import Part, compose
+from emofuse.inference.bundle_check import check_bundle
+from emofuse.inference.bundle_writer import BundleEntry, compose
 from emofuse.inference.modalities.text import TextPredictor
 from emofuse.inference.network import OnnxNetwork, softmax
-from emofuse.inference.trial import try_bundle
 from emofuse.preprocessing.tokens import PADDING, WIDTH, encode, word_number
 from emofuse.research.corpora.corpus import LANGUAGES_CAUTION, SENTENCE_CAUTION
 from emofuse.research.corpora.registry import read_texts
@@ -232,7 +232,7 @@ def test_minilm_is_trained_exported_and_teaches(data: Path, tmp_path: Path, monk
     batches = text_job(recipe(data=taught), data).train
     assert isinstance(batches, TextBatches) and np.isfinite(batches.targets.numpy()).all()
     base = load_bundle()
-    compose(tmp_path / "bundle", "pieces", base.labels, {"text": Part(tmp_path / "minilm.onnx")})
+    compose(tmp_path / "bundle", "pieces", base.labels, {"text": BundleEntry(tmp_path / "minilm.onnx")})
     scores = TextPredictor(load_bundle(tmp_path / "bundle")).score("What? Help! I am so happy.", 0.0, 1.0)
     assert scores is not None and scores.measures["known"] > 0.5
-    assert try_bundle(load_bundle(tmp_path / "bundle"))[0].modality == "text"
+    assert check_bundle(load_bundle(tmp_path / "bundle"))[0].modality == "text"

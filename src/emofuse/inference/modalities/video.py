@@ -41,7 +41,7 @@ class ClipPredictor:
         network = bundle.networks["clip"]
         spec = network.card.input
         assert spec.n_frames is not None and spec.size_px is not None and spec.window_s is not None
-        self.hears = spec.rate_hz is not None
+        self.uses_audio = spec.rate_hz is not None
         self.window_s = spec.window_s
         self._is_per_frame = spec.per_frame
         self._step_s = spec.step_s
@@ -57,7 +57,7 @@ class ClipPredictor:
         """The track of the person that is watched, None where there is nobody."""
         return self._buffer.front_id
 
-    def see(self, image: NDArray[np.uint8], faces: Sequence[Face], time_s: float) -> bool:
+    def push(self, image: NDArray[np.uint8], faces: Sequence[Face], time_s: float) -> bool:
         """Take the next picture, (H, W, 3) uint8 RGB, with its tracked faces. Returns whether it is the first of a
         person."""
         return self._buffer.push(image, faces, time_s)
@@ -70,13 +70,13 @@ class ClipPredictor:
         """Score the seconds up to `time_s`; None without a face, unless the network hears and somebody speaks."""
         self._asked_s = time_s
         seen = self._buffer.window(time_s)
-        heard = sound.window(time_s - self.window_s, time_s) if self.hears else np.zeros(0, np.float32)
-        spoken_s = self._speech.spoken_s(heard, min(time_s, sound.end_s)) if self.hears else 0.0
+        heard = sound.window(time_s - self.window_s, time_s) if self.uses_audio else np.zeros(0, np.float32)
+        spoken_s = self._speech.spoken_s(heard, min(time_s, sound.end_s)) if self.uses_audio else 0.0
         is_spoken = spoken_s >= LEAST_VOICED_S
         if seen is None and not is_spoken:
             return None
         batches: list[NDArray[np.uint8] | NDArray[np.float32]] = [(self._black if seen is None else seen.frames)[None]]
-        if self.hears:
+        if self.uses_audio:
             missing_s = time_s - sound.end_s  # where the sound ends before the picture
             batches.append(_placed(heard, self.window_s, missing_s, is_spoken)[None])
             batches.append(np.array([[seen is not None, is_spoken]], np.float32))
@@ -126,7 +126,7 @@ class VideoModality(Modality):
         frame_answers: Literal["mean", "newest"] = "mean" if context.settings.mode == "queue" else "newest"
         self._predictor = ClipPredictor(context.bundle, context.speech, frame_answers)
         self._predictor.log = context.log
-        self.uses_audio = self._predictor.hears
+        self.uses_audio = self._predictor.uses_audio
         self.window_s = self._predictor.window_s if self.uses_audio else 0.0
         self._latest: Scores | None = None
         self._latest_id: int | None = None  # of whom
@@ -140,7 +140,7 @@ class VideoModality(Modality):
         """Take a picture. In frame mode every picture has an answer: at once, and anew as often as there is one."""
         if not isinstance(packet, Frame):
             return
-        is_new = self._predictor.see(packet.image, self.context.faces.detected, packet.time_s)
+        is_new = self._predictor.push(packet.image, self.context.faces.detected, packet.time_s)
         if self.context.settings.mode == "frame" and (is_new or self._predictor.is_due(packet.time_s)):
             self._score(packet.time_s)
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from emofuse.errors import CorpusError
 from emofuse.inference.detector import DetectorMaker, FaceDetector
 from emofuse.inference.tracker import FaceTracker, face_appearance
-from emofuse.preprocessing.face_clip import BLACK, SteadyFace, crop_clip_face, whole_frame
+from emofuse.preprocessing.face_clip import BLACK, LandmarkSmoother, crop_clip_face, whole_frame
 from emofuse.research.corpora.cache import FeatureCache
 from emofuse.research.corpora.decode import ROUNDING_S, clip_packets, open_recording, stretch_of
 from emofuse.research.corpora.manifest import Clip
@@ -192,7 +192,7 @@ def _main_person(sightings: Sequence[dict[int, Face]], times_s: Sequence[float])
         return [], 0, 0
     presence = {person: sum(faces[person].size_px for faces in sightings if person in faces) for person in seen}
     main = max(presence, key=lambda person: (presence[person], -person))
-    steady = SteadyFace()
+    steady = LandmarkSmoother()
     found = [
         steady.update(faces[main], time_s) if main in faces else None
         for faces, time_s in zip(sightings, times_s, strict=True)

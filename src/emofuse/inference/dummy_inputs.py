@@ -14,7 +14,7 @@ from emofuse.preprocessing.tokens import encode
 WORDS: Final = "I can't believe that you would do this to me, after all that we have been through!"
 
 
-def made_up(spec: InputSpec) -> list[NDArray[Any]]:
+def dummy_inputs(spec: InputSpec) -> list[NDArray[Any]]:
     """Make a batch of one of every input: pictures and sound of noise, all present."""
     random = np.random.default_rng(0)
     samples = random.normal(0, 0.1, (1, round((spec.window_s or 1.0) * RATE_HZ))).astype(np.float32)

@@ -14,7 +14,7 @@ MOST_SOUND_S: Final = 30.0  # that waits: real sound never comes to this, as it 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Arrived:
+class QueuedPacket:
     """A packet, and when it came, in seconds of the session's clock."""
 
     packet: Packet | Line
@@ -22,7 +22,7 @@ class Arrived:
     is_dropped: bool = False
 
 
-class Backlog:
+class PacketQueue:
     """Packets in waiting, handed out in the order of their times. Knows nothing of threads: its owner locks.
 
     max_delay_s: a picture that has waited for longer is dropped, unless it is the newest; None: nothing is dropped,
@@ -32,11 +32,11 @@ class Backlog:
 
     def __init__(self, max_delay_s: float | None, *, keeps_dropped: bool = False) -> None:
         self._keeps_dropped = keeps_dropped
-        self._dropped: deque[Arrived] = deque(maxlen=MOST_FRAMES)
+        self._dropped: deque[QueuedPacket] = deque(maxlen=MOST_FRAMES)
         self._max_delay_s = max_delay_s
-        self._lines: deque[Arrived] = deque()
-        self._sound: deque[Arrived] = deque()
-        self._frames: deque[Arrived] = deque()
+        self._lines: deque[QueuedPacket] = deque()
+        self._sound: deque[QueuedPacket] = deque()
+        self._frames: deque[QueuedPacket] = deque()
         self._sound_s = 0.0
         self._handed_out_s = 0.0  # when a picture that was not dropped was taken last
         self.n_dropped = 0  # pictures
@@ -48,7 +48,7 @@ class Backlog:
 
     def put(self, packet: Packet | Line, now_s: float) -> None:
         """Add a packet that comes now. Raises LiveError where more sound waits than can be a live stream's."""
-        arrived = Arrived(packet, now_s)
+        arrived = QueuedPacket(packet, now_s)
         if isinstance(packet, Frame):
             self._frames.append(arrived)
             self._drop(now_s)
@@ -63,7 +63,7 @@ class Backlog:
         else:
             self._lines.append(arrived)
 
-    def take(self, now_s: float) -> Arrived | None:
+    def take(self, now_s: float) -> QueuedPacket | None:
         """Return the next packet, None where none is waiting. Sound comes before a picture of the same time."""
         self._drop(now_s)
         if self._lines:
@@ -91,6 +91,6 @@ class Backlog:
                 self._dropped.append(replace(dropped, is_dropped=True))
 
 
-def _time_s(arrived: Arrived) -> float:
+def _time_s(arrived: QueuedPacket) -> float:
     assert isinstance(arrived.packet, Frame | AudioBlock)
     return arrived.packet.time_s

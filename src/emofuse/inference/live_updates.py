@@ -30,7 +30,7 @@ class LiveUpdate:
     is_dropped: bool = False
 
 
-class Answers:
+class UpdateBuilder:
     """Runs the Analyzer over packets as they are taken, and keeps what a session's stats are made of."""
 
     def __init__(self, analyzer: Analyzer, smoother: Smoother | None, clock: Callable[[], float]) -> None:
@@ -90,4 +90,4 @@ class Answers:
 
     def _view(self, time_s: float) -> Moment:
         view = self._analyzer.view(time_s)
-        return view if self._smoother is None else self._smoother.dress(view)
+        return view if self._smoother is None else self._smoother.apply_to_view(view)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emofuse.errors import LiveError
-from emofuse.inference.backlog import MOST_FRAMES, MOST_SOUND_S, Backlog
+from emofuse.inference.packet_queue import MOST_FRAMES, MOST_SOUND_S, PacketQueue
 from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.types import AudioBlock, Frame, Line, Packet
 
@@ -19,7 +19,7 @@ def second(time_s: float) -> AudioBlock:
     return AudioBlock(np.zeros(RATE_HZ, np.float32), RATE_HZ, time_s)
 
 
-def emptied(backlog: Backlog, now_s: float) -> list[Packet | Line]:
+def emptied(backlog: PacketQueue, now_s: float) -> list[Packet | Line]:
     taken = []
     while (arrived := backlog.take(now_s)) is not None:
         taken.append(arrived.packet)
@@ -27,7 +27,7 @@ def emptied(backlog: Backlog, now_s: float) -> list[Packet | Line]:
 
 
 def test_packets_come_out_in_the_order_of_time_sound_before_a_picture_of_its_time() -> None:
-    backlog = Backlog(0.25)
+    backlog = PacketQueue(0.25)
     packets = [frame(0.0), frame(1.0), second(0.5), second(1.5), frame(1.5)]
     for packet in packets:
         backlog.put(packet, 0.0)
@@ -42,7 +42,7 @@ def test_packets_come_out_in_the_order_of_time_sound_before_a_picture_of_its_tim
 
 
 def test_the_oldest_pictures_go_when_they_waited_too_long_and_the_newest_stays() -> None:
-    backlog = Backlog(0.25)
+    backlog = PacketQueue(0.25)
     for i in range(10):
         backlog.put(frame(i / 10), i / 10)
     assert backlog.n_dropped == 7  # all that waited for more than 0.25 s at 0.9 s
@@ -52,7 +52,7 @@ def test_the_oldest_pictures_go_when_they_waited_too_long_and_the_newest_stays()
 
 
 def test_sound_is_never_dropped() -> None:
-    backlog = Backlog(0.25)
+    backlog = PacketQueue(0.25)
     for i in range(20):
         backlog.put(second(i), i)
         backlog.put(frame(i), i)
@@ -62,7 +62,7 @@ def test_sound_is_never_dropped() -> None:
 
 
 def test_a_flood_of_pictures_is_bounded() -> None:
-    backlog = Backlog(0.25)
+    backlog = PacketQueue(0.25)
     for i in range(1000):
         backlog.put(frame(i / 1e6), 0.0)
     assert backlog.n_dropped == 1000 - MOST_FRAMES
@@ -70,14 +70,14 @@ def test_a_flood_of_pictures_is_bounded() -> None:
 
 
 def test_a_flood_of_sound_is_an_error_not_a_loss() -> None:
-    backlog = Backlog(0.25)
+    backlog = PacketQueue(0.25)
     with pytest.raises(LiveError, match="sound are waiting"):
         for i in range(round(MOST_SOUND_S) + 1):
             backlog.put(second(i), 0.0)
 
 
 def test_without_dropping_it_is_full_instead() -> None:
-    backlog = Backlog(None)
+    backlog = PacketQueue(None)
     n = 0
     while not backlog.is_full:
         backlog.put(frame(n), 0.0)
@@ -92,7 +92,7 @@ def test_without_dropping_it_is_full_instead() -> None:
 
 
 def test_dropped_pictures_are_handed_out_where_they_are_kept() -> None:
-    backlog = Backlog(0.25, keeps_dropped=True)
+    backlog = PacketQueue(0.25, keeps_dropped=True)
     backlog.put(frame(0.0), 0.9)
     assert [packet.time_s for packet in emptied(backlog, 0.9) if isinstance(packet, Frame)] == [0.0]
     for i in range(1, 4):

@@ -1,4 +1,4 @@
-"""Trying the networks of a bundle on made-up input: whether they can be run, and what a call costs."""
+"""Checks the networks of a bundle on dummy input: whether they can be run, and what a call costs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from emofuse.card import InputSpec
 from emofuse.errors import BundleError
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.bundle import Bundle
+from emofuse.inference.dummy_inputs import WORDS, dummy_inputs
 from emofuse.inference.hub_text import load_hub_text
-from emofuse.inference.made_up import WORDS, made_up
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.own_model import OwnModality, made_input
 from emofuse.reading import file_hash
@@ -26,7 +26,7 @@ LONGEST_S: Final = 2.0  # of calls, after one to warm up
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class CheckResult:
     """How one network did. size_bytes: of its file, 0 where it is elsewhere; call_ms: median milliseconds of a call
     with     one clip, face, sentence or window of sound."""
 
@@ -36,7 +36,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class HubTrial:
+class HubCheckResult:
     """How the text model of the Hub did. names: its own labels; notes: those of them that are left out, in words."""
 
     names: tuple[str, ...]
@@ -44,7 +44,7 @@ class HubTrial:
     call_ms: float
 
 
-def try_bundle(bundle: Bundle) -> list[Trial]:
+def check_bundle(bundle: Bundle) -> list[CheckResult]:
     """Compare every file with its hash, where there is one, and run it. Raises BundleError for the first fault."""
     Analyzer(bundle)  # refuses a card that it cannot serve, and a fusion of other networks
     head = bundle.manifest.head
@@ -54,7 +54,7 @@ def try_bundle(bundle: Bundle) -> list[Trial]:
     return [*(_try(bundle, modality) for modality in bundle.networks), *own]
 
 
-def try_hub_text(bundle: Bundle) -> HubTrial | None:
+def check_hub_text(bundle: Bundle) -> HubCheckResult | None:
     """Load the text model of the Hub that a bundle names, and run it; None where it names none.
 
     Raises UsageError where transformers is not installed, AssetError or BundleError for a model that cannot be used.
@@ -64,18 +64,18 @@ def try_hub_text(bundle: Bundle) -> HubTrial | None:
         return None
     model = load_hub_text(hub.model, bundle.labels, hub.temperature, bundle.device)
     model.score(WORDS, 0.0, 1.0)  # to warm up
-    return HubTrial(model.names, model.notes, _call_ms(lambda: model.score(WORDS, 0.0, 1.0)))
+    return HubCheckResult(model.names, model.notes, _call_ms(lambda: model.score(WORDS, 0.0, 1.0)))
 
 
-def _try(bundle: Bundle, modality: str) -> Trial:
+def _try(bundle: Bundle, modality: str) -> CheckResult:
     network, settings = bundle.networks[modality], bundle.manifest.modalities[modality]
     _check_hash(network, settings.sha256)
     spec = network.card.input
-    whole = made_up(spec)
+    whole = dummy_inputs(spec)
     for batches in (whole, *_without_one(spec, whole)):
         if not np.isfinite(network.logits(*batches)).all():
             raise BundleError(f"{network.path} gives numbers that are not finite")
-    return Trial(modality, network.path.stat().st_size, _call_ms(lambda: network.logits(*whole)))
+    return CheckResult(modality, network.path.stat().st_size, _call_ms(lambda: network.logits(*whole)))
 
 
 def _check_hash(network: OnnxNetwork, sha256: str | None) -> None:
@@ -83,7 +83,7 @@ def _check_hash(network: OnnxNetwork, sha256: str | None) -> None:
         raise BundleError(f"{network.path} is not the file that the bundle was made of: its hash differs")
 
 
-def _try_own(bundle: Bundle, modality: OwnModality) -> Trial:
+def _try_own(bundle: Bundle, modality: OwnModality) -> CheckResult:
     model, settings = bundle.own[modality], bundle.manifest.modalities[modality]
     path = getattr(model, "path", None)
     if settings.sha256 is not None and model.sha256 != settings.sha256:
@@ -91,7 +91,7 @@ def _try_own(bundle: Bundle, modality: OwnModality) -> Trial:
     given = [made_input(modality)]
     if not np.isfinite(model.logits(given)).all():
         raise BundleError(f"{model.name} gives numbers that are not finite")
-    return Trial(modality, 0 if path is None else path.stat().st_size, _call_ms(lambda: model.logits(given)))
+    return CheckResult(modality, 0 if path is None else path.stat().st_size, _call_ms(lambda: model.logits(given)))
 
 
 def _without_one(spec: InputSpec, whole: list[NDArray[Any]]) -> list[list[NDArray[Any]]]:

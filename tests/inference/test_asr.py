@@ -14,8 +14,8 @@ import pytest
 
 import emofuse
 from emofuse.errors import AssetError, MediaError, UsageError
-from emofuse.inference import recogniser
-from emofuse.inference.recogniser import RATE_HZ, Recogniser, read_sound
+from emofuse.inference import asr
+from emofuse.inference.asr import RATE_HZ, SpeechRecognizer, read_sound
 from emofuse.media import Span
 from emofuse.types import AudioBlock, Line, Word
 from make_media import Sound, Video, record
@@ -72,7 +72,7 @@ def whisper(monkeypatch: pytest.MonkeyPatch) -> type[WhisperModel]:
 
 def test_a_recording_is_transcribed_with_word_times(whisper: type[WhisperModel], voice_wav: Path) -> None:
     reached: list[float] = []
-    transcript = Recogniser("tiny").transcribe(voice_wav, reached.append)
+    transcript = SpeechRecognizer("tiny").transcribe(voice_wav, reached.append)
     assert transcript.lines == (
         Line("I'm angry.", 0.2, 0.7, (Word("I'm", 0.2, 0.3), Word("angry.", 0.3, 0.7))),
         Line("Yes.", 0.7, 0.9),
@@ -91,18 +91,18 @@ def test_offline_only_models_that_are_here_are_used(
     for offline in ("0", "1"):
         monkeypatch.setenv("EMOFUSE_OFFLINE", offline)
         with pytest.raises(AssetError) as caught:
-            Recogniser("absent")
+            SpeechRecognizer("absent")
         assert ("EMOFUSE_OFFLINE forbids" in caught.value.hint) == (offline == os.environ["HF_HUB_OFFLINE"] == "1")
     assert whisper.local_files_only[-2:] == [False, True]
 
 
 def test_a_language_that_was_given_needs_no_note(whisper: type[WhisperModel], voice_wav: Path) -> None:
-    assert Recogniser("tiny", "de", "cuda").transcribe(voice_wav).notes == ()
+    assert SpeechRecognizer("tiny", "de", "cuda").transcribe(voice_wav).notes == ()
     assert whisper.made["compute_type"] == "default"
 
 
 def test_it_goes_into_the_timeline(whisper: type[WhisperModel], voice_wav: Path) -> None:
-    timeline = emofuse.analyze(voice_wav, transcript=Recogniser().transcribe(voice_wav), text_model=StandInText())
+    timeline = emofuse.analyze(voice_wav, transcript=SpeechRecognizer().transcribe(voice_wav), text_model=StandInText())
     assert "text" in timeline.summary.used
     assert timeline.summary.by_modality["text"] is not None
     assert timeline.summary.by_modality["text"].as_dict()["angry"] > 0.4  # as old as the other line, nearly
@@ -112,25 +112,25 @@ def test_nothing_recognised(
     whisper: type[WhisperModel], voice_wav: Path, silent_film_mp4: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(whisper, "segments", ())
-    transcript = Recogniser().transcribe(voice_wav)
+    transcript = SpeechRecognizer().transcribe(voice_wav)
     assert transcript.lines == () and transcript.notes == ("no words were recognised",)
     timeline = emofuse.analyze(voice_wav, transcript=transcript, text_model=StandInText())
     assert timeline.summary.why["text"] == "nothing said"
-    assert Recogniser().transcribe(silent_film_mp4).notes == ("there is no sound, so nothing was transcribed",)
+    assert SpeechRecognizer().transcribe(silent_film_mp4).notes == ("there is no sound, so nothing was transcribed",)
 
 
 def test_faults_are_one_line(
     whisper: type[WhisperModel], voice_wav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(AssetError, match=r"'absent' cannot be loaded: Unable to open file .*model 'absent' \(give"):
-        Recogniser("absent")
+        SpeechRecognizer("absent")
     with pytest.raises(UsageError, match="'xx' is not a valid language code"):
-        Recogniser("tiny", "xx").transcribe(voice_wav)
+        SpeechRecognizer("tiny", "xx").transcribe(voice_wav)
     with pytest.raises(MediaError):
-        Recogniser("tiny").transcribe(tmp_path / "absent.wav")
+        SpeechRecognizer("tiny").transcribe(tmp_path / "absent.wav")
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
     with pytest.raises(UsageError, match=r"needs faster-whisper \(pip install 'emofuse\[asr\]'\)"):
-        Recogniser()
+        SpeechRecognizer()
 
 
 def test_the_sound_is_on_the_clock_of_the_pictures(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_lines_of_later_stretches_have_the_recordings_times_and_its_first_langua
     whisper: type[WhisperModel], voice_wav: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stretches = [(0.0, np.zeros(9)), (600.0, np.zeros(9))]
-    monkeypatch.setattr(recogniser, "read_sound", lambda path, tracks, span: iter(stretches))
+    monkeypatch.setattr(asr, "read_sound", lambda path, tracks, span: iter(stretches))
     asked: list[str | None] = []
     original = WhisperModel.transcribe
 
@@ -169,7 +169,7 @@ def test_lines_of_later_stretches_have_the_recordings_times_and_its_first_langua
         return original(self, audio, language, **how)
 
     monkeypatch.setattr(WhisperModel, "transcribe", transcribe)
-    transcript = Recogniser("tiny").transcribe(voice_wav)
+    transcript = SpeechRecognizer("tiny").transcribe(voice_wav)
     assert [line.start_s for line in transcript.lines] == [0.2, 0.7, 600.2, 600.7]
     assert transcript.lines[2].words[1].end_s == pytest.approx(600.7)
     assert asked == [None, "en"]
@@ -178,8 +178,8 @@ def test_lines_of_later_stretches_have_the_recordings_times_and_its_first_langua
 
 def test_a_gap_of_hours_is_silence_in_bounded_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = [AudioBlock(np.ones(1600, np.float32), RATE_HZ, time_s) for time_s in (0.0, 50.0)]
-    monkeypatch.setattr(recogniser, "open_media", lambda path, **how: nullcontext(blocks))
-    monkeypatch.setattr(recogniser, "most_filling_s", lambda path: 60.0)  # there is no file
+    monkeypatch.setattr(asr, "open_media", lambda path, **how: nullcontext(blocks))
+    monkeypatch.setattr(asr, "most_filling_s", lambda path: 60.0)  # there is no file
     stretches = list(read_sound("gap.wav", longest_s=4.0))
     assert all(len(each) <= 4 * RATE_HZ for _, each in stretches)
     whole = np.concatenate([each for _, each in stretches])
@@ -188,7 +188,7 @@ def test_a_gap_of_hours_is_silence_in_bounded_stretches(monkeypatch: pytest.Monk
 
 
 def test_of_a_stretch_the_sound_has_the_times_of_the_recording(voice_wav: Path) -> None:
-    whole = np.concatenate([samples for _, samples in recogniser.read_sound(voice_wav)])
-    (part,) = recogniser.read_sound(voice_wav, span=Span(0.25, 0.75))
+    whole = np.concatenate([samples for _, samples in asr.read_sound(voice_wav)])
+    (part,) = asr.read_sound(voice_wav, span=Span(0.25, 0.75))
     assert part[0] == 0.25 and len(part[1]) == pytest.approx(8_000, abs=2)
     assert np.corrcoef(part[1][100:7_900], whole[4_100:11_900])[0, 1] > 0.9

@@ -28,7 +28,7 @@ CUT_WITHIN_S: Final = 30.0
 CUT_S: Final = 0.3
 
 
-class Recogniser:
+class SpeechRecognizer:
     """Transcribes recordings, with a time for every word.
 
     model: a size ("tiny" to "large-v3", "turbo"), which is downloaded at its first use, or a folder that holds one;

@@ -45,7 +45,7 @@ _FUSIONS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BundleEntry:
     """One modality of a bundle to be: its ONNX file, a model of one's own, or module:NAME where the bundle adds it, and
     what goes into ModalitySettings."""
 
@@ -60,10 +60,10 @@ def compose(
     folder: Path,
     name: str,
     labels: Sequence[str],
-    parts: Mapping[str, Part],
+    parts: Mapping[str, BundleEntry],
     hub_text: HubTextSettings | None = None,
     certainty: CertaintySettings | None = None,
-    head: Part | None = None,
+    head: BundleEntry | None = None,
 ) -> None:
     """Write a bundle, load it, and only then put it in place of what `folder` held: nothing, or another bundle.
 
@@ -111,27 +111,27 @@ def compose(
             staged.discard()
 
 
-def _copy_head(head: Part, target: Path) -> HeadSettings:
+def _copy_head(head: BundleEntry, target: Path) -> HeadSettings:
     assert isinstance(head.file, Path), "a trained fusion is a file that was exported"
     shutil.copyfile(head.file, target)
     return HeadSettings(file=target.name, temperature=head.temperature, sha256=file_hash(target), prior=head.prior)
 
 
-def head_of_bundle(bundle: Bundle) -> Part | None:
+def head_of_bundle(bundle: Bundle) -> BundleEntry | None:
     """Return the trained fusion of a bundle with its settings, None where it has none."""
     settings = bundle.manifest.head
     if bundle.head is None or settings is None:
         return None
-    return Part(bundle.head.path, settings.temperature, 1.0, settings.prior)
+    return BundleEntry(bundle.head.path, settings.temperature, 1.0, settings.prior)
 
 
-def parts_of_bundle(bundle: Bundle) -> dict[str, Part]:
+def entries_of_bundle(bundle: Bundle) -> dict[str, BundleEntry]:
     """Return the networks of a bundle with their settings, to make another one of."""
     files: dict[str, Path | OwnModel | str] = {m: network.path for m, network in bundle.networks.items()}
     files |= dict(bundle.own.items())
     files |= {m: bundle.manifest.modalities[m].file for m in bundle.added}
     return {
-        m: Part(files[m], settings.temperature, settings.weight, settings.prior, settings.neutral)
+        m: BundleEntry(files[m], settings.temperature, settings.weight, settings.prior, settings.neutral)
         for m, settings in bundle.manifest.modalities.items()
         if m in files
     }
