@@ -32,7 +32,7 @@ from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.recipes.recipe import load_recipe
 from emofuse.research.training.cards import model_card
 from emofuse.research.training.export import write_network
-from emofuse.research.training.networks import make_network
+from emofuse.research.training.jobs import make_network
 
 ROOT: Final = Path(__file__).parent.parent
 RECIPES: Final = (

@@ -24,7 +24,7 @@ from emofuse.research.models.settings import SvmSettings
 from emofuse.research.recipes.data import TextDataSettings
 from emofuse.research.recipes.recipe import LateFusionSettings, Recipe, load_recipe, single_recipes
 from emofuse.research.training.cards import model_card
-from emofuse.research.training.networks import make_network
+from emofuse.research.training.jobs import make_network
 
 ROOT: Final = Path(__file__).parent.parent
 REFERENCES: Final = {

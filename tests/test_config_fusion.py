@@ -14,7 +14,7 @@ from emofuse.research.evaluation.fusion.settings import (
     modalities_used,
 )
 from emofuse.research.recipes.recipe import LateFusionSettings
-from emofuse.research.training.networks import check_pairing
+from emofuse.research.training.jobs import check_pairing
 
 MODALITIES = ("visual", "acoustic", "lexical")
 Write = Callable[[str], Path]

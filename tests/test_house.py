@@ -27,6 +27,20 @@ TEXTS = {path.relative_to(SRC).as_posix(): path.read_text(encoding="utf-8") for 
 OPTIMISED = inspect.CO_OPTIMIZED  # of functions; bodies of modules and classes have not this flag
 
 
+EVALUATED = """
+name = "tiny"
+[data]
+corpus = "speech"
+window_s = 0.6
+[model]
+name = "mel-cnn"
+widths = [4, 8]
+[train]
+epochs = 1
+batch_size = 6
+"""
+
+
 def naming(pattern: str, *without: str) -> list[str]:
     """Return the files in which a pattern occurs."""
     return [name for name, text in TEXTS.items() if name not in without and re.search(pattern, text)]
@@ -126,7 +140,8 @@ def files_entered(call: object) -> set[str]:
 
     def heard(frame: object, event: str, argument: object) -> None:
         code = frame.f_code  # type: ignore[attr-defined]
-        if event == "call" and code.co_flags & OPTIMISED and code.co_filename.startswith(str(SRC)):
+        is_import = code.co_qualname in ("<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>")  # in a module's body
+        if event == "call" and code.co_flags & OPTIMISED and not is_import and code.co_filename.startswith(str(SRC)):
             entered.add(Path(code.co_filename).relative_to(SRC).as_posix())
 
     threading.setprofile(heard)
@@ -143,3 +158,24 @@ def test_a_prediction_crosses_few_files(clip_mp4: Path) -> None:
     entered = files_entered(lambda: emofuse.analyze(clip_mp4))
     assert "inference/analyzer.py" in entered and len(entered) <= 62
     assert not [name for name in entered if name.startswith(("research/", "cli/", "service/"))]
+
+
+def test_an_evaluation_crosses_few_files(tmp_path: Path, blank_figures: object) -> None:
+    """From the command to its report: a network on a made RAVDESS, its training, its scores and its pages."""
+    pytest.importorskip("torch")
+    from emofuse.cli.main import run
+    from make_ravdess import write_ravdess
+
+    (tmp_path / "tiny.toml").write_text(EVALUATED, encoding="utf-8")
+    data = write_ravdess(tmp_path / "data", range(1, 9))
+    command = ["evaluate", tmp_path / "tiny.toml", "--protocol", "actor-2fold", "--jobs", "1"]
+
+    def evaluate() -> None:
+        with pytest.raises(SystemExit) as end:
+            run([str(word) for word in (*command, "--data", data, "-o", tmp_path / "out")])
+        assert not end.value.code
+
+    entered = files_entered(evaluate)
+    assert (tmp_path / "out" / "report.html").exists()
+    assert "research/evaluation/reports/write.py" in entered and len(entered) <= 76
+    assert not [name for name in entered if name.startswith(("service/", "recordings/", "outputs/"))]

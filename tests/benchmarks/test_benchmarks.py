@@ -16,7 +16,7 @@ from emofuse.research.corpora.manifest import Clip, Manifest
 from emofuse.research.models.fusion.settings import FeatureNetSettings
 from emofuse.research.models.settings import SvmSettings
 from emofuse.research.recipes.recipe import LateFusionSettings, load_recipe, single_recipes
-from emofuse.research.training.networks import check_pairing
+from emofuse.research.training.jobs import check_pairing
 from emofuse.types import Frame
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from emofuse.research.models.fusion.settings import FeatureNetSettings
 from emofuse.research.models.settings import SvmSettings
 from emofuse.research.recipes.data import FaceDataSettings, TextDataSettings
 from emofuse.research.recipes.recipe import LateFusionSettings, load_recipe, single_recipes
-from emofuse.research.training.networks import make_network
+from emofuse.research.training.jobs import make_network
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emofuse.research.evaluation.scores.curves import read_curve
+from emofuse.research.evaluation.protocols.folds import read_curve
 
 if TYPE_CHECKING:
     from conftest import CrossValidation

@@ -27,8 +27,7 @@ from emofuse.research.tasks.features import PADDING, FeatureData, decode_feature
 from emofuse.research.tasks.utterances import Corpora
 from emofuse.research.training.export import export
 from emofuse.research.training.fit import fit, load_weights, load_weights_into
-from emofuse.research.training.jobs import load_utterances, utterance_job
-from emofuse.research.training.networks import check_pairing, make_network
+from emofuse.research.training.jobs import check_pairing, load_utterances, make_network, utterance_job
 from make_feature_corpus import write_feature_corpus
 
 Arrays = tuple[NDArray[np.float32] | None, ...]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from emofuse import files
-from emofuse.research.training.metrics_file import metrics_logger
+from emofuse.research.training.callbacks import metrics_logger
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:

@@ -18,8 +18,7 @@ from emofuse.research.recipes.recipe import LateFusionSettings, Recipe
 from emofuse.research.tasks import base
 from emofuse.research.tasks.base import fall_back_to_random_init
 from emofuse.research.training.cards import model_card
-from emofuse.research.training.jobs import load_utterances, utterance_job
-from emofuse.research.training.networks import check_pairing, make_network
+from emofuse.research.training.jobs import check_pairing, load_utterances, make_network, utterance_job
 from make_ravdess import tiny_recipe, write_ravdess
 
 MVIT, VOICE = {"name": "mvit"}, {"name": "voice-mobilenet", "hidden": 8}

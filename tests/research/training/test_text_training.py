@@ -29,7 +29,7 @@ from emofuse.research.recipes.recipe import Recipe, TrainSettings
 from emofuse.research.tasks.text import MOST_TIMES, TextBatches, TextTask, even_out, read_union, score_texts, text_job
 from emofuse.research.training.export import export
 from emofuse.research.training.fit import fit
-from emofuse.research.training.networks import check_pairing
+from emofuse.research.training.jobs import check_pairing
 from make_meld import write_meld
 from make_minilm import write_minilm
 from make_text_corpora import write_edos, write_projections, write_xed

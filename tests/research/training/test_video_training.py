@@ -22,8 +22,7 @@ from emofuse.research.tasks.clips import VideoData
 from emofuse.research.training.cards import model_card
 from emofuse.research.training.export import export
 from emofuse.research.training.fit import fit, load_weights
-from emofuse.research.training.jobs import utterance_job
-from emofuse.research.training.networks import make_network
+from emofuse.research.training.jobs import make_network, utterance_job
 from make_films import MODELS, STILL, film_recipe
 from quick_export import quick_exporter
 

@@ -1,18 +1,21 @@
-"""What emofuse adds to Lightning's callbacks, so that a training that was cut off goes on as if it had not been."""
+"""What emofuse adds to Lightning's callbacks and logger: a training that was cut off goes on as if it had not been."""
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from emofuse.files import atomic_write, make_folder
+from emofuse.files import atomic_write, make_folder, write_csv_file
 from emofuse.research.training.module import Classifier, is_pretrained
 
 
@@ -123,3 +126,42 @@ class FrozenStart(Callback):
             parameter.requires_grad_(not is_frozen)
         for module in self.modules:
             module.training = not is_frozen
+
+
+class MetricsFile(ExperimentWriter):
+    """Writes metrics.csv, a row for each epoch: all anew, under another name first, after the rows of an earlier part.
+
+    Lightning's own deletes the earlier part, and appends: a training that is stopped while it does, and goes on, finds
+    rows that do not fit their header.
+    """
+
+    def __init__(self, log_dir: str) -> None:
+        super().__init__(log_dir)
+        self._rows: list[dict[str, Any]] = _rows_of(Path(self.metrics_file_path))
+
+    def save(self) -> None:
+        """Write all rows, the earlier ones too."""
+        if not self.metrics:
+            return
+        rows = [*self._rows, *self.metrics]
+        columns = sorted({key for row in rows for key in row})
+        write_csv_file(self.metrics_file_path, columns, ([row.get(column) for column in columns] for row in rows))
+        self._rows, self.metrics = rows, []
+
+    def _check_log_dir_exists(self) -> None:
+        """Keep what is there."""
+
+
+def metrics_logger(out: Path) -> CSVLogger:
+    """Return a logger that writes, or goes on with, `out`/metrics.csv."""
+    logger = CSVLogger(out, name="", version="", flush_logs_every_n_steps=1)
+    logger._experiment = MetricsFile(logger.log_dir)
+    return logger
+
+
+def _rows_of(path: Path) -> list[dict[str, Any]]:
+    """Read the rows of an earlier part; cells beyond the header, which an older version may have left, are dropped."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{key: cell for key, cell in row.items() if key and cell} for row in csv.DictReader(file)]

@@ -29,7 +29,7 @@ from emofuse.research.tasks.base import Example
 from emofuse.research.tasks.registry import task_of, task_of_kind
 from emofuse.research.training.cards import model_card
 from emofuse.research.training.fit import load_weights, load_weights_into
-from emofuse.research.training.networks import make_network
+from emofuse.research.training.jobs import make_network
 
 TOLERANCE: Final = 1e-3  # on logits, which are of the order of 1 to 10
 LONGEST_S: Final = 60  # of sound at once

@@ -28,8 +28,15 @@ from emofuse.processes import TERMINATED
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.base import Job
 from emofuse.research.tasks.batches import Batch, test_loader, train_loader
-from emofuse.research.training.callbacks import Checkpoint, FrozenStart, Patience, Plateau, Reseed, WholeCheckpoints
-from emofuse.research.training.metrics_file import metrics_logger
+from emofuse.research.training.callbacks import (
+    Checkpoint,
+    FrozenStart,
+    Patience,
+    Plateau,
+    Reseed,
+    WholeCheckpoints,
+    metrics_logger,
+)
 from emofuse.research.training.module import Classifier
 
 DEVICES: Final = ("cpu", "cuda", "auto")  # auto: a GPU where there is one

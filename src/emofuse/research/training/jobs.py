@@ -1,16 +1,35 @@
-"""From a recipe of utterances to a job: its network, its data, its labels."""
+"""From a recipe to its network, its data and its job."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from emofuse.research.corpora.splits.protocols import Fold
+from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.base import Job
-from emofuse.research.tasks.registry import utterance_task
+from emofuse.research.tasks.registry import task_of, utterance_task
 from emofuse.research.tasks.utterances import Corpora, FusedUtterances, Hook, Utterances
-from emofuse.research.training.networks import check_pairing
+
+
+def check_pairing(recipe: Recipe) -> None:
+    """Raise RecipeError where a recipe's model, or that of a late fusion's member, does not go with its data."""
+    if recipe.model.learner == "late-fusion":
+        for member in recipe.members:
+            check_pairing(member)
+    else:
+        task_of(recipe).check(recipe)
+
+
+def make_network(
+    recipe: Recipe,
+    n_classes: int,
+    weights: Mapping[str, Path] | None = None,
+    dims: Mapping[str, int] | None = None,
+) -> BuiltNetwork:
+    """Make a recipe's network: see `Task.network`."""
+    return task_of(recipe).network(recipe, n_classes, weights, dims)
 
 
 def load_utterances(recipe: Recipe, data: str | Path | None, hook: Hook | None = None) -> Utterances:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
+import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -21,7 +23,6 @@ from emofuse.files import atomic_write, make_folder
 from emofuse.inference.network import log_probabilities
 from emofuse.research.corpora.splits.protocols import Fold
 from emofuse.research.evaluation.protocols.adaptive_batchnorm import adapted_log_probabilities
-from emofuse.research.evaluation.scores.curves import read_curve
 from emofuse.research.evaluation.scores.metrics import fit_temperature
 from emofuse.research.evaluation.scores.report import Curve
 from emofuse.research.models.settings import SvmSettings
@@ -245,3 +246,30 @@ def clip_log_probabilities(network: torch.nn.Module, clips: Dataset[Batch]) -> N
         for x, _ in test_loader(clips, getattr(clips, "n_at_once", 1)):
             rows.append(score_clips(network, x))
     return np.asarray(torch.cat(rows).numpy(), dtype=np.float32)
+
+
+def read_curve(folder: Path, fold: str, seed: int) -> Curve | None:
+    """Read the losses and the validation UAR of each epoch; None where no training left any."""
+    file = folder / "metrics.csv"
+    if not file.exists():
+        return None
+    epochs: dict[int, dict[str, float]] = {}
+    with file.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            if row.get("epoch"):
+                values = {key: float(value) for key, value in row.items() if value}
+                epochs.setdefault(int(values["epoch"]), {}).update(values)
+    if not epochs:
+        return None
+
+    def column(name: str) -> tuple[float | None, ...]:
+        values = [epochs[epoch].get(name, math.nan) for epoch in sorted(epochs)]
+        return tuple(None if math.isnan(value) else value for value in values)
+
+    return Curve(
+        fold=fold,
+        seed=seed,
+        train_loss=column("train_loss"),
+        valid_loss=column("val_loss"),
+        valid_uar=column("val_uar"),
+    )
