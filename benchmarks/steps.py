@@ -37,9 +37,18 @@ from emofuse.research.training.jobs import make_network
 ROOT: Final = Path(__file__).parent.parent
 RECIPES: Final = (
     *("face-ferplus", "face", "mfcc-cnn", "wave-cnn-16", "wave-cnn-64", "mel-cnn", "voice-ravdess", "voice"),
-    "voice-whisper",
+    *("voice-whisper", "voice-narrow"),
     *("cnn3d", "resnet-lstm", "resnet-transformer", "r3d", "mvit", "face-sequence"),
-    *("frame-lstm-mel", "mfcc-cnn3d", "mvit-wave", "text-minilm", "text-teacher", "text", "meld-words"),
+    *(
+        "frame-lstm-mel",
+        "mfcc-cnn3d",
+        "mvit-wave",
+        "text-minilm",
+        "text-teacher",
+        "text",
+        "text-languages",
+        "meld-words",
+    ),
 )
 N_STEPS: Final = 3
 
