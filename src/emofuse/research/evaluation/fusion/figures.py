@@ -25,7 +25,7 @@ from emofuse.research.evaluation.reports.figure_frame import (
     plain,
     save,
 )
-from emofuse.research.evaluation.reports.sections import counted, kept_apart
+from emofuse.research.evaluation.reports.sections import format_counts, kept_apart
 
 _SINGLE: Final = "#E69F00"  # Okabe and Ito's orange: told from OURS, their blue, by every eye
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -185,7 +185,7 @@ def draw_confusions(report: FusionReport) -> Figure:
 
 
 def _draw_confusion(axes: Axes, method: FusionMethod) -> None:
-    counts, written = np.asarray(method.confusion), counted(method.confusion)
+    counts, written = np.asarray(method.confusion), format_counts(method.confusion)
     labels = [clipped(label, 12) for label in method.stamp.labels]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-9)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")

@@ -100,7 +100,7 @@ def _report(
     predictions: Predictions,
 ) -> EvaluationReport:
     summary = summarise(predictions, [fold.name for fold in split.folds], by_corpus=split.by_corpus)
-    stamp = _stamp(recipe, data, split, context)
+    stamp = _provenance(recipe, data, split, context)
     truth = np.tile(predictions.truth, len(context.seeds))
     raw = np.concatenate([r.test for r in results])
     return EvaluationReport(
@@ -139,7 +139,7 @@ def _baselines(
     )
 
 
-def _stamp(recipe: Recipe, data: Utterances, split: Split, context: RunContext) -> ReportProvenance:
+def _provenance(recipe: Recipe, data: Utterances, split: Split, context: RunContext) -> ReportProvenance:
     manifest, task = data.manifest, utterance_task(recipe)
 
     def people(indices: Sequence[int]) -> tuple[str, ...]:

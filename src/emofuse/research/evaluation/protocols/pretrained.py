@@ -80,7 +80,7 @@ def evaluate_pretrained(
         if hook is not None:
             hook("scoring", number, n_clips)
     predictions = _predictions(card, joined, np.stack(rows).astype(np.float32))
-    stamp = _stamp(card, joined, f"{how}; tested on all clips", digest, command)
+    stamp = _provenance(card, joined, f"{how}; tested on all clips", digest, command)
     return _report(card, stamp, predictions, joined.manifest.name), predictions
 
 
@@ -196,7 +196,7 @@ def _report(card: ModelCard, stamp: ReportProvenance, predictions: Predictions, 
     )
 
 
-def _stamp(card: ModelCard, joined: Relabelled, protocol: str, digest: str, command: str) -> ReportProvenance:
+def _provenance(card: ModelCard, joined: Relabelled, protocol: str, digest: str, command: str) -> ReportProvenance:
     manifest = joined.manifest
     people = tuple(manifest.speakers)
     return ReportProvenance(

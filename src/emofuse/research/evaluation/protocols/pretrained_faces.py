@@ -53,7 +53,7 @@ def evaluate_faces(
     faces, truth = test.plurality() if plurality else test.majority()
     logits = logits_of(network, faces) + offset
     counts = (count_ferplus(archive, "Train"), len(valid_truth), len(truth))
-    stamp = _stamp(network, counts, command, PLURALITY if plurality else PROTOCOL, strength)
+    stamp = _provenance(network, counts, command, PLURALITY if plurality else PROTOCOL, strength)
     # nobody knows who is who: each face is a unit of its own
     return report_on_part(f"{network.card.name} on FER+", network, stamp, logits, truth, temperature)
 
@@ -70,7 +70,7 @@ def logits_of(network: OnnxNetwork, faces: NDArray[np.uint8]) -> NDArray[np.floa
     return np.concatenate([network.logits(batch) for batch in batches])
 
 
-def _stamp(
+def _provenance(
     network: OnnxNetwork, counts: tuple[int, int, int], command: str, protocol: str, strength: float
 ) -> ReportProvenance:
     how = (

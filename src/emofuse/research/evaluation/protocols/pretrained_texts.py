@@ -61,7 +61,7 @@ def evaluate_texts(
     return report_on_part(
         f"{network.card.name} on {source.title}",
         network,
-        _stamp(network, source, (len(texts.of_part("train")), len(watched), len(tested)), command, prior),
+        _provenance(network, source, (len(texts.of_part("train")), len(watched), len(tested)), command, prior),
         _logits(network, tested) + shift,
         _truth(tested),
         temperature,
@@ -107,7 +107,7 @@ def _logits(network: OnnxNetwork, texts: list[LabelledText]) -> NDArray[np.float
     return score_texts(network, [network.read(one.text) for one in texts])
 
 
-def _stamp(
+def _provenance(
     network: OnnxNetwork, source: Corpus[Texts], counts: tuple[int, int, int], command: str, prior: str | None
 ) -> ReportProvenance:
     n_train, n_valid, n_test = counts

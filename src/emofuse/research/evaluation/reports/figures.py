@@ -31,7 +31,7 @@ from emofuse.research.evaluation.reports.figure_frame import (
     plain,
     save,
 )
-from emofuse.research.evaluation.reports.sections import counted, kept_apart, percent, tested
+from emofuse.research.evaluation.reports.sections import format_counts, kept_apart, percent, tested
 from emofuse.research.evaluation.scores.report import Baseline, Curve, EvaluationReport, Metric, validated
 
 _MOST_NAMES: Final = 100  # speakers; of more, the names would not be read
@@ -42,7 +42,7 @@ _MOST_COUNTS: Final = 10  # classes; with more, a cell has no room for a second 
 
 def draw_confusion(report: EvaluationReport) -> Figure:
     """Draw the confusion matrix: a row is a true emotion, its cells add up to 100 %, and hold the clips below."""
-    counts, written = np.asarray(report.confusion), counted(report.confusion)
+    counts, written = np.asarray(report.confusion), format_counts(report.confusion)
     labels = [clipped(label, 18) for label in report.stamp.labels]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-9)
     n = len(labels)

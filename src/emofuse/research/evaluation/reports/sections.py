@@ -97,7 +97,7 @@ def test_table(what: str, tests: Mapping[str, PairedTest], metric: str, *, is_ca
     return Table(header, rows, n_numbers=7, is_caution=is_caution)
 
 
-def counted(confusion: Sequence[Sequence[float]]) -> list[list[str]]:
+def format_counts(confusion: Sequence[Sequence[float]]) -> list[list[str]]:
     """Write the clips of a confusion: whole, or all with one decimal where a mean over seeds is not."""
     decimals = 0 if all(float(n).is_integer() for row in confusion for n in row) else 1
     return [[f"{n:.{decimals}f}" for n in row] for row in confusion]
@@ -209,7 +209,7 @@ def emotions(report: EvaluationReport) -> list[Block]:
     rows = tuple(
         (c.label, f"{c.n:,}", percent(c.recall), percent(c.precision), percent(c.f1)) for c in report.per_class
     )
-    counts = tuple((label, *row) for label, row in zip(labels, counted(report.confusion), strict=True))
+    counts = tuple((label, *row) for label, row in zip(labels, format_counts(report.confusion), strict=True))
     mean = ", mean over seeds" if len(report.stamp.seeds) > 1 else ""
     return [
         Heading("By emotion"),
