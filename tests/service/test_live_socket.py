@@ -312,7 +312,7 @@ def test_the_words_of_a_fast_speaker_are_within_what_may_come() -> None:
         budget.take("words")
     for _ in range(60):  # a minute's lines at once, from a transcript
         budget.take("x" * 60)
-    with pytest.raises(RefusedError, match="more words"):
+    with pytest.raises(RefusedError, match="too many words"):
         for _ in range(200):
             budget.take("x")
 
@@ -384,7 +384,7 @@ def test_an_analysis_that_fails_is_told(url: str, monkeypatch: pytest.MonkeyPatc
     def broken(*arguments: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(live.Answers, "analyse", broken)
+    monkeypatch.setattr(live.UpdateBuilder, "analyse", broken)
     with session(url) as client:
         client.send(demo()[0])
         code, words, closed = problem(client)
