@@ -76,6 +76,22 @@ def test_what_is_not_given_comes_from_another_bundle(emofuse, tmp_path: Path, cl
     assert not list(tmp_path.glob(".*"))
 
 
+def test_what_is_known_of_networks_that_stay_goes_along(emofuse, tmp_path: Path) -> None:
+    large = load_bundle("large").manifest
+    assert large.certainty is not None and large.modalities["voice"].neutral is not None
+    assert emofuse("bundle", "make", "--from", "large", "-o", tmp_path / "same", "--weight", "voice=2").code == 0
+    same = load_bundle(tmp_path / "same").manifest
+    assert same.certainty == large.certainty
+    assert same.modalities["voice"].neutral == large.modalities["voice"].neutral
+    assert emofuse("bundle", "make", f"voice={VOICE}", "--from", "large", "-o", tmp_path / "other").code == 0
+    other = load_bundle(tmp_path / "other").manifest
+    assert other.certainty is not None and set(other.certainty.modalities) == {"face", "text"}
+    assert set(other.certainty.measured) <= {"face", "text"} and other.modalities["voice"].neutral is None
+    turned = ("bundle", "make", "--from", "large", "-o", tmp_path / "turned", "--labels", ",".join(reversed(BASE)))
+    assert emofuse(*turned).code == 0
+    assert load_bundle(tmp_path / "turned").manifest.certainty is None  # it was over labels in another order
+
+
 def test_labels_are_chosen_or_those_that_fit(emofuse, tmp_path: Path, clip: Path) -> None:
     def made(file: Path, *options: str) -> tuple[str, ...]:
         assert emofuse("bundle", "make", f"clip={file}", "-o", tmp_path / "b", *options).code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from emofuse.inference.bundle import (
     BundleManifest,
     HubTextSettings,
     ModalitySettings,
+    certainty_without,
     load_bundle,
     load_network,
 )
@@ -101,17 +103,24 @@ def make(
     for part in parts.values():
         for line in part.file.notes(answers) if isinstance(part.file, OwnModel) else ():
             note(line)
+    is_of_same_labels = loaded is not None and answers == loaded.labels
     for modality, part in parts.items():
         if modality in given and modality not in temperature:
             note(f"the temperature of {modality} is not known, so it is 1: its probabilities may be too sure")
-        prior = part.prior if loaded is not None and answers == loaded.labels else None  # it is over other labels
-        parts[modality] = BundleEntry(
-            part.file, temperature.get(modality, part.temperature), weight.get(modality, part.weight), prior
+        prior = part.prior if is_of_same_labels else None  # it is over other labels
+        parts[modality] = replace(
+            part,
+            temperature=temperature.get(modality, part.temperature),
+            weight=weight.get(modality, part.weight),
+            prior=prior,
+            neutral=part.neutral if is_of_same_labels else None,
         )
     head = BundleEntry(Path(own[-1])) if own else None
-    if head is None and loaded is not None and not given and answers == loaded.labels:
-        head = head_of_bundle(loaded)
-    compose(out, name or out.resolve().name, answers, parts, hub, head=head)
+    certainty = None
+    if loaded is not None and is_of_same_labels:
+        head = head_of_bundle(loaded) if head is None and not given else head
+        certainty = certainty_without(loaded.manifest, {*given, *temperature})
+    compose(out, name or out.resolve().name, answers, parts, hub, certainty, head)
     OUT.print(f"{escape(str(out / MANIFEST))}: {', '.join(parts)}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Self, cast
@@ -233,6 +233,16 @@ def _load_head(path: Path, device: str) -> OnnxNetwork:
     return network
 
 
+def certainty_without(manifest: BundleManifest, replaced: Collection[str]) -> CertaintySettings | None:
+    """Return how far a bundle's answers can be relied on where the networks of some modalities are others now."""
+    certainty = manifest.certainty
+    if certainty is None or not replaced:
+        return certainty
+    known = {name: one for name, one in certainty.modalities.items() if name not in replaced}
+    measured = {name: bins for name, bins in certainty.measured.items() if name in known}
+    return certainty.model_copy(update={"modalities": known, "measured": measured})
+
+
 def replaced(bundle: Bundle, models: Mapping[OwnModality, OwnModel]) -> Bundle:
     """Return a bundle with models of one's own in place of its networks. Nobody knows their priors, so that all answers
     are fused linearly, and how far theirs can be relied on is not told.
@@ -241,15 +251,13 @@ def replaced(bundle: Bundle, models: Mapping[OwnModality, OwnModel]) -> Bundle:
     """
     if not models:
         return bundle
-    modalities, certainty = dict(bundle.manifest.modalities), bundle.manifest.certainty
+    modalities = dict(bundle.manifest.modalities)
     for modality, model in models.items():
         model.matrix(bundle.labels)
         weight = modalities[modality].weight if modality in modalities else 1.0
         modalities[modality] = ModalitySettings(file=model.source or model.name, temperature=1.0, weight=weight)
-    if certainty is not None:
-        known = {name: one for name, one in certainty.modalities.items() if name not in models}
-        certainty = certainty.model_copy(update={"modalities": known})
     hub = None if "text" in models else bundle.manifest.hub_text
+    certainty = certainty_without(bundle.manifest, models)
     changed = {"modalities": modalities, "certainty": certainty, "hub_text": hub, "head": None}
     networks = {name: one for name, one in bundle.networks.items() if name not in models}
     return replace(
