@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from emofuse.cli.console import complain
+from emofuse.cli.console import print_error
 from emofuse.cli.main import run
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.media.dubbing import dub
@@ -42,7 +42,7 @@ def main() -> None:
             if audio is not None and video is not None:
                 video = str(dub(video, audio, Path(folder) / f"{Path(video).stem}.mkv"))
         except EmofuseError as error:
-            complain(error)
+            print_error(error)
             sys.exit(2 if isinstance(error, UsageError) else 1)
         has_bundle = any(argument.partition("=")[0] == "--bundle" for argument in arguments)
         bundle = ["--bundle", str(TRAINED)] if TRAINED.is_dir() and not has_bundle else []
