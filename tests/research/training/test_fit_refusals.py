@@ -18,6 +18,7 @@ from emofuse.research.recipes.data import FaceDataSettings, VideoDataSettings, V
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.base import Job
 from emofuse.research.tasks.registry import task_of
+from emofuse.research.training import fit as fitting
 from emofuse.research.training.fit import FitResult, fit
 
 MakeRecipe = Callable[..., Recipe]
@@ -48,6 +49,16 @@ def test_more_devices_than_there_are_are_refused(
     with pytest.raises(UsageError, match="there are 1 CUDA devices here, not 2") as caught:
         fit(make_recipe(), make_job(), tmp_path / "run", device="cuda", n_devices=2, progress=False)
     assert caught.value.hint == "lower --devices"
+    assert not (tmp_path / "run").exists()
+
+
+def test_bfloat16_on_a_processor_without_it_is_refused(
+    make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "computes_bfloat16", lambda: False)
+    with pytest.raises(UsageError, match="does not compute in bfloat16") as caught:
+        quiet_fit(make_recipe(precision="bf16-mixed"), make_job(), tmp_path / "run")
+    assert caught.value.hint == "train.precision=32-true"
     assert not (tmp_path / "run").exists()
 
 

@@ -120,11 +120,15 @@ def fit(
     Writes model.safetensors (the chosen weights, with the recipe and labels in its header), metrics.csv and
     Lightning's own checkpoints. The same recipe, data and number of threads give the same weights, also when the
     training was cut off in between. Raises UsageError when the folder holds the run of another recipe or of other
-    data, a batch is larger than the data or than the memory, or there is no such device; OutputError when the folder
+    data, a batch is larger than the data or than the memory, there is no such device, or the precision is bfloat16 on a
+    processor without it; OutputError when the folder
     cannot be made. A process that DDP started beside the first one ends here.
     """
     out = Path(folder)
     accelerator = _accelerator(device, n_devices)
+    if recipe.train.precision == "bf16-mixed" and accelerator == "cpu" and not computes_bfloat16():
+        reason = "this processor does not compute in bfloat16: it would take many times as long"
+        raise UsageError(f"train.precision: {reason}", "train.precision=32-true")
     if strategy not in STRATEGIES:
         raise UsageError(f"there is no strategy {strategy!r}", f"allowed: {', '.join(STRATEGIES)}")
     n_processes = n_devices * n_nodes
@@ -246,6 +250,11 @@ def _check_run_folder(out: Path, recipe: Recipe, fingerprint: str) -> None:
 
 def _valid_loader(valid: torch.utils.data.Dataset[Batch], recipe: Recipe) -> torch.utils.data.DataLoader[Batch]:
     return test_loader(valid, getattr(valid, "n_at_once", 2 * recipe.train.batch_size))
+
+
+def computes_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16, which is emulated otherwise, and by some layers refused."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _accelerator(device: str, n_devices: int) -> Literal["cpu", "gpu"]:
