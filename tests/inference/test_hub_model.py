@@ -96,7 +96,7 @@ def test_labels_that_nobody_knows_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(BundleError) as caught:
         emofuse.Pipeline.load("base", text=f"hub:{folder}")
     message = str(caught.value)
-    assert message.startswith(f"none of the labels of {folder} is an emotion that we know: LABEL_0, LABEL_1 (say what")
+    assert message.startswith(f"none of the labels of {folder} is an emotion that we know: LABEL_0, LABEL_1 (map them")
     assert "such as LABEL_0=neutral" in message and "\n" not in message
 
 

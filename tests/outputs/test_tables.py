@@ -61,7 +61,7 @@ def test_the_documented_example_is_a_true_one(validator):
         (("source", "duration_s"), -1),
         (("source", "width"), 0),
         (("summary", "label"), None),
-        (("summary", "why"), {"smell": "no nose"}),
+        (("summary", "why"), {"No smell": "no nose"}),
         (("summary", "used"), ["face", "face"]),
         (("moments", 0, "time_s"), None),
         (("moments", 0, "label"), None),

@@ -64,7 +64,7 @@ def test_a_word_that_could_not_be_aligned_has_the_time_before_it() -> None:
         ('[{"text": "a", "start": -1, "end": 1}]', "segment 1 start"),
         ('[{"text": 3, "start": 0, "end": 1}]', "segment 1 text: input should be a valid string"),
         ("[" * 100_000, "nested too deeply"),
-        ('[{"text": "a", "start": ' + "9" * 5000 + ', "end": 2}]', "no JSON: Exceeds the limit"),
+        ('[{"text": "a", "start": ' + "9" * 5000 + ', "end": 2}]', "this is not JSON: Exceeds the limit"),
     ],
 )
 def test_faults(text: str, says: str) -> None:

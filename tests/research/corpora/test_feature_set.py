@@ -181,7 +181,7 @@ def test_names_that_one_file_cannot_tell_apart_are_refused(make: Make, tmp_path:
 def test_the_real_sets_are_read(corpora: Path, name: str, n: int, dims: dict[str, int], absent: dict[str, int]) -> None:
     start_s = time.process_time()
     feature_set = find_feature_set(name, corpora)
-    assert time.process_time() - start_s < 3
+    assert time.process_time() - start_s < 10  # 2 s on an idle machine
     assert len(feature_set.manifest) == n
     assert feature_set.dims == dims
     assert {modality: counts.total() for modality, counts in feature_set.absent.items()} == absent

@@ -74,7 +74,7 @@ def test_a_bad_input_is_found_to_lower_certainty_and_a_harmless_measure_is_not()
 def test_a_step_of_energy_is_one_that_inputs_can_be_short_of() -> None:
     """A network that is sure of some inputs spreads their energies upwards, which tells nothing of the low ones."""
     random = np.random.default_rng(5)
-    one = answers(4000, 3, spoilt=0.15)
+    one = answers(4000, 3, corrupted=0.15)
     is_noise = one.conditions != CLEAN
     energy = np.where(is_noise, random.uniform(1.85, 2.0, 4000), 2.0 + random.exponential(3.0, 4000))
     mixed = replace(one, conditions=np.full(4000, CLEAN), measures={"energy": energy})
