@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from emofuse import staging
 from emofuse.files import atomic_write
 from emofuse.staging import StagedPath, clear_abandoned, clear_once
 
@@ -101,3 +102,14 @@ def test_what_a_library_made_private_is_published_as_readable_as_any_file(tmp_pa
     staged.publish()
     staged.discard()
     assert (tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_being_stopped_while_it_is_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(path: Path) -> int | None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(staging, "_locked", stopped)
+    for is_folder in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            StagedPath(tmp_path / "out.csv", is_folder=is_folder)
+    assert not list(tmp_path.iterdir())

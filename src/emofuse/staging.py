@@ -35,6 +35,7 @@ class StagedPath:
         folder = target.absolute().parent
         clear_once(folder)
         self._target = target
+        self._lock: int | None = None
         while True:
             # a stem cut to 100 keeps the name under any limit
             name = f".{target.stem[:100]}.emofuse-{uuid.uuid4().hex[:8]}{target.suffix}"
@@ -43,10 +44,14 @@ class StagedPath:
                 self.path.mkdir()
             else:
                 self.path.touch(exist_ok=False)
-            self._lock = _locked(self.path)
-            if self._lock is not None:
-                self._mode = stat.S_IMODE(self.path.stat().st_mode)
-                return
+            try:
+                self._lock = _locked(self.path)
+                if self._lock is not None:
+                    self._mode = stat.S_IMODE(self.path.stat().st_mode)
+                    return
+            except BaseException:  # Ctrl-C, too
+                self.discard()
+                raise
             # another process took it for one that is left over, in the moment before it was locked
 
     def publish(self) -> None:
