@@ -27,7 +27,6 @@ from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.preprocessing.face import SIZE
 from emofuse.research.corpora.readers.ferplus import read_ferplus
 from emofuse.research.corpora.readers.portraits import Portraits
-from emofuse.research.evaluation.protocols.pretrained_faces import logits_of
 from emofuse.research.evaluation.scores.metrics import (
     confusions_by_group,
     expected_calibration_error,
@@ -35,7 +34,7 @@ from emofuse.research.evaluation.scores.metrics import (
     resampled,
     uar_of,
 )
-from emofuse.research.tasks.faces import EDGE, read_portraits
+from emofuse.research.tasks.faces import EDGE, logits_of, read_portraits
 
 SHARES: Final = (1 / 12, 0.2, 0.3, 0.5, 1.0)
 COURSE: Final = (0, 0, 0, 0, 0.35, 0.7, 1, 1, 0.6, 0.3, 0, 0)  # how much of the expression each picture has

@@ -16,7 +16,8 @@ from torch.utils.data import Dataset
 
 from emofuse.assets import find
 from emofuse.card import DataSource, InputSpec
-from emofuse.errors import AssetError, RecipeError, UsageError
+from emofuse.errors import AssetError, BundleError, RecipeError, UsageError
+from emofuse.inference.network import OnnxNetwork
 from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.manifest import Manifest
 from emofuse.research.corpora.splits.protocols import Fold
@@ -278,6 +279,20 @@ class UtteranceTask(Task):
             class_prior=class_prior(data.targets(drawn), shares),
             smaller=("train.batch_size", *self.smaller),
         )
+
+
+def with_teachers(own: tuple[DataSource, ...], teachers: Sequence[str]) -> tuple[DataSource, ...]:
+    """Return what a network was trained on, and what its teachers were made of beside that."""
+    names = {source.name for source in own}
+    return (*own, *(source for path in teachers for source in _made_of(path) if source.name not in names))
+
+
+def _made_of(teacher: str) -> tuple[DataSource, ...]:
+    try:
+        data = OnnxNetwork(teacher).card.data
+    except BundleError:  # it has gone since the training
+        return (DataSource(name=f"the network {teacher}", licence="as its card says", part="teacher"),)
+    return tuple(source.model_copy(update={"part": "teacher"}) for source in data)
 
 
 def loss_weights(choice: str, targets: NDArray[np.float32]) -> Tensor | None:

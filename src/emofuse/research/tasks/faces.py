@@ -306,6 +306,12 @@ class FaceTask(UtteranceTask):
         return [(torch.rand(n, 1, SIZE, SIZE, generator=random) * 255,) for n in (2, 1, 7)]
 
 
+def logits_of(network: OnnxNetwork, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the logits, (N, C), of a face network for grey faces, (N, S, S)."""
+    batches = np.array_split(faces[:, None].astype(np.float32), max(1, len(faces) // 64))
+    return np.concatenate([network.logits(batch) for batch in batches])
+
+
 def check_start(recipe: Recipe, name: str) -> None:
     """Raise UsageError where the network that a recipe starts from learnt from the set that is to be left out."""
     start = recipe.model.start_network

@@ -39,7 +39,7 @@ from emofuse.research.models.settings import MiniLmSettings, TextNetSettings
 from emofuse.research.models.text import TextNet, drop_words
 from emofuse.research.recipes.data import TextDataSettings
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.base import Example, Job, UtteranceTask, loss_weights
+from emofuse.research.tasks.base import Example, Job, UtteranceTask, loss_weights, with_teachers
 from emofuse.research.tasks.batches import Augment, Batch
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances
 
@@ -383,22 +383,11 @@ class TextTask(UtteranceTask):
     def sources(self, recipe: Recipe) -> tuple[DataSource, ...]:
         """See Task. What the teachers were made of beside the same corpora counts, too."""
         assert isinstance(recipe.data, TextDataSettings)
-        own = super().sources(recipe)
-        names = {source.name for source in own}
-        taught = [source for path in recipe.data.teachers for source in _made_of(path)]
-        return (*own, *(source for source in taught if source.name not in names))
+        return with_teachers(super().sources(recipe), recipe.data.teachers)
 
     def examples(self, network: BuiltNetwork, spec: InputSpec, random: torch.Generator) -> list[Example]:
         """See Task."""
         return [(_words(network, n, length, random),) for n, length in ((2, 9), (1, 3), (5, 40))]
-
-
-def _made_of(teacher: str) -> tuple[DataSource, ...]:
-    try:
-        data = load_text_network(teacher).card.data
-    except BundleError:  # it has gone since the training
-        return (DataSource(name=f"the network {teacher}", licence="as its card says", part="teacher"),)
-    return tuple(source.model_copy(update={"part": "teacher"}) for source in data)
 
 
 def _words(network: BuiltNetwork, n: int, length: int, random: torch.Generator) -> torch.Tensor:

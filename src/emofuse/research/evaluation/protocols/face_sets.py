@@ -17,13 +17,13 @@ from emofuse.inference.network import OnnxNetwork
 from emofuse.preprocessing.face import SIZE
 from emofuse.research.corpora.readers.portraits import Portraits
 from emofuse.research.corpora.registry import PORTRAITS
-from emofuse.research.evaluation.protocols.pretrained_faces import evaluate_faces, logits_of
+from emofuse.research.evaluation.protocols.pretrained_faces import evaluate_faces
 from emofuse.research.evaluation.protocols.pretrained_parts import report_on_part
 from emofuse.research.evaluation.scores.metrics import confusion_counts, uar_of
 from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, ReportProvenance
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.faces import check_start, face_job, face_settings, read_portraits
+from emofuse.research.tasks.faces import check_start, face_job, face_settings, logits_of, read_portraits
 from emofuse.research.training.export import export
 from emofuse.research.training.fit import fit
 

@@ -16,6 +16,7 @@ from emofuse.research.evaluation.protocols.pretrained_parts import report_on_par
 from emofuse.research.evaluation.scores.metrics import fit_temperature
 from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, ReportProvenance
+from emofuse.research.tasks.faces import logits_of
 
 FOLD = "FER2013Test"
 PROTOCOL = "FER+ test part, 8 classes, faces with a majority emotion"
@@ -62,12 +63,6 @@ def fit_prior_strength(logits: NDArray[np.float32], truth: NDArray[np.int64], lo
     """Return the power of STRENGTHS of a prior by which (N, C) logits are most often right; of equal ones the least."""
     right = [float((np.argmax(logits + s * log_prior, axis=1) == truth).mean()) for s in STRENGTHS]
     return STRENGTHS[int(np.argmax(right))]
-
-
-def logits_of(network: OnnxNetwork, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the logits, (N, C), of a face network for grey faces, (N, S, S)."""
-    batches = np.array_split(faces[:, None].astype(np.float32), max(1, len(faces) // 64))
-    return np.concatenate([network.logits(batch) for batch in batches])
 
 
 def _provenance(
