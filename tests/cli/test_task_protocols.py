@@ -116,8 +116,9 @@ def test_text_recipes_are_compared_on_the_same_folds(emofuse: Emofuse) -> None:
     assert sum(fold.n_test for fold in both[0].stamp.folds) == 60 * 3 + 4
 
 
-def test_a_teacher_is_refused_who_may_have_seen_what_is_tested(emofuse: Emofuse) -> None:
-    result = emofuse("evaluate", "words.toml", 'data.teachers=["x.onnx"]', "--data", ".")
+@pytest.mark.parametrize("recipe", ["words.toml", "faces.toml"])
+def test_a_teacher_is_refused_who_may_have_seen_what_is_tested(emofuse: Emofuse, recipe: str) -> None:
+    result = emofuse("evaluate", recipe, "--protocol", "all-corpora", 'data.teachers=["x.onnx"]', "--data", ".")
     assert result.code == 2 and "teachers may have seen what is tested" in result.err
 
 

@@ -117,6 +117,15 @@ def test_a_set_that_the_start_of_the_training_knows_cannot_be_left_out(root: Pat
         cross_validate_subjects(started, "cfee", root, tmp_path / "folds", "emofuse evaluate")
 
 
+def test_a_set_that_a_teacher_knows_cannot_be_left_out(root: Path, model: Path, tmp_path: Path) -> None:
+    taught = RECIPE.model_copy(update={"data": SETS.model_copy(update={"teachers": (str(model),)})})
+    for name, title in (("cfee", "CFEE"), ("ferplus", r"FER\+")):
+        with pytest.raises(UsageError, match=f"who teaches, knows {title}"):
+            evaluate_left_out(taught, name, root, tmp_path / name, "emofuse evaluate")
+    with pytest.raises(UsageError, match="who teaches, knows CFEE"):
+        cross_validate_subjects(taught, "cfee", root, tmp_path / "folds", "emofuse evaluate")
+
+
 @pytest.mark.load
 def test_nobody_is_tested_by_a_network_that_knows_them(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -13,17 +13,18 @@ from safetensors.torch import save_file
 
 from emofuse.emotions import FERPLUS
 from emofuse.errors import BundleError, CorpusError, RecipeError
+from emofuse.inference.bundle import BUNDLES
 from emofuse.inference.network import OnnxNetwork
 from emofuse.research.corpora.readers.ferplus import UNLABELLED, FerPlus, read_original_labels
 from emofuse.research.models.face_sequence import SHIPPED
 from emofuse.research.models.registry import build
 from emofuse.research.models.settings import FaceNetSettings
 from emofuse.research.recipes.data import FaceDataSettings
-from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.recipes.recipe import Recipe, TrainSettings
 from emofuse.research.tasks.batches import train_loader
 from emofuse.research.tasks.faces import EDGE, DrawnFaces, draw_weights, face_job, read_training_faces, set_shares
 from emofuse.research.training.cards import model_card
-from emofuse.research.training.export import export
+from emofuse.research.training.export import export, write_network
 
 SMALL = FaceNetSettings(widths=(4, 8), blocks=(1,))
 HAPPY, SAD = FERPLUS.index("happiness"), FERPLUS.index("sadness")
@@ -131,6 +132,51 @@ def test_the_prior_is_of_what_is_drawn(data: Path) -> None:
     job = face_job(Recipe(name="f", data=settings, model=SMALL), data)
     assert (len(job.train), job.class_prior is not None) == (10, True)
     np.testing.assert_allclose(job.class_prior[[HAPPY, FERPLUS.index("anger")]], [0.75, 0.25], atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an exported network with random weights, which its card says learnt from CFEE."""
+    torch.manual_seed(5)
+    recipe = Recipe(name="teacher", data=FaceDataSettings(train_on=("cfee",)), model=SMALL)
+    card = model_card(network := build(SMALL, 8), recipe, FERPLUS)
+    path = tmp_path_factory.mktemp("teacher") / "teacher.onnx"
+    write_network(network, card.model_copy(update={"cautions": (*card.cautions, "It is small.")}), path)
+    return path
+
+
+def test_teachers_share_in_the_targets_by_what_they_answer_to_faces_as_they_are_cut(data: Path, teacher: Path) -> None:
+    settings = FaceDataSettings(train_on=("ferplus", "cfee"), n_drawn=10, portrait_share=0.25)
+    told = {"teachers": (str(teacher),), "teacher_share": 0.25, "teacher_temperature": 2.0}
+    jobs = [
+        face_job(Recipe(name="f", data=one, model=SMALL, train=TrainSettings(logit_adjustment=0.5)), data)
+        for one in (settings, settings.model_copy(update=told))
+    ]
+    alone, taught = (job.train for job in jobs)
+    assert isinstance(alone, DrawnFaces) and isinstance(taught, DrawnFaces)
+    cut = alone.images[:, None, EDGE:-EDGE, EDGE:-EDGE].float().numpy()
+    prior = np.full(8, 1e-4)  # what is not drawn is taken out of the logits as if it were, now and then
+    prior[[HAPPY, FERPLUS.index("anger")]] = 0.75, 0.25
+    answers = torch.from_numpy(OnnxNetwork(teacher).logits(cut) / 2 + 0.5 * np.log(prior)).softmax(1).float()
+    torch.testing.assert_close(taught.targets, 0.75 * alone.targets + 0.25 * answers, atol=1e-5, rtol=0)
+    np.testing.assert_array_equal(taught.chances, alone.chances)  # they are drawn as they are labelled
+    torch.testing.assert_close(jobs[0].class_prior, jobs[1].class_prior)
+    assert jobs[0].fingerprint != jobs[1].fingerprint
+
+
+def test_a_card_names_what_the_teachers_learnt_from_and_warns_as_theirs_do(teacher: Path) -> None:
+    recipe = Recipe(name="f", data=FaceDataSettings(teachers=(str(teacher),)), model=SMALL)
+    card = model_card(build(SMALL, 8), recipe, FERPLUS)
+    assert [(source.name, source.part) for source in card.data][1:] == [("CFEE", "teacher")]
+    assert card.cautions[-1] == "It is small."
+    gone = recipe.model_copy(update={"data": FaceDataSettings(teachers=("gone.onnx",))})
+    assert model_card(build(SMALL, 8), gone, FERPLUS).data[-1].name == "the network gone.onnx"
+
+
+def test_a_teacher_of_something_else_is_refused(data: Path) -> None:
+    settings = FaceDataSettings(teachers=(str(BUNDLES / "base" / "text.onnx"),))
+    with pytest.raises(BundleError, match="not a network of faces"):
+        face_job(Recipe(name="f", data=settings, model=SMALL), data)
 
 
 def test_training_may_start_from_an_exported_network(data: Path, tmp_path: Path) -> None:

@@ -65,7 +65,10 @@ class FaceDataSettings(DataSettings):
 
     train_on: FER+, which also validates, and laboratory sets beside it. original_share: what FER2013's own label counts
     for beside FER+'s votes. n_drawn: faces an epoch, drawn with replacement; 0: every face once. portrait_share: how
-    much of what is drawn is of laboratory sets. evenness: 0 draws the faces of a set alike, 1 its emotions.
+    much of what is drawn is of laboratory sets. evenness: 0 draws the faces of a set alike, 1 its emotions. teachers:
+    exported face networks from whose mean prediction of a face as it is cut, at teacher_temperature, the network learns
+    teacher_share of its target (Hinton et al., 2015, arXiv:1503.02531). They answer with evidence, as it shall: in a
+    target the prior of what is drawn is added to it, as far as train.logit_adjustment takes that out again.
     """
 
     corpus: Literal["ferplus"] = "ferplus"
@@ -74,6 +77,9 @@ class FaceDataSettings(DataSettings):
     portrait_share: float = Field(0.35, ge=0, le=1)
     evenness: float = Field(0.5, ge=0, le=1)
     n_drawn: int = Field(0, ge=0)
+    teachers: tuple[str, ...] = ()
+    teacher_share: float = Field(0.7, ge=0, le=1)
+    teacher_temperature: float = Field(1.0, gt=0)
     rotate_deg: float = Field(15.0, ge=0)
     scale: float = Field(0.15, ge=0, lt=1)
     shift: float = Field(0.08, ge=0, lt=1)

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emofuse.card import InputSpec
+from emofuse.card import DataSource, InputSpec
 from emofuse.emotions import FERPLUS
-from emofuse.errors import RecipeError, UsageError
-from emofuse.inference.network import OnnxNetwork
+from emofuse.errors import BundleError, RecipeError, UsageError
+from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.preprocessing.face import SIZE
 from emofuse.reading import first_line
 from emofuse.research.corpora.corpus import Corpus
@@ -30,7 +30,7 @@ from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.recipes.data import FaceDataSettings
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.augment import augment_faces
-from emofuse.research.tasks.base import Example, Job, UtteranceTask, class_prior
+from emofuse.research.tasks.base import Example, Job, UtteranceTask, class_prior, with_teachers
 from emofuse.research.tasks.batches import Augment, Batch, FaceBatches, one_hot
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances
 
@@ -224,8 +224,10 @@ class FaceTask(UtteranceTask):
         return [_manifest(name, Path(data or ".")) for name in names], ()
 
     def decode(self, recipe: Recipe, corpora: Corpora, hook: Hook | None = None) -> FaceData:
-        """See UtteranceTask."""
+        """See UtteranceTask. Raises RecipeError for a recipe with teachers, who may have seen what is tested."""
         settings = face_settings(recipe)
+        if settings.teachers:
+            raise RecipeError(f"recipe {recipe.name!r}: teachers may have seen what is tested", "set data.teachers=[]")
         manifest = corpora.joined.manifest
         known = dict.fromkeys((*settings.train_on, *FACES, *PORTRAITS))
         archives = {
@@ -301,6 +303,16 @@ class FaceTask(UtteranceTask):
             used[0] = replace(used[0], title="FER+, and the labels of FER2013")
         return tuple(used)
 
+    def sources(self, recipe: Recipe) -> tuple[DataSource, ...]:
+        """See Task. What the teachers were made of beside the same sets counts, too."""
+        return with_teachers(super().sources(recipe), face_settings(recipe).teachers)
+
+    def cautions(self, recipe: Recipe) -> tuple[str, ...]:
+        """See Task. What a teacher's card must say, its pupil's must, too."""
+        teachers = [Path(path) for path in face_settings(recipe).teachers]
+        taught = [caution for path in teachers if path.exists() for caution in OnnxNetwork(path).card.cautions]
+        return tuple(dict.fromkeys((*super().cautions(recipe), *taught)))
+
     def examples(self, network: BuiltNetwork, spec: InputSpec, random: torch.Generator) -> list[Example]:
         """See Task."""
         return [(torch.rand(n, 1, SIZE, SIZE, generator=random) * 255,) for n in (2, 1, 7)]
@@ -313,13 +325,14 @@ def logits_of(network: OnnxNetwork, faces: NDArray[np.uint8]) -> NDArray[np.floa
 
 
 def check_start(recipe: Recipe, name: str) -> None:
-    """Raise UsageError where the network that a recipe starts from learnt from the set that is to be left out."""
-    start = recipe.model.start_network
-    if not start:
-        return
+    """Raise UsageError where what a recipe starts from, or a teacher, learnt from the set that is to be left out."""
     title = FACES[name].title if name in FACES else portrait_corpus(name).title
-    if any(title in source.name for source in OnnxNetwork(start).card.data):
-        raise UsageError(f"{start}, where the training starts, knows {title}", "set model.start='' or another")
+    roles = dict.fromkeys(face_settings(recipe).teachers, ("who teaches", "data.teachers=[]"))
+    if start := recipe.model.start_network:
+        roles[start] = ("where the training starts", "model.start=''")
+    for network, (role, without) in roles.items():
+        if any(title in source.name for source in OnnxNetwork(network).card.data):
+            raise UsageError(f"{network}, {role}, knows {title}", f"set {without} or another")
 
 
 def _archive(name: str, data: Path) -> Path:
@@ -373,7 +386,8 @@ def face_job(recipe: Recipe, data: str | Path, without: Mapping[str, frozenset[s
     FER+'s valid part validate.
 
     without: people who are left out, by the name of their set. Raises CorpusError where a set is not there, RecipeError
-    where the model is not a face network or starts from another one's weights.
+    where the model is not a face network or starts from another one's weights, BundleError for a teacher that cannot be
+    used.
     """
     settings = face_settings(recipe)
     torch.manual_seed(recipe.seed)
@@ -381,6 +395,9 @@ def face_job(recipe: Recipe, data: str | Path, without: Mapping[str, frozenset[s
     if recipe.model.start_network:
         start_from(network, Path(recipe.model.start_network))
     faces = read_training_faces(settings, data, without)
+    if settings.teachers:
+        log_prior = recipe.train.logit_adjustment * np.log(faces.prior.clip(min=1e-4))  # as Classifier has it
+        faces.batches.targets = torch.from_numpy(taught(settings, faces.batches, log_prior))
     valid_images, valid_labels = read_ferplus(Path(data) / "ferplus.zip", "Valid").majority()
     parts = (faces.batches.images.numpy(), faces.batches.targets.numpy(), valid_images, valid_labels)
     return Job(
@@ -394,6 +411,29 @@ def face_job(recipe: Recipe, data: str | Path, without: Mapping[str, frozenset[s
         fingerprint=hashlib.sha256(b"".join(a.tobytes() for a in parts)).hexdigest(),
         class_prior=torch.from_numpy(faces.prior).float(),
     )
+
+
+def taught(settings: FaceDataSettings, faces: FaceBatches, log_prior: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the targets (N, C) of wide faces, with what the teachers answer in them.
+
+    log_prior: (C,) what the training adds to the network's logits, and so to the teachers'.
+    """
+    cut = faces.images[:, EDGE:-EDGE, EDGE:-EDGE].numpy()
+    offset = settings.teacher_temperature * log_prior.astype(np.float32)
+    answers = [
+        softmax(logits_of(teacher, cut) + offset, settings.teacher_temperature)
+        for teacher in map(face_network, settings.teachers)
+    ]
+    share = np.float32(settings.teacher_share)
+    return np.asarray((1 - share) * faces.targets.numpy() + share * np.mean(answers, axis=0), dtype=np.float32)
+
+
+def face_network(path: str | Path) -> OnnxNetwork:
+    """Load a network of faces under FER+'s labels. Raises BundleError for one of something else."""
+    network = OnnxNetwork(path)
+    if network.card.modality != "face" or network.card.labels != FERPLUS:
+        raise BundleError(f"{Path(path).name} is not a network of faces under FER+'s labels")
+    return network
 
 
 def start_from(network: BuiltNetwork, path: Path) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emofuse import __version__
 from emofuse.emotions import FERPLUS
-from emofuse.errors import BundleError, UsageError
+from emofuse.errors import UsageError
 from emofuse.inference.network import OnnxNetwork
 from emofuse.preprocessing.face import SIZE
 from emofuse.research.corpora.readers.portraits import Portraits
@@ -23,7 +23,7 @@ from emofuse.research.evaluation.scores.metrics import confusion_counts, uar_of
 from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, ReportProvenance
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.faces import check_start, face_job, face_settings, logits_of, read_portraits
+from emofuse.research.tasks.faces import check_start, face_job, face_network, face_settings, logits_of, read_portraits
 from emofuse.research.training.export import export
 from emofuse.research.training.fit import fit
 
@@ -56,7 +56,7 @@ def evaluate_portraits(model: str | Path, name: str, data: str | Path, command: 
         CorpusError: The set is not there.
         BundleError: The file is not a network of faces under FER+'s labels.
     """
-    network = _face_network(model)
+    network = face_network(model)
     faces = read_portraits(name, data).scored()
     return _report(network, name, faces, logits_of(network, faces.grey(SIZE)), command, is_zero_shot=True)
 
@@ -100,7 +100,7 @@ def cross_validate_subjects(
             each: frozenset(s for s, k in zip(of.subjects, of.folds(N_FOLDS), strict=True) if k == fold)
             for each, of in sets.items()
         }
-        network = _face_network(_train(recipe, data, folder / f"fold-{fold + 1}", device, without))
+        network = face_network(_train(recipe, data, folder / f"fold-{fold + 1}", device, without))
         logits[folds == fold] = logits_of(network, faces.of(folds == fold).grey(SIZE))
     return _report(network, name, faces, logits, command, is_zero_shot=False)
 
@@ -123,13 +123,6 @@ def _cut(image: NDArray[np.uint8], wider: float, shift: float, degrees: float) -
     matrix[:, 2] += np.array([shift * SIZE, 0]) - (len(grey) - SIZE) / 2
     cut = cv2.warpAffine(grey, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(cut, dtype=np.uint8)
-
-
-def _face_network(model: str | Path) -> OnnxNetwork:
-    network = OnnxNetwork(model)
-    if network.card.modality != "face" or network.card.labels != FERPLUS:
-        raise BundleError(f"{Path(model).name} is not a network of faces under FER+'s labels")
-    return network
 
 
 def _train(
