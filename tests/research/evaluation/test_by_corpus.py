@@ -16,6 +16,7 @@ from emofuse.research.evaluation.protocols.cross_validation import cross_validat
 from emofuse.research.evaluation.protocols.learners import RunContext
 from emofuse.research.evaluation.reports.sections import calibration
 from emofuse.research.models.settings import VoiceNetSettings, WhisperVoiceSettings
+from emofuse.research.recipes.data import VoiceDataSettings
 from emofuse.research.training.fit import fit
 from emofuse.research.training.jobs import load_utterances, utterance_job
 from make_ravdess import tiny_recipe, trained_on, write_ravdess
@@ -69,6 +70,27 @@ def test_a_corpus_whose_sound_narrows_an_encoder_is_trained_on_and_not_tested(da
     assert [fold.name for fold in split.folds] == ["ASED", "EMOVO"]
     for fold in split.folds:
         assert any(utterances.manifest.clips[i].speaker.startswith("ravdess") for i in fold.train)
+
+
+def test_nothing_but_the_sound_is_learnt_of_a_corpus_of_sound_alone(data: Path) -> None:
+    model = WhisperVoiceSettings(pretrained=None, width=16, heads=2, hidden=8, taps=(1,))
+    made = {"versions": 1, "as_recorded": 1, "balance_corpora": True, "sound_only": ["emogator"], "valid_speakers": 1}
+    recipe = trained_on(tiny_recipe(model), *CORPORA, labels="basic-7", **made)
+    utterances, split = read_by_corpus(recipe, LEAVE_ONE_OUT, data)
+    others = range(utterances.n_labelled, len(utterances.manifest))
+    assert {utterances.manifest.clips[i].speaker.partition("-")[0] for i in others} == {"emogator"}
+    assert not {*others} & {*utterances.of_last_speakers(1)}
+    for fold in (None, *split.folds):
+        job = utterance_job(recipe, utterances, fold)
+        assert job.train.chosen.max() < utterances.n_labelled  # type: ignore[attr-defined]
+        assert job.train.activations.made.shape[1] == utterances.n_labelled  # type: ignore[attr-defined]
+    assert sum(len(window) for window in utterances.sound_of_no_fold()) == utterances.corpora.sizes[0] + len(others)
+
+
+@pytest.mark.parametrize("corpora", [("ased", "ravdess"), ("ased",)])
+def test_corpora_of_sound_alone_come_last(corpora: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="sound_only names the last"):
+        VoiceDataSettings(train_on=corpora, sound_only=("ased",))
 
 
 def test_of_a_large_corpus_some_clips_are_taken(data: Path) -> None:

@@ -78,9 +78,9 @@ def test_moments_are_those_of_all_frames() -> None:
     torch.testing.assert_close(root @ root.T, flat.T.cov(correction=0), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("rank", [0, 6])
-def test_a_network_of_a_rank_scores_speech(rank: int) -> None:
-    settings = WhisperVoiceSettings(pretrained=None, width=32, heads=2, hidden=8, rank=rank)
+@pytest.mark.parametrize(("rank", "pool"), [(0, 1), (6, 1), (6, 2)])
+def test_a_network_of_a_rank_scores_speech(rank: int, pool: int) -> None:
+    settings = WhisperVoiceSettings(pretrained=None, width=32, heads=2, hidden=8, rank=rank, pool=pool)
     network = WhisperVoice(settings, 4, Path("never read") if rank else None).eval()
     samples = 0.1 * torch.randn(2, 16_000, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -99,7 +99,7 @@ def test_a_training_begins_with_what_is_nearest_to_whispers_layers(
     for module in (base, speech):
         monkeypatch.setattr(module, "find", lambda name: Path(name))
     network = utterance_job(recipe, clips, None).network
-    mels = network._network[0].frontend(next(iter(clips.of_first_corpus())))
+    mels = network._network[0].frontend(next(iter(clips.sound_of_no_fold())))
     with torch.no_grad():
         made, expected = network.backbone(mels)[-1], whole(mels)[-1]
     assert float((made - expected).square().mean() / expected.var()) < 0.1

@@ -149,10 +149,12 @@ def test_heads_must_share_the_width() -> None:
         WhisperVoiceSettings(width=32, heads=5)
 
 
-@pytest.mark.parametrize(("rank", "stored"), [(0, 3 * 12 * 64**2), (8, 3 * 8 * 16 * 64)])
-def test_its_large_layers_ship_in_8_bits(tmp_path: Path, rank: int, stored: int) -> None:
+@pytest.mark.parametrize(
+    ("rank", "pool", "stored"), [(0, 1, 3 * 12 * 64**2), (8, 1, 3 * 8 * 16 * 64), (8, 2, 3 * 8 * 16 * 64)]
+)
+def test_its_large_layers_ship_in_8_bits(tmp_path: Path, rank: int, pool: int, stored: int) -> None:
     """stored: three squares of each layer, then one, four and four; or two sides of each, 4 + 2 + 5 + 5 of them."""
-    settings = WhisperVoiceSettings(pretrained=None, width=64, heads=2, hidden=8, rank=rank)
+    settings = WhisperVoiceSettings(pretrained=None, width=64, heads=2, hidden=8, rank=rank, pool=pool)
     recipe = Recipe(name="tiny", seed=0, data=VoiceDataSettings(), model=settings)
     network = WhisperVoice(settings, 4)
     header = {"recipe": recipe.model_dump_json(), "labels": json.dumps(["a", "b", "c", "d"])}
@@ -175,3 +177,14 @@ def test_several_classifiers_learn_apart_and_answer_together() -> None:
         statistics = network.embed(network.frontend(samples))
         expected = sum(one(statistics) for one in network.head[0].each) / 3
         torch.testing.assert_close(network(samples), expected)
+
+
+def test_pooled_layers_have_the_mean_of_steps_and_as_many_statistics() -> None:
+    network = WhisperVoice(SETTINGS.model_copy(update={"taps": (1,), "pool": 3}), 4).eval()
+    mel = network.frontend(0.1 * torch.randn(2, 16_000, generator=torch.Generator().manual_seed(0)))
+    with torch.no_grad():
+        (made,) = network.backbone(mel)
+        assert made.shape == (2, 17, 32)  # 50 steps of 20 ms, the last two together
+        assert network.embed(mel).shape == (2, 64)
+    steps = torch.arange(5.0)[None, None]
+    assert network.backbone.pooled(steps).tolist() == [[[1.0, 3.5]]]

@@ -35,7 +35,7 @@ class Moments:
 def narrow_whisper(network: WhisperVoice, path: Path, log_mels: Iterable[Tensor]) -> None:
     """Give a network's encoder, which has a rank, weights by those of a whole one. path: those, as `load_whisper` reads
     them. log_mels: see `narrow`."""
-    whole = WhisperEncoder(network.width, network.heads, network.frozen_blocks)
+    whole = WhisperEncoder(network.width, network.heads, network.frozen_blocks, pool=network.backbone.pool)
     load_whisper(whole, path)
     narrow(whole, network.backbone, log_mels)
 
@@ -48,7 +48,7 @@ def narrow(whole: WhisperEncoder, encoder: WhisperEncoder, log_mels: Iterable[Te
 
     Args:
         whole: The encoder as it was pretrained.
-        encoder: Of the same width, heads and number of layers, with a rank.
+        encoder: Of the same width, heads, pool and number of layers, with a rank.
         log_mels: Batches (N, 80, T) of speech.
     """
     pairs = {

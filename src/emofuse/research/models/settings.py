@@ -212,7 +212,8 @@ class WhisperVoiceSettings(ModelSettings):
     pretrained: an asset's name, or none. taps: the layers, from 1 on, whose statistics are classified; those after the
     last are left out. width, heads: of the encoder, as the weights have them. rank: of its large matrices, which are
     projected onto the directions in which the sound of the recipe's first corpus varies most (`models.narrowing`); 0:
-    whole. classifiers: how many are trained beside each other, of which the mean counts.
+    whole. pool: so many steps of the encoder, of 20 ms each, are one to its layers. classifiers: how many are trained
+    beside each other, of which the mean counts.
     """
 
     name: Literal["voice-whisper"] = "voice-whisper"
@@ -221,6 +222,7 @@ class WhisperVoiceSettings(ModelSettings):
     width: int = Field(512, ge=16, multiple_of=2)
     heads: int = Field(8, ge=1)
     rank: int = Field(0, ge=0)
+    pool: int = Field(1, ge=1, le=8)
     classifiers: int = Field(1, ge=1, le=32)
     hidden: int = Field(128, ge=8)
     input_dropout: float = Field(0.4, ge=0, lt=1, description="of the statistics")

@@ -72,10 +72,15 @@ class EncoderLayer(nn.Module):
 
 
 class WhisperEncoder(nn.Module):
-    """The first layers of Whisper's encoder. rank: of its large matrices; see `narrowing.narrow`. 0: whole."""
+    """The first layers of Whisper's encoder.
 
-    def __init__(self, width: int, heads: int, n_layers: int, rank: int = 0) -> None:
+    rank: of its large matrices; see `narrowing.narrow`. 0: whole. pool: so many steps of 20 ms, which follow each
+    other, are one to the layers: their mean.
+    """
+
+    def __init__(self, width: int, heads: int, n_layers: int, rank: int = 0, pool: int = 1) -> None:
         super().__init__()
+        self.pool = pool
         self.conv1 = nn.Conv1d(N_MELS, width, 3, padding=1)
         self.conv2: nn.Module = nn.Conv1d(width, width, 3, stride=2, padding=1)
         if rank:
@@ -88,15 +93,20 @@ class WhisperEncoder(nn.Module):
         self.speeds: Tensor
 
     def forward(self, log_mel: Tensor) -> list[Tensor]:
-        """Map (N, 80, T) to what each layer makes, (N, (T + 1) // 2, width)."""
+        """Map (N, 80, T) to what each layer makes, (N, T / 2 / pool, width), rounded up."""
         x = F.gelu(self.conv2(F.gelu(self.conv1(log_mel)))).transpose(1, 2)
         angles = torch.arange(x.shape[1], device=x.device)[:, None] * self.speeds
-        x = x + torch.cat([angles.sin(), angles.cos()], dim=1)
+        x = self.pooled((x + torch.cat([angles.sin(), angles.cos()], dim=1)).transpose(1, 2)).transpose(1, 2)
         made = []
         for layer in self.layers:
             x = layer(x)
             made.append(x)
         return made
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """Map (N, D, T), of the convolutions' steps, to those that the layers have."""
+        # ceil: so that an odd step at the end counts
+        return x if self.pool == 1 else F.avg_pool1d(x, self.pool, ceil_mode=True)
 
 
 class Classifiers(nn.Module):
@@ -138,7 +148,7 @@ class WhisperVoice(nn.Module):
     def __init__(self, settings: WhisperVoiceSettings, n_classes: int, weights: Path | None = None) -> None:
         super().__init__()
         self.frontend = WhisperLogMel()
-        self.backbone = WhisperEncoder(settings.width, settings.heads, max(settings.taps), settings.rank)
+        self.backbone = WhisperEncoder(settings.width, settings.heads, max(settings.taps), settings.rank, settings.pool)
         if weights is not None and not settings.rank:  # else `narrowing` makes them of these
             load_whisper(self.backbone, weights)
         self.backbone.requires_grad_(False)
@@ -155,7 +165,7 @@ class WhisperVoice(nn.Module):
     @property
     def frozen_part(self) -> str:
         """What the statistics depend on, beside the encoder's weights."""
-        return f"whisper {self.taps} {self.rank}"
+        return f"whisper {self.taps} {self.rank} {self.backbone.pool}"
 
     def forward(self, samples: Tensor) -> Tensor:
         """Score speech. samples: (N, T) float32 in [-1, 1] at 16 kHz, T of 0.25 s or more. Returns (N, C) logits."""
@@ -175,7 +185,7 @@ class WhisperVoice(nn.Module):
         they are pooled already."""
         below = 4 * (LOUDEST - log_mel.amax(dim=1, keepdim=True))
         weights = ((QUIET - below) / (QUIET - LOUD)).clamp(0, 1) + 1e-3
-        weights = F.avg_pool1d(weights, 2, ceil_mode=True)  # ceil: as the convolution rounds
+        weights = self.backbone.pooled(F.avg_pool1d(weights, 2, ceil_mode=True))  # ceil: as the convolution rounds
         made = self.backbone(log_mel)
         pooled = [mean_and_deviation(made[tap - 1].transpose(1, 2), weights) for tap in self.taps]
         statistics = torch.cat(pooled, dim=1)

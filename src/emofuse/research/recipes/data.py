@@ -58,6 +58,11 @@ class DataSettings(Settings):
         """The modalities that are standardised by a speaker's own utterances, test speakers' too."""
         return ()
 
+    @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """The corpora of train_on of which no label is learnt, the last ones."""
+        return ()
+
 
 class FaceDataSettings(DataSettings):
     """Pictures of faces and their augmentation. Angles in degrees; the others are fractions of the picture or of full
@@ -167,10 +172,15 @@ class CorpusSettings(DataSettings):
 
 
 class VoiceDataSettings(CorpusSettings, SoundSettings):
-    """Speech corpora, what of a clip is heard, and augmentation."""
+    """Speech corpora, what of a clip is heard, and augmentation.
+
+    sound_only: the last corpora of train_on, if any, of which no label is learnt: beside the first corpus their sound
+    gives the directions in which an encoder of a rank is kept.
+    """
 
     corpus: Literal["speech"] = "speech"
     trim_db: float = Field(0.0, ge=0, description="cut clips to what is within so much of the loudest frame; 0: off")
+    sound_only: tuple[str, ...] = ()
     cut_to_speech: bool = Field(False, description="cut clips to what the speech detector of analyses finds in them")
     most_clips: int = Field(0, ge=0, description="of a corpus that has more, so many are drawn; 0: all are taken")
     eval_windows: int = Field(3, ge=1)
@@ -191,6 +201,18 @@ class VoiceDataSettings(CorpusSettings, SoundSettings):
     def _has_so_many_versions(self) -> Self:
         if self.as_recorded > self.versions:
             raise ValueError(f"of {self.versions} versions {self.as_recorded} cannot be as recorded")
+        return self
+
+    @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """See DataSettings."""
+        return self.sound_only
+
+    @model_validator(mode="after")
+    def _learns_from_the_others(self) -> Self:
+        n = len(self.train_on) - len(self.sound_only)
+        if n < 1 or self.train_on[n:] != self.sound_only:
+            raise ValueError("sound_only names the last corpora of train_on, and not all of them")
         return self
 
 

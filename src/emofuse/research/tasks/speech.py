@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
 
@@ -40,7 +41,7 @@ from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, corpora
 from emofuse.research.training.fit import load_weights, load_weights_into
 
 N_OTHER: Final = 300  # sounds without a voice, where a recipe has them
-FRAMED: Final = 400  # clips: some 60,000 frames, for directions in at most 2,048 dimensions
+FRAMED: Final = 400  # clips of a corpus: some 60,000 frames, for directions in at most 2,048 dimensions
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -50,6 +51,12 @@ class SpeechData(Utterances):
     settings: VoiceDataSettings
     samples: tuple[NDArray[np.int16], ...]
     _made: dict[str, Activations] = field(default_factory=dict)
+
+    @property
+    def n_labelled(self) -> int:
+        """See Utterances. Corpora of sound alone come after them."""
+        n_others = len(self.settings.sound_only)
+        return len(self.samples) - sum(self.corpora.sizes[len(self.corpora.sizes) - n_others :])
 
     def batches(self, indices: Sequence[int]) -> VoiceBatches:
         """Make an evaluation set: several windows a clip."""
@@ -64,25 +71,29 @@ class SpeechData(Utterances):
         return VoiceBatches([self.samples[i] for i in chosen], self.targets(chosen), self._window, weights=weights)
 
     def activations(self, network: VoiceNet | WhisperVoice, augment: tuple[Augment, Augment], seed: int) -> Activations:
-        """Make augmented versions of every clip, and after them of N_OTHER other sounds, where the recipe has them, as
-        the frozen blocks of a network have them. All folds share them: the blocks are as they were pretrained, and know
-        of no fold."""
+        """Make augmented versions of every labelled clip, and after them of N_OTHER other sounds, where the recipe has
+        them, as the frozen blocks of a network have them. All folds share them: the blocks are as they were pretrained,
+        and know of no fold."""
         key = f"{network.frozen_part} {seed}"
         if key not in self._made:
             kinds = self.settings
-            clips = (*self.samples, *other_sounds(N_OTHER if kinds.other_sound else 0, self._window, seed))
+            labelled = self.samples[: self.n_labelled]
+            clips = (*labelled, *other_sounds(N_OTHER if kinds.other_sound else 0, self._window, seed))
             self._made[key] = make_activations(
                 network, clips, self._window, augment, kinds.versions, seed, kinds.as_recorded
             )
         return self._made[key]
 
-    def of_first_corpus(self) -> Iterator[Tensor]:
-        """Yield windows (N, T) of the first corpus, of FRAMED clips at most, evenly spread over it."""
-        n = self.corpora.sizes[0] if self.corpora.sizes else len(self.samples)
-        chosen = np.linspace(0, n - 1, min(n, FRAMED)).astype(int).tolist()
-        windows = VoiceBatches([self.samples[i] for i in chosen], self.targets(chosen), self._window)
-        for start in range(0, len(chosen), AT_ONCE):
-            yield windows.__getitems__(range(start, min(start + AT_ONCE, len(chosen))))[0]
+    def sound_of_no_fold(self) -> Iterator[Tensor]:
+        """Yield windows (N, T) of the first corpus, and of those of sound alone, which no fold tests: of FRAMED clips
+        of each at most, evenly spread over it."""
+        bounds = [0, *accumulate(self.corpora.sizes or (len(self.samples),))]
+        corpora = list(pairwise(bounds))
+        for start, end in (corpora[0], *corpora[len(corpora) - len(self.settings.sound_only) :]):
+            chosen = np.linspace(start, end - 1, min(end - start, FRAMED)).astype(int).tolist()
+            windows = VoiceBatches([self.samples[i] for i in chosen], self.targets(chosen), self._window)
+            for first in range(0, len(chosen), AT_ONCE):
+                yield windows.__getitems__(range(first, min(first + AT_ONCE, len(chosen))))[0]
 
     @property
     def _window(self) -> int:
@@ -161,9 +172,11 @@ class SpeechTask(UtteranceTask):
         self, recipe: Recipe, data: Utterances, network: BuiltNetwork, train: Sequence[int], valid: Sequence[int]
     ) -> Job:
         """See UtteranceTask. With `data.versions` what comes after a network's frozen blocks is trained, on what these
-        make of each clip."""
-        if cast(VoiceDataSettings, data.settings).versions:
-            return frozen_job(recipe, cast(SpeechData, data), network, train, valid)
+        make of each clip. No label of a corpus of sound alone is learnt."""
+        speech = cast(SpeechData, data)
+        train, valid = ([i for i in part if i < speech.n_labelled] for part in (train, valid))
+        if speech.settings.versions:
+            return frozen_job(recipe, speech, network, train, valid)
         return super().training(recipe, data, network, train, valid)
 
     def input_spec(self, recipe: Recipe, network: BuiltNetwork) -> InputSpec:
@@ -188,9 +201,9 @@ def some_clips(manifest: Manifest, most: int) -> Manifest:
 
 
 def narrow_encoder(network: WhisperVoice, recipe: Recipe, data: SpeechData) -> None:
-    """Make an encoder of a rank of the pretrained one, by the sound of the recipe's first corpus; a whole one stays."""
+    """Make an encoder of a rank of the pretrained one, by sound that no fold tests; a whole one stays."""
     if network.rank and recipe.model.assets:
-        narrow_whisper(network, find(recipe.model.assets[0]), map(network.frontend, data.of_first_corpus()))
+        narrow_whisper(network, find(recipe.model.assets[0]), map(network.frontend, data.sound_of_no_fold()))
 
 
 def go_on_from(checkpoint: Path, network: nn.Module, recipe: Recipe) -> None:
@@ -229,7 +242,7 @@ def frozen_job(
     chosen = data.balanced(train) if weights is None else list(train)
     batches = ActivationBatches(activations, chosen, data.targets(chosen), weights)
     if settings.other_sound:
-        first = len(data.samples)
+        first = data.n_labelled
         batches = batches.beside(range(first, first + N_OTHER), settings.other_sound)
     return Job(
         network=AfterFrozen(network),

@@ -151,9 +151,15 @@ class Utterances(ABC):
         """Return the clips that a fold trains on: its own, and those added."""
         return fold.train + self.added_to(fold)
 
+    @property
+    def n_labelled(self) -> int:
+        """How many clips have a label that is learnt: the first ones."""
+        return len(self.manifest)
+
     def of_last_speakers(self, n: int) -> tuple[int, ...]:
-        """Return the clips of the last n speakers, of all of the corpora; none where two others would not be left."""
-        speakers = self.folded.speakers
+        """Return the clips of the last n speakers who have labels; none where two others would not be left."""
+        unlabelled = {clip.speaker for clip in self.manifest.clips[self.n_labelled :]}
+        speakers = [speaker for speaker in self.folded.speakers if speaker not in unlabelled]
         last = set(speakers[-n:]) if len(speakers) >= n + 2 else set()
         return tuple(i for i, clip in enumerate(self.manifest) if clip.speaker in last)
 

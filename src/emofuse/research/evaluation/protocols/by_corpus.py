@@ -42,7 +42,8 @@ def read_by_corpus(
     all-corpora: folds over the speakers of every corpus of speech, so that one network learns from all.
 
     Bursts without words are trained on and never tested, and so is what the recipe's network knows before: the corpora
-    of an earlier training that it goes on from, and the first corpus, where an encoder is narrowed by its sound.
+    of an earlier training that it goes on from, the first corpus, where an encoder is narrowed by its sound, and those
+    of which nothing but the sound is used.
 
     Raises:
         UsageError: There are fewer than two corpora of speech.
@@ -71,8 +72,9 @@ def read_by_corpus(
 
 def _known_before(recipe: Recipe) -> tuple[str, ...]:
     """Return the corpora that what all folds share was made of: those of an earlier training that a recipe's network
-    goes on from, and the first one, where an encoder was narrowed by its sound."""
-    own = recipe.data.train_on[:1] if recipe.model.knows_first_corpus else ()
+    goes on from, the first one, where an encoder was narrowed by its sound, and those of sound alone."""
+    first = recipe.data.train_on[:1] if recipe.model.knows_first_corpus else ()
+    own = (*first, *recipe.data.unlabelled)
     if not recipe.model.start_checkpoint:
         return own
     earlier = load_weights(recipe.model.start_checkpoint)[1]
