@@ -26,6 +26,7 @@ SUBTITLES: dict[str, Callable[[int], str]] = {
     "times in the text": lambda n: CAPTION + "<00:01.500>a\n" * (n // 8),
     "brackets": lambda n: CUE + "[" * n,
     "tags": lambda n: CUE + "<a{\\" * n,
+    "names": lambda n: CUE + "- <i>JOHN\n" * (n // 11) + "-" * n + "A." * n,
     "cues": lambda n: CUE * (n // 8),
     "numbers": lambda n: CUE + "a\n1\n" * (n // 8),
 }

@@ -83,3 +83,20 @@ def test_a_fault_has_its_line(text: str, says: str) -> None:
     with pytest.raises(TranscriptError) as raised:
         read_subtitles(text)
     assert says in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "lines"),
+    [
+        ("JOHN: I hate you.", [("JOHN", "I hate you.")]),
+        ("- JOHN: Who's there?\n- MARY ANN: It's me.", [("JOHN", "Who's there?"), ("MARY ANN", "It's me.")]),
+        ("<i>MAN 2: Get out!</i>", [("MAN 2", "Get out!")]),
+        ("Go!\n>> MR. O'NEIL: Why?", [("", "Go!"), ("MR. O'NEIL", "Why?")]),
+        ("It is 9:30. I said: no.", [("", "It is 9:30. I said: no.")]),
+        ("I SAY: NO!", [("", "I SAY: NO!")]),  # begins with a single letter
+        ("Anna: no.", [("", "Anna: no.")]),
+    ],
+)
+def test_capitals_before_a_colon_name_the_speaker(said: str, lines: list[tuple[str, str]]) -> None:
+    found = read_subtitles(f"1\n00:00:01,000 --> 00:00:02,000\n{said}\n")
+    assert [(line.speaker, line.text) for line in found] == lines

@@ -18,6 +18,13 @@ _TIME: Final = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 _TIMING: Final = re.compile(rf"^\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?$")
 _STAMP: Final = re.compile(rf"<{_TIME}>")
 _VOICE: Final = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]([^<>]*)>")
+# `JOHN: Hi!`, as subtitles for the deaf name who speaks; what is in lower case may be part of what is said
+_CAPITAL: Final = "A-ZÀ-ÖØ-Þ"
+_NAME: Final = re.compile(
+    r"^((?:[^\S\n]|-|>>|</?[a-z][^<>\n]*>|\{\\[^{}\n]*\})*)"
+    rf"([{_CAPITAL}][{_CAPITAL}.'’-]+(?: [{_CAPITAL}0-9][{_CAPITAL}0-9.'’-]*){{0,2}}):(?=\s)",
+    re.MULTILINE,
+)
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]*>|\{\\[^{}]*\}")  # WebVTT's and SubRip's, and those of SubStation in SubRip
 _UNSAID: Final = re.compile(r"\[[^\[\]]*\]|[♪♫]|^[^\S\n]*(?:-|>>)", re.MULTILINE)  # [door slams], music, a new speaker
 _ENDLESS: Final = re.compile(r"&#[xX]?[0-9a-fA-F]{9,};?")  # the number of no character: Python gives up at 4,300 digits
@@ -96,8 +103,8 @@ def _without_repeats(cues: Sequence[_Cue]) -> list[_Cue]:
 
 
 def _lines(cue: _Cue) -> Iterator[Line]:
-    """Yield a line for each voice of a cue."""
-    text = "\n".join(cue.rows)
+    """Yield a line for each voice of a cue, which a tag of WebVTT names, or capitals before a colon."""
+    text = _NAME.sub(r"\1<v \2>", "\n".join(cue.rows))
     voices = list(_VOICE.finditer(text))
     begins = [0, *(voice.end() for voice in voices)]
     ends = [*(voice.start() for voice in voices), len(text)]
