@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from emofuse.emotions import BASE, FERPLUS
 from emofuse.inference.bundle import labels_matrix
 from emofuse.inference.detector import YuNetDetector
-from emofuse.inference.modalities.text import knows_enough, languages_of
+from emofuse.inference.modalities.text import TextReader, languages_of
 from emofuse.inference.modalities.voice import LEAST_VOICED_S
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.vad import speech_in
@@ -216,17 +216,17 @@ def _cut(sound: Sound) -> Sound:
 
 
 def _texts(network: OnnxNetwork, arguments: argparse.Namespace) -> Iterator[Row]:
-    languages = languages_of(network.card)
+    languages, reader = languages_of(network.card), TextReader(network)
     texts = [one for one in read_texts(arguments.corpus, arguments.data).of_part("test") if one.label is not None]
     for i, one in enumerate(texts[:: arguments.every]):
         if not has_letters(one.text) or not can_read(one.text, languages):
             continue
-        logits, known = network.logits_and_known(network.read(one.text)[None])
-        if not knows_enough(one.text, float(known[0]), languages):
+        read = reader.read(one.text)
+        if read is None:
             continue
         truth = one.votes.index(1.0)
-        measures = measure_text(one.text, float(known[0]))
-        yield Row(f"test/{i:04d}", one.dialogue or str(i), CLEAN, truth, logits[0], measures)
+        measures = measure_text(one.text, read.known)
+        yield Row(f"test/{i:04d}", one.dialogue or str(i), CLEAN, truth, read.logits[0], measures)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,27 @@ def test_what_is_no_english_is_not_answered(predictor: TextPredictor, text: str)
     assert predictor.score(text, 0, 1) is None
 
 
+@pytest.mark.parametrize(
+    ("written", "label"),
+    [
+        ("I am vrey upest today, nobdoy cmae to see me.", "sad"),
+        ("I'm so anrgy wiht you rihgt now!", "angry"),
+        ("Thats disgsuting, tkae it awya.", "disgust"),
+        ("I am veryy saaaad tooday, nobodyy came to seee me!!!", "sad"),
+    ],
+)
+def test_slips_of_fingers_are_understood(predictor: TextPredictor, written: str, label: str) -> None:
+    scores = predictor.score(written, 0, 1)
+    assert scores is not None
+    assert (scores.label, scores.confidence > 0.6) == (label, True)
+    assert scores.quality < 0.9  # by what was written
+
+
+def test_respelling_makes_no_english_of_other_languages(predictor: TextPredictor) -> None:
+    for text in ("Mein Burder kmomt nciht", "Le mtain je mnage", "asdf qwer zxcv hjkl"):
+        assert predictor.score(text, 0, 1) is None, text
+
+
 def test_unknown_words_and_short_sentences_are_trusted_less(predictor: TextPredictor) -> None:
     def quality(text: str) -> float:
         scores = predictor.score(text, 0, 1)

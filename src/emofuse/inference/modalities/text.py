@@ -7,9 +7,10 @@ from bisect import insort
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emofuse.card import ModelCard
 from emofuse.inference.bundle import Bundle
@@ -26,9 +27,11 @@ from emofuse.inference.modalities.base import (
     StreamContext,
     TextScorer,
 )
+from emofuse.inference.network import OnnxNetwork
 from emofuse.preprocessing.language import ENGLISH, can_read, guess_language
 from emofuse.preprocessing.measures import measure_text
-from emofuse.preprocessing.tokens import drop_sounds, has_letters, has_words, split_words
+from emofuse.preprocessing.spelling import Speller
+from emofuse.preprocessing.tokens import drop_sounds, encode, has_letters, has_words, split_words, stack
 from emofuse.provenance import ModelFile, model_file
 from emofuse.timeline import LEAST_WEIGHT, SourceInfo, pool_scores
 from emofuse.transcripts.sentences import cut_line
@@ -37,6 +40,7 @@ from emofuse.types import AudioBlock, Frame, Line, Scores
 ENOUGH_KNOWN: Final = 0.8  # of the words; more of them add nothing to the quality
 LEAST_KNOWN: Final = 0.35  # fewer are of no language that the network can read
 ENOUGH_WORDS: Final = 4  # shorter sentences mean many things
+_AT_ONCE: Final = 256  # words that a network is asked about together
 _LEAST_S: Final = 1e-3  # for which a piece without length counts
 
 
@@ -54,6 +58,42 @@ def knows_enough(text: str, known: float, languages: tuple[str, ...]) -> bool:
     return known >= LEAST_KNOWN or guess_language(text) in set(languages) - {ENGLISH}
 
 
+class ReadText(NamedTuple):
+    """A text as a network read it: its numbers (1, T, ...) and the logits (1, C), both of what was meant, and the share
+    of the words that it knows as they are written."""
+
+    tokens: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    known: float
+
+
+class TextReader:
+    """Runs a text network, to which misspelt English words are given as they were meant."""
+
+    def __init__(self, network: OnnxNetwork) -> None:
+        self._network = network
+        is_of_words = network.card.input.units == "words" and languages_of(network.card) == (ENGLISH,)
+        self._speller = Speller(self._knows) if is_of_words else None
+
+    def read(self, text: str) -> ReadText | None:
+        """Run the network on a text; None where that is in no language that the network knows."""
+        found = self._run(text)
+        if not knows_enough(text, found.known, languages_of(self._network.card)):
+            return None
+        meant = text if self._speller is None or found.known == 1 else self._speller.respell(text)
+        return found if meant == text else self._run(meant)._replace(known=found.known)
+
+    def _run(self, text: str) -> ReadText:
+        tokens = self._network.read(text)[None]
+        logits, known = self._network.logits_and_known(tokens)
+        return ReadText(tokens, logits, float(known[0]))
+
+    def _knows(self, words: Sequence[str]) -> list[bool]:
+        starts = range(0, len(words), _AT_ONCE)
+        parts = [stack([encode(word) for word in words[start : start + _AT_ONCE]]) for start in starts]
+        return [bool(known) for part in parts for known in self._network.logits_and_known(part)[1]]
+
+
 class TextPredictor:
     """Scores a sentence or two in a language that its network knows.
 
@@ -67,6 +107,7 @@ class TextPredictor:
         settings = bundle.manifest.modalities["text"]
         self._model = CalibratedClassifier(bundle.networks["text"], bundle.labels, settings, bundle.head is not None)
         self.languages = languages_of(self._model.network.card)
+        self._reader = TextReader(self._model.network)
 
     def score(self, text: str, start_s: float, end_s: float) -> Scores | None:
         """Score what was said from start_s to end_s.
@@ -76,15 +117,15 @@ class TextPredictor:
         """
         if not has_letters(text) or not can_read(text, self.languages):
             return None
-        tokens = self._model.network.read(text)[None]
-        logits, known = self._model.network.logits_and_known(tokens)
-        if not knows_enough(text, float(known[0]), self.languages):
+        read = self._reader.read(text)
+        if read is None:
             return None
+        tokens, logits, known = read
         if self.log is not None:
             self.log.add("text", self._model.network, (tokens,), start_s, end_s)
         probabilities, covered = self._model.calibrate(logits)
-        quality = float(covered[0]) * min(1.0, float(known[0]) / ENOUGH_KNOWN) * _length_quality(text)
-        measures = {**measure_text(text, float(known[0])), "energy": float(self._model.energy(logits)[0])}
+        quality = float(covered[0]) * min(1.0, known / ENOUGH_KNOWN) * _length_quality(text)
+        measures = {**measure_text(text, known), "energy": float(self._model.energy(logits)[0])}
         embedded = self._model.network.embeddings(tokens)[0] if self._model.embeds else None
         return Scores(
             "text",
