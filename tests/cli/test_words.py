@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import sys
+import wave
 from importlib.resources import files
 from pathlib import Path
 
@@ -145,6 +146,17 @@ def test_a_transcript_that_cannot_be_used_costs_the_words_alone(
         made = document(tmp_path / "out")
         assert made["summary"]["why"]["text"].startswith("clip.srt: ") and why in made["summary"]["why"]["text"]
         assert made["moments"]
+
+
+def test_words_where_nobody_speaks_are_told_of(emofuse, tmp_path: Path) -> None:
+    silence = tmp_path / "silence.wav"
+    with wave.open(str(silence), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", "not compressed"))
+        file.writeframes(bytes(2 * 5 * 16_000))
+    silence.with_suffix(".srt").write_text("1\n00:00:00,100 --> 00:00:04,900\nI am so angry.\n")
+    result = emofuse("analyze", silence, "--text-model", "m", "--formats", "json", "-o", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert "silence.wav: at 8 of the 10 moments with words nobody speaks: " in result.err
 
 
 NFC, NFD = "caf\u00e9", "cafe\u0301"

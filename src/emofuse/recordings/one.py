@@ -30,7 +30,7 @@ from emofuse.recordings.photos import analyze_photo
 from emofuse.recordings.plan import Task
 from emofuse.recordings.progress import OnProgress, Progress, Stage
 from emofuse.recordings.stopwatch import Stopwatch
-from emofuse.recordings.words import WordOptions, load_words, said_in
+from emofuse.recordings.words import WordOptions, load_words, notes_on_times, said_in
 from emofuse.remote import Place
 from emofuse.timeline import Timeline
 
@@ -150,6 +150,7 @@ def analyze_recording(
                     timeline = options.person.adapt(timeline, answers)
                 source = media.source  # which knows now how long it is
                 notes += media.warnings
+                notes += notes_on_times(timeline)
                 watch.lap("analysing")
             if film is not None and not film.failure:
                 _draw(film, task, options, timeline, places, show("drawing"))

@@ -14,6 +14,7 @@ from emofuse.errors import EmofuseError, UsageError
 from emofuse.inference.asr import MODEL, SpeechRecognizer
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.hub_text import HubTextPredictor, load_hub_text
+from emofuse.inference.modalities.base import NO_SPEECH
 from emofuse.inference.modalities.text import text_scorer
 from emofuse.inference.session import fitted
 from emofuse.media import Span
@@ -21,11 +22,13 @@ from emofuse.media.subtitle_track import read_subtitle_track
 from emofuse.reading import is_file, is_folder
 from emofuse.recordings.plan import Task
 from emofuse.remote import Address, Place
-from emofuse.timeline import SourceInfo
+from emofuse.timeline import SourceInfo, Timeline
 from emofuse.transcripts import SUFFIXES, Transcript, subtitle_transcript
 
 BESIDE: Final = "auto"  # in place of a file or a folder: beside each recording, or inside it
 NOWHERE: Final = "none"
+LEAST_MOMENTS: Final = 6  # with words, for their times to be judged
+MOST_SILENT: Final = 0.5  # of those moments, where nobody speaks
 _LANGUAGE: Final = re.compile(r"\.([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{2,8})*(?:\.(?:sdh|cc|hi))?")  # as in clip.pt-BR.srt
 _PEEK_BYTES: Final = 300
 _OWN: Final = re.compile(
@@ -149,6 +152,16 @@ def said_in(
         absence = error.message if file is None else error.message.replace(str(file), file.name)
         return Words(None, absence, (f"the words are left out: {error}",))
     return Words(transcript, "", () if transcript is None else transcript.notes)
+
+
+def notes_on_times(timeline: Timeline) -> tuple[str, ...]:
+    """Return a note where most words stand where no speech is: the transcript may be that of another recording."""
+    said = [moment for moment in timeline.moments if "text" in moment.by_modality]
+    n_silent = sum(moment.why.get("voice") == NO_SPEECH for moment in said)
+    if len(said) < LEAST_MOMENTS or n_silent <= MOST_SILENT * len(said):
+        return ()
+    share = f"at {n_silent} of the {len(said)} moments with words nobody speaks"
+    return (f"{share}: the transcript may be that of another recording, or its times may be off",)
 
 
 def _found(tasks: Sequence[Task], where: str) -> tuple[dict[Place, Path], str]:
