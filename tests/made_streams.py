@@ -24,7 +24,7 @@ class Told:
 class Loud:
     """Stands in for Silero: all that is louder than a hiss is speech."""
 
-    def hear(self, block: AudioBlock) -> None:
+    def push(self, block: AudioBlock) -> None:
         pass
 
     def spoken_s(self, samples: NDArray[np.float32], end_s: float) -> float:

@@ -55,7 +55,7 @@ class InputSpec(_Part):
     A face is a grey square of `size_px`; sound is mono at `rate_hz`, best in windows of `window_s`. A clip is
     n_frames colour squares of `size_px`, a face with `margin` of it more on each side (`features.clip`). sampling
     "uniform" spreads them over window_s; "first" takes n_frames at frame_rate_hz, black ones where there are fewer;
-    "strided" every stride-th at that rate. A network with a rate_hz also hears window_s of sound. per_frame: it
+    "strided" every stride-th at that rate. A network with a rate_hz also takes window_s of sound. per_frame: it
     answers for every frame, not once for all. Text is numbers of its units, words as
     `tokens.encode` gives them or pieces of words as `pieces.WordPieces` does.
     languages: ISO 639 codes of those that a text network knows; none: English.

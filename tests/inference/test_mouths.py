@@ -76,7 +76,7 @@ class _Faces:
 class _Speech:
     """Hears speech in the second second alone."""
 
-    def hear(self, block: AudioBlock) -> None:
+    def push(self, block: AudioBlock) -> None:
         pass
 
     def spoken_s(self, samples: NDArray[np.float32], end_s: float) -> float:

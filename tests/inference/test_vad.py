@@ -31,7 +31,7 @@ class LoudNetwork(SileroNetwork):
 
 def heard(detector: SileroDetector, samples: np.ndarray, block: int, start_s: float = 0.0) -> SileroDetector:
     for i in range(0, len(samples), block):
-        detector.hear(AudioBlock(samples[i : i + block], RATE_HZ, start_s + i / RATE_HZ))
+        detector.push(AudioBlock(samples[i : i + block], RATE_HZ, start_s + i / RATE_HZ))
     return detector
 
 
@@ -73,7 +73,7 @@ def test_a_gap_begins_anew_and_an_overlap_is_skipped() -> None:
     np.testing.assert_array_equal(network.windows[1][:64], 0)  # no context from before the gap
     assert detector.spoken_s(samples, 2.0 + len(samples) / RATE_HZ) == pytest.approx(CHUNK / RATE_HZ)
     n = len(network.windows)
-    detector.hear(AudioBlock(chunks(0.9, 0.9), RATE_HZ, 2.0))  # heard already
+    detector.push(AudioBlock(chunks(0.9, 0.9), RATE_HZ, 2.0))  # heard already
     detector.spoken_s(samples, 3.0)
     assert len(network.windows) == n
 
@@ -96,7 +96,7 @@ def test_a_file_that_is_not_it_is_an_asset_error(tmp_path: Path) -> None:
 
 
 def spoken_share(detector: SileroDetector, samples: np.ndarray) -> float:
-    detector.hear(AudioBlock(samples, RATE_HZ, 0.0))
+    detector.push(AudioBlock(samples, RATE_HZ, 0.0))
     return detector.spoken_s(samples, len(samples) / RATE_HZ) / (len(samples) / RATE_HZ)
 
 
@@ -138,7 +138,7 @@ def test_sound_that_ended_before_the_picture_is_asked_about_where_it_was() -> No
         said = [p for p in media if isinstance(p, AudioBlock) and p.time_s < 3.0]
     detector, buffer = SileroDetector(), SoundBuffer(3.0)
     for block in said:
-        detector.hear(block)
+        detector.push(block)
         buffer.push(block)
     window = buffer.window(1.5, 4.5)
     assert detector.spoken_s(window, min(4.5, buffer.end_s)) > 0.8

@@ -91,8 +91,8 @@ class Analyzer:
             bundle, self.settings, self._faces, self._sound, self._speech, self._log, self._lines, scorer
         )
         self._modalities = modalities_of(self._context)
-        self._hears = any(one.uses_audio for one in self._modalities)
-        self._looks = self._faces.are_measured or any(one.uses_pictures for one in self._modalities)
+        self._uses_audio = any(one.uses_audio for one in self._modalities)
+        self._uses_pictures = self._faces.are_measured or any(one.uses_pictures for one in self._modalities)
         windows_s = [one.window_s for one in self._modalities if one.uses_audio]
         self._sound.lengthen(max(windows_s, default=_SHORTEST_SOUND_S) + _SOUND_AHEAD_S)
         self.answers = self._answer_maker()
@@ -127,8 +127,8 @@ class Analyzer:
         order: dict[str, int] = {name: i for i, name in enumerate([*self.bundle.networks, *self.bundle.own])}
         ordered = sorted(self._modalities, key=lambda one: order.get(one.name, len(order)))
         networks = [file for modality in ordered for file in modality.models()]
-        detectors = [*(self._faces.models() if self._looks else ())]
-        if self._hears:
+        detectors = [*(self._faces.models() if self._uses_pictures else ())]
+        if self._uses_audio:
             detectors.append(model_file("speech detector", self._speech))
         head, settings = self.bundle.head, self.bundle.manifest.head
         heads = [] if head is None or settings is None else [ModelFile("trained fusion", settings.file, head.sha256)]
@@ -186,8 +186,8 @@ class Analyzer:
         for block in blocks:
             moments += self._advance(block.time_s)
             self._sound.push(block)
-            if self._hears:
-                self._speech.hear(block)
+            if self._uses_audio:
+                self._speech.push(block)
             self._hand_on(block)
             self._now_s = max(self._now_s, block.end_s)
         return moments
@@ -271,10 +271,10 @@ class Analyzer:
 
     def _watch(self, frame: Frame) -> None:
         """Follow the faces of a picture, and hand it on."""
-        if not self._looks:
+        if not self._uses_pictures:
             return
         self._faces.push(frame)
-        if self.settings.people and self._hears:
+        if self.settings.people and self._uses_audio:
             self._mouths.push(frame.image, self._faces.detected, frame.time_s)
         self._hand_on(frame)
         self._faces.forget(frame.time_s)
@@ -298,7 +298,7 @@ class Analyzer:
 
     def _speaker(self, time_s: float) -> int | None:
         """Return the person who speaks just before a time, as `Moment.speaker_id` has it."""
-        if not self.settings.people or not self._hears or self._sound.is_empty:
+        if not self.settings.people or not self._uses_audio or self._sound.is_empty:
             return None
         samples = self._sound.window(time_s - _SPOKEN_S, time_s)
         if self._speech.spoken_s(samples, min(time_s, self._sound.end_s)) < SPEECH_SHARE * _SPOKEN_S:

@@ -20,7 +20,7 @@ from emofuse.reading import file_hash, first_line
 from emofuse.transcripts.transcript import Transcript, in_order
 from emofuse.types import AudioBlock, Line, Word
 
-RATE_HZ: Final = 16_000  # what Whisper hears
+RATE_HZ: Final = 16_000  # what Whisper takes
 INSTALL: Final = "pip install 'emofuse[asr]'"
 MODEL: Final = "small"
 LONGEST_S: Final = 600.0  # of sound that is recognised at once

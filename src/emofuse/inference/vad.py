@@ -25,14 +25,15 @@ CONTEXT: Final = 64
 # Silero's own defaults (https://github.com/snakers4/silero-vad): speech begins over ON and ends under OFF.
 ON: Final = 0.5
 OFF: Final = ON - 0.15
-_KEPT_S: Final = 60.0  # no network hears a longer window
+_KEPT_S: Final = 60.0  # no network has a longer window
 _MOST_WAITING: Final = 32 * CHUNK  # samples, a second, that are kept until they are asked about
 
 
 class SpeechDetector(Protocol):
-    """Measures speech in one stream of sound. It hears every block, and is then asked about stretches of it."""
+    """Measures speech in one stream of sound. It is given every block, and is then asked about
+    stretches of it."""
 
-    def hear(self, block: AudioBlock) -> None:
+    def push(self, block: AudioBlock) -> None:
         """Take the next block of the stream, at 16 kHz; blocks come in the order of time."""
         ...
 
@@ -109,7 +110,7 @@ class SileroDetector:
         self._end = 0  # index on the stream's clock, time * RATE_HZ, after the last sample heard
         self._state, self._waiting, self._speaks = self._fresh()
 
-    def hear(self, block: AudioBlock) -> None:
+    def push(self, block: AudioBlock) -> None:
         """See SpeechDetector. What overlaps the sound heard already is skipped, as in SoundBuffer."""
         start, samples = round(block.time_s * RATE_HZ), block.samples
         if start > self._end:
@@ -150,5 +151,5 @@ class SileroDetector:
 def speech_in(samples: NDArray[np.float32]) -> float:
     """Return the seconds of speech in (T,) float32 samples at 16 kHz, of at most a minute."""
     detector = SileroDetector()
-    detector.hear(AudioBlock(samples, RATE_HZ, 0.0))
+    detector.push(AudioBlock(samples, RATE_HZ, 0.0))
     return detector.spoken_s(samples, len(samples) / RATE_HZ)

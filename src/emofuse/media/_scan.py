@@ -103,7 +103,7 @@ class _Course:
         is_steady = any(high - low <= 2 * NEAR_S for low, high in self.drift_s)
         return is_steady and self.is_whole and len(self.parts) == 1 and len(self.forms) < 2
 
-    def hear(self, samples: NDArray[Any]) -> None:
+    def note_peak(self, samples: NDArray[Any]) -> None:
         """Note the peak of a packet of float samples, unless it is damaged."""
         peak = float(np.abs(samples).max(initial=0.0))
         if peak <= LARGEST:  # which no NaN is
@@ -168,7 +168,7 @@ def _courses(path: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, 
                 course.forms.add(_adts_form(bytes(packet)))
             if index in floats:
                 data, size = bytes(packet), floats[index].itemsize
-                course.hear(np.frombuffer(data[: len(data) // size * size], floats[index]))
+                course.note_peak(np.frombuffer(data[: len(data) // size * size], floats[index]))
     return courses
 
 

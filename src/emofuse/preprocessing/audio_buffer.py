@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from emofuse.types import AudioBlock
 
-RATE_HZ: Final = 16_000  # what the voice network hears
+RATE_HZ: Final = 16_000  # what the voice network takes
 
 
 class SoundBuffer:

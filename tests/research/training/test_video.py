@@ -40,10 +40,10 @@ def red_squares(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video, "YuNetDetector", RedSquares)
 
 
-def decode(*clips: Clip, hears: bool = False, **data: object) -> VideoData:
+def decode(*clips: Clip, uses_audio: bool = False, **data: object) -> VideoData:
     manifest = Manifest("made", RAVDESS, clips, "")
     settings = film_recipe(**{**STILL, **data}).data
-    return decode_video(settings, Corpora(Relabelled(manifest, {}, Counter()), manifest), hears)
+    return decode_video(settings, Corpora(Relabelled(manifest, {}, Counter()), manifest), uses_audio)
 
 
 def test_a_clip_becomes_its_face(seen: VideoData) -> None:
@@ -90,7 +90,7 @@ def test_digests_are_of_what_is_seen_and_heard(tmp_path: Path) -> None:
     clips = [Clip(path, "sad", "s") for path in films.values()]
     one, same, lower, closer = decode(*clips).digests
     assert one == same == lower != closer
-    one, same, lower, closer = decode(*clips, hears=True).digests
+    one, same, lower, closer = decode(*clips, uses_audio=True).digests
     assert one == same and len({one, lower, closer}) == 3
     assert decode(clips[0], margin=0.4).digests[0] != decode(clips[0]).digests[0]
     changed = decode(clips[0], flip=1).fingerprint((0,))
@@ -117,7 +117,7 @@ def test_what_was_not_found_is_said(tmp_path: Path) -> None:
 
 def test_clips_shorter_than_what_is_seen_and_heard_are_filled_up(tmp_path: Path) -> None:
     clip = Clip(write_film(tmp_path / "short.mp4", [20] * 2), "sad", "s")
-    first = decode(clip, hears=True, sampling="first", sound={"window_s": 2.0}).batches((0,))
+    first = decode(clip, uses_audio=True, sampling="first", sound={"window_s": 2.0}).batches((0,))
     frames, samples, _ = first[0][0]
     assert frames[:2].float().mean() > 60 and (frames[2:] == 0).all()
     assert len(samples) == 32_000 and samples[:9_000].abs().max() > 0.1 and (samples[12_000:] == 0).all()
@@ -171,7 +171,7 @@ def test_a_clip_that_cannot_be_seen_or_heard_is_one_line(
 ) -> None:
     fine = Clip(write_film(tmp_path / "fine.mp4", [20] * 4), "sad", "s")
     with pytest.raises(CorpusError, match=says) as caught:
-        decode(fine, make(tmp_path), hears=True)
+        decode(fine, make(tmp_path), uses_audio=True)
     assert "\n" not in str(caught.value)
     if make in (no_sound, lost_sound):  # of no matter to a network that only sees
         assert len(decode(fine, make(tmp_path)).clips) == 2

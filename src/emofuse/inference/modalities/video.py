@@ -26,7 +26,7 @@ class ClipPredictor:
     """Gathers pictures as they come, and scores what it has when asked.
 
     frame_answers: what to make of a network that answers for every frame: the mean of its log-probabilities, or
-    those of the newest frame. speech: tells whether somebody speaks; it hears the stream elsewhere. log: takes the
+    those of the newest frame. speech: tells whether somebody speaks; it is given the stream elsewhere. log: takes the
     embedding of each window, where somebody wants them.
     """
 
@@ -67,7 +67,7 @@ class ClipPredictor:
         return self._is_per_frame and time_s - self._asked_s >= self._step_s - 1e-6
 
     def score(self, time_s: float, sound: SoundBuffer) -> Scores | None:
-        """Score the seconds up to `time_s`; None without a face, unless the network hears and somebody speaks."""
+        """Score the seconds up to `time_s`; None without a face, unless the network uses sound and somebody speaks."""
         self._asked_s = time_s
         seen = self._buffer.window(time_s)
         heard = sound.window(time_s - self.window_s, time_s) if self.uses_audio else np.zeros(0, np.float32)

@@ -29,8 +29,8 @@ class VoicePredictor:
     """Scores a window of sound as the network's training had it: silence after what is shorter than the window that
     its card names.
 
-    speech: tells whether somebody speaks in it; it hears the stream elsewhere. log: takes the embedding of each, where
-    somebody wants them.
+    speech: tells whether somebody speaks in it; it is given the stream elsewhere. log: takes the embedding of each,
+    where somebody wants them.
     """
 
     log: EmbeddingLog | None = None

@@ -22,7 +22,7 @@ from emofuse.research.feature_sets.text_encoder import state_hash
 from emofuse.research.models.frontends import RATE_HZ
 
 VERSION: Final = 1  # to be raised when a change here changes what comes out
-LONGEST_S: Final = 30.0  # of sound that is encoded at once; Whisper hears no more
+LONGEST_S: Final = 30.0  # of sound that is encoded at once; Whisper takes no more
 
 
 class HubSoundEncoder(Encoder):

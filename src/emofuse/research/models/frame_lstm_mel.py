@@ -72,11 +72,11 @@ class FrameLstmMel(nn.Module):
             present = drop_one_modality(present, self.modality_dropout)
         is_seen, is_heard = (present > 0.5).view(-1, 2, 1, 1).unbind(dim=1)
         seen = torch.where(is_seen, self.backbone(frames), self.unseen)
-        heard = torch.where(is_heard, self.hear(log_mel, frames.shape[1]), self.unheard)
+        heard = torch.where(is_heard, self._encode_sound(log_mel, frames.shape[1]), self.unheard)
         states: Tensor = self.lstm(self.dropout(torch.cat([seen, heard], dim=2)))[0]
         return states
 
-    def hear(self, log_mel: Tensor, n_frames: int) -> Tensor:
+    def _encode_sound(self, log_mel: Tensor, n_frames: int) -> Tensor:
         """Map log-mels (N, F, M) to (N, T, D), the sound around each of T frames."""
         x: Tensor = self.ear(log_mel.unsqueeze(1)).flatten(1, 2)
         shares = shares_of_sound(x.shape[2], log_mel.shape[2], n_frames, self.sound_s, x.device)

@@ -17,7 +17,7 @@ FeatureKind = Literal[
     "samples", "log-mel", "whisper-mel", "cepstra", "face", "frames", "frames+samples", "features", "words"
 ]
 
-RATE_HZ: Final = 16_000  # what every voice network here hears
+RATE_HZ: Final = 16_000  # what every voice network here takes
 SHORTEST_S: Final = 0.25  # that a voice network can score
 WINDOW: Final = 400  # samples: 25 ms
 HOP: Final = 160  # samples: 10 ms, so 100 frames a second

@@ -129,7 +129,7 @@ class TextDataSettings(DataSettings):
 
 
 class SoundSettings(Settings):
-    """The window a network hears, and augmentation of sound."""
+    """The window that a network takes, and augmentation of sound."""
 
     window_s: float = Field(3.0, gt=0.5)
     gain_db: float = Field(9.0, ge=0)
@@ -222,7 +222,7 @@ class VideoDataSettings(CorpusSettings):
     sampling: "first" takes the first n_frames, and black ones where there are no more; "uniform" spreads them over
     the clip; "strided" takes every stride-th from a random place on (in the middle, when testing) and repeats the
     last one. These two count in pictures at rate_hz, whatever the film's own rate is. Pictures are face crops of
-    size_px, `margin` of the face wider on each side. sound: what goes with them, where the network hears.
+    size_px, `margin` of the face wider on each side. sound: what goes with them, where the network uses sound.
     """
 
     corpus: Literal["video"] = "video"

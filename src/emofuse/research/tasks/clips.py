@@ -36,7 +36,7 @@ from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, corpora
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class VideoData(Utterances):
-    """Utterances as face clips, with their sound, (T,) int16 at RATE_HZ each, where the network hears (else None)."""
+    """Face clips of utterances, and (T,) int16 of sound at RATE_HZ each where the network uses it, else None."""
 
     settings: VideoDataSettings
     clips: tuple[FaceClip, ...]
@@ -68,8 +68,10 @@ class VideoData(Utterances):
         return VideoBatches(clips, self.targets(indices), self.settings, is_training, sounds)
 
 
-def decode_video(settings: VideoDataSettings, corpora: Corpora, hears: bool, hook: Hook | None = None) -> VideoData:
-    """Find the face of every clip, and decode its sound where `hears`; done once, both come from the cache.
+def decode_video(
+    settings: VideoDataSettings, corpora: Corpora, uses_audio: bool, hook: Hook | None = None
+) -> VideoData:
+    """Find the face of every clip, and decode its sound where `uses_audio`; done once, both come from the cache.
 
     Raises CorpusError for the first clip that has no picture, or no sound where it is wanted, or cannot be read.
     """
@@ -81,7 +83,7 @@ def decode_video(settings: VideoDataSettings, corpora: Corpora, hears: bool, hoo
     for done, clip in enumerate(manifest, start=1):
         clips.append(read_face_clip(clip, settings.size_px, settings.margin, YuNetDetector, cache))
         digest = hashlib.sha256(clips[-1].packed().tobytes())
-        if hears:
+        if uses_audio:
             sounds.append(decoded_samples(clip, cache))
             digest.update(sounds[-1].tobytes())
         digests.append(digest.hexdigest())
@@ -92,7 +94,7 @@ def decode_video(settings: VideoDataSettings, corpora: Corpora, hears: bool, hoo
         corpora=corpora,
         digests=tuple(digests),
         clips=tuple(clips),
-        sounds=tuple(sounds) if hears else None,
+        sounds=tuple(sounds) if uses_audio else None,
     )
 
 

@@ -101,7 +101,7 @@ class SpeechData(Utterances):
 
 
 def decode_speech(settings: VoiceDataSettings, corpora: Corpora, hook: Hook | None = None) -> SpeechData:
-    """Decode the sound of every clip; decoded once, it comes from the cache. hook(step, completed, total) hears of it.
+    """Decode the sound of every clip; decoded once, it comes from the cache. hook(step, completed, total): of it.
 
     Raises CorpusError for the first clip that cannot be read.
     """

@@ -33,7 +33,7 @@ def make_network(
 
 
 def load_utterances(recipe: Recipe, data: str | Path | None, hook: Hook | None = None) -> Utterances:
-    """Read and decode the corpora of a recipe. hook(step, completed, total) hears of the decoding.
+    """Read and decode the corpora of a recipe. hook(step, completed, total) is told of the decoding.
 
     Raises CorpusError for the first clip that cannot be used, and for a corpus with no usable label: a data set
     never becomes smaller silently.

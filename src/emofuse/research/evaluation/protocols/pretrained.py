@@ -127,7 +127,7 @@ def _windows(samples: NDArray[np.int16], window_s: float) -> list[NDArray[np.flo
 
 def _decoded(card: ModelCard, corpora: Corpora, hook: Hook | None) -> Utterances:
     if card.modality == "face":
-        return decode_video(VideoDataSettings(), corpora, hears=False, hook=hook)
+        return decode_video(VideoDataSettings(), corpora, uses_audio=False, hook=hook)
     try:
         recipe = Recipe.model_validate_json(card.recipe)
     except ValidationError:
