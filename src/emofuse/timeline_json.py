@@ -103,13 +103,16 @@ def read_reasons(scores: Scores | None, document: Mapping[str, Any] | None) -> S
     )
 
 
+def spoken_json(line: Line) -> Json:
+    """Return what was spoken and when, with the times of its words where they are known."""
+    words = [{"text": word.text, **_times_json(word)} for word in line.words]
+    return {"text": line.text, **_times_json(line), **({"words": words} if words else {})}
+
+
 def line_json(line: Line) -> Json:
     """Return what somebody said, with the times of its words and the speaker's name where they are known."""
-    words = [{"text": word.text, **_times_json(word)} for word in line.words]
     return {
-        "text": line.text,
-        **_times_json(line),
-        **({"words": words} if words else {}),
+        **spoken_json(line),
         **({"speaker": line.speaker} if line.speaker else {}),
         "person_id": line.person_id,
         "label": label_json(line.emotion),

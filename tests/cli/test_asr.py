@@ -50,3 +50,27 @@ def test_a_recording_gives_words_scores_and_a_fused_answer(
         assert document["summary"]["label"]
         last = [moment for moment in document["moments"] if moment["by_modality"]["text"]]
         assert last and last[0]["time_s"] >= lines[-1]["start_s"]  # what is said counts once it has been said
+
+
+def test_live_has_the_words_of_analyze_and_nearly_its_answers(
+    emofuse: Emofuse, whisper: Path, clips: list[Path], tmp_path: Path
+) -> None:
+    asr = ("--asr", "--asr-model", whisper, "--asr-language", "en")
+    for clip in clips:
+        folder = tmp_path / clip.stem
+        assert emofuse("analyze", clip, *asr, "-o", folder, "--formats", "json").code == 0
+        live = ("live", "--file", clip, *asr, "--mode", "queue", "--view", "none", "--record", folder)
+        result = emofuse(*live)
+        assert result.code == 0 and "1 line of words" in result.out
+        whole = json.loads((folder / f"{clip.stem}.json").read_text(encoding="utf-8"))
+        (path,) = folder.glob("live-*.json")
+        ours = json.loads(path.read_text(encoding="utf-8"))
+        spoken = [" ".join(line["text"] for line in one["lines"]).lower().strip(" .") for one in (whole, ours)]
+        assert spoken == [SENTENCES[clip.stem.split("-")[4]]] * 2
+        for words in zip(*([w for line in one["lines"] for w in line["words"]] for one in (whole, ours)), strict=True):
+            assert abs(words[0]["start_s"] - words[1]["start_s"]) < 0.3
+        assert ours["summary"]["used"] == whole["summary"]["used"]
+        assert ours["summary"]["label"] == whole["summary"]["label"]
+        for label, p in whole["summary"]["probabilities"].items():
+            assert abs(ours["summary"]["probabilities"][label] - p) < 0.1
+        assert ours["provenance"]["transcript"] == whole["provenance"]["transcript"]

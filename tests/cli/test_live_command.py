@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,20 @@ import av
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 
 import emofuse as package
 from cli.conftest import Result
-from emofuse.cli import live_views
+from emofuse.cli import live, live_views
 from emofuse.cli.demo import CLIP
 from emofuse.cli.live_views import ppm
+from emofuse.inference.asr import Recognition, load_recognizer
 from emofuse.media import open_media
 from emofuse.outputs.live_chart import LivePainter, RollingChart
+from emofuse.outputs.live_terminal import LivePanel
+from emofuse.provenance import TranscriptOrigin
 from emofuse.timeline import Timeline
-from emofuse.types import AudioBlock, Moment, Scores
+from emofuse.types import AudioBlock, Line, Moment, Scores, Word
 
 Emofuse = Callable[..., Result]
 OpenCvCamera = cv2.VideoCapture
@@ -96,6 +101,67 @@ def test_what_cannot_be_is_one_line(emofuse: Emofuse, tmp_path: Path) -> None:
     ):
         done = emofuse("live", *arguments, "--view", "none")
         assert done.code == code and words in " ".join(done.err.split()), arguments
+
+
+class Parrot:
+    """Recognises the same line in every stretch of sound."""
+
+    origin = TranscriptOrigin("recognised", "a parrot", "0" * 64)
+
+    def recognize(self, samples: np.ndarray, start_s: float = 0.0, language: str | None = None) -> Recognition:
+        text = "I am so happy & glad"
+        line = Line(
+            text, 0.3, 0.9, tuple(Word(word, 0.3 + i / 10, 0.4 + i / 10) for i, word in enumerate(text.split()))
+        )
+        return Recognition((line,), "en", 0.99)
+
+
+def test_words_are_kept_with_their_times_their_emotion_and_their_origin(
+    emofuse: Emofuse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(live, "load_recognizer", lambda *given, **named: asked.append((given, named)) or Parrot())
+    options = ("--asr", "--asr-model", "tiny", "--asr-language", "en", "--view", "terminal", "--record", tmp_path)
+    done = emofuse("live", "--file", CLIP, "--mode", "queue", *options)
+    assert done.code == 0, done.err
+    assert asked == [(("tiny", "en", "cpu"), {"is_live": False})]
+    (path,) = tmp_path.glob("live-*.json")
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert kept["lines"] and f"{len(kept['lines'])} line" in done.out
+    for line in kept["lines"]:
+        assert line["text"] == "I am so happy & glad" and line["words"][0]["start_s"] == line["start_s"]
+        assert max(line["probabilities"], key=line["probabilities"].get) == "happy" and "person_id" in line
+    assert "text" in kept["summary"]["used"] and [person["id"] for person in kept["people"]] == [1]
+    assert kept["provenance"]["transcript"] == {"how": "recognised", "name": "a parrot", "sha256": "0" * 64}
+    (page,) = tmp_path.glob("live-*.html")
+    html = page.read_text(encoding="utf-8")
+    assert "I am so happy \\u0026 glad" in html and f'src="./{path.stem}.mp4"' in html
+
+
+def test_words_are_shown_as_they_come() -> None:
+    panel = LivePanel("camera 0", ("happy", "sad"))
+    for text in ("gone by now", "so far", "I am \x1b[31mhappy"):
+        panel.push_line(Line(text, 0.0, 1.0))
+    out = StringIO()
+    Console(file=out, width=80).print(panel)
+    assert '"so far"' in out.getvalue() and '"I am ?[31mhappy"' in out.getvalue() and "gone" not in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--asr",), "speech recognition needs faster-whisper (pip install 'emofuse[asr]')"),
+        (("--asr", "--no-audio"), "--asr and --no-audio at once"),
+    ],
+)
+def test_words_that_cannot_be_had_are_one_line(
+    emofuse: Emofuse, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "faster_whisper", None)
+    load_recognizer.cache_clear()
+    done = emofuse("live", "--file", CLIP, "--view", "none", *arguments)
+    assert done.code == 2 and words in " ".join(done.err.split())
+    assert len(done.err.strip().splitlines()) <= 2
 
 
 class SlowCamera:
@@ -234,7 +300,7 @@ from types import SimpleNamespace
 from emofuse.cli.live_views import WindowView
 from emofuse.inference.live_updates import LiveUpdate
 from emofuse.inference.live_stats import LiveStats
-from emofuse.types import Frame
+from emofuse.types import Frame, Line
 
 stats = LiveStats(3, 3, 1, 0.0, 1.0, 3.0, None, None, None, 0.02, 0.0, 0.0)
 session = SimpleNamespace(is_paused=True, stats=lambda: stats)
@@ -246,6 +312,8 @@ with WindowView("camera 0") as view:
     assert (view._photo.width(), view._photo.height()) == (160, 120)
     assert view._photo.get(5, 5) == (200, 0, 0)
     assert "paused" in view._below["text"] and "dropped 1" in view._below["text"] and "20 ms" in view._below["text"]
+    view.show(LiveUpdate(lines=(Line("I am so happy", 0.0, 1.0),)), session, lambda: picture)
+    assert view._words["text"] == "I am so happy" and view._words.winfo_manager() == "pack"
     root.focus_force()
     root.update()
     for key in ("<space>", "s", "<Escape>"):

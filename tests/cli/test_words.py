@@ -111,7 +111,7 @@ def test_a_bundle_without_a_network_says_so_once(emofuse, tmp_path: Path, clip: 
 )
 def test_wrong_usage(emofuse, tmp_path: Path, clip: Path, monkeypatch, arguments: list[str], says: str) -> None:
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
-    words._recogniser.cache_clear()
+    asr.load_recognizer.cache_clear()
     (tmp_path / "said.srt").write_text(SRT)
     shutil.copy(clip, clip.with_name("other.wav"))
     shutil.copy(clip, tmp_path / "said.wav")
@@ -206,13 +206,13 @@ def test_recognised_where_no_transcript_is_found(emofuse, tmp_path: Path, clip: 
             asked.append(path.name)
             return Transcript((Line("angry", 0.1, 0.9),), ("transcribed by a fake",))
 
-    monkeypatch.setattr(words, "SpeechRecognizer", Fake)
-    words._recogniser.cache_clear()
+    monkeypatch.setattr(asr, "SpeechRecognizer", Fake)
+    asr.load_recognizer.cache_clear()
     shutil.copy(clip, clip.with_name("other.wav"))
     clip.with_suffix(".srt").write_text(SRT)
     call = ("--transcript", "auto", "--asr", "--asr-language", "en", "--text-model", "m", "--formats", "json")
     result = emofuse("analyze", clip.parent, *call, "-o", tmp_path / "out")
-    words._recogniser.cache_clear()
+    asr.load_recognizer.cache_clear()
     assert result.code == 0, result.err
     assert asked == [(asr.MODEL, "en", "cpu"), "other.wav"]
     assert "other.wav: transcribed by a fake" in result.err

@@ -15,8 +15,9 @@ import pytest
 import emofuse
 from emofuse.errors import AssetError, MediaError, UsageError
 from emofuse.inference import asr
-from emofuse.inference.asr import RATE_HZ, SpeechRecognizer, read_sound
+from emofuse.inference.asr import SpeechRecognizer, read_sound
 from emofuse.media import Span
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.types import AudioBlock, Line, Word
 from make_media import Sound, Video, record
 from stand_in_text import StandInText

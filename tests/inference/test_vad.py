@@ -12,21 +12,8 @@ from emofuse.inference.bundle import load_bundle
 from emofuse.inference.vad import CHUNK, SileroDetector, SileroNetwork, silero_network
 from emofuse.media import open_media
 from emofuse.preprocessing.audio_buffer import RATE_HZ, SoundBuffer
-from emofuse.provenance import ModelFile
 from emofuse.types import AudioBlock
-from made_streams import Told
-
-
-class LoudNetwork(SileroNetwork):
-    """Says that a chunk is speech as much as its last sample, and remembers what it was given."""
-
-    def __init__(self) -> None:
-        self.windows: list[np.ndarray] = []
-        self.model_file = ModelFile("speech detector", "made up", "0" * 64)
-
-    def run(self, chunks: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        self.windows += [window.copy() for window in chunks]
-        return chunks[:, -1], state + 1
+from made_streams import LoudNetwork, Told
 
 
 def heard(detector: SileroDetector, samples: np.ndarray, block: int, start_s: float = 0.0) -> SileroDetector:

@@ -23,11 +23,15 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from emofuse.inference import live
+from emofuse.inference import live, vad
+from emofuse.inference.asr import Recognition
+from emofuse.provenance import TranscriptOrigin
 from emofuse.service import live_socket, slow_clients
 from emofuse.service.http_errors import RefusedError
 from emofuse.service.live_messages import WordBudget
 from emofuse.service.settings import ServiceSettings
+from emofuse.types import Line, Word
+from made_streams import LoudNetwork
 from run_service import until
 from service_harness import in_thread
 
@@ -315,6 +319,49 @@ def test_the_words_of_a_fast_speaker_are_within_what_may_come() -> None:
     with pytest.raises(RefusedError, match="too many words"):
         for _ in range(200):
             budget.take("x")
+
+
+class Parrot:
+    """Recognises the same line in every stretch of sound."""
+
+    origin = TranscriptOrigin("recognised", "a parrot")
+
+    def __init__(self, asked: list[object]) -> None:
+        self._asked = asked
+
+    def recognize(self, samples: np.ndarray, start_s: float = 0.0, language: str | None = None) -> Recognition:
+        self._asked.append(language)
+        return Recognition((Line("I am so happy", 0.3, 1.2, (Word("happy", 1.0, 1.2),)),), "en", 0.99)
+
+
+def test_words_are_recognised_where_the_service_allows_it(settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(vad, "silero_network", LoudNetwork)
+    monkeypatch.setattr(
+        live_socket, "load_recognizer", lambda model, **named: asked.append((model, named)) or Parrot(asked)
+    )
+    with in_thread(settings(live_asr=True, asr_model="tiny")) as http:
+        url = http.replace("http", "ws") + "/v1/live"
+        assert httpx.get(f"{http}/v1/health").json()["live_asr"] is True
+        with session(url, mode="queue", transcribe=True, language="en") as client:
+            for i in range(50):  # a second in which somebody speaks, between silence
+                level = 29_000 if 10 <= i < 20 else 0
+                client.send(message(SOUND, i / 10, np.full(1600, level, "<i2").tobytes()))
+            client.send(json.dumps({"type": "stop"}))
+            found, code, _ = rest(client)
+    assert code == 1000 and asked == [("tiny", {"is_live": True}), "en"]
+    (line,) = [told["line"] for told in found if told["type"] == "line"]
+    assert line["text"] == "I am so happy" and line["start_s"] == pytest.approx(1.0, abs=0.1)
+    (word,) = line["words"]
+    assert word["text"] == "happy" and word["end_s"] == pytest.approx(1.9, abs=0.1)
+    assert found[-1]["stats"]["lines"] == 1 and found[-1]["stats"]["missed_s"] == 0
+
+
+def test_words_are_not_recognised_unless_the_service_allows_it(url: str) -> None:
+    with connect(url) as client:
+        client.send(json.dumps({"type": "start", "transcribe": True}))
+        code, words, closed = problem(client)
+    assert (code, closed) == ("no_recogniser", 1008) and "--live-asr" in words
 
 
 def test_a_client_that_never_begins(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ from emofuse.cli.speed_options import (
     set_threads,
     speed_settings,
 )
+from emofuse.cli.word_options import AsrLanguageOption, AsrModelOption
 from emofuse.errors import UsageError
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.asr import MODEL
@@ -113,15 +114,8 @@ def analyze(
         bool,
         typer.Option("--asr", help="Recognise speech if no transcript is found (extra: asr).", rich_help_panel=WORDS),
     ] = False,
-    asr_model: Annotated[
-        str, typer.Option(help="Whisper's size, or the folder of a model.", rich_help_panel=WORDS)
-    ] = MODEL,
-    asr_language: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE", help="The spoken language, such as en; detected by default.", rich_help_panel=WORDS
-        ),
-    ] = None,
+    asr_model: AsrModelOption = MODEL,
+    asr_language: AsrLanguageOption = None,
     text_model: Annotated[
         str | None,
         typer.Option(

@@ -28,12 +28,15 @@ from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, 
 from emofuse.cli.live_record import Recorder, snapshot
 from emofuse.cli.live_views import View, make_view
 from emofuse.cli.model_options import BundleOption, PermissiveOption, check_allowed
-from emofuse.cli.panels import ANSWERS, INPUT, MODELS
+from emofuse.cli.panels import ANSWERS, INPUT, MODELS, WORDS
+from emofuse.cli.word_options import AsrLanguageOption, AsrModelOption
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
+from emofuse.inference.asr import MODEL, load_recognizer
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.live import LiveSession, LiveSettings
 from emofuse.inference.live_updates import LiveUpdate
+from emofuse.inference.live_words import LiveWords
 from emofuse.inference.smoothing import Smoother
 from emofuse.inference.vad import speech_in
 from emofuse.media import Span
@@ -41,7 +44,7 @@ from emofuse.media.capture import Camera, Microphone, PacedFile, PacketSource, s
 from emofuse.media.network import NetworkStream
 from emofuse.outputs.lettering import Image
 from emofuse.outputs.live_chart import LivePainter
-from emofuse.outputs.live_terminal import summary_line
+from emofuse.outputs.live_terminal import summary_line, words_line
 from emofuse.outputs.overlay import OverlaySettings
 
 DEFAULTS: Final = AnalyzerSettings()
@@ -84,6 +87,16 @@ def live(
     seconds: Annotated[
         float | None, typer.Option(min=0, help="Stop after so many seconds of the stream.", rich_help_panel=INPUT)
     ] = None,
+    asr: Annotated[
+        bool,
+        typer.Option(
+            "--asr",
+            help="Recognise speech, utterance by utterance; what it cannot keep up with is left out (extra: asr).",
+            rich_help_panel=WORDS,
+        ),
+    ] = False,
+    asr_model: AsrModelOption = MODEL,
+    asr_language: AsrLanguageOption = None,
     mode: Annotated[
         Literal["queue", "frame"],
         typer.Option(
@@ -122,6 +135,7 @@ def live(
         emofuse live --camera 1 --record out           another one, kept
         emofuse live --source rtsp://camera.local/1 --view none --record out
         emofuse live --file talk.mp4 --realtime
+        emofuse live --asr --asr-model tiny.en         what is spoken, too
     """
     settings = AnalyzerSettings(mode=mode, hop_s=hop_s, **answer_settings(risk, coverage, prior))
     span = span_of(start, end)
@@ -138,27 +152,38 @@ def live(
         raise UsageError("--audio-track is for a --file", "a stream's default track is taken")
     if not span.is_whole and file is None:
         raise UsageError("--start and --end are for a --file", "--seconds ends a stream")
+    if asr and not audio:
+        raise UsageError("--asr and --no-audio at once", "words are recognised in the sound")
+    # loaded before the sources are opened, which then wait for nobody
+    is_live = keeping_up.max_delay_s is not None
+    recognizer = load_recognizer(asr_model, asr_language, device, is_live=is_live) if asr else None
     sources = _open_sources(camera, source, file, realtime, audio, microphone, audio_track, span)
     name = " + ".join(one.name for one in sources)
     try:
         analyzer = Analyzer(loaded, settings=settings)
         shown = make_view(view, name, loaded.labels, note)
-        recorder = None if record is None else Recorder(record, any(one.has_audio for one in sources), command_line())
+        has_sound = any(one.has_audio for one in sources)
+        words = None
+        if recognizer is not None:
+            words = LiveWords(recognizer, waits=not is_live)
+            if not has_sound:
+                note("there is no sound, so no words are recognised")
+        recorder = None if record is None else Recorder(record, analyzer, has_sound, command_line(), words)
         smoother = Smoother() if smooth else None
-        session = LiveSession(analyzer, *sources, settings=keeping_up, smoother=smoother)
+        session = LiveSession(analyzer, *sources, settings=keeping_up, smoother=smoother, words=words)
     except BaseException:
         for one in sources:
             one.close()
         raise
     note(f"reading emotion from {name}, on this machine only")
-    _follow(session, _Player(session, film, shown, recorder, record or Path()), seconds)
+    _follow(session, _Player(session, film, shown, recorder, record or Path()), seconds, words is not None)
 
 
-def _follow(session: LiveSession, player: _Player, seconds: float | None) -> None:
-    """Run the session to its end, however that comes, and print what it did."""
+def _follow(session: LiveSession, player: _Player, seconds: float | None, has_words: bool) -> None:
+    """Run the session to its end, however that comes, and print what it did. has_words: whether words may come."""
     try:
         with ExitStack() as stack:
-            stack.callback(lambda: _conclude(session, player.recorder))
+            stack.callback(lambda: _conclude(session, player.recorder, has_words))
             if player.recorder is not None:
                 stack.enter_context(player.recorder)
             stack.enter_context(session)
@@ -184,7 +209,7 @@ class _Player:
         self._session, self._folder = session, folder
         self._painter = LivePainter(session.analyzer.bundle.labels, film)
         self._latest = LiveUpdate()
-        self._has_told = False
+        self._told: set[str] = set()
         self.is_ended = False
 
     def play(self, update: LiveUpdate) -> None:
@@ -206,9 +231,19 @@ class _Player:
             return
         for key in self.view.show(update, self._session, picture):
             self._press(key)
-        if not self._has_told and self._session.stats().n_dropped:
-            self._has_told = True
-            note("this machine is too slow for the stream: pictures are left out to keep up, sound is not")
+        stats, words = self._session.stats(), self._session.word_stats()
+        if stats.n_dropped:
+            self._tell("this machine is too slow for the stream: pictures are left out to keep up, sound is not")
+        if words.missed_s:
+            self._tell("this machine is too slow for the speech model: some words are left out; use a smaller model")
+        if words.failure:
+            self._tell(f"no more words are recognised: {words.failure}")
+
+    def _tell(self, words: str) -> None:
+        """Print a notice, once."""
+        if words not in self._told:
+            self._told.add(words)
+            note(words)
 
     def _press(self, key: str) -> None:
         key = key.lower()
@@ -220,12 +255,14 @@ class _Player:
             note(f"wrote {snapshot(self._painter.paint(self._latest.frame.image, self._latest.view), self._folder)}")
 
 
-def _conclude(session: LiveSession, recorder: Recorder | None) -> None:
+def _conclude(session: LiveSession, recorder: Recorder | None, has_words: bool) -> None:
     if recorder is not None and session.stats().n_moments:
         recorder.finish(session)
         for path in recorder.files:
             OUT.print(f"  {escape(str(path))}")
     OUT.print(summary_line(session.stats()))
+    if has_words:
+        OUT.print(words_line(session.stats()))
 
 
 def _open_sources(

@@ -12,32 +12,40 @@ from typing import Final, Self
 import cv2
 
 from emofuse.files import atomic_write, make_folder
+from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.live import LiveSession
 from emofuse.inference.live_updates import LiveUpdate
-from emofuse.inference.session import provenance_of, timeline_of
+from emofuse.inference.live_words import LiveWords
+from emofuse.inference.session import Course, provenance_of
 from emofuse.media import AUDIO_RATE_HZ, VideoWriter
+from emofuse.outputs.formats import get_format
 from emofuse.outputs.lettering import Image
+from emofuse.outputs.locations import MediaLinks
 from emofuse.outputs.marks import mark_file, video_trailer
-from emofuse.outputs.tables import write_json
-from emofuse.types import AudioBlock, Moment
+from emofuse.transcripts.transcript import in_order
+from emofuse.types import AudioBlock, Line
 
 _MOST_EARLY: Final = 1000  # blocks of sound that wait for the first picture: half a minute
 _STAMP: Final = "%Y%m%d-%H%M%S"
+_KINDS: Final = ("json", "html")  # of the timeline
 _LIVE: Final = "0" * 16  # in place of a recording's id, in the marks of what was live
 
 
 class Recorder:
-    """Writes `live-TIME.mp4` while the session goes on and `live-TIME.json` at its end into `folder`.
+    """Writes `live-TIME.mp4` while the session goes on, and `live-TIME.json` and `.html` at its end, into `folder`.
 
-    has_audio: whether sound may come; call: the command. The video appears when the recorder is left, however the
-    stream ended; files: what was written. The moments are kept as the Analyzer gave them, as `emofuse analyze` writes
-    them.
+    has_audio: whether sound may come; call: the command; words: that are recognised, None for none. The video appears
+    when the recorder is left, however the stream ended; files: what was written. The moments are kept as the Analyzer
+    gave them, not smoothed. Words count when they are spoken, not when they are recognised, as in `emofuse analyze`.
     """
 
-    def __init__(self, folder: Path, has_audio: bool, call: str = "") -> None:
-        self._stem = _free(make_folder(folder) / time.strftime(f"live-{_STAMP}"), ".json", ".mp4")
-        self._has_audio, self._call = has_audio, call
-        self._moments: list[Moment] = []
+    def __init__(
+        self, folder: Path, analyzer: Analyzer, has_audio: bool, call: str = "", words: LiveWords | None = None
+    ) -> None:
+        self._stem = _free(make_folder(folder) / time.strftime(f"live-{_STAMP}"), ".json", ".mp4", ".html")
+        self._has_audio, self._call, self._words = has_audio, call, words
+        self._course = Course(analyzer)
+        self._lines: list[Line] = []
         self._writer: VideoWriter | None = None
         self._early: deque[AudioBlock] = deque(maxlen=_MOST_EARLY)
         self.files: list[Path] = []
@@ -47,7 +55,8 @@ class Recorder:
 
     def add(self, update: LiveUpdate, picture: Image | None) -> None:
         """Take an update, with its frame as it was drawn. Raises OutputError."""
-        self._moments += update.moments
+        self._course.add(update.moments)
+        self._lines += update.lines
         if picture is not None and update.frame is not None:
             self._opened().write(picture, update.frame.time_s)
             self._write_early()
@@ -57,12 +66,19 @@ class Recorder:
 
     def finish(self, session: LiveSession) -> None:
         """Write the timeline of a session that has ended. Raises OutputError."""
-        how = provenance_of(session.analyzer, self._call)
-        timeline = timeline_of(self._moments, session.source_info(), session.analyzer, how)
-        path = self._stem.with_suffix(".json")
-        write_json(timeline, path)
-        mark_file("json", path, _LIVE)
-        self.files.append(path)
+        words, lines = None, None
+        if self._words is not None:
+            words, lines = self._words.origin, in_order(self._lines).lines
+        how = provenance_of(session.analyzer, self._call, words=words)
+        timeline = self._course.timeline(session.source_info(), how, lines)
+        links = MediaLinks.beside(self._stem.name, None if self._writer is None else f"{self._stem.name}.mp4")
+        for kind in _KINDS:
+            write = get_format(kind).write
+            assert write is not None
+            path = self._stem.with_suffix(f".{kind}")
+            write(timeline, path, links)
+            mark_file(kind, path, _LIVE)
+            self.files.append(path)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from rich.live import Live
 
 from emofuse.cli.console import OUT
+from emofuse.formatting import documentary_line
 from emofuse.inference.live import LiveSession
 from emofuse.inference.live_updates import LiveUpdate
 from emofuse.outputs.lettering import Image
-from emofuse.outputs.live_terminal import LivePanel, status_line
+from emofuse.outputs.live_terminal import SHOWN_LINES, LivePanel, status_line
 
 KEYS: Final = "space: pause   s: snapshot   q: quit"
 _TERMINAL_PERIOD_S: Final = 0.15
@@ -129,6 +131,8 @@ class TerminalView:
         """See View."""
         for moment in update.steady:
             self._panel.push(moment)
+        for line in update.lines:
+            self._panel.push_line(line)
         now_s = time.monotonic()
         if now_s - self._shown_s < _TERMINAL_PERIOD_S:
             return ""
@@ -157,6 +161,8 @@ class WindowView:
         self._photo = tkinter.PhotoImage(master=self._root)
         self._picture = tkinter.Label(self._root, image=self._photo, borderwidth=0)
         self._picture.pack()
+        self._words = tkinter.Label(self._root, anchor="w", justify="left")  # it takes no room before there are any
+        self._lines: deque[str] = deque(maxlen=SHOWN_LINES)
         self._below = tkinter.Label(self._root, text=KEYS, anchor="w")
         self._below.pack(fill="x")
         self._pressed = ""
@@ -175,6 +181,10 @@ class WindowView:
         """See View."""
         if update.frame is not None:
             self._photo.configure(data=ppm(picture()), format="PPM")
+        if update.lines:
+            self._lines += [documentary_line(line.text) for line in update.lines]
+            self._words.configure(text="\n".join(self._lines), wraplength=self._photo.width() or 0)
+            self._words.pack(fill="x", before=self._below)
         now_s = time.monotonic()
         if update.frame is not None or now_s - self._polled_s > _POLL_S:
             self._polled_s = now_s

@@ -17,7 +17,7 @@ from emofuse.cli.console import ERR, OUT
 from emofuse.cli.model_options import BundleOption, PermissiveOption, check_allowed
 from emofuse.cli.panels import FACES, LIMITS, WORDS
 from emofuse.errors import UsageError
-from emofuse.inference.asr import MODEL
+from emofuse.inference.asr import MODEL, load_recognizer
 
 _NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "websockets")
 
@@ -38,6 +38,12 @@ def serve(
         str,
         typer.Option(help="The model for speech recognition: Whisper's size, or a folder.", rich_help_panel=WORDS),
     ] = MODEL,
+    live_asr: Annotated[
+        bool,
+        typer.Option(
+            "--live-asr", help="Allow live clients to have their speech recognised (extra: asr).", rich_help_panel=WORDS
+        ),
+    ] = False,
     max_upload_mb: Annotated[float, typer.Option(min=1, help="Of one recording.", rich_help_panel=LIMITS)] = 500,
     max_duration_s: Annotated[float, typer.Option(min=1, help="Of one recording.", rich_help_panel=LIMITS)] = 3600,
     max_queue: Annotated[
@@ -98,6 +104,7 @@ def serve(
         job_memory_mb=job_memory_mb,
         keep_s=keep_s,
         measure_faces=measure_faces,
+        live_asr=live_asr,
         **answer_settings(risk, coverage, prior),
     )
     settings.check()
@@ -106,6 +113,8 @@ def serve(
     check_answers(loaded, settings.analyzer())
     if measure_faces:
         FaceLandmarker()  # fetched now, not by a job
+    if live_asr:
+        load_recognizer(asr_model, is_live=True)  # what is wrong with it is shown now, and no client waits for it
     open_store(settings.folder).close()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     run(settings, lambda url: OUT.print(f"emofuse listens on [bold]{escape(url)}[/bold]; Ctrl-C ends it"))

@@ -24,7 +24,19 @@ from emofuse.inference.sound_input import SoundInput
 from emofuse.inference.vad import SileroDetector, SpeechDetector
 from emofuse.preprocessing.audio_buffer import SoundBuffer
 from emofuse.provenance import ModelFile, model_file
-from emofuse.types import OUT_OF_VIEW, AudioBlock, Embedding, Face, FaceMeasurement, Frame, Line, Moment, Packet, Scores
+from emofuse.types import (
+    OUT_OF_VIEW,
+    AudioBlock,
+    Embedding,
+    Face,
+    FaceMeasurement,
+    Frame,
+    Line,
+    Moment,
+    Packet,
+    Scores,
+    in_order,
+)
 
 __all__ = ["LONGEST_GAP_S", "Analyzer", "AnalyzerSettings", "Mode"]
 
@@ -228,6 +240,30 @@ class Analyzer:
         for modality in self._modalities:
             lines = modality.score_lines(lines)
         return lines
+
+    def with_words(self, moment: Moment) -> Moment:
+        """Return a moment of another run over the same stream, with the words of this Analyzer's lines.
+
+        Args:
+            moment: A moment, each later than the one before.
+
+        Returns:
+            The moment, fused anew: what rests on neither pictures nor sound is asked of this Analyzer.
+        """
+        found = dict(moment.by_modality)
+        why = dict(moment.why)
+        for modality in self._modalities:
+            if modality.uses_pictures or modality.uses_audio:
+                continue
+            scores = modality.scores(moment.time_s)
+            found.pop(modality.name, None)
+            why.pop(modality.name, None)
+            if scores is None:
+                why[modality.name] = modality.absence_reason(moment.time_s)
+            else:
+                found[modality.name] = scores
+        by_modality, fused = self.answers.fuse({name: found[name] for name in in_order(found)})
+        return replace(moment, fused=fused, by_modality=by_modality, why={name: why[name] for name in in_order(why)})
 
     def take_tracks(self) -> list[TrackRecord]:
         """Return the tracks that have ended since the last call.

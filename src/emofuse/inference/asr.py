@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,13 +15,15 @@ from numpy.typing import NDArray
 from emofuse.assets import prepare_hub
 from emofuse.errors import AssetError, MediaError, UsageError
 from emofuse.inference import onnx_runtime  # noqa: F401  before faster-whisper imports ONNX Runtime by itself
+from emofuse.inference.utterances import quietest
 from emofuse.media import Span, most_filling_s, open_media
+from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.provenance import TranscriptOrigin
 from emofuse.reading import file_hash, first_line
+from emofuse.threads import allowed_threads
 from emofuse.transcripts.transcript import Transcript, in_order
 from emofuse.types import AudioBlock, Line, Word
 
-RATE_HZ: Final = 16_000  # what Whisper takes
 INSTALL: Final = "pip install 'emofuse[asr]'"
 MODEL: Final = "small"
 LONGEST_S: Final = 600.0  # of sound that is recognised at once
@@ -28,15 +31,33 @@ CUT_WITHIN_S: Final = 30.0
 CUT_S: Final = 0.3
 
 
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What was recognised in a stretch of sound.
+
+    Attributes:
+        lines: What is spoken, in the order of time.
+        language: A code like "en".
+        p_language: How sure that is, in [0, 1].
+    """
+
+    lines: tuple[Line, ...]
+    language: str
+    p_language: float
+
+
 class SpeechRecognizer:
     """Transcribes recordings, with a time for every word.
 
     model: a size ("tiny" to "large-v3", "turbo"), which is downloaded at its first use, or a folder that holds one;
-    language: a code like "en", recognised where it is None. Raises UsageError where faster-whisper is not installed
+    language: a code like "en", recognised where it is None; n_threads: to use at most, 0 for what CTranslate2 takes
+    by itself; origin: for the provenance of words. Raises UsageError where faster-whisper is not installed
     or knows no such language, AssetError for a model that cannot be had.
     """
 
-    def __init__(self, model: str = MODEL, language: str | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self, model: str = MODEL, language: str | None = None, device: str = "cpu", n_threads: int = 0
+    ) -> None:
         local_files_only = prepare_hub()
         try:
             from faster_whisper import WhisperModel
@@ -45,9 +66,10 @@ class SpeechRecognizer:
         self.name, self.language = model, language
         # 8-bit integers make the model several times as fast on a processor, at hardly a cost
         compute_type = "int8" if device == "cpu" else "default"
+        settings: dict[str, Any] = {"cpu_threads": n_threads} if n_threads else {}
         try:
             self._model: Any = WhisperModel(
-                model, device=device, compute_type=compute_type, local_files_only=local_files_only
+                model, device=device, compute_type=compute_type, local_files_only=local_files_only, **settings
             )
         except Exception as error:  # noqa: BLE001 (of four libraries, without a common base)
             hint = "give a size such as 'small', or the folder of a model that is here already"
@@ -72,25 +94,63 @@ class SpeechRecognizer:
         language, note, has_sound = self.language, "", False
         for start_s, samples in read_sound(path, audio_tracks, span=span):
             has_sound = True
-            try:
-                # silence is cut out beforehand: Whisper makes up words for it
-                segments, info = self._model.transcribe(
-                    samples, language=language, word_timestamps=True, vad_filter=True
-                )
-                found = list(_lines(segments, start_s, len(samples) / RATE_HZ, on_progress))
-            except ValueError as error:
-                raise UsageError(f"{self.name!r} cannot transcribe this: {first_line(error)}") from None
-            except Exception as error:  # noqa: BLE001
-                raise MediaError(f"the sound of {path} cannot be transcribed: {first_line(error)}") from None
-            lines += found
-            if found and language is None:  # what is spoken first is taken to be spoken in the rest too
-                language = info.language
-                note = f"transcribed by Whisper {self.name}: {language} ({info.language_probability:.0%} sure)"
+            found = self.recognize(samples, start_s, language, on_progress, name=f"the sound of {path}")
+            lines += found.lines
+            if found.lines and language is None:  # what is spoken first is taken to be spoken in the rest too
+                language = found.language
+                note = f"transcribed by Whisper {self.name}: {language} ({found.p_language:.0%} sure)"
         if not has_sound:
             return Transcript((), ("there is no sound, so nothing was transcribed",), self.origin)
         if not lines:
             return Transcript((), ("no words were recognised",), self.origin)
         return replace(in_order(lines, [note] if note else []), origin=self.origin)
+
+    def recognize(
+        self,
+        samples: NDArray[np.float32],
+        start_s: float = 0.0,
+        language: str | None = None,
+        on_progress: Callable[[float], None] | None = None,
+        *,
+        name: str = "speech",
+    ) -> Recognition:
+        """Recognise what is spoken in a stretch of sound.
+
+        Args:
+            samples: (T,) at 16 kHz.
+            start_s: When it begins, in seconds: the times of words count from there.
+            language: A code; None for that of the recogniser, or what it takes it for.
+            on_progress: Gets the time reached, in seconds.
+            name: Of the sound, for errors.
+
+        Raises:
+            UsageError: The model knows no such language.
+            MediaError: It cannot be transcribed.
+        """
+        try:
+            # silence is cut out beforehand: Whisper makes up words for it
+            segments, info = self._model.transcribe(
+                samples, language=language or self.language, word_timestamps=True, vad_filter=True
+            )
+            lines = tuple(_lines(segments, start_s, len(samples) / RATE_HZ, on_progress))
+        except ValueError as error:
+            raise UsageError(f"{self.name!r} cannot transcribe this: {first_line(error)}") from None
+        except Exception as error:  # noqa: BLE001
+            raise MediaError(f"{name} cannot be transcribed: {first_line(error)}") from None
+        return Recognition(lines, info.language, info.language_probability)
+
+
+@cache
+def load_recognizer(
+    model: str = MODEL, language: str | None = None, device: str = "cpu", *, is_live: bool = False
+) -> SpeechRecognizer:
+    """Return a recogniser, loaded at the first call: see `SpeechRecognizer`.
+
+    is_live: whether pictures are analysed beside it, for which it leaves half of the cores.
+    """
+    if is_live:
+        return SpeechRecognizer(model, language, device, max(1, allowed_threads() // 2))
+    return SpeechRecognizer(model, language, device)
 
 
 def _weights_hash(model: str) -> str | None:
@@ -174,20 +234,13 @@ class _Stretch:
 
     def _cut(self) -> tuple[float, NDArray[np.float32]]:
         """Take off what is before the quietest place at the end."""
-        cut = _quietest(self._samples)
+        n_within = min(len(self._samples) // 2, round(CUT_WITHIN_S * RATE_HZ))
+        cut = len(self._samples) - n_within + quietest(self._samples[-n_within:], CUT_S)
         begin_s, taken, rest = self._begin / RATE_HZ, self._samples[:cut].copy(), self._samples[cut:].copy()
         self._samples[:] = 0
         self._samples[: len(rest)] = rest
         self._n, self._begin = len(rest), self._begin + cut
         return begin_s, taken
-
-
-def _quietest(samples: NDArray[np.float32]) -> int:
-    """Return the middle of the quietest CUT_S of the last CUT_WITHIN_S."""
-    n_within = min(len(samples) // 2, round(CUT_WITHIN_S * RATE_HZ))
-    n_cut = max(1, min(n_within, round(CUT_S * RATE_HZ)))
-    power = np.concatenate([[0.0], np.cumsum(np.square(samples[-n_within:], dtype=np.float64))])
-    return len(samples) - n_within + int(np.argmin(power[n_cut:] - power[:-n_cut])) + n_cut // 2
 
 
 def _lines(

@@ -1,7 +1,7 @@
 """Live analysis: sources are read in threads, packets wait in a backlog, and whoever iterates gets the answers.
 
-This is the only threaded code. The Analyzer runs in the thread that iterates over the session, so nothing is shared
-but the backlog, and a consumer that is slow makes pictures drop, not answers pile up.
+The Analyzer runs in the thread that iterates over the session, so nothing is shared but the backlog, and a consumer
+that is slow makes pictures drop, not answers pile up. Words are recognised in a thread of `live_words`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from emofuse.errors import LiveError, MediaError
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.live_stats import LiveStats
 from emofuse.inference.live_updates import LiveUpdate, UpdateBuilder
+from emofuse.inference.live_words import LiveWords, WordStats
 from emofuse.inference.packet_queue import PacketQueue, QueuedPacket
 from emofuse.inference.smoothing import Smoother
 from emofuse.media.capture import PacketSource
@@ -29,6 +30,7 @@ from emofuse.types import AudioBlock, Frame, Line, Packet
 
 _WAKE_S: Final = 0.1  # how often who waits looks whether a source has stalled, and Ctrl-C is heard on every platform
 _LET_GO_S: Final = 8.0  # for a reader to end: more than any source waits for its next packet
+_LAST_WORDS_S: Final = 5.0  # for what was spoken last to be recognised, at the end of a session
 
 
 class LiveSettings(Settings):
@@ -89,7 +91,8 @@ class LiveSession:
     """Runs an Analyzer over sources. Enter it, and iterate over its updates; leaving it ends every thread.
 
     A source that fails or stalls raises its error out of the iteration at once. smoother: steadies what is shown; None
-    leaves it as it is. clock: seconds that only grow.
+    leaves it as it is. clock: seconds that only grow. words: recognise what is spoken, whose lines then come as if they
+    were pushed; None recognises nothing.
     """
 
     def __init__(
@@ -99,8 +102,10 @@ class LiveSession:
         settings: LiveSettings | None = None,
         smoother: Smoother | None = None,
         clock: Callable[[], float] = time.monotonic,
+        words: LiveWords | None = None,
     ) -> None:
         self.analyzer = analyzer
+        self._words = words
         self.settings = settings or LiveSettings()
         self._sources = sources
         self._clock = clock
@@ -122,6 +127,8 @@ class LiveSession:
                 continue
             thread = threading.Thread(target=self._read, args=(source,), name=f"emofuse {source.name}", daemon=True)
             self._threads.append(thread)
+        if self._words is not None:
+            self._words.begin(self._put_line)
         for thread in self._threads:
             thread.start()
         return self
@@ -132,12 +139,13 @@ class LiveSession:
         self.close()
 
     def __iter__(self) -> Iterator[LiveUpdate]:
-        """Yield an update for every packet that is analysed; after the last one, the last moments."""
+        """Yield an update for every packet that is analysed; after the last one, the last words and moments."""
         assert self._is_entered, "enter the session first"
         while (taken := self._take()) is not None:
             update = taken if isinstance(taken, LiveUpdate) else self._analysed(taken)
             if update is not None:
                 yield update
+        yield from self._last_words()
         last = self._updates.flush()
         if last is not None:
             yield last
@@ -153,6 +161,8 @@ class LiveSession:
         self.stop()
         for source in self._sources:
             source.close()
+        if self._words is not None:
+            self._words.close(_LET_GO_S)
         for thread in self._threads:
             thread.join(_LET_GO_S)
 
@@ -171,7 +181,7 @@ class LiveSession:
 
     def stats(self) -> LiveStats:
         """Return how the session is doing; from any thread, at any time."""
-        state, answers = self._state, self._updates
+        state, answers, words = self._state, self._updates, self.word_stats()
         elapsed_s = 0.0 if state.first_s is None else self._clock() - state.first_s
         return LiveStats(
             n_moments=answers.n_moments,
@@ -186,7 +196,14 @@ class LiveSession:
             delay_recent_s=answers.delays.recent_s,
             changes_per_minute=answers.changes.per_minute,
             steady_changes_per_minute=answers.steady_changes.per_minute,
+            n_lines=words.n_lines,
+            words_delay_s=answers.word_delays.quantile(0.5),
+            missed_s=words.missed_s,
         )
+
+    def word_stats(self) -> WordStats:
+        """Return how the recognition of words is doing; from any thread, at any time."""
+        return WordStats() if self._words is None else self._words.stats()
 
     def source_info(self) -> SourceInfo:
         """Return what the stream was so far; its path is the names of the sources."""
@@ -242,6 +259,11 @@ class LiveSession:
         if state.first_s is None:
             state.first_s = now_s
 
+    def _put_line(self, line: Line) -> None:
+        with self._changed:
+            self._state.backlog.put(line, self._clock())
+            self._changed.notify_all()
+
     def _end(self, source: PacketSource | PushSource) -> None:
         with self._changed:
             self._state.running.pop(id(source), None)
@@ -288,4 +310,17 @@ class LiveSession:
         is_live = self.settings.max_delay_s is not None
         if arrived.is_dropped and isinstance(arrived.packet, Frame):
             return self._updates.passed(arrived.packet)
-        return self._updates.analyse(arrived.packet, arrived.arrived_s if is_live else None)
+        update = self._updates.analyse(arrived.packet, arrived.arrived_s if is_live else None)
+        if self._words is not None and isinstance(arrived.packet, AudioBlock):
+            self._words.push(arrived.packet)
+        return update
+
+    def _last_words(self) -> Iterator[LiveUpdate]:
+        """Recognise what was spoken last, and yield the lines that have not been analysed."""
+        if self._words is None:
+            return
+        self._words.finish(_LAST_WORDS_S)
+        while (line := self._state.backlog.take_line()) is not None:
+            update = self._analysed(line)
+            assert update is not None
+            yield update

@@ -20,7 +20,8 @@ class LiveStats:
     n_frames: pictures that came; n_dropped: those of them that were left out to keep up. elapsed_s: since the first
     packet. A delay is what passed from the arrival of the packet that completed a moment, plus what the packet is
     later than the moment; delays in seconds, None before there are any. changes_per_minute: of the fused label as it
-    is, and steadied.
+    is, and steadied. n_lines: of words that were recognised; words_delay_s: from the end of a line until it was
+    there, the median; missed_s: seconds of speech that were not recognised, to keep up.
     """
 
     n_moments: int
@@ -35,6 +36,9 @@ class LiveStats:
     delay_recent_s: float | None
     changes_per_minute: float
     steady_changes_per_minute: float
+    n_lines: int = 0
+    words_delay_s: float | None = None
+    missed_s: float = 0.0
 
 
 class Delays:

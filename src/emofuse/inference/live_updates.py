@@ -19,7 +19,8 @@ _UNBROKEN_S: Final = 1.0  # a moment in a longer pause of the stream was not due
 class LiveUpdate:
     """What one packet brought. frame: the picture that was analysed, and view: what to draw over it, steadied; sound:
     the block, where it was sound. moments: what it completed, as the Analyzer gave them; steady: the same, steadied.
-    delay_s: of the newest of them, where there is one. is_dropped: whether the picture was not analysed."""
+    delay_s: of the newest of them, where there is one. is_dropped: whether the picture was not analysed. lines: that
+    were pushed or recognised."""
 
     frame: Frame | None = None
     view: Moment | None = None
@@ -28,6 +29,7 @@ class LiveUpdate:
     steady: tuple[Moment, ...] = ()
     delay_s: float | None = None
     is_dropped: bool = False
+    lines: tuple[Line, ...] = ()
 
 
 class UpdateBuilder:
@@ -36,6 +38,7 @@ class UpdateBuilder:
     def __init__(self, analyzer: Analyzer, smoother: Smoother | None, clock: Callable[[], float]) -> None:
         self._analyzer, self._smoother, self._clock = analyzer, smoother, clock
         self.delays = Delays()
+        self.word_delays = Delays()  # from the end of a line to when it is there
         self.changes, self.steady_changes = LabelChanges(), LabelChanges()
         self.n_moments = 0
         self.n_late = 0  # pictures that came after what they would have been part of
@@ -43,11 +46,12 @@ class UpdateBuilder:
         self._moment_s = self._frame_s = -math.inf  # times of the latest moment and picture
 
     def analyse(self, packet: Packet | Line, arrived_s: float | None) -> LiveUpdate | None:
-        """Push a packet that came at `arrived_s` of the clock, None where nothing is live; returns None for a line, and
-        for a picture that came too late."""
+        """Push a packet that came at `arrived_s` of the clock, None where nothing is live; returns None for a picture
+        that came too late."""
         if isinstance(packet, Line):
             self._analyzer.push(packet)
-            return None
+            self.word_delays.add(0.0 if math.isnan(self.end_s) else max(self.end_s - packet.end_s, 0.0))
+            return LiveUpdate(lines=(packet,))
         if isinstance(packet, Frame) and packet.time_s < self._earliest_s():
             self.n_late += 1
             return None

@@ -66,8 +66,8 @@ class PacketQueue:
     def take(self, now_s: float) -> QueuedPacket | None:
         """Return the next packet, None where none is waiting. Sound comes before a picture of the same time."""
         self._drop(now_s)
-        if self._lines:
-            return self._lines.popleft()
+        if (line := self.take_line()) is not None:
+            return line
         if self._max_delay_s is not None and self._frames and now_s - self._handed_out_s > self._max_delay_s:
             self._dropped.clear()  # those that are analysed do not wait for them
         first = self._dropped or self._frames
@@ -79,6 +79,10 @@ class PacketQueue:
         if first is self._frames:
             self._handed_out_s = now_s
         return first.popleft() if first else None
+
+    def take_line(self) -> QueuedPacket | None:
+        """Return the next line, None where none is waiting."""
+        return self._lines.popleft() if self._lines else None
 
     def _drop(self, now_s: float) -> None:
         if self._max_delay_s is None:

@@ -22,7 +22,7 @@ from emofuse.overlap import ReadAhead
 from emofuse.provenance import Provenance, TranscriptOrigin
 from emofuse.timeline import SourceInfo, Summary, Timeline, mean_scores, strongest
 from emofuse.transcripts import Transcript, read_transcript
-from emofuse.types import Embedding, FaceMeasurement, Frame, Moment, Packet, Scores, in_order
+from emofuse.types import Embedding, FaceMeasurement, Frame, Line, Moment, Packet, Scores, in_order
 
 OnFrame = Callable[[Frame, Moment], None]
 OnProgress = Callable[[float], object]  # takes the time reached, in seconds
@@ -83,43 +83,70 @@ def run(
     lines = None if transcript is None else transcript.lines
     analyzer = Analyzer(bundle, settings=settings, lines=lines, scorer=scorer)
     smoother = None if smoothing is None else Smoother(smoothing)
-    moments: list[Moment] = []
-    measurements: list[FaceMeasurement] = []
-    tracks: list[TrackRecord] = []
-    embedded: list[Embedding] = []
-    speakers: list[tuple[float, int]] = []
+    course = Course(analyzer)
     for packet in packets:
         made = analyzer.push(packet)
-        embedded += analyzer.take_embeddings()
-        moments += made if smoother is None else map(smoother.push, made)
+        course.add(made if smoother is None else map(smoother.push, made))
         if isinstance(packet, Frame):
-            measurements += analyzer.face_measurements
-            tracks += analyzer.take_tracks()
-        speakers += analyzer.take_speakers()
+            course.measurements += analyzer.face_measurements
         if on_frame is not None and isinstance(packet, Frame):
             view = analyzer.view(packet.time_s)
             on_frame(packet, view if smoother is None else smoother.apply_to_view(view))
         if on_progress is not None:
             on_progress(packet.time_s)
     made = analyzer.flush()
-    embedded += analyzer.take_embeddings()
-    moments += made if smoother is None else map(smoother.push, made)
-    tracks += analyzer.take_tracks()
-    speakers += analyzer.take_speakers()
-    told = assign_people(tracks)
-    moments = name_faces(moments, told, speakers)
+    course.add(made if smoother is None else map(smoother.push, made))
     how = provenance_of(analyzer, call, transcript, smoothing, span)
-    whole = source if isinstance(source, SourceInfo) else source()
-    timeline = timeline_of(moments, whole, analyzer, how)
-    said = assign_lines(analyzer.scored_lines(), moments)
-    people = people_of(moments, tracks, told, analyzer.answers, bundle.labels, whole, said)
-    return replace(
-        timeline,
-        lines=said,
-        face_measurements=tuple(measurements),
-        embedded=tuple(embedded),
-        people=people,
-    )
+    return course.timeline(source if isinstance(source, SourceInfo) else source(), how)
+
+
+class Course:
+    """Gathers what an Analyzer gives of a stream, moment by moment, into its timeline.
+
+    Attributes:
+        measurements: Of faces, where they are measured.
+    """
+
+    def __init__(self, analyzer: Analyzer) -> None:
+        """Begin with nothing. analyzer: whose moments will be added."""
+        self.measurements: list[FaceMeasurement] = []
+        self._analyzer = analyzer
+        self._moments: list[Moment] = []
+        self._tracks: list[TrackRecord] = []
+        self._embedded: list[Embedding] = []
+        self._speakers: list[tuple[float, int]] = []
+
+    def add(self, moments: Iterable[Moment]) -> None:
+        """Add the moments that the latest packet completed, and what the Analyzer knows beside them."""
+        self._moments += moments
+        self._tracks += self._analyzer.take_tracks()
+        self._embedded += self._analyzer.take_embeddings()
+        self._speakers += self._analyzer.take_speakers()
+
+    def timeline(self, source: SourceInfo, provenance: Provenance, lines: Sequence[Line] | None = None) -> Timeline:
+        """Return the timeline of the stream, which has ended.
+
+        Args:
+            source: What was analysed.
+            provenance: How that came about.
+            lines: That were recognised while it went on, in the order of time: they count when they are said, as those
+                of a transcript do; None for those of the Analyzer's own transcript.
+        """
+        analyzer, moments = self._analyzer, self._moments
+        if lines is not None:
+            analyzer = Analyzer(analyzer.bundle, settings=analyzer.settings, lines=lines)
+            moments = [analyzer.with_words(moment) for moment in moments]
+        told = assign_people(self._tracks)
+        moments = name_faces(moments, told, self._speakers)
+        said = assign_lines(analyzer.scored_lines(), moments)
+        people = people_of(moments, self._tracks, told, analyzer.answers, analyzer.bundle.labels, source, said)
+        return replace(
+            timeline_of(moments, source, analyzer, provenance),
+            lines=said,
+            face_measurements=tuple(self.measurements),
+            embedded=tuple(self._embedded),
+            people=people,
+        )
 
 
 def provenance_of(
@@ -128,14 +155,19 @@ def provenance_of(
     transcript: Transcript | None = None,
     smoothing: SmoothingSettings | None = None,
     span: Span | None = None,
+    words: TranscriptOrigin | None = None,
 ) -> Provenance:
-    """Return how what an Analyzer gave came about; models of the Hub are known once it has used them."""
+    """Return how what an Analyzer gave came about; models of the Hub are known once it has used them.
+
+    words: where they came from, without a transcript.
+    """
     manifest = analyzer.bundle.manifest
     settings = analyzer.settings.model_dump(mode="json")
     settings["smoothing"] = None if smoothing is None else smoothing.model_dump(mode="json")
     if span is not None and not span.is_whole:
         settings |= {"start_s": span.start_s, "end_s": span.end_s}
-    unknown = None if transcript is None else TranscriptOrigin("given", "a transcript made in Python")
+    if transcript is not None:
+        words = transcript.origin or TranscriptOrigin("given", "a transcript made in Python")
     return Provenance.now(
         __version__,
         call,
@@ -143,7 +175,7 @@ def provenance_of(
         bundle={"name": manifest.name, "version": manifest.version},
         device=analyzer.bundle.device,
         models=analyzer.models(),
-        transcript=unknown if transcript is None or transcript.origin is None else transcript.origin,
+        transcript=words,
     )
 
 

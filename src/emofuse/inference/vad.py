@@ -131,6 +131,11 @@ class SileroDetector:
         n_chunks = sum(1 for chunk_end, speaks in self._chunks if speaks and start < chunk_end <= end)
         return min(n_chunks * CHUNK, len(samples)) / RATE_HZ
 
+    def chunks_after(self, index: int) -> list[tuple[int, bool]]:
+        """Return the chunks that end after an index: where each ends, on the same clock, and whether it is speech."""
+        self._score()
+        return [(end, speaks) for end, speaks in self._chunks if end > index]
+
     def _score(self) -> None:
         """Score what is complete of what waits."""
         chunks = chunks_of(self._waiting)

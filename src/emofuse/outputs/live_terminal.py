@@ -10,13 +10,15 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.panel import Panel
 from rich.text import Text
 
+from emofuse.formatting import pluralise
 from emofuse.inference.live_stats import LiveStats
 from emofuse.outputs.terminal import Look, bars, label_style, look_of, marks
-from emofuse.types import Moment, in_order
+from emofuse.types import Line, Moment, in_order
 
 _MARK_S: Final = 0.5  # of the stream, for each mark of the course
 _MOST_MARKS: Final = 120
 _NOTHING: Final = "."
+SHOWN_LINES: Final = 2  # of what is spoken, the latest
 
 
 class LivePanel:
@@ -27,6 +29,7 @@ class LivePanel:
         self._letters = marks(labels)
         self._latest: Moment | None = None
         self._course: deque[str | None] = deque(maxlen=_MOST_MARKS)
+        self._lines: deque[str] = deque(maxlen=SHOWN_LINES)
         self._next_s: float | None = None
         self._stats: LiveStats | None = None
         self._is_paused = False
@@ -38,6 +41,10 @@ class LivePanel:
             self._course.append(None if moment.fused is None else moment.fused.label)
             self._next_s = moment.time_s + _MARK_S
 
+    def push_line(self, line: Line) -> None:
+        """Take the next line of what is spoken."""
+        self._lines.append(line.text)
+
     def update(self, stats: LiveStats, is_paused: bool) -> None:
         """Take how the session is doing."""
         self._stats, self._is_paused = stats, is_paused
@@ -48,6 +55,7 @@ class LivePanel:
         if self._latest is not None and self._latest.fused is not None:
             parts += [Text(), bars(self._latest.fused, look)]
         parts += [Text(), self._marked(look)]
+        parts += [Text(look.printable(f'"{line}"'), no_wrap=True, overflow="ellipsis") for line in self._lines]
         if self._stats is not None:
             parts.append(Text(status_line(self._stats), style="dim", no_wrap=True))
         if self._hint:
@@ -84,7 +92,8 @@ class LivePanel:
 def status_line(stats: LiveStats) -> str:
     """Return how a session is doing, in a line for a view."""
     recent = "-" if stats.delay_recent_s is None else f"{1000 * stats.delay_recent_s:.0f} ms"
-    return f"{stats.moments_per_s:.0f} moments/s   delay {recent}   dropped {stats.n_dropped}"
+    missed = f"   speech left out {stats.missed_s:.0f} s" if stats.missed_s else ""
+    return f"{stats.moments_per_s:.0f} moments/s   delay {recent}   dropped {stats.n_dropped}{missed}"
 
 
 def summary_line(stats: LiveStats) -> str:
@@ -97,6 +106,13 @@ def summary_line(stats: LiveStats) -> str:
         f"{stats.n_dropped} of {stats.n_frames} pictures dropped, label changes a minute: "
         f"{stats.changes_per_minute:.0f}, steadied {stats.steady_changes_per_minute:.0f}"
     )
+
+
+def words_line(stats: LiveStats) -> str:
+    """Return what was recognised in a session, in a line for its end."""
+    delay = "" if stats.words_delay_s is None else f", {stats.words_delay_s:.1f} s after their end"
+    missed = f"; {stats.missed_s:.1f} s of speech left out to keep up" if stats.missed_s else ""
+    return f"{pluralise(stats.n_lines, 'line')} of words{delay}{missed}"
 
 
 def _faces(n: int) -> str:

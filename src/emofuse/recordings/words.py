@@ -6,12 +6,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from emofuse.errors import EmofuseError, UsageError
-from emofuse.inference.asr import MODEL, SpeechRecognizer
+from emofuse.inference.asr import MODEL, SpeechRecognizer, load_recognizer
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.hub_text import HubTextPredictor, load_hub_text
 from emofuse.inference.modalities.base import NO_SPEECH
@@ -88,7 +87,7 @@ def load_words(options: WordOptions, bundle: Bundle) -> tuple[SpeechRecognizer |
     """Load the models that the words need, once in a process: what recognises them, and what scores them."""
     recogniser = scorer = None
     if options.asr_model is not None:
-        recogniser = _recogniser(options.asr_model, options.asr_language, options.device)
+        recogniser = load_recognizer(options.asr_model, options.asr_language, options.device)
     if options.text_model is not None:
         scorer = load_hub_text(options.text_model, bundle.labels, 1.0, options.device)
     return recogniser, scorer
@@ -249,8 +248,3 @@ def _is_result(file: Path) -> bool:
     """Return whether a file is what emofuse has written about a recording."""
     with file.open("rb") as opened:
         return _OWN.search(opened.read(_PEEK_BYTES)) is not None
-
-
-@cache
-def _recogniser(model: str, language: str | None, device: str) -> SpeechRecognizer:
-    return SpeechRecognizer(model, language, device)

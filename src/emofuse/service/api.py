@@ -272,6 +272,7 @@ async def health(request: Request) -> Health:
         max_duration_s=s.max_duration_s,
         keep_s=s.keep_s,
         measure_faces=s.measure_faces,
+        live_asr=s.live_asr,
         live_sessions=state.n_live,
         max_live=s.max_live,
         asr=can_transcribe(),

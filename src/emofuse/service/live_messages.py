@@ -26,7 +26,7 @@ class _Message(BaseModel):
 
 class Start(_Message):
     """The first message. rate_hz: of the sound that comes; sound: whether any does. raw: moments as they are, not
-    steadied."""
+    steadied. transcribe: whether speech is recognised; language: that is spoken, where that is known."""
 
     type: Literal["start"]
     token: str = Field("", max_length=1000)
@@ -35,6 +35,8 @@ class Start(_Message):
     rate_hz: int = Field(16_000, ge=8_000, le=192_000)
     sound: bool = True
     raw: bool = False
+    transcribe: bool = False
+    language: str | None = Field(None, pattern="^[a-z]{2,3}$")
 
 
 class Said(_Message):

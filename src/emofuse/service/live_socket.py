@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -16,15 +17,17 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from emofuse.errors import EmofuseError
 from emofuse.formatting import pluralise
 from emofuse.inference.analyzer import Analyzer
+from emofuse.inference.asr import load_recognizer
 from emofuse.inference.live import LiveSession, PushSource
 from emofuse.inference.live_updates import LiveUpdate
+from emofuse.inference.live_words import LiveWords
 from emofuse.inference.smoothing import Smoother
 from emofuse.service.http_errors import RefusedError
 from emofuse.service.live_messages import Said, Start, Stop, WordBudget, first_message, later_message
 from emofuse.service.security import is_token, respond
 from emofuse.service.state import AppState, get_state
 from emofuse.service.wire_format import PacketReader
-from emofuse.timeline_json import moment_json
+from emofuse.timeline_json import moment_json, spoken_json
 from emofuse.types import Json, Line, Packet
 
 START_S: Final = 10.0  # in which the first message has to come
@@ -95,6 +98,9 @@ async def _started(socket: WebSocket, state: AppState) -> Start:
     if state.n_live >= s.max_live:
         live = f"{pluralise(state.n_live, 'other')} {'is' if state.n_live == 1 else 'are'} live"
         raise RefusedError(429, "busy", f"{live}, and no more may be; come back later")
+    if start.transcribe and not s.live_asr:
+        message = "this service does not recognise the speech of live clients; `emofuse serve --live-asr` does"
+        raise RefusedError(409, "no_recogniser", message)
     return start
 
 
@@ -117,7 +123,11 @@ async def _run(socket: WebSocket, state: AppState, start: Start) -> None:
     with ThreadPoolExecutor(2, "emofuse-live") as threads:
         settings = state.settings.analyzer(mode=start.mode, hop_s=start.hop_s)
         analyzer = await loop.run_in_executor(threads, state.models.analyzer, settings)
-        with LiveSession(analyzer, source, smoother=None if start.raw else Smoother()) as session:
+        words = None
+        if start.transcribe:
+            load = partial(load_recognizer, state.settings.asr_model, is_live=True)
+            words = LiveWords(await loop.run_in_executor(threads, load), language=start.language)
+        with LiveSession(analyzer, source, smoother=None if start.raw else Smoother(), words=words) as session:
             labels = list(analyzer.bundle.labels)
             await _send(socket, {"type": "ready", "labels": labels, "modalities": _modalities(analyzer)})
 
@@ -128,7 +138,7 @@ async def _run(socket: WebSocket, state: AppState, start: Start) -> None:
                 return loop.run_in_executor(threads, lambda: list(reader.read(data)))
 
             reader = PacketReader(start.rate_hz, has_sound=start.sound)
-            answering = loop.run_in_executor(threads, _answer, session, send, state)
+            answering = loop.run_in_executor(threads, _answer, session, send, state, start.transcribe)
             receiving = asyncio.create_task(_receive(socket, source, reader, decode, state.settings.max_live_s))
             try:
                 await asyncio.wait((answering, receiving), return_when=asyncio.FIRST_COMPLETED)
@@ -141,13 +151,19 @@ async def _run(socket: WebSocket, state: AppState, start: Start) -> None:
                 session.stop()
                 receiving.cancel()
                 await asyncio.gather(answering, receiving, return_exceptions=True)
+                await loop.run_in_executor(threads, session.close)  # it may wait for the recogniser
                 state.metrics.live_dropped.inc(session.stats().n_dropped)
 
 
-def _answer(session: LiveSession, send: Callable[[Json], Future[None]], state: AppState) -> None:
-    """Send every moment. Runs in a thread, which waits until each is sent: a slow client has pictures dropped."""
+def _answer(session: LiveSession, send: Callable[[Json], Future[None]], state: AppState, sends_lines: bool) -> None:
+    """Send every moment, and every line if that is wanted.
+
+    Runs in a thread, which waits until each is sent: a slow client has pictures dropped.
+    """
     modalities = _modalities(session.analyzer)
     for update in session:
+        for line in update.lines if sends_lines else ():
+            send({"type": "line", "line": spoken_json(line)}).result()
         for moment in update.steady:
             document = moment_json(moment, modalities) | {"why": dict(moment.why)}
             state.metrics.live_moments.inc()
@@ -173,6 +189,8 @@ def _stats(session: LiveSession) -> Json:
         "delay_p95_s": stats.delay_p95_s,
         "changes_per_minute": round(stats.changes_per_minute, 1),
         "steady_changes_per_minute": round(stats.steady_changes_per_minute, 1),
+        "lines": stats.n_lines,
+        "missed_s": round(stats.missed_s, 1),
         "width": info.width,
         "height": info.height,
     }

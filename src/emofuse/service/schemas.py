@@ -37,6 +37,7 @@ _HEALTH: Final[Any] = {
     "max_duration_s": 3600.0,
     "keep_s": 3600.0,
     "measure_faces": False,
+    "live_asr": False,
     "live_sessions": 0,
     "max_live": 2,
     "asr": True,
@@ -130,6 +131,7 @@ class Health(BaseModel):
     max_duration_s: float
     keep_s: float = Field(description="how long results are kept")
     measure_faces: bool = Field(description="whether faces are measured where that is asked for")
+    live_asr: bool = Field(description="whether the speech of live clients is recognised where that is asked for")
     live_sessions: int
     max_live: int
     asr: bool = Field(description="whether speech can be recognised")

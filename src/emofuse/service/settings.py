@@ -40,7 +40,7 @@ class ServiceSettings(Settings):
     (networks and threads alone take 600), and writes no file larger than job_file_mb. stall_s: how long an upload may
     send nothing; least_bytes_s: and how slow it may be on the whole. keep_s: how long results are there; a recording
     is deleted as soon as it has been analysed. risk, coverage, prior: of all answers, as `AnalyzerSettings` has them.
-    measure_faces: whether clients may ask for that.
+    measure_faces: whether clients may ask for that; live_asr: whether live ones may have their speech recognised.
     """
 
     host: str = "127.0.0.1"
@@ -67,6 +67,7 @@ class ServiceSettings(Settings):
     coverage: float | None = Field(None, ge=0.5, le=0.99)
     prior: Literal["flat", "corpus"] | dict[str, float] = "flat"
     measure_faces: bool = False
+    live_asr: bool = False
 
     @property
     def answers(self) -> dict[str, Any]:

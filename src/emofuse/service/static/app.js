@@ -14,6 +14,7 @@ const GONE = "That analysis is no longer here: it was deleted, or the time that 
 const sent = new Map(); // id: File, of the recordings that this page has sent; a reload forgets them
 let limits = null; // what the service said of itself
 let choices = null;
+const CHOICES = ["camera-choice", "microphone-choice", "words"]; // of a live session, which begins anew with another
 let saved = null; // {file, url} of a live session that was saved, and is not analysed yet
 let shown = null; // {id, name, remove} of the result on the page
 let work = null; // {id, controller} of what is being worked on; no id while it is being sent
@@ -192,7 +193,7 @@ async function useCamera() {
   show("live");
   $("pause").textContent = "Pause";
   $("keep").checked = false;
-  for (const id of ["camera-choice", "microphone-choice"]) $(id).disabled = false;
+  for (const id of CHOICES) $(id).disabled = false;
   const session = new Live($("eye"), new LiveView($));
   live = session;
   let problem = null;
@@ -276,6 +277,7 @@ async function greet() {
   $("limits").textContent = `Any common format, up to ${limits.max_upload_mb} MB and ${minutes(limits.max_duration_s)}`;
   $("kept").textContent = `Recordings are deleted as soon as they are analysed, results after ${minutes(limits.keep_s)}.`;
   $("camera").disabled = limits.max_live === 0;
+  $("words-choice").hidden = !limits.live_asr;
   choices = new Choices($, limits);
   if (limits.token_needed && !token()) show("token-form");
   else if (namesAny()) goByAddress();
@@ -310,10 +312,10 @@ $("camera").addEventListener("click", useCamera);
 $("example").addEventListener("click", tryExample);
 $("saved-analyse").addEventListener("click", () => analyse(saved.file, null));
 $("saved-drop").addEventListener("click", startOver);
-for (const id of ["camera-choice", "microphone-choice"]) $(id).addEventListener("change", () => live && useCamera());
+for (const id of CHOICES) $(id).addEventListener("change", () => live && useCamera());
 $("keep").addEventListener("change", () => {
   live?.keep($("keep").checked);
-  for (const id of ["camera-choice", "microphone-choice"]) $(id).disabled = Boolean(live?.isKept);
+  for (const id of CHOICES) $(id).disabled = Boolean(live?.isKept);
 });
 $("mirror").addEventListener("change", () => $("eye").classList.toggle("mirrored", $("mirror").checked));
 addEventListener("beforeunload", (event) => {

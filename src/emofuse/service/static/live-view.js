@@ -9,11 +9,13 @@ const SPAN_S = 30; // of the lanes
 const RECENT_S = 5; // that the numbers are of
 const REDRAW_S = 0.15; // of everything but the boxes, which follow every moment
 const CALM_REDRAW_S = 1; // where the person wants less motion
+const SHOWN_LINES = 2; // of what is spoken, the latest
 const READ_OUT_S = 2; // labels are read out no faster
 
 export class LiveView {
   #past = []; // moments of the last SPAN_S
   #delays = []; // {at, delay} of the last RECENT_S
+  #lines = [];
   #drawn = -Infinity;
   #readOut = -Infinity;
 
@@ -23,7 +25,7 @@ export class LiveView {
     $("pause").disabled = true;
     $("live-now").replaceChildren();
     $("live-lanes").replaceChildren();
-    $("live-label").textContent = "";
+    $("live-label").textContent = $("live-words").textContent = "";
     for (const id of ["live-delay", "live-rate", "live-dropped", "live-changes"]) $(id).textContent = "–";
     drawFaces($("boxes"), $("eye"), { source: {}, moments: [] }, 0); // none
   }
@@ -36,6 +38,18 @@ export class LiveView {
   /** The devices that a person has chosen: ids, "" for any, "none" for none. */
   chosen() {
     return { camera: this.$("camera-choice").value, microphone: this.$("microphone-choice").value };
+  }
+
+  /** Whether speech is to be recognised. */
+  wantsWords() {
+    return this.$("words").checked;
+  }
+
+  /** Show what was spoken. */
+  words(line) {
+    this.#lines = [...this.#lines, line].slice(-SHOWN_LINES);
+    this.$("live-words").hidden = false;
+    this.$("live-words").textContent = this.#lines.join(" ");
   }
 
   /** Offer the devices that there are, those of a stream chosen. */

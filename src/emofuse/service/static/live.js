@@ -118,7 +118,7 @@ export class Live {
         const words = `the ${device} is gone: it was unplugged, or is not allowed any more`;
         track.addEventListener("ended", () => reject(new Error(words)));
       }
-      socket.addEventListener("open", () => tell(socket, startOf(ear)));
+      socket.addEventListener("open", () => tell(socket, startOf(ear, this.view.wantsWords())));
       socket.addEventListener("close", () => reject(new Refused(0, "the connection to the service has ended")));
       socket.addEventListener("message", (event) => {
         const told = JSON.parse(event.data);
@@ -130,6 +130,8 @@ export class Live {
         } else if (told.type === "moment") {
           this.#answered = told.moment.time_s;
           if (!this.#paused) this.view.show(told, { now: this.#now(), skipped: this.#skipped, ...this.#size });
+        } else if (told.type === "line") {
+          this.view.words(told.line.text);
         } else if (told.type === "error") {
           reject(told.error.code === "no_token" ? noToken() : new Refused(400, told.error.message));
         }
@@ -189,8 +191,9 @@ export class Live {
   }
 }
 
-function startOf(ear) {
-  return { type: "start", token: token(), mode: "frame", sound: Boolean(ear), ...(ear && { rate_hz: ear.rate }) };
+function startOf(ear, wantsWords) {
+  const sound = ear && { rate_hz: ear.rate, transcribe: wantsWords };
+  return { type: "start", token: token(), mode: "frame", sound: Boolean(ear), ...sound };
 }
 
 function tell(socket, message) {
