@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +22,7 @@ from emofuse.errors import OutputError, UsageError
 from emofuse.research.models.face import FaceNet
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.base import Job
+from emofuse.research.training.callbacks import WholeCheckpoints
 from emofuse.research.training.fit import FitResult, fit, load_weights, with_fitting_batch
 
 MakeRecipe = Callable[..., Recipe]
@@ -118,6 +122,29 @@ def test_a_training_that_was_cut_off_goes_on(
     assert checkpoint["global_step"] == 3 * BATCHES_PER_EPOCH
     with (tmp_path / "metrics.csv").open(encoding="utf-8") as file:  # of both parts
         assert [row["epoch"] for row in csv.DictReader(file) if row["train_loss"]] == ["0", "1", "2"]
+
+
+def test_being_killed_right_after_a_checkpoint_costs_no_row(
+    make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe(epochs=3, keep="last")
+    quiet_fit(recipe, make_job(), tmp_path / "whole")
+    save = WholeCheckpoints.save_checkpoint
+
+    def save_and_die(self: WholeCheckpoints, checkpoint: dict[str, Any], path: str, **options: Any) -> None:
+        save(self, checkpoint, path, **options)
+        if Path(path).name == "last.ckpt" and checkpoint["epoch"] == 1:
+            os._exit(9)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WholeCheckpoints, "save_checkpoint", save_and_die)
+        process = get_context("fork").Process(target=quiet_fit, args=(recipe, make_job(), tmp_path / "cut"))
+        process.start()
+        process.join(120)
+    assert process.exitcode == 9
+    quiet_fit(recipe, make_job(), tmp_path / "cut")
+    whole, cut = ((tmp_path / name / "metrics.csv").read_text(encoding="utf-8") for name in ("whole", "cut"))
+    assert cut == whole and cut.count("\n") == 7  # the head, and for each epoch a row of either part
 
 
 def test_the_best_epoch_of_before_the_cut_is_not_forgotten(

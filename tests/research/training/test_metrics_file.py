@@ -27,6 +27,19 @@ def test_a_part_that_goes_on_keeps_the_rows_before_it(tmp_path: Path) -> None:
     ]
 
 
+def test_an_epoch_that_is_gone_through_again_takes_the_place_of_its_rows(tmp_path: Path) -> None:
+    first = metrics_logger(tmp_path)
+    first.log_metrics({"epoch": 0, "val_loss": 1.5}, step=3)
+    first.log_metrics({"epoch": 0, "loss": 1.0}, step=3)
+    first.save()
+    again = metrics_logger(tmp_path)
+    again.log_metrics({"epoch": 0, "val_loss": 1.5}, step=3)
+    for _ in range(2):
+        again.log_metrics({"epoch": 0, "loss": 1.0}, step=3)
+        again.save()
+    assert [(row["val_loss"], row["loss"]) for row in rows_of(tmp_path)] == [("1.5", ""), ("", "1.0")]
+
+
 def test_being_stopped_while_it_writes_costs_no_row_and_doubles_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

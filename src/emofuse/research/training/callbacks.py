@@ -104,6 +104,21 @@ class Patience(EarlyStopping):
             trainer.should_stop = True
 
 
+class EpochRow(Callback):
+    """Writes an epoch's row of metrics.csv before its checkpoint.
+
+    Lightning logs after it has saved: a training that is killed in between would go on without that row. What it logs
+    again takes the place of the same row (`MetricsFile`).
+    """
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log what was measured of the epoch's training."""
+        found = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("train_")}
+        if trainer.logger is not None and found:
+            trainer.logger.log_metrics({**found, "epoch": trainer.current_epoch}, step=trainer.global_step - 1)
+            trainer.logger.save()
+
+
 class FrozenStart(Callback):
     """Leaves the pretrained part as it is for the first epochs, its norms' statistics too: the rest learns to use it
     before it begins to move. What a network itself never trains stays so."""
@@ -139,6 +154,13 @@ class MetricsFile(ExperimentWriter):
         super().__init__(log_dir)
         self._rows: list[dict[str, Any]] = _rows_of(Path(self.metrics_file_path))
 
+    def log_metrics(self, metrics_dict: dict[str, float], step: int | None = None) -> None:
+        """Take a row, in place of one of the same epoch, step and columns."""
+        super().log_metrics(metrics_dict, step)
+        row = self.metrics.pop()
+        self._rows = [one for one in self._rows if _key(one) != _key(row)]
+        self.metrics = [*(one for one in self.metrics if _key(one) != _key(row)), row]
+
     def save(self) -> None:
         """Write all rows, the earlier ones too."""
         if not self.metrics:
@@ -157,6 +179,11 @@ def metrics_logger(out: Path) -> CSVLogger:
     logger = CSVLogger(out, name="", version="", flush_logs_every_n_steps=1)
     logger._experiment = MetricsFile(logger.log_dir)
     return logger
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, frozenset[str]]:
+    """Return what tells a row from others."""
+    return str(row.get("epoch")), str(row.get("step")), frozenset(row)
 
 
 def _rows_of(path: Path) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ from emofuse.research.tasks.base import Job
 from emofuse.research.tasks.batches import Batch, test_loader, train_loader
 from emofuse.research.training.callbacks import (
     Checkpoint,
+    EpochRow,
     FrozenStart,
     Patience,
     Plateau,
@@ -299,7 +300,7 @@ def _within_memory(recipe: Recipe, job: Job) -> Iterator[None]:
 
 
 def _callbacks(recipe: Recipe, job: Job, progress: bool) -> list[Callback]:
-    callbacks: list[Callback] = [Reseed(recipe.seed), Plateau()]
+    callbacks: list[Callback] = [Reseed(recipe.seed), Plateau(), EpochRow()]
     if recipe.train.ema_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=recipe.train.ema_decay))
     if recipe.train.frozen_epochs:
