@@ -29,9 +29,18 @@ RESEARCH = [
     "emofuse.research.corpora.registry",
     "emofuse.research.corpora.splits.folds",
     "emofuse.research.corpora.splits.protocols",
+    "emofuse.research.models.registry",
+    "emofuse.research.tasks.registry",
     "emofuse.research.evaluation.scores.metrics",
     "emofuse.research.evaluation.scores.significance",
 ]
+
+
+# what a researcher derives a class from
+EXTENDED = {
+    "emofuse.research.tasks.base": ("Task", "UtteranceTask"),
+    "emofuse.research.evaluation.protocols.learners": ("Learner",),
+}
 
 
 def named_in(thing: Any) -> Iterator[Any]:
@@ -109,6 +118,26 @@ def test_corpora_splits_and_scores_are_documented_with_true_examples(module: str
             assert "Args:" in text and "Returns:" in text and ">>>" in text, name
 
 
+def tells_what_it_takes_and_returns(function: Any) -> bool:
+    """Return whether a docstring names every argument, and what comes back."""
+    text, signature = inspect.getdoc(function) or "", inspect.signature(function)
+    arguments = [each for each in signature.parameters if each not in ("self", "cls")]
+    returns = "Returns:" in text or signature.return_annotation in (None, "None")
+    return ("Args:" in text) == bool(arguments) and all(f"{each}: " in text for each in arguments) and returns
+
+
+@pytest.mark.parametrize("module", EXTENDED)
+def test_what_researchers_extend_is_documented_with_true_examples(module: str) -> None:
+    pytest.importorskip("torch")
+    found = import_module(module)
+    assert doctest.testmod(found).failed == 0
+    for name in EXTENDED[module]:
+        kind = getattr(found, name)
+        text = inspect.getdoc(kind) or ""
+        assert "Attributes:" in text and ">>>" in text, name
+        assert [one for one, f in methods_of(kind).items() if not tells_what_it_takes_and_returns(f)] == [], name
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_class_lists_its_fields_and_has_an_example(name: str) -> None:
     kind = CLASSES[name]
@@ -125,10 +154,7 @@ def test_a_function_tells_what_it_takes_and_returns(name: str) -> None:
     function, of_class = FUNCTIONS[name]
     text = inspect.getdoc(function) or ""
     assert text and text[0].isupper()
-    arguments = [each for each in inspect.signature(function).parameters if each not in ("self", "cls")]
-    assert ("Args:" in text) == bool(arguments)
-    assert [each for each in arguments if f"{each}: " not in text] == []
-    assert "Returns:" in text or inspect.signature(function).return_annotation in (None, "None")
+    assert tells_what_it_takes_and_returns(function)
     method = name.rpartition(".")[2]
     called = "(" if method == "__call__" else f".{method}("
     example = text if ">>>" in text else of_class

@@ -99,6 +99,10 @@ class Given:
         margin: By which the frames are cropped wider than a face, as in VideoDataSettings.
         layout: What a network over features is given; it needs one.
         takes: The input of a network of one's own.
+
+    Example:
+        >>> Given(n_classes=7).weights
+        {}
     """
 
     n_classes: int
@@ -108,13 +112,31 @@ class Given:
     takes: str = "samples"
 
     def file(self, settings: ModelSettings) -> Path | None:
-        """Return the file of a network's own weights, or None where it starts from random ones."""
+        """Return the file of a network's own weights.
+
+        Args:
+            settings: Of the network.
+
+        Returns:
+            The file, or None where it starts from random weights.
+        """
         return next((self.weights[name] for name in settings.assets if name in self.weights), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A network in the registry. data: the kinds of data, as `data.corpus` calls them, that it can be trained on."""
+    """A network in the registry.
+
+    Attributes:
+        settings: The class of its settings, whose `name` recipes call it by.
+        data: The kinds of data, as `data.corpus` calls them, that it can be trained on.
+        make: Makes it of its settings and of what else it is given.
+
+    Example:
+        >>> entry = Entry(MelCnnSettings, ("speech",), lambda settings, given: MelCnn(settings, given.n_classes))
+        >>> entry.make(MelCnnSettings(), Given(n_classes=7)).description
+        'Log-mel, a residual network, pooled statistics.'
+    """
 
     settings: type[ModelSettings]
     data: tuple[str, ...]
@@ -177,7 +199,19 @@ _BY_SETTINGS: Final = {entry.settings: entry for entry in NETWORKS}
 
 
 def goes_with(settings: ModelSettings, data: str) -> bool:
-    """Whether a network can be trained on a kind of data, as `data.corpus` of a recipe calls it."""
+    """Tell whether a network can be trained on a kind of data.
+
+    Args:
+        settings: Of the network.
+        data: The kind, as `data.corpus` of a recipe calls it.
+
+    Returns:
+        Whether it can.
+
+    Example:
+        >>> goes_with(MelCnnSettings(), "speech"), goes_with(MelCnnSettings(), "video")
+        (True, False)
+    """
     entry = _BY_SETTINGS.get(type(settings))
     return entry is not None and data in entry.data
 
@@ -191,10 +225,26 @@ def build(
     layout: FeatureLayout | None = None,
     takes: str = "samples",
 ) -> BuiltNetwork:
-    """Make the network that settings describe; what else it is made with: see `Given`.
+    """Make the network that settings describe.
+
+    Args:
+        settings: Of the network.
+        n_classes: How many labels there are.
+        weights: Files by the names of the settings' `assets`; what has none starts from random weights.
+        margin: See `Given`.
+        layout: See `Given`.
+        takes: See `Given`.
+
+    Returns:
+        The network.
 
     Raises:
         RecipeError: Settings contradict each other or the layout.
+
+    Example:
+        >>> import torch
+        >>> build(MelCnnSettings(), n_classes=7)(torch.zeros(2, 16_000)).shape
+        torch.Size([2, 7])
     """
     return _make(settings, Given(n_classes, weights or {}, margin, layout, takes))
 

@@ -67,6 +67,11 @@ class Task(ABC):
         smaller: The settings to lower, beside the batch, where the memory does not hold one.
         needs_folder: Whether its corpora are always looked for in the data folder.
         knows_people: Whether it is known who the examples are of, so that a report tells of them.
+
+    Example:
+        >>> from emofuse.research.tasks.registry import TASKS
+        >>> {task.name: task.modality for task in TASKS}
+        {'ferplus': 'face', 'speech': 'voice', 'video': 'clip', 'features': 'fusion', 'text': 'text'}
     """
 
     name: ClassVar[str]
@@ -80,12 +85,26 @@ class Task(ABC):
     knows_people: ClassVar[bool] = True
 
     def check(self, recipe: Recipe) -> None:
-        """Raise RecipeError where a recipe's model does not go with its data."""
+        """Check that a recipe's model goes with its data.
+
+        Args:
+            recipe: Of this task.
+
+        Raises:
+            RecipeError: It does not.
+        """
         if not goes_with(recipe.model, self.name):
             raise self.crossed(recipe)
 
     def crossed(self, recipe: Recipe) -> RecipeError:
-        """Return the error of a model that does not go with the data."""
+        """Make the error of a model that does not go with the data.
+
+        Args:
+            recipe: Of this task.
+
+        Returns:
+            The error, to be raised.
+        """
         return RecipeError(f"recipe {recipe.name!r} pairs {recipe.data.corpus!r} with {recipe.model.name!r}")
 
     def network(
@@ -103,6 +122,9 @@ class Task(ABC):
             weights: Files by the names of their assets; what has none starts from random weights.
             dims: Where the data are features, how many there are of each modality, in order.
 
+        Returns:
+            The network.
+
         Raises:
             RecipeError: The model is not a network, or does not go with the data.
         """
@@ -113,7 +135,15 @@ class Task(ABC):
         return build(settings, n_classes, weights, takes=self.takes, **self.made_with(recipe, dims))
 
     def made_with(self, recipe: Recipe, dims: Mapping[str, int] | None) -> dict[str, Any]:
-        """Return what else a network is made with: see `models.registry.build`."""
+        """Choose what else a network is made with.
+
+        Args:
+            recipe: Of this task.
+            dims: As of `network`.
+
+        Returns:
+            Arguments of `models.registry.build`, by their names.
+        """
         return {}
 
     @abstractmethod
@@ -138,30 +168,79 @@ class Task(ABC):
 
     @abstractmethod
     def input_spec(self, recipe: Recipe, network: BuiltNetwork) -> InputSpec:
-        """Return what a recipe's network takes, for its card."""
+        """Describe what a recipe's network takes, for its card.
+
+        Args:
+            recipe: Of this task.
+            network: That was made of it.
+
+        Returns:
+            The kind of its input, with the sizes.
+        """
 
     @abstractmethod
     def corpora(self, recipe: Recipe) -> tuple[Corpus[Any], ...]:
-        """Return the corpora that a recipe's network was trained on."""
+        """Look up the corpora that a recipe's network was trained on.
+
+        Args:
+            recipe: Of this task.
+
+        Returns:
+            The corpora, in the recipe's order.
+        """
 
     def sources(self, recipe: Recipe) -> tuple[DataSource, ...]:
-        """Return what a card tells of the data that were trained on."""
+        """List the data that were trained on, for a card.
+
+        Args:
+            recipe: Of this task.
+
+        Returns:
+            The name, part and licence of each corpus.
+        """
         return tuple(DataSource(name=c.title, licence=c.licence, part=c.part) for c in self.corpora(recipe))
 
     def cautions(self, recipe: Recipe) -> tuple[str, ...]:
-        """Return what a card must say of a network that was trained on these data."""
+        """List what a card must mention of a network that was trained on these data.
+
+        Args:
+            recipe: Of this task.
+
+        Returns:
+            Sentences, each once.
+        """
         return tuple(dict.fromkeys(caution for corpus in self.corpora(recipe) for caution in corpus.all_cautions))
 
     def exported_dims(
         self, recipe: Recipe, weights: Mapping[str, Tensor], checkpoint: str | Path
     ) -> dict[str, int] | None:
-        """Return, of a network over features, how many each modality has. Raises UsageError where no bundle has a use
-        for it."""
+        """Read, for an export, how many features each modality of a network over features has.
+
+        Args:
+            recipe: Of this task.
+            weights: Of the network, by their names.
+            checkpoint: The file of the weights.
+
+        Returns:
+            The numbers by modality; None where the data are no features.
+
+        Raises:
+            UsageError: No bundle has a use for the network.
+        """
         return None
 
     @abstractmethod
     def examples(self, network: BuiltNetwork, spec: InputSpec, random: torch.Generator) -> list[Example]:
-        """Return inputs of several sizes: an export traces the first, and is checked with all of them."""
+        """Make inputs of several sizes: an export traces the first, and is checked with all of them.
+
+        Args:
+            network: That is exported.
+            spec: What it takes.
+            random: Draws what is random in them.
+
+        Returns:
+            The inputs, each as the network's `forward` takes it.
+        """
 
 
 class UtteranceTask(Task):
@@ -171,6 +250,11 @@ class UtteranceTask(Task):
         monitor: The score on the validation part that chooses an epoch.
         protocol: The split that is made where none is named.
         group: What folds keep together, in a description of one.
+
+    Example:
+        >>> from emofuse.research.tasks.registry import TASKS
+        >>> [task.name for task in TASKS if isinstance(task, UtteranceTask)]
+        ['ferplus', 'speech', 'video', 'features', 'text']
     """
 
     monitor: ClassVar[Monitor] = "val_uar"
@@ -179,7 +263,18 @@ class UtteranceTask(Task):
     def prepare(
         self, recipe: Recipe, data: Path | None, validate: bool, notice: Callable[[str], None], hook: Hook | None
     ) -> tuple[Recipe, Job]:
-        """See Task. Without `validate` nothing is selected."""
+        """Prepare a training on all of a recipe's utterances.
+
+        Args:
+            recipe: See Task.
+            data: See Task.
+            validate: See Task; without it nothing is selected.
+            notice: See Task.
+            hook: See Task.
+
+        Returns:
+            See Task.
+        """
         if recipe.model.learner != "network":
             raise UsageError(f"{recipe.model.name} is trained where it is tested", "`emofuse evaluate` does both")
         recipe = fall_back_to_random_init(recipe, notice)
@@ -197,15 +292,36 @@ class UtteranceTask(Task):
     group: ClassVar[str] = "speaker"
 
     def label_set(self, recipe: Recipe) -> str:
-        """Return the name of the labels that the corpora are brought under."""
+        """Name the labels that the corpora are brought under.
+
+        Args:
+            recipe: Of this task.
+
+        Returns:
+            The name of a label set.
+        """
         return utterance_settings(recipe).labels
 
     def n_validating(self, recipe: Recipe) -> int:
-        """Return how many people, or other groups that stay together, are held out of each training to select by."""
+        """Tell how many people, or other groups that stay together, are held out of each training to select by.
+
+        Args:
+            recipe: Of this task.
+
+        Returns:
+            Their number.
+        """
         return utterance_settings(recipe).valid_speakers
 
     def is_tested(self, name: str) -> bool:
-        """Whether a corpus can be tested, and not only trained on."""
+        """Tell whether a corpus can be tested, and not only trained on.
+
+        Args:
+            name: Of the corpus.
+
+        Returns:
+            Whether it can.
+        """
         return True
 
     def find(
@@ -213,35 +329,97 @@ class UtteranceTask(Task):
     ) -> tuple[list[Manifest], tuple[FeatureSet, ...]]:
         """Read corpora by their names or paths, and, where they are feature sets, those too.
 
+        Args:
+            recipe: Of this task.
+            names: Of the corpora, or paths of manifests.
+            data: The folder of the corpora; None where EMOFUSE_DATA names it.
+
+        Returns:
+            The manifests, and the feature sets among them.
+
         Raises:
             CorpusError: One is not there, or cannot be read.
         """
         return find_corpora(utterance_settings(recipe), names, data)
 
     def read(self, recipe: Recipe, data: str | Path | None) -> Corpora:
-        """Read and relabel the corpora of a recipe. Raises CorpusError for a corpus with no usable label."""
+        """Read and relabel the corpora of a recipe.
+
+        Args:
+            recipe: Of this task.
+            data: The folder of the corpora; None where EMOFUSE_DATA names it.
+
+        Returns:
+            The corpora, joined and apart.
+
+        Raises:
+            CorpusError: One is not there, or has no usable label.
+        """
         return read_corpora(*self.find(recipe, recipe.data.train_on, data), self.label_set(recipe))
 
     @abstractmethod
     def decode(self, recipe: Recipe, corpora: Corpora, hook: Hook | None = None) -> Utterances:
-        """Read of every clip what the recipe's network wants. Raises CorpusError for the first that cannot be used."""
+        """Read of every clip what the recipe's network takes.
+
+        Args:
+            recipe: Of this task.
+            corpora: Whose clips they are.
+            hook: Is called with a step, and how many clips are done of how many.
+
+        Returns:
+            The utterances, in the order of the clips.
+
+        Raises:
+            CorpusError: The first clip that cannot be used.
+        """
 
     @abstractmethod
     def augmentation(self, recipe: Recipe, network: BuiltNetwork) -> tuple[Augment, Augment | None]:
-        """Choose what is done to a network's inputs, and then to what its front end makes of them."""
+        """Choose what is done to inputs in training.
+
+        Args:
+            recipe: Of this task.
+            network: That is trained.
+
+        Returns:
+            What is done to the network's inputs, and to what its front end makes of them; None for nothing.
+        """
 
     def dims(self, data: Utterances) -> dict[str, int] | None:
-        """Return how many features each modality has, where there are features."""
+        """Tell how many features each modality has.
+
+        Args:
+            data: The utterances.
+
+        Returns:
+            The numbers by modality; None where the data are no features.
+        """
         return None
 
     def start(self, recipe: Recipe, network: BuiltNetwork, data: Utterances, parts: Sequence[Sequence[int]]) -> None:
-        """Give a network what it starts from, of the recipe or of the parts: train, valid and, in a fold, test."""
+        """Give a network what it starts from.
+
+        Args:
+            recipe: Of this task.
+            network: That is trained.
+            data: The utterances.
+            parts: The clips of train, valid and, in a fold, test.
+        """
 
     def job(self, recipe: Recipe, data: Utterances, fold: Fold | None, held_out: Sequence[int] = ()) -> Job:
         """Prepare one fold's training, or, without a fold, the training on every clip but those held out, which
         validate. Where no clip validates nothing is selected.
 
         Weights that a network starts from are fetched where they are not here yet.
+
+        Args:
+            recipe: Of this task.
+            data: The utterances.
+            fold: That is trained; None for a training on all.
+            held_out: Clips that validate, without a fold.
+
+        Returns:
+            The job.
 
         Raises:
             RecipeError: The network does not go with the data.
@@ -262,7 +440,18 @@ class UtteranceTask(Task):
     def training(
         self, recipe: Recipe, data: Utterances, network: BuiltNetwork, train: Sequence[int], valid: Sequence[int]
     ) -> Job:
-        """Prepare the training of a network on some of the clips."""
+        """Prepare the training of a network on some of the clips.
+
+        Args:
+            recipe: Of this task.
+            data: The utterances.
+            network: That is trained.
+            train: The clips that it is trained on.
+            valid: The clips that validate; none for no selection.
+
+        Returns:
+            The job.
+        """
         augment_input, augment_features = self.augmentation(recipe, network)
         shares = data.draw_weights(train)
         drawn = data.balanced(train) if shares is None else train

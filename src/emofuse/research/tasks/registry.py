@@ -18,17 +18,58 @@ TASKS: Final[tuple[Task, ...]] = (FaceTask(), SpeechTask(), ClipTask(), FeatureT
 
 
 def task_of(recipe: Recipe) -> Task:
-    """Return the task of a recipe."""
+    """Return the task of a recipe.
+
+    Args:
+        recipe: Of any kind of data.
+
+    Returns:
+        The task whose name its `data.corpus` is.
+
+    Example:
+        >>> from emofuse.research.models.settings import MelCnnSettings
+        >>> from emofuse.research.recipes.data import VoiceDataSettings
+        >>> task_of(Recipe(name="own", data=VoiceDataSettings(corpus="speech"), model=MelCnnSettings())).modality
+        'voice'
+    """
     return next(task for task in TASKS if task.name == recipe.data.corpus)
 
 
 def task_of_kind(kind: str) -> Task:
-    """Return the task whose networks take an input of a kind, as cards call it."""
+    """Return the task whose networks take an input of a kind.
+
+    Args:
+        kind: As `InputSpec.kind` of cards has it.
+
+    Returns:
+        The task.
+
+    Example:
+        >>> task_of_kind("samples").name
+        'speech'
+    """
     return next(task for task in TASKS if task.kind == kind)
 
 
 def utterance_task(recipe: Recipe) -> UtteranceTask:
-    """Return the task of a recipe of utterances. Raises RecipeError for a recipe of something else."""
+    """Return the task of a recipe of utterances, which are cross-validated.
+
+    Args:
+        recipe: Of any kind of data.
+
+    Returns:
+        The task.
+
+    Raises:
+        RecipeError: It is a recipe of something else.
+
+    Example:
+        >>> from emofuse.research.models.settings import MelCnnSettings
+        >>> from emofuse.research.recipes.data import VoiceDataSettings
+        >>> recipe = Recipe(name="own", data=VoiceDataSettings(corpus="speech"), model=MelCnnSettings())
+        >>> utterance_task(recipe).protocol
+        'actor-6fold'
+    """
     task = task_of(recipe)
     if not isinstance(task, UtteranceTask):
         raise RecipeError(f"recipe {recipe.name!r} is not of utterances")

@@ -43,16 +43,41 @@ class RunContext:
 
 
 class Learner(ABC):
-    """By what a recipe's model is trained and tested, fold by fold."""
+    """By what a recipe's model is trained and tested, fold by fold. A new one is a class, and its object in LEARNERS.
+
+    Attributes:
+        name: As `learner` of the settings of models has it.
+
+    Example:
+        >>> from emofuse.research.models.settings import SvmSettings
+        >>> from emofuse.research.recipes.data import VoiceDataSettings
+        >>> recipe = Recipe(name="own", data=VoiceDataSettings(corpus="speech"), model=SvmSettings())
+        >>> learner_of(recipe).selection(recipe).partition(" of ")[0]
+        'C'
+    """
 
     name: ClassVar[LearnerName]
 
     def seeds(self, context: RunContext) -> RunContext:
-        """Return the context, with the seeds that make a difference."""
+        """Choose the seeds that make a difference.
+
+        Args:
+            context: How the evaluation is run, with every seed that was asked for.
+
+        Returns:
+            The same with those seeds; all of them, unless a subclass says otherwise.
+        """
         return context
 
     def check_adaptable(self, recipe: Recipe) -> None:
-        """Raise UsageError, before anything is trained, for a model that cannot be adapted to test speakers."""
+        """Check, before anything is trained, that a model can be adapted to test speakers.
+
+        Args:
+            recipe: Of the model.
+
+        Raises:
+            UsageError: It cannot.
+        """
         if not recipe.model.is_adaptable:
             raise UsageError(f"--transductive goes with voice-mobilenet and svm, not with {recipe.model.name}")
 
@@ -60,22 +85,53 @@ class Learner(ABC):
     def run_folds(
         self, recipe: Recipe, data: Utterances, split: Split, context: RunContext, notice: Notice, hook: Hook | None
     ) -> list[FoldResult]:
-        """Return what every fold gives, seed by seed."""
+        """Train and test on every fold.
+
+        Args:
+            recipe: Of the model.
+            data: The utterances, decoded.
+            split: The folds.
+            context: How the evaluation is run.
+            notice: Gets lines on what is not as it could be.
+            hook: Is called with a step, and how many are done of how many; None for nobody.
+
+        Returns:
+            What every fold gives, seed by seed.
+        """
 
     @abstractmethod
     def selection(self, recipe: Recipe, *, by_corpus: bool = False) -> str:
-        """Say how a recipe's model is chosen within a fold, before its test part is looked at.
+        """Describe how a recipe's model is chosen within a fold, before its test part is looked at.
 
-        by_corpus: what the other folds test fits the temperature.
+        Args:
+            recipe: Of the model.
+            by_corpus: Whether what the other folds test fits the temperature.
+
+        Returns:
+            A line for reports.
         """
 
     def uses_speakers(self, recipe: Recipe) -> bool:
-        """Whether test speakers' clips are standardised by each other, without their labels."""
+        """Tell whether test speakers' clips are standardised by each other, without their labels.
+
+        Args:
+            recipe: Of the model.
+
+        Returns:
+            Whether they are, which a report must say.
+        """
         return bool(recipe.data.normalised_modalities)
 
     @abstractmethod
     def libraries(self, recipe: Recipe) -> list[str]:
-        """Name the libraries that compute a score, with their versions."""
+        """Name the libraries that compute a score.
+
+        Args:
+            recipe: Of the model.
+
+        Returns:
+            Their names, each with its version.
+        """
 
 
 class NetworkLearner(Learner):
