@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -12,7 +13,8 @@ import pytest
 from emofuse.cli.demo import CLIP
 from emofuse.emotions import BASE
 from emofuse.inference.answers import read_prior
-from emofuse.inference.bundle import load_bundle
+from emofuse.inference.bundle import BUNDLES, MANIFEST, load_bundle
+from emofuse.inference.load_model import ALLOW
 from emofuse.inference.pipeline import analyze
 from emofuse.research.evaluation.scores.predictions import Predictions, write_predictions
 from emofuse.timeline import Timeline
@@ -109,3 +111,50 @@ def test_what_does_not_belong_together_is_one_line(emofuse, tmp_path: Path, toge
         "bundle", "fit", "base", "--only-certainty", "--on", on, "--together", together, "-o", tmp_path / "o"
     )
     assert result.code == 2 and message in result.err
+
+
+LOUDNESS = """
+from emofuse.inference.modalities.base import Modality
+
+
+class Loudness(Modality):
+    name = "loudness"
+
+    def scores(self, time_s):
+        return None
+
+    def absence_reason(self, time_s):
+        return "it is a test"
+"""
+
+
+def test_a_modality_that_a_bundle_adds_is_shown_and_its_weight_and_certainty_are_fitted(
+    emofuse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(ALLOW, "1")
+    Path("loudness_test.py").write_text(LOUDNESS, encoding="utf-8")
+    shutil.copytree(BUNDLES / "base", "mine")
+    manifest = json.loads(Path("mine", MANIFEST).read_text(encoding="utf-8"))
+    manifest["modalities"]["loudness"] = {"file": "loudness_test:Loudness", "temperature": 1.0, "weight": 0.3}
+    Path("mine", MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    shown = emofuse("info", "--bundle", "mine")
+    assert shown.code == 0
+    assert "loudness (loudness_test:Loudness, a modality that the bundle adds, weight 0.30," in " ".join(
+        shown.out.split()
+    )
+
+    voice, loudness = (predictions(tmp_path / f"{seed}.csv", seed, strength) for seed, strength in ((0, 2.0), (1, 3.0)))
+    on = ("--on", f"voice={voice}", "--on", f"loudness={loudness}")
+    result = emofuse("bundle", "fit", "mine", *on, "--together", f"voice={voice},loudness={loudness}", "-o", "fitted")
+    assert result.code == 0, result.err
+    fitted = load_bundle("fitted")
+    own = fitted.manifest.modalities["loudness"]
+    assert own.temperature == 1.0 and own.prior == (0.1429,) * 7 and own.weight != 0.3
+    assert (
+        fitted.pool == "logarithmic"
+        and fitted.manifest.modalities["face"] == load_bundle("mine").manifest.modalities["face"]
+    )
+    assert fitted.manifest.certainty is not None and "loudness" in fitted.manifest.certainty.modalities
+    wrong = emofuse("bundle", "fit", "mine", "--on", f"smell={voice}", "-o", "other")
+    assert wrong.code == 2 and "face|voice|text|clip|loudness=PREDICTIONS.csv" in " ".join(wrong.err.split())

@@ -65,21 +65,30 @@ def fit_bundle_certainty(
 
 def _read_together(text: str, bundle: Bundle) -> dict[str, Answers]:
     """Read the predictions that belong together, of one corpus: MODALITY=PREDICTIONS.csv,MODALITY=..."""
-    from emofuse.research.evaluation.fusion.bundle_fit import fit_calibration, join_by_clip, read_examples
+    from emofuse.research.evaluation.fusion.bundle_fit import (
+        fit_calibration,
+        join_by_clip,
+        no_calibration,
+        read_examples,
+    )
 
     examples: dict[str, Examples] = {}
+    known = (*MODALITIES, *bundle.added)
     for part in text.split(","):
         key, _, file = part.partition("=")
-        modality = next((m for m in MODALITIES if m == key), None)
+        modality = next((m for m in known if m == key), None)
         if modality is None or not file:
-            form = f"{'|'.join(MODALITIES)}=PREDICTIONS.csv,... with two modalities or more"
+            form = f"{'|'.join(known)}=PREDICTIONS.csv,... with two modalities or more"
             raise UsageError(f"--together {text!r} is not of the form {form}")
         found = read_examples(Path(file), bundle.labels)
         examples[modality] = replace(found, name=found.name.removeprefix(f"{modality}-"))
     if len(examples) < 2:
         raise UsageError(f"--together {text!r} is of one modality", "give two or more, with commas between")
     joined = join_by_clip(examples)
-    return {m: one.answers(fit_calibration([one])) for m, one in joined.items()}
+    return {
+        m: one.answers(no_calibration(bundle) if m in bundle.added else fit_calibration([one]))
+        for m, one in joined.items()
+    }
 
 
 def _print(checks: Sequence[CertaintyCheck]) -> None:

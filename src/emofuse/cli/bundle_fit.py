@@ -58,7 +58,8 @@ def fit(
 ) -> None:
     """Fit temperatures, priors, weights and certainty of a bundle, check them, and write the bundle anew.
 
-    A modality without predictions keeps what it has. Weights are fitted where two modalities or more have predictions,
+    A modality without predictions keeps what it has; of one that the bundle adds, which calibrates itself, weight and
+    certainty are fitted. Weights are fitted where two modalities or more have predictions,
     on one half of the recordings of a manifest, and checked on the other. Without a manifest, examples of one emotion
     are put together. Certainty is how far answers can be relied on: docs/trust.md.
 
@@ -69,6 +70,7 @@ def fit(
         check_calibration,
         fit_calibration,
         neutral_mean,
+        no_calibration,
         present_calibration,
     )
 
@@ -87,10 +89,16 @@ def fit(
         OUT.print(f"{escape(str(out / MANIFEST))}: fitted the certainty of {', '.join(corpora)}")
         return
     calibrations = {
-        modality: fit_calibration(ones, is_flat=modality in (flat or ())) for modality, ones in corpora.items()
+        # what a bundle adds calibrates itself: nothing would take a temperature and a prior into account
+        modality: no_calibration(loaded)
+        if modality in loaded.added
+        else fit_calibration(ones, is_flat=modality in (flat or ()))
+        for modality, ones in corpora.items()
     }
     checks: list[Check] = []
     for modality, ones in corpora.items():
+        if modality in loaded.added:
+            continue
         before = present_calibration(loaded, modality)
         checks += check_calibration(modality, ones, before, seed, is_flat=modality in (flat or ()))
     _print_checks(checks)
@@ -120,7 +128,7 @@ def _read(on: list[str], bundle: Bundle) -> tuple[dict[str, list[Examples]], lis
     recorded: list[Recorded] = []
     for text in on:
         key, equals, file = text.partition("=")
-        modality = next((m for m in MODALITIES if m == key), None)
+        modality = next((m for m in (*MODALITIES, *bundle.added) if m == key), None)
         if not equals and key.lower().endswith(".csv"):
             with progress_hook() as hook:
                 recorded.append(score_recordings(Path(key), bundle, lambda *n, key=key: hook(key, *n)))
@@ -128,10 +136,11 @@ def _read(on: list[str], bundle: Bundle) -> tuple[dict[str, list[Examples]], lis
                 corpora.setdefault(one, []).append(examples)
             continue
         if modality is None or not file:
-            form = f"{'|'.join(MODALITIES)}=PREDICTIONS.csv, or a manifest of recordings"
+            form = f"{'|'.join((*MODALITIES, *bundle.added))}=PREDICTIONS.csv, or a manifest of recordings"
             raise UsageError(f"--on {text!r} is not of the form {form}")
-        if modality not in bundle.modalities:
-            raise UsageError(f"there is no {modality} network in the bundle", f"it has {', '.join(bundle.modalities)}")
+        there = (*bundle.modalities, *bundle.added)
+        if modality not in there:
+            raise UsageError(f"there is no {modality} network in the bundle", f"it has {', '.join(there)}")
         corpora.setdefault(modality, []).append(read_examples(Path(file), bundle.labels))
     return corpora, recorded
 

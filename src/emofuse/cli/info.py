@@ -40,8 +40,11 @@ def info(
     manifest = loaded.manifest
     OUT.print(f"\n[bold]bundle {escape(manifest.name)} {escape(manifest.version)}[/bold]: {', '.join(loaded.labels)}")
     for modality, settings in manifest.modalities.items():
-        card = loaded.card(modality)
         weight = format_weight(settings)
+        if modality in loaded.added:
+            OUT.print(f"\n[bold]{modality}[/bold] ({escape(settings.file)}, a modality that the bundle adds, {weight})")
+            continue
+        card = loaded.card(modality)
         OUT.print(f"\n[bold]{modality}[/bold] ({settings.file}, {card.n_parameters:,} parameters, {weight})")
         _print_card(card)
     if manifest.hub_text is not None:

@@ -105,6 +105,12 @@ def present_calibration(bundle: Bundle, modality: str) -> Calibration:
     return Calibration(settings.temperature, np.array(settings.prior or np.full(len(bundle.labels), 1.0)))
 
 
+def no_calibration(bundle: Bundle) -> Calibration:
+    """Return that of a modality that gives evidence by itself, over the labels of a bundle."""
+    n_labels = len(bundle.labels)
+    return Calibration(1.0, np.full(n_labels, 1 / n_labels))
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """Calibration errors of one corpus: as the bundle was, and with what was fitted on the other corpora alone."""
