@@ -13,8 +13,9 @@ from PIL import Image
 
 import emofuse as package
 from emofuse.cli.demo import CLIP
+from emofuse.cli.person_options import _one_face
 from emofuse.emotions import BASE
-from emofuse.errors import BundleError
+from emofuse.errors import BundleError, UsageError
 from emofuse.inference.bundle import BUNDLES, MANIFEST
 from make_media import Sound, beginning, record
 
@@ -109,6 +110,49 @@ def test_a_baseline_in_which_nobody_speaks_is_refused(emofuse, tmp_path: Path, b
     record(tmp_path / "tone.wav", sound=Sound("pcm_s16le", 16_000, "mono", 4.0, tone_hz=300.0))
     result = emofuse("analyze", CLIP, "--baseline", tmp_path / "tone.wav", "--bundle", bundle, "-o", tmp_path / "out")
     assert result.code == 2 and "nothing of the person to go by (voice)" in result.err
+
+
+def test_live_the_baseline_of_whoever_is_in_view_is_taken_out(
+    emofuse, tmp_path: Path, bundle: Path, second: Path
+) -> None:
+    live = ("live", "--file", second, "--mode", "queue", "--bundle", bundle, "--view", "none", "--record")
+    result = emofuse(*live, tmp_path / "adapted", "--baseline", CLIP)
+    assert result.code == 0 and "somebody else" not in result.err
+    (path,) = (tmp_path / "adapted").glob("*.json")
+    ours = json.loads(path.read_text(encoding="utf-8"))
+    result = emofuse("analyze", second, "--baseline", CLIP, "--bundle", bundle, "-o", tmp_path, "--formats", "json")
+    theirs = told(tmp_path, "second")
+    assert ours["provenance"]["settings"]["baseline"] == theirs["provenance"]["settings"]["baseline"]
+    assert [m["by_modality"]["voice"] for m in ours["moments"]] == [
+        m["by_modality"]["voice"] for m in theirs["moments"]
+    ]
+    assert ours["summary"]["by_modality"]["voice"] == theirs["summary"]["by_modality"]["voice"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--same-person", "--baseline", CLIP], "two ways to adapt to a person"),
+        (["--baseline", "nowhere.wav", "--bundle", "{known}"], "nowhere.wav"),
+        (["--baseline", CLIP, "--bundle", "permissive"], "does not know how other people sound"),
+        (["--baseline", "{tone}", "--bundle", "{known}"], "nothing of the person to go by (voice)"),
+    ],
+)
+def test_live_what_cannot_be_is_one_line(
+    emofuse, tmp_path: Path, bundle: Path, arguments: list[object], says: str
+) -> None:
+    record(tmp_path / "tone.wav", sound=Sound("pcm_s16le", 16_000, "mono", 2.0, tone_hz=300.0))
+    given = [str(each).format(known=bundle, tone=tmp_path / "tone.wav") for each in arguments]
+    result = emofuse("live", "--file", CLIP, "--view", "none", *given)
+    assert result.code == 2 and says in " ".join(result.err.split())
+
+
+def test_baselines_of_two_people_are_refused() -> None:
+    anna, ben = np.eye(2, dtype=np.float32)
+    assert _one_face([]) is None
+    np.testing.assert_array_equal(_one_face([(Path("a"), anna), (Path("b"), 2 * anna)]), 3 * anna)
+    with pytest.raises(UsageError, match="--baseline a and b show two people"):
+        _one_face([(Path("a"), anna), (Path("b"), ben)])
 
 
 def test_other_knowledge_of_the_person_is_another_setting(emofuse, tmp_path: Path, bundle: Path, second: Path) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+
+from emofuse.cli import live
 from emofuse.cli.demo import CLIP
 from emofuse.inference.bundle import BUNDLES, MANIFEST
+from emofuse.provenance import TranscriptOrigin
 from emofuse.reading import file_hash
 
 STEPS = re.compile(r"(\w+) (\d+\.\d\d) s")
@@ -48,6 +53,17 @@ def test_every_recording_of_a_batch_is_told_and_each_model_once(emofuse, tmp_pat
 def test_without_it_nothing_of_this_is_printed(emofuse, tmp_path: Path, voice_wav: Path) -> None:
     result = emofuse("analyze", voice_wav, "-o", tmp_path, "--formats", "json")
     assert result.code == 0 and "SHA-256" not in result.err + result.out and " in all" not in result.err
+
+
+def test_live_tells_of_the_models_and_of_the_recogniser(
+    emofuse, tmp_path: Path, voice_wav: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recogniser = SimpleNamespace(origin=TranscriptOrigin("recognised", "Whisper tiny", "0" * 64))
+    monkeypatch.setattr(live, "load_recognizer", lambda *given, **named: recogniser)
+    result = emofuse("live", "-v", "--file", voice_wav, "--seconds", 0.1, "--asr", "--view", "none")
+    assert result.code == 0, result.err
+    assert result.err.count("  voice: voice.onnx (SHA-256 ") == 1
+    assert f"  speech recogniser: Whisper tiny (SHA-256 {'0' * 64})\n" in result.err
 
 
 def test_it_does_not_go_with_quiet(emofuse, tmp_path: Path, voice_wav: Path) -> None:

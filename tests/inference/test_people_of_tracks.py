@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from emofuse.errors import AssetError
 from emofuse.inference.face_identity import FACE_IDENTITY, FaceEmbedder
-from emofuse.inference.people import PeopleFollower, TrackRecord
-from emofuse.inference.people_clustering import assign_people
+from emofuse.inference.people import PeopleFollower, TrackRecord, likeness
+from emofuse.inference.people_clustering import assign_people, main_face
 from emofuse.people import join_stretches
 from emofuse.types import Face
 
@@ -40,6 +40,13 @@ def track(
 ) -> TrackRecord:
     seen = np.random.default_rng(track_id if looks is None else looks).normal(size=288).astype(np.float32)
     return TrackRecord(track_id, start_s, end_s, near(face, track_id) * np.float32(weight), seen, weight)
+
+
+def test_the_face_of_a_recording_is_that_of_whoever_is_seen_most():
+    anna, ben = somebody(1), somebody(2)
+    found = main_face([track(1, 0, 9, anna), track(2, 10, 12, ben), track(3, 13, 20, anna)])
+    assert found is not None and likeness(found, anna) > 0.85 > likeness(found, ben)
+    assert main_face([]) is None and main_face([track(1, 0, 0.1, anna, weight=0.1)]) is None
 
 
 def test_two_people_who_are_cut_between_are_two_people():

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import time
+from typing import Annotated
 
+import typer
 from rich.markup import escape
 
 from emofuse.cli.console import ERR
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle
-from emofuse.provenance import ModelFile, with_hash
+from emofuse.provenance import ModelFile, TranscriptOrigin, with_hash
 from emofuse.recordings.one import Outcome
+
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Also print the models that are loaded, with their hashes.")
+]
 
 
 class Details:
-    """Prints to standard error what `analyze` does, each model once.
+    """Prints to standard error what a command does, each model once.
 
     Args:
         is_wanted: Whether anything is printed.
@@ -34,6 +40,11 @@ class Details:
         manifest = bundle.manifest
         self._print(f"bundle {manifest.name} {manifest.version} on {bundle.device}, loaded in {spent_s:.2f} s")
         self._print_models(models)
+
+    def print_recognizer(self, origin: TranscriptOrigin) -> None:
+        """Print what recognises speech."""
+        if self._is_wanted:
+            self._print(f"  speech recogniser: {with_hash(origin.name, origin.sha256)}")
 
     def print_done(self, outcome: Outcome) -> None:
         """Print what was loaded for a recording alone, and how long each step of the work on it took."""

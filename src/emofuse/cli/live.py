@@ -24,17 +24,20 @@ from emofuse.cli.answer_options import (
 )
 from emofuse.cli.command_line import command_line
 from emofuse.cli.console import OUT, note
+from emofuse.cli.details import Details, VerboseOption
 from emofuse.cli.film_options import BlurOption, LanguageOption, OverlayOption, PersonOption, overlay_settings
 from emofuse.cli.live_record import Recorder, snapshot
 from emofuse.cli.live_views import View, make_view
 from emofuse.cli.model_options import BundleOption, PermissiveOption, check_allowed
-from emofuse.cli.panels import ANSWERS, INPUT, MODELS, WORDS
+from emofuse.cli.panels import ANSWERS, INPUT, MODELS, PERSON, WORDS
+from emofuse.cli.person_options import BaselineOption, know_live_person
 from emofuse.cli.word_options import AsrLanguageOption, AsrModelOption
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.asr import MODEL, load_recognizer
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.live import LiveSession, LiveSettings
+from emofuse.inference.live_person import ANOTHER_S, LivePerson
 from emofuse.inference.live_updates import LiveUpdate
 from emofuse.inference.live_words import LiveWords
 from emofuse.inference.smoothing import Smoother
@@ -116,10 +119,21 @@ def live(
     bundle: BundleOption = "base",
     device: Annotated[str, typer.Option(help="cpu or cuda.", rich_help_panel=MODELS)] = "cpu",
     permissive_only: PermissiveOption = False,
+    same_person: Annotated[
+        bool,
+        typer.Option(
+            "--same-person",
+            help="Whoever is in the stream is one person, in several moods: their average answer so far, for face and "
+            "voice, is subtracted, the more the longer they are heard and seen.",
+            rich_help_panel=PERSON,
+        ),
+    ] = False,
+    baseline: BaselineOption = None,
     overlay: OverlayOption = "full",
     overlay_lang: LanguageOption = "en",
     blur_faces: BlurOption = False,
     person: PersonOption = None,
+    verbose: VerboseOption = False,
 ) -> None:
     """Recognise emotion live from a camera and microphone, a stream, or a recording played at its own pace.
 
@@ -145,7 +159,9 @@ def live(
         keeping_up = LiveSettings(max_delay_s=None, tick_s=_TICK_S)
     if realtime and file is None:
         raise UsageError("--realtime is for a --file", "a camera and a stream have a pace of their own")
+    details = Details(verbose)
     loaded = load_bundle(bundle, device)
+    details.print_loaded(loaded, settings)
     check_allowed(loaded, permissive_only)
     check_answers(loaded, settings)
     if audio_track is not None and file is None:
@@ -154,13 +170,16 @@ def live(
         raise UsageError("--start and --end are for a --file", "--seconds ends a stream")
     if asr and not audio:
         raise UsageError("--asr and --no-audio at once", "words are recognised in the sound")
+    person_known, faces = know_live_person(same_person, baseline or (), settings, loaded)
     # loaded before the sources are opened, which then wait for nobody
     is_live = keeping_up.max_delay_s is not None
     recognizer = load_recognizer(asr_model, asr_language, device, is_live=is_live) if asr else None
+    if recognizer is not None:
+        details.print_recognizer(recognizer.origin)
     sources = _open_sources(camera, source, file, realtime, audio, microphone, audio_track, span)
     name = " + ".join(one.name for one in sources)
     try:
-        analyzer = Analyzer(loaded, settings=settings)
+        analyzer = Analyzer(loaded, settings=settings, known_faces=faces)
         shown = make_view(view, name, loaded.labels, note)
         has_sound = any(one.has_audio for one in sources)
         words = None
@@ -168,15 +187,21 @@ def live(
             words = LiveWords(recognizer, waits=not is_live)
             if not has_sound:
                 note("there is no sound, so no words are recognised")
-        recorder = None if record is None else Recorder(record, analyzer, has_sound, command_line(), words)
+        recorder = (
+            None if record is None else Recorder(record, analyzer, has_sound, command_line(), words, person_known)
+        )
         smoother = Smoother() if smooth else None
-        session = LiveSession(analyzer, *sources, settings=keeping_up, smoother=smoother, words=words)
+        session = LiveSession(
+            analyzer, *sources, settings=keeping_up, smoother=smoother, words=words, person=person_known
+        )
     except BaseException:
         for one in sources:
             one.close()
         raise
     note(f"reading emotion from {name}, on this machine only")
-    _follow(session, _Player(session, film, shown, recorder, record or Path()), seconds, words is not None)
+    _follow(
+        session, _Player(session, film, shown, recorder, record or Path(), person_known), seconds, words is not None
+    )
 
 
 def _follow(session: LiveSession, player: _Player, seconds: float | None, has_words: bool) -> None:
@@ -203,9 +228,16 @@ class _Player:
     """Shows and records what comes, and does what the keys say."""
 
     def __init__(
-        self, session: LiveSession, film: OverlaySettings, view: View, recorder: Recorder | None, folder: Path
+        self,
+        session: LiveSession,
+        film: OverlaySettings,
+        view: View,
+        recorder: Recorder | None,
+        folder: Path,
+        person: LivePerson | None = None,
     ) -> None:
         self.view, self.recorder = view, recorder
+        self._person = person
         self._session, self._folder = session, folder
         self._painter = LivePainter(session.analyzer.bundle.labels, film)
         self._latest = LiveUpdate()
@@ -236,6 +268,8 @@ class _Player:
             self._tell("this machine is too slow for the stream: pictures are left out to keep up, sound is not")
         if words.missed_s:
             self._tell("this machine is too slow for the speech model: some words are left out; use a smaller model")
+        if self._person is not None and self._person.another_s >= ANOTHER_S:
+            self._tell("somebody else is in view than in the baseline: their answers are not adapted")
         if words.failure:
             self._tell(f"no more words are recognised: {words.failure}")
 

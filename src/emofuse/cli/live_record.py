@@ -14,6 +14,7 @@ import cv2
 from emofuse.files import atomic_write, make_folder
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.live import LiveSession
+from emofuse.inference.live_person import LivePerson
 from emofuse.inference.live_updates import LiveUpdate
 from emofuse.inference.live_words import LiveWords
 from emofuse.inference.session import Course, provenance_of
@@ -34,16 +35,23 @@ _LIVE: Final = "0" * 16  # in place of a recording's id, in the marks of what wa
 class Recorder:
     """Writes `live-TIME.mp4` while the session goes on, and `live-TIME.json` and `.html` at its end, into `folder`.
 
-    has_audio: whether sound may come; call: the command; words: that are recognised, None for none. The video appears
-    when the recorder is left, however the stream ended; files: what was written. The moments are kept as the Analyzer
-    gave them, not smoothed. Words count when they are spoken, not when they are recognised, as in `emofuse analyze`.
+    has_audio: whether sound may come; call: the command; words: that are recognised, None for none; person: to whom the
+    moments are adapted, None for nobody. The video appears when the recorder is left, however the stream ended; files:
+    what was written. The moments are kept as the session gave them, not smoothed. Words count when they are spoken, not
+    when they are recognised, as in `emofuse analyze`.
     """
 
     def __init__(
-        self, folder: Path, analyzer: Analyzer, has_audio: bool, call: str = "", words: LiveWords | None = None
+        self,
+        folder: Path,
+        analyzer: Analyzer,
+        has_audio: bool,
+        call: str = "",
+        words: LiveWords | None = None,
+        person: LivePerson | None = None,
     ) -> None:
         self._stem = _free(make_folder(folder) / time.strftime(f"live-{_STAMP}"), ".json", ".mp4", ".html")
-        self._has_audio, self._call, self._words = has_audio, call, words
+        self._has_audio, self._call, self._words, self._person = has_audio, call, words, person
         self._course = Course(analyzer)
         self._lines: list[Line] = []
         self._writer: VideoWriter | None = None
@@ -70,6 +78,7 @@ class Recorder:
         if self._words is not None:
             words, lines = self._words.origin, in_order(self._lines).lines
         how = provenance_of(session.analyzer, self._call, words=words)
+        how = how if self._person is None else self._person.stamped(how)
         timeline = self._course.timeline(session.source_info(), how, lines)
         links = MediaLinks.beside(self._stem.name, None if self._writer is None else f"{self._stem.name}.mp4")
         for kind in _KINDS:

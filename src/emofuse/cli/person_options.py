@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from emofuse.cli.console import note
 from emofuse.cli.panels import PERSON
-from emofuse.errors import UsageError
+from emofuse.errors import MediaError, UsageError
 from emofuse.formatting import pluralise
+from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import Bundle
+from emofuse.inference.live_person import CausalPerson, LivePerson, NeutralPerson
 from emofuse.inference.options import check_one_adaptation
+from emofuse.inference.people import OTHER, TrackRecord, Vector, likeness
+from emofuse.inference.people_clustering import main_face
 from emofuse.inference.same_person import neutral_baseline, neutral_references, same_person
-from emofuse.media import Span
+from emofuse.inference.session import Course, provenance_of
+from emofuse.inference.vad import speech_in
+from emofuse.media import Span, open_media
 from emofuse.recordings.groups import group_of, names_of_none, read_groups
 from emofuse.recordings.one import Options, analyze_recording
 from emofuse.recordings.plan import Plan, Task, make_plan
@@ -52,6 +58,9 @@ BaselineOption = Annotated[
         rich_help_panel=PERSON,
     ),
 ]
+
+
+_READABLE: Final = "give recordings that can be analysed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +146,66 @@ def know_people(asked: AskedOfPeople, plan: Plan, folder: Place, options: Option
         else:
             failures.append((str(task.source), one))
     if failures:
-        raise UsageError(f"--baseline {failures[0][0]}: {failures[0][1]}", "give recordings that can be analysed")
+        raise UsageError(f"--baseline {failures[0][0]}: {failures[0][1]}", _READABLE)
     return replace(options, person=neutral_baseline(timelines, bundle))
+
+
+def know_live_person(
+    is_same_person: bool, baseline: Sequence[str], settings: AnalyzerSettings, bundle: Bundle
+) -> tuple[LivePerson | None, tuple[Vector, ...]]:
+    """Return to whom a live stream is adapted, and their face where it is known beforehand.
+
+    Args:
+        is_same_person: Whether to whoever is in it, by what came before.
+        baseline: Recordings, or folders of them, of the person in a neutral mood.
+        settings: Of the answers.
+        bundle: That analyses the stream.
+
+    Raises:
+        UsageError: Both are asked for; a recording cannot be read; there is nothing of the person in them, or they
+            show several people.
+    """
+    check_one_adaptation(is_same_person, baseline)
+    if not baseline:
+        return (CausalPerson() if is_same_person else None), ()
+    neutral_references(bundle)  # asked for before the work
+    plan = make_plan([place_of(each) for each in baseline], Path(), ())
+    if plan.failures:
+        raise UsageError(f"--baseline {plan.failures[0][0]}: {plan.failures[0][1]}", _READABLE)
+    timelines: list[Timeline] = []
+    faces: list[tuple[Place, Vector]] = []
+    for task in plan.tasks:
+        try:
+            timeline, tracks = _gone_through(task.source, settings.model_copy(update={"mode": "queue"}), bundle)
+        except MediaError as error:
+            raise UsageError(f"--baseline {task.source}: {error}", _READABLE) from None
+        timelines.append(timeline)
+        if (face := main_face(tracks)) is not None:
+            faces.append((task.source, face))
+    known = neutral_baseline(timelines, bundle)
+    total = _one_face(faces)
+    return NeutralPerson(known, total is not None), (() if total is None else (total,))
+
+
+def _gone_through(source: Place, settings: AnalyzerSettings, bundle: Bundle) -> tuple[Timeline, list[TrackRecord]]:
+    """Return the timeline of a recording, and the tracks of its faces."""
+    analyzer = Analyzer(bundle, settings=settings)
+    course = Course(analyzer)
+    with open_media(source, speech_s=speech_in) as media:
+        for packet in media:
+            course.add(analyzer.push(packet))
+        course.add(analyzer.flush())
+        return course.timeline(media.source, provenance_of(analyzer, "")), course.tracks
+
+
+def _one_face(faces: Sequence[tuple[Place, Vector]]) -> Vector | None:
+    """Return the sum of the embeddings of one face; None without any. Raises UsageError for those of several people."""
+    total: Vector | None = None
+    for source, face in faces:
+        if total is not None and likeness(total, face) < OTHER:
+            raise UsageError(f"--baseline {faces[0][0]} and {source} show two people", "give recordings of one person")
+        total = face if total is None else total + face
+    return total
 
 
 def _announce(n_recordings: int, whom: str) -> None:

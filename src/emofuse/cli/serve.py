@@ -14,6 +14,7 @@ from rich.markup import escape
 from emofuse.assets import cache_folder
 from emofuse.cli.answer_options import DEFAULTS, CoverageOption, PriorOption, RiskOption, answer_settings, check_answers
 from emofuse.cli.console import ERR, OUT
+from emofuse.cli.details import Details, VerboseOption
 from emofuse.cli.model_options import BundleOption, PermissiveOption, check_allowed
 from emofuse.cli.panels import FACES, LIMITS, WORDS
 from emofuse.errors import UsageError
@@ -67,6 +68,7 @@ def serve(
             rich_help_panel=FACES,
         ),
     ] = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Serve the page, a REST interface and a live WebSocket, by default on this machine only.
 
@@ -108,13 +110,16 @@ def serve(
         **answer_settings(risk, coverage, prior),
     )
     settings.check()
+    details = Details(verbose)
     loaded = load_bundle(bundle)  # what is wrong is said now, not by every job
+    details.print_loaded(loaded, settings.analyzer())
     check_allowed(loaded, permissive_only)
     check_answers(loaded, settings.analyzer())
     if measure_faces:
         FaceLandmarker()  # fetched now, not by a job
     if live_asr:
-        load_recognizer(asr_model, is_live=True)  # what is wrong with it is shown now, and no client waits for it
+        # what is wrong with it is shown now, and no client waits for it
+        details.print_recognizer(load_recognizer(asr_model, is_live=True).origin)
     open_store(settings.folder).close()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     run(settings, lambda url: OUT.print(f"emofuse listens on [bold]{escape(url)}[/bold]; Ctrl-C ends it"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -19,7 +19,7 @@ from emofuse.inference.fusion import Pool
 from emofuse.inference.modalities.base import StreamContext, TextScorer
 from emofuse.inference.modalities.registry import modalities_of
 from emofuse.inference.mouths import SPEECH_SHARE, MouthWatcher
-from emofuse.inference.people import TrackRecord
+from emofuse.inference.people import TrackRecord, Vector
 from emofuse.inference.sound_input import SoundInput
 from emofuse.inference.vad import SileroDetector, SpeechDetector
 from emofuse.preprocessing.audio_buffer import SoundBuffer
@@ -81,6 +81,7 @@ class Analyzer:
         lines: Iterable[Line] | None = None,
         scorer: TextScorer | None = None,
         speech: SpeechDetector | None = None,
+        known_faces: Sequence[Vector] = (),
     ) -> None:
         """Start a stream.
 
@@ -91,13 +92,17 @@ class Analyzer:
             lines: Of a transcript; None if there is none.
             scorer: Of text, in place of the bundle's network.
             speech: Finds speech, in this stream only; by default a new one of those that ship.
+            known_faces: (D,) of people known beforehand, as `people_clustering.main_face` returns it: they have the
+                ids 1, 2 and so on.
         """
         self.bundle = bundle
         self.settings = settings or AnalyzerSettings()
         self._lines = None if lines is None else tuple(lines)
         self._speech = speech or SileroDetector()
         self._sound = SoundBuffer(_SOUND_AHEAD_S)
-        self._faces = FaceTracks(detector or YuNetDetector(min_face_px=self.settings.min_face_px), self.settings)
+        self._faces = FaceTracks(
+            detector or YuNetDetector(min_face_px=self.settings.min_face_px), self.settings, known_faces
+        )
         self._log = EmbeddingLog() if self.settings.embeddings else None
         self._context = StreamContext(
             bundle, self.settings, self._faces, self._sound, self._speech, self._log, self._lines, scorer

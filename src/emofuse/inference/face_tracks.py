@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from emofuse.inference.analyzer_settings import AnalyzerSettings
@@ -11,7 +12,7 @@ from emofuse.inference.detector import FaceDetector
 from emofuse.inference.face_follower import FaceFollower
 from emofuse.inference.face_identity import shared_embedder
 from emofuse.inference.landmarker import FaceLandmarker
-from emofuse.inference.people import PeopleFollower, TrackRecord
+from emofuse.inference.people import PeopleFollower, TrackRecord, Vector
 from emofuse.provenance import ModelFile, model_file
 from emofuse.timeline import mean_scores
 from emofuse.types import Face, FaceMeasurement, Frame, Scores
@@ -59,7 +60,8 @@ class FaceTracks:
             as long as it was seen within the buffer.
     """
 
-    def __init__(self, detector: FaceDetector, settings: AnalyzerSettings) -> None:
+    def __init__(self, detector: FaceDetector, settings: AnalyzerSettings, known: Sequence[Vector] = ()) -> None:
+        """Begin a stream. known: faces of people known beforehand, as `PeopleFollower` takes them."""
         self.detected: tuple[Face, ...] = ()
         self.measurements: tuple[FaceMeasurement, ...] = ()
         self.are_scored = False
@@ -67,7 +69,7 @@ class FaceTracks:
         self._detector = detector
         self._cuts = CutDetector()
         self._follower = FaceFollower(detector, settings.detect_period_s)
-        self._people = PeopleFollower(shared_embedder()) if settings.people else None
+        self._people = PeopleFollower(shared_embedder(), known) if settings.people else None
         self._landmarker = FaceLandmarker() if self.are_measured else None
         self._tracks: dict[int, FaceTrack] = {}
         self._in_view: tuple[int, ...] = ()  # track ids in the latest picture

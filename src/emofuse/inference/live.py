@@ -18,6 +18,7 @@ from pydantic import Field
 
 from emofuse.errors import LiveError, MediaError
 from emofuse.inference.analyzer import Analyzer
+from emofuse.inference.live_person import LivePerson
 from emofuse.inference.live_stats import LiveStats
 from emofuse.inference.live_updates import LiveUpdate, UpdateBuilder
 from emofuse.inference.live_words import LiveWords, WordStats
@@ -92,7 +93,7 @@ class LiveSession:
 
     A source that fails or stalls raises its error out of the iteration at once. smoother: steadies what is shown; None
     leaves it as it is. clock: seconds that only grow. words: recognise what is spoken, whose lines then come as if they
-    were pushed; None recognises nothing.
+    were pushed; None recognises nothing. person: to whom the answers are adapted; None to nobody.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class LiveSession:
         smoother: Smoother | None = None,
         clock: Callable[[], float] = time.monotonic,
         words: LiveWords | None = None,
+        person: LivePerson | None = None,
     ) -> None:
         self.analyzer = analyzer
         self._words = words
@@ -112,7 +114,7 @@ class LiveSession:
         self._changed = threading.Condition()
         backlog = PacketQueue(self.settings.max_delay_s, keeps_dropped=self.settings.keeps_dropped)
         self._state = _State(backlog, {id(s): s for s in sources}, {})
-        self._updates = UpdateBuilder(analyzer, smoother, clock)
+        self._updates = UpdateBuilder(analyzer, smoother, clock, person)
         self._threads: list[threading.Thread] = []
         self._is_entered = False
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from emofuse.inference.analyzer import Analyzer
+from emofuse.inference.live_person import LivePerson
 from emofuse.inference.live_stats import Delays
 from emofuse.inference.smoothing import LabelChanges, Smoother
 from emofuse.types import AudioBlock, Frame, Line, Moment, Packet
@@ -18,9 +19,9 @@ _UNBROKEN_S: Final = 1.0  # a moment in a longer pause of the stream was not due
 @dataclass(frozen=True, slots=True, eq=False)
 class LiveUpdate:
     """What one packet brought. frame: the picture that was analysed, and view: what to draw over it, steadied; sound:
-    the block, where it was sound. moments: what it completed, as the Analyzer gave them; steady: the same, steadied.
-    delay_s: of the newest of them, where there is one. is_dropped: whether the picture was not analysed. lines: that
-    were pushed or recognised."""
+    the block, where it was sound. moments: what it completed, as the Analyzer gave them, or adapted to a person;
+    steady: the same, steadied. delay_s: of the newest of them, where there is one. is_dropped: whether the picture was
+    not analysed. lines: that were pushed or recognised."""
 
     frame: Frame | None = None
     view: Moment | None = None
@@ -35,8 +36,14 @@ class LiveUpdate:
 class UpdateBuilder:
     """Runs the Analyzer over packets as they are taken, and keeps what a session's stats are made of."""
 
-    def __init__(self, analyzer: Analyzer, smoother: Smoother | None, clock: Callable[[], float]) -> None:
-        self._analyzer, self._smoother, self._clock = analyzer, smoother, clock
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        smoother: Smoother | None,
+        clock: Callable[[], float],
+        person: LivePerson | None = None,
+    ) -> None:
+        self._analyzer, self._smoother, self._clock, self._person = analyzer, smoother, clock, person
         self.delays = Delays()
         self.word_delays = Delays()  # from the end of a line to when it is there
         self.changes, self.steady_changes = LabelChanges(), LabelChanges()
@@ -55,7 +62,7 @@ class UpdateBuilder:
         if isinstance(packet, Frame) and packet.time_s < self._earliest_s():
             self.n_late += 1
             return None
-        moments = tuple(self._analyzer.push(packet))
+        moments = self._adapted(self._analyzer.push(packet))
         came_s = packet.time_s if isinstance(packet, Frame) else packet.end_s  # a block is there when it has ended
         delay_s = None
         if arrived_s is not None and moments and not packet.time_s - self.end_s > _UNBROKEN_S:
@@ -74,8 +81,13 @@ class UpdateBuilder:
 
     def flush(self) -> LiveUpdate | None:
         """End the stream: its last moments, None where there are none."""
-        moments = tuple(self._analyzer.flush())
+        moments = self._adapted(self._analyzer.flush())
         return self._update(None, moments, None) if moments else None
+
+    def _adapted(self, moments: list[Moment]) -> tuple[Moment, ...]:
+        if self._person is None:
+            return tuple(moments)
+        return tuple(self._person.push(moment, self._analyzer.answers) for moment in moments)
 
     def _earliest_s(self) -> float:
         """Return the time before which a picture is of no use: neither pictures nor moments go back."""
@@ -94,4 +106,6 @@ class UpdateBuilder:
 
     def _view(self, time_s: float) -> Moment:
         view = self._analyzer.view(time_s)
+        if self._person is not None:
+            view = self._person.view(view, self._analyzer.answers)
         return view if self._smoother is None else self._smoother.apply_to_view(view)

@@ -115,10 +115,11 @@ class PeopleFollower:
     kept.
     """
 
-    def __init__(self, embedder: FaceEmbedder) -> None:
+    def __init__(self, embedder: FaceEmbedder, known: Sequence[Vector] = ()) -> None:
+        """Begin a video. known: (D,) sums of embeddings of people known beforehand, who are 1, 2 and so on in it."""
         self._embedder = embedder
         self._tracks: dict[int, TrackRecord] = {}
-        self._known: dict[int, _Known] = {}
+        self._known: dict[int, _Known] = {i: _Known(total) for i, total in enumerate(known, start=1)}
         self.ended: deque[TrackRecord] = deque(maxlen=_MOST_ENDED)
 
     def push(self, image: Image, faces: Sequence[Face], time_s: float) -> list[Face]:

@@ -79,6 +79,21 @@ def assign_people(records: Sequence[TrackRecord]) -> dict[int, int | None]:
     return told
 
 
+def main_face(records: Sequence[TrackRecord]) -> NDArray[np.float32] | None:
+    """Return the face of whoever is seen most in a recording.
+
+    Args:
+        records: The tracks of the recording.
+
+    Returns:
+        (D,) the sum of its embeddings; None where there is no face that can be told from others.
+    """
+    groups = [_Group(record) for record in records if record.total is not None]
+    groups = _people(_joined(groups)) if groups else []
+    most = max(groups, key=lambda group: group.weight, default=None)
+    return None if most is None else most.total.astype(np.float32)
+
+
 def _joined(groups: list[_Group]) -> list[_Group]:
     """Join the most alike, until none are alike enough."""
     totals, looks = np.stack([group.total for group in groups]), _looks(groups)

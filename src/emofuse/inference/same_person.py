@@ -58,7 +58,7 @@ class KnownPerson:
             moments=moments,
             summary=summarise(moments, timeline.source, answers),
             people=tuple(person_in(p, moments, timeline.lines, timeline.labels, span) for p in timeline.people),
-            provenance=self._stamped(timeline.provenance),
+            provenance=None if timeline.provenance is None else self.stamped(timeline.provenance),
         )
 
     def adapt_moment(self, moment: Moment, answers: AnswerMaker) -> Moment:
@@ -79,10 +79,8 @@ class KnownPerson:
             return scores
         return replace(scores, probabilities=baseline.correct(scores.evidence), raw=None, certainty=None)
 
-    def _stamped(self, provenance: Provenance | None) -> Provenance | None:
-        """Say in the settings what the answers were adapted to."""
-        if provenance is None:
-            return None
+    def stamped(self, provenance: Provenance) -> Provenance:
+        """Return a provenance whose settings tell what the answers were adapted to."""
         known = {f"utterances_{modality}": round(one.n_known, 1) for modality, one in self.baselines.items()}
         halfway = next((one.halfway for one in self.baselines.values()), None)
         named = {"person": self.name} if self.name else {}

@@ -105,6 +105,7 @@ class Course:
 
     Attributes:
         measurements: Of faces, where they are measured.
+        tracks: Of faces, which have ended.
     """
 
     def __init__(self, analyzer: Analyzer) -> None:
@@ -112,14 +113,14 @@ class Course:
         self.measurements: list[FaceMeasurement] = []
         self._analyzer = analyzer
         self._moments: list[Moment] = []
-        self._tracks: list[TrackRecord] = []
+        self.tracks: list[TrackRecord] = []
         self._embedded: list[Embedding] = []
         self._speakers: list[tuple[float, int]] = []
 
     def add(self, moments: Iterable[Moment]) -> None:
         """Add the moments that the latest packet completed, and what the Analyzer knows beside them."""
         self._moments += moments
-        self._tracks += self._analyzer.take_tracks()
+        self.tracks += self._analyzer.take_tracks()
         self._embedded += self._analyzer.take_embeddings()
         self._speakers += self._analyzer.take_speakers()
 
@@ -136,10 +137,10 @@ class Course:
         if lines is not None:
             analyzer = Analyzer(analyzer.bundle, settings=analyzer.settings, lines=lines)
             moments = [analyzer.with_words(moment) for moment in moments]
-        told = assign_people(self._tracks)
+        told = assign_people(self.tracks)
         moments = name_faces(moments, told, self._speakers)
         said = assign_lines(analyzer.scored_lines(), moments)
-        people = people_of(moments, self._tracks, told, analyzer.answers, analyzer.bundle.labels, source, said)
+        people = people_of(moments, self.tracks, told, analyzer.answers, analyzer.bundle.labels, source, said)
         return replace(
             timeline_of(moments, source, analyzer, provenance),
             lines=said,

@@ -26,7 +26,8 @@ class _Message(BaseModel):
 
 class Start(_Message):
     """The first message. rate_hz: of the sound that comes; sound: whether any does. raw: moments as they are, not
-    steadied. transcribe: whether speech is recognised; language: that is spoken, where that is known."""
+    steadied. transcribe: whether speech is recognised; language: that is spoken, where that is known.
+    same_person: whether the answers are adapted to whoever is in the stream, by what came before."""
 
     type: Literal["start"]
     token: str = Field("", max_length=1000)
@@ -37,6 +38,7 @@ class Start(_Message):
     raw: bool = False
     transcribe: bool = False
     language: str | None = Field(None, pattern="^[a-z]{2,3}$")
+    same_person: bool = False
 
 
 class Said(_Message):

@@ -19,6 +19,7 @@ from emofuse.formatting import pluralise
 from emofuse.inference.analyzer import Analyzer
 from emofuse.inference.asr import load_recognizer
 from emofuse.inference.live import LiveSession, PushSource
+from emofuse.inference.live_person import CausalPerson
 from emofuse.inference.live_updates import LiveUpdate
 from emofuse.inference.live_words import LiveWords
 from emofuse.inference.smoothing import Smoother
@@ -127,7 +128,8 @@ async def _run(socket: WebSocket, state: AppState, start: Start) -> None:
         if start.transcribe:
             load = partial(load_recognizer, state.settings.asr_model, is_live=True)
             words = LiveWords(await loop.run_in_executor(threads, load), language=start.language)
-        with LiveSession(analyzer, source, smoother=None if start.raw else Smoother(), words=words) as session:
+        smoother, person = None if start.raw else Smoother(), CausalPerson() if start.same_person else None
+        with LiveSession(analyzer, source, smoother=smoother, words=words, person=person) as session:
             labels = list(analyzer.bundle.labels)
             await _send(socket, {"type": "ready", "labels": labels, "modalities": _modalities(analyzer)})
 
