@@ -95,6 +95,34 @@ class Frame:
             raise PacketError(f"Frame.image must be (H, W, 3) uint8, not {_found(image)}", "RGB, upright, 0 to 255")
         _check_time("Frame", self.time_s)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, in pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+    @property
+    def n_bytes(self) -> int:
+        """How much memory the picture takes."""
+        return self.image.nbytes
+
+    def at(self, time_s: float) -> Frame:
+        """Return the same picture at another time.
+
+        Args:
+            time_s: In seconds.
+
+        Returns:
+            The frame, over the same memory.
+
+        Raises:
+            PacketError: The time is not finite.
+
+        Example:
+            >>> Frame(np.zeros((48, 64, 3), np.uint8), time_s=0.04).at(1.0).time_s
+            1.0
+        """
+        return Frame(self.image, time_s)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AudioBlock:

@@ -12,7 +12,7 @@ import pytest
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.smoothing import Smoother
-from emofuse.outputs.overlay import Image, Overlay
+from emofuse.outputs.overlay import Canvas, Overlay
 from emofuse.recordings import one
 from emofuse.recordings.film import FacePlaces, FilmMoments
 from emofuse.recordings.one import Options, analyze_recording
@@ -83,10 +83,10 @@ def test_the_film_agrees_with_the_timeline(clip_mp4: Path, tmp_path: Path, monke
     drawn: list[Moment] = []
 
     class Spy(Overlay):
-        def draw(self, image: Image, moment: Moment, *, has_card: bool = True) -> Image:
+        def draw_on(self, canvas: Canvas, moment: Moment, *, has_card: bool = True) -> None:
             drawn.append(moment)
             assert has_card
-            return super().draw(image, moment, has_card=has_card)
+            super().draw_on(canvas, moment, has_card=has_card)
 
     monkeypatch.setattr(one, "Overlay", Spy)
     told: list[Progress] = []

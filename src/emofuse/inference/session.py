@@ -32,7 +32,7 @@ QUEUE_BYTES: Final = 16_000_000  # of packets that wait between two threads: fiv
 
 def packet_bytes(packet: Packet) -> int:
     """Return how much memory a packet takes."""
-    return packet.image.nbytes if isinstance(packet, Frame) else packet.samples.nbytes
+    return packet.n_bytes if isinstance(packet, Frame) else packet.samples.nbytes
 
 
 def read_ahead(packets: Iterable[Packet]) -> ReadAhead[Packet]:

@@ -1,4 +1,4 @@
-"""Turns decoded pictures into upright RGB frames, stamped in seconds."""
+"""Turns decoded pictures into upright frames, stamped in seconds."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from emofuse.media._clock import RisingClock, Seams
 from emofuse.media._container import LIBRARY_ERRORS, MOST_PIXELS, Damage, frame_rate, seconds
+from emofuse.media.yuv import YuvFrame, coding_of
 from emofuse.types import Frame
 
 _TURNS: Final = (None, cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE)
@@ -27,7 +28,8 @@ class Pictures:
     """Iterates over upright RGB frames with square pixels, in the order of time; 0 is start_s of the container.
 
     With repeat_s a picture that stands for longer, as slides do, comes again every so many seconds until the next one,
-    unless damage lies between. The last one is left to the reader, who knows how long the sound goes on.
+    unless damage lies between. The last one is left to the reader, who knows how long the sound goes on. With keeps_yuv
+    they are `YuvFrame`s where a picture is upright and of square pixels as it is.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Pictures:
         repeat_s: float | None = None,
         most_standing_s: float = math.inf,
         max_pixels: int = MOST_PIXELS,
+        keeps_yuv: bool = False,
     ) -> None:
         self._decoded, self._damage, self._repeat_s = decoded, damage, repeat_s
+        self._keeps_yuv = keeps_yuv
         self._rest_s = most_standing_s  # for so long pictures may still be repeated
         self._convert = FrameConverter(stream, max_pixels)
         self._step_s = 1.0 / (frame_rate(stream) or _DEFAULT_RATE)
@@ -56,7 +60,7 @@ class Pictures:
         for raw in self._decoded:
             time_s = self._clock.time_s(seconds(raw), self._step_s)
             try:
-                image = self._convert(raw)
+                frame = self._frame(raw, time_s)
             except LIBRARY_ERRORS:
                 self._damage.lose()
                 continue
@@ -66,9 +70,15 @@ class Pictures:
                 self._longest_s = max(self._longest_s or 0.0, time_s - self.last.time_s)
             n_lost = self._damage.n_lost
             self._stated_s = float((raw.duration or 0) * (raw.time_base or 0))
-            self.last = Frame(image, time_s)
-            yield self.last
+            self.last = frame
+            yield frame
         self.is_over = True
+
+    def _frame(self, raw: VideoFrame, time_s: float) -> Frame:
+        coding = coding_of(raw) if self._keeps_yuv and self._convert.leaves(raw) else None
+        if coding is not None:
+            return YuvFrame(raw.to_ndarray().astype(np.uint8, copy=False), coding, time_s)
+        return Frame(self._convert(raw), time_s)
 
     def standing(self, frame: Frame, until_s: float) -> Iterator[Frame]:
         """Yield a picture again, every repeat_s after it, before until_s, for as long as pictures may be repeated."""
@@ -76,7 +86,7 @@ class Pictures:
             return
         again_s = frame.time_s + self._repeat_s
         while again_s < until_s - 1e-6 and self._rest_s > 0:
-            yield Frame(frame.image, again_s)
+            yield frame.at(again_s)
             again_s += self._repeat_s
             self._rest_s -= self._repeat_s
 
@@ -116,15 +126,22 @@ class FrameConverter:
             width, height = raw.width, raw.height
         rgb = self._converter.reformat(raw, width=width, height=height, format="rgb24")
         image = np.ascontiguousarray(rgb.to_ndarray(), dtype=np.uint8)
-        if (raw.width, raw.height) != self._size:
-            # Not for every picture: a frame whose side data was looked at is in a reference cycle, so that its
-            # memory is only freed whenever the garbage collector runs.
-            self._size, self._orientation = (raw.width, raw.height), _orientation(raw)
-        is_mirrored, n_quarters = self._orientation
+        is_mirrored, n_quarters = self._orientation_of(raw)
         if is_mirrored:
             image = cv2.flip(image, 0).astype(np.uint8, copy=False)
         turn = _TURNS[n_quarters]
         return image if turn is None else cv2.rotate(image, turn).astype(np.uint8, copy=False)
+
+    def leaves(self, raw: VideoFrame) -> bool:
+        """Return whether a picture is upright and of square pixels as it is."""
+        return self._pixel_ratio == 1 and self._orientation_of(raw) == (False, 0)
+
+    def _orientation_of(self, raw: VideoFrame) -> tuple[bool, int]:
+        if (raw.width, raw.height) != self._size:
+            # Not for every picture: a frame whose side data was looked at is in a reference cycle, so that its
+            # memory is only freed whenever the garbage collector runs.
+            self._size, self._orientation = (raw.width, raw.height), _orientation(raw)
+        return self._orientation
 
 
 def _orientation(raw: VideoFrame) -> tuple[bool, int]:

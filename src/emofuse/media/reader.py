@@ -65,6 +65,7 @@ def open_media(
     repeat_s: float | None = None,
     max_pixels: int = MOST_PIXELS,
     span: Span | None = None,
+    keeps_yuv: bool = False,
 ) -> MediaReader:
     """Open a recording for reading; use the result in a `with` block.
 
@@ -78,6 +79,7 @@ def open_media(
             stands; by default it comes once.
         max_pixels: A film of larger pictures is refused, before one of them takes memory.
         span: The stretch that is read, by default all of it. What is before it is skipped where the file can be.
+        keeps_yuv: Whether pictures are left as they were encoded, as `YuvFrame`s, where they can be shown like that.
 
     Returns:
         The reader.
@@ -101,6 +103,7 @@ def open_media(
         repeat_s=repeat_s,
         max_pixels=max_pixels,
         span=span,
+        keeps_yuv=keeps_yuv,
     )
 
 
@@ -117,7 +120,7 @@ class _Opened(Generic[StreamT, FrameT]):
 class MediaReader:
     """Iterates over the packets of a recording, once, in the order of their time_s.
 
-    Frames are upright RGB with square pixels and may change size on the way. Sound is mono at audio_rate_hz, placed by
+    Frames are upright, with square pixels, and may change size on the way. Sound is mono at audio_rate_hz, placed by
     its stamps, and a gap in it is a gap between one block's end_s and the next one's time_s. Times are the container's,
     less its start; where parts were joined, they go on. Memory does not grow with the length of the recording.
 
@@ -140,6 +143,7 @@ class MediaReader:
         repeat_s: float | None = None,
         max_pixels: int = MOST_PIXELS,
         span: Span | None = None,
+        keeps_yuv: bool = False,
     ) -> None:
         """See open_media."""
         if audio_rate_hz <= 0:
@@ -147,6 +151,7 @@ class MediaReader:
         self.path = os.fspath(path)
         self._shown = without_secrets(self.path)
         self._rate_hz, self._repeat_s, self._max_pixels = audio_rate_hz, repeat_s, max_pixels
+        self._keeps_yuv = keeps_yuv
         self._asked_tracks = () if audio_track is None else _numbers(audio_track)
         self._speech_s = speech_s
         self._span = span or Span()
@@ -380,6 +385,7 @@ class MediaReader:
                 self._repeat_s,
                 _container.most_filling_s(self.path),
                 self._max_pixels,
+                self._keeps_yuv,
             )
         blocks = [
             _sound.blocks(
@@ -397,8 +403,8 @@ class MediaReader:
         self.source = SourceInfo(
             path=self._shown,
             duration_s=self.scan.end_s or None,
-            width=None if picture is None else picture.image.shape[1],
-            height=None if picture is None else picture.image.shape[0],
+            width=None if picture is None else picture.size[0],
+            height=None if picture is None else picture.size[1],
             fps=None if picture is None or film is None else _container.frame_rate(film.stream),
             has_audio=block is not None,
             has_video=picture is not None,

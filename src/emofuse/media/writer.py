@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -25,8 +25,9 @@ from emofuse.errors import MediaError, OutputError
 from emofuse.media._container import DAMAGE_ERRORS, LIBRARY_ERRORS, mux
 from emofuse.media._soundtrack import PushedSoundtrack, Soundtrack
 from emofuse.media.reader import MediaReader, open_media
+from emofuse.media.yuv import BT709, YuvFrame
 from emofuse.staging import StagedPath
-from emofuse.types import AudioBlock
+from emofuse.types import AudioBlock, Frame
 
 # x264's settings: half to four fifths of the CPU that "veryfast" at 20 takes, pictures as good (47.6 to
 # 50.4 dB for 46.8 to 49.5), and files 1.3 to 1.9 times as large: a film is made to be looked at once, and soon.
@@ -36,7 +37,6 @@ _LARGE_PIXELS: Final = 2560 * 1440  # over it, memory goes before size
 MAX_SIDE: Final = 3840  # pixels; browsers and their hardware decoders play H.264 up to here
 _TIME_BASE: Final = Fraction(1, 90_000)  # seconds per tick, as MPEG has it: any frame rate's times are whole
 _LONGEST_STEP_S: Final = 0.5  # of the last picture: the reader hands out one that stands for longer anew
-_BT709: Final = 1  # the number of BT.709 among AVColorSpace, AVColorPrimaries and AVColorTransferCharacteristic
 
 
 class VideoWriter:
@@ -70,6 +70,7 @@ class VideoWriter:
         self._stream: VideoStream | None = None
         self._sound: Soundtrack | PushedSoundtrack | None = None
         self._size = (0, 0)  # width and height of the first picture, which all others are fitted into
+        self._coding = BT709  # of its colours, which all others get
         self._last_tick: int | None = None
         self._converter = VideoReformatter()
         self.n_dropped = 0
@@ -115,17 +116,23 @@ class VideoWriter:
             raise ValueError(f"image must be (H, W, 3) uint8, not {image.shape} {image.dtype}")
         if not math.isfinite(time_s):
             raise ValueError(f"time_s must be finite, not {time_s}")
-        tick = round(time_s / _TIME_BASE)
+        self.write_frame(Frame(image, time_s))
+
+    def write_frame(self, frame: Frame) -> None:
+        """Add a picture, as `write` does; one that is encoded already, like the first one, stays as it is."""
+        tick = round(frame.time_s / _TIME_BASE)
         if self._last_tick is not None and tick <= self._last_tick:
             self.n_dropped += 1
             return
         with self._translated():
             if self._stream is None:
-                self._open(image)
+                self._open(frame)
             self._last_tick = tick
-            self._encode(self._picture(image, tick))
+            picture = self._picture(frame)
+            picture.pts, picture.time_base = tick, _TIME_BASE
+            self._encode(picture)
             if self._sound is not None:
-                self._sound.write_until(time_s)
+                self._sound.write_until(frame.time_s)
 
     def write_sound(self, block: AudioBlock) -> None:
         """Add a block of a live stream's sound, at sound_rate_hz and in the order of time, after the first picture.
@@ -136,9 +143,10 @@ class VideoWriter:
         with self._translated():
             self._sound.push(block)
 
-    def _open(self, image: NDArray[np.uint8]) -> None:
-        height, width = image.shape[:2]
-        self._size = (width, height)
+    def _open(self, frame: Frame) -> None:
+        width, height = self._size = frame.size
+        if isinstance(frame, YuvFrame):
+            self._coding = frame.coding
         scale = min(1.0, MAX_SIDE / max(width, height))
         assert self._staged is not None
         self._output = av.open(
@@ -162,8 +170,8 @@ class VideoWriter:
         # Whole pictures per thread: x264 then works on while the caller analyses, and does not make it wait.
         stream.thread_type = "SLICE" if is_large else "FRAME"
         context = stream.codec_context
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
-        context.color_range = ColorRange.MPEG
+        context.colorspace, context.color_range = self._coding.space, ColorRange.MPEG
+        context.color_primaries, context.color_trc = self._coding.primaries, self._coding.transfer
         self._stream, self._step = stream, round(min(1 / fps, _LONGEST_STEP_S) / _TIME_BASE)
         if recording is None and self._sound_rate_hz is not None:
             self._sound = PushedSoundtrack(self._output, self._sound_rate_hz)
@@ -171,8 +179,12 @@ class VideoWriter:
             self._sound = Soundtrack(self._output, recording)
         self._output.start_encoding()
 
-    def _picture(self, image: NDArray[np.uint8], tick: int) -> VideoFrame:
+    def _picture(self, frame: Frame) -> VideoFrame:
         assert self._stream is not None
+        is_alike = frame.size == self._size == (self._stream.width, self._stream.height)
+        if is_alike and isinstance(frame, YuvFrame) and frame.coding == self._coding:
+            return frame.encoded()
+        image = frame.image
         if image.shape[1::-1] != self._size:
             image = _fitted(image, self._size)
         width, height = self._stream.width, self._stream.height
@@ -180,16 +192,14 @@ class VideoWriter:
             below, right = height - self._size[1], width - self._size[0]
             image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE).astype(np.uint8)
         rgb = VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="rgb24")
-        picture = self._converter.reformat(
+        return self._converter.reformat(
             rgb,
             width=width,
             height=height,
             format="yuv420p",
-            dst_colorspace=Colorspace.ITU709,
+            dst_colorspace=self._coding.space,
             dst_color_range=ColorRange.MPEG,
         )
-        picture.pts, picture.time_base = tick, _TIME_BASE
-        return picture
 
     def _encode(self, picture: VideoFrame | None) -> None:
         assert self._stream is not None and self._output is not None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -34,6 +34,26 @@ _BLUR_CELLS: Final = 6  # that a blurred face is made of, each way
 _BLUR_HOLD_S: Final = 1.0  # for which the place of a lost face stays blurred
 _MOVE_AFTER_S: Final = 1.0  # of faces under the card
 _LOOK_BACK_S: Final = 3.0  # in which a corner must have been free to move there
+
+
+class Canvas(Protocol):
+    """A picture to draw on, part by part."""
+
+    @property
+    def pixels(self) -> Image:
+        """(H, W, 3) uint8 RGB."""
+
+    @property
+    def touch(self) -> Callable[[Rect], None]:
+        """What makes a part of the picture ready to be drawn on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pixels:
+    """A picture that is RGB, or a part of a canvas from its upper left on."""
+
+    pixels: Image
+    touch: Callable[[Rect], None] = lambda rect: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,19 +178,26 @@ class Overlay:
         Returns:
             (H, W, 3) uint8 RGB.
         """
-        canvas = image.copy()
-        height, width = canvas.shape[:2]
+        canvas = _Pixels(image.copy())
+        self.draw_on(canvas, moment, has_card=has_card)
+        return canvas.pixels
+
+    def draw_on(self, canvas: Canvas, moment: Moment, *, has_card: bool = True) -> None:
+        """Draw a moment on a canvas, as `draw` does on a copy of a picture."""
+        height, width = canvas.pixels.shape[:2]
         if self.settings.blur_faces:
             self._blur(canvas, moment)
         if self.settings.detail == "none":
-            return canvas
+            return
         style = _style(min(height, width))
-        body = canvas
+        body_h = height
         if self._bar is not None:
             self._bar.push(moment)
             if height >= 8 * style.bar:
-                body = canvas[: -style.bar]
-                self._bar.draw(canvas[-style.bar :])
+                body_h = height - style.bar
+                canvas.touch((0, body_h, width, height))
+                self._bar.draw(canvas.pixels[body_h:])
+        body = _Pixels(canvas.pixels[:body_h], canvas.touch)
         faces = [(face, box) for face in moment.faces if (box := _visible(face, width, height)) is not None]
         boxes = [box for _, box in faces]
         taken: list[Rect] = []
@@ -182,10 +209,9 @@ class Overlay:
             others = [*taken, *(other for other in boxes if other != box)]
             if (tag := self._draw_tag(body, face, box, others, style)) is not None:
                 taken.append(tag)
-        return canvas
 
-    def _blur(self, canvas: Image, moment: Moment) -> None:
-        height, width = canvas.shape[:2]
+    def _blur(self, canvas: Canvas, moment: Moment) -> None:
+        height, width = canvas.pixels.shape[:2]
         for face in moment.faces:
             box = _visible(face, width, height)
             if box is not None and (self.settings.sharp is None or self._number(face) != self.settings.sharp):
@@ -198,8 +224,9 @@ class Overlay:
         for _, box in self._hidden.values():
             _pixelate(canvas, box)
 
-    def _draw_card(self, canvas: Image, moment: Moment, faces: list[Rect], style: _Style) -> list[Rect]:
+    def _draw_card(self, body: Canvas, moment: Moment, faces: list[Rect], style: _Style) -> list[Rect]:
         """Draw the card, and return where it is; nothing where it has no room."""
+        canvas = body.pixels
         height, width = canvas.shape[:2]
         most_px = width - 4 * style.pad
         time = clock(moment.time_s, has_tenths=True)
@@ -215,6 +242,7 @@ class Overlay:
             return []
         left, top = self._corner.place((card_w, card_h), (width, height), faces, style.pad, moment.time_s)
         right, bottom = left + card_w, top + card_h
+        body.touch((left, top, right, bottom))
         part = canvas[top:bottom, left:right]
         cv2.convertScaleAbs(part, dst=part, alpha=_CARD_SHADE)
         cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), _EDGE, 1)
@@ -255,9 +283,10 @@ class Overlay:
                 rows.append([chip])
         return rows
 
-    def _draw_tag(self, canvas: Image, face: Face, box: Rect, taken: list[Rect], style: _Style) -> Rect | None:
+    def _draw_tag(self, body: Canvas, face: Face, box: Rect, taken: list[Rect], style: _Style) -> Rect | None:
         """Draw the longest tag of a face that covers nothing of what is `taken`, and return where it is; None where
         not even the shortest does, for then the colour of its box has to do."""
+        canvas = body.pixels
         height, width = canvas.shape[:2]
         who = self._number(face)
         name = self._people.get(who, "") if self._people is not None and who is not None else ""
@@ -274,6 +303,7 @@ class Overlay:
             here = (left, top, left + tag_w, top + tag_h)
             if any(_shared(here, other) for other in taken):
                 continue
+            body.touch(here)
             canvas[top : top + tag_h, left : left + tag_w] = colour
             style.tag.write(canvas, text, left + style.pad // 2, top + (tag_h + style.tag.cap_px) // 2, ink(colour))
             return here
@@ -330,13 +360,14 @@ def _visible(face: Face, width: int, height: int) -> Rect | None:
     return (x0, y0, x1, y1) if is_seen else None
 
 
-def _pixelate(canvas: Image, box: Rect) -> None:
+def _pixelate(canvas: Canvas, box: Rect) -> None:
     """Make an oval around a face unrecognisable, in place: a few large cells, blurred."""
-    height, width = canvas.shape[:2]
+    height, width = canvas.pixels.shape[:2]
     x0, y0, x1, y1 = box
     dx, dy = round((x1 - x0) * _BLUR_MARGIN), round((y1 - y0) * _BLUR_MARGIN)
     left, top, right, bottom = max(x0 - dx, 0), max(y0 - dy, 0), min(x1 + dx, width), min(y1 + dy, height)
-    part = canvas[top:bottom, left:right]
+    canvas.touch((left, top, right, bottom))
+    part = canvas.pixels[top:bottom, left:right]
     cells = cv2.resize(part, (_BLUR_CELLS, _BLUR_CELLS), interpolation=cv2.INTER_AREA)
     coarse = cv2.resize(cells, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
     oval = np.zeros(part.shape[:2], np.uint8)
@@ -345,8 +376,9 @@ def _pixelate(canvas: Image, box: Rect) -> None:
     cv2.copyTo(coarse, oval, part)
 
 
-def _draw_box(canvas: Image, box: Rect, colour: Colour, line: int) -> None:
+def _draw_box(body: Canvas, box: Rect, colour: Colour, line: int) -> None:
     """Draw a thin frame with heavy corners, on a dark edge that shows it on any background."""
+    canvas = body.pixels
     x0, y0, x1, y1 = box
     arm = max(line, min(x1 - x0, y1 - y0) // 5)
     corners = [
@@ -354,7 +386,12 @@ def _draw_box(canvas: Image, box: Rect, colour: Colour, line: int) -> None:
         for x, dx in ((x0, arm), (x1, -arm))
         for y, dy in ((y0, arm), (y1, -arm))
     ]
-    cv2.polylines(canvas, corners, False, _DARK, line + max(2, line // 2 * 2))
+    edge = line + max(2, line // 2 * 2)
+    for x in (x0, x1):
+        body.touch((x - edge, y0 - edge, x + edge, y1 + edge))
+    for y in (y0, y1):
+        body.touch((x0 - edge, y - edge, x1 + edge, y + edge))
+    cv2.polylines(canvas, corners, False, _DARK, edge)
     cv2.rectangle(canvas, (x0, y0), (x1, y1), colour, max(1, line // 2))
     cv2.polylines(canvas, corners, False, colour, line)
 

@@ -16,6 +16,7 @@ from emofuse.errors import EmofuseError
 from emofuse.inference.session import QUEUE_BYTES, packet_bytes
 from emofuse.inference.smoothing import Smoother
 from emofuse.media import VideoWriter
+from emofuse.media.yuv import YuvCanvas, YuvFrame
 from emofuse.outputs.overlay import Overlay
 from emofuse.overlap import WriteBehind
 from emofuse.segments import interval_start, usual_hop
@@ -168,7 +169,8 @@ class Film:
                 self._waiting.append(replace(shown, time_s=max(shown.time_s - self._start_s, 0.0)))
             else:
                 frame, moment, has_card = shown
-                self._writer.write(overlay.draw(frame.image, moment, has_card=has_card), frame.time_s - self._start_s)
+                drawn = _drawn(overlay, frame, moment, has_card)
+                self._writer.write_frame(drawn.at(frame.time_s - self._start_s))
                 self._has_begun = True
             while self._has_begun and self._waiting:
                 self._writer.write_sound(self._waiting.pop(0))
@@ -190,3 +192,12 @@ class Film:
         if self._is_all or getattr(error.__cause__, "errno", None) in _DISK_ERRORS:
             raise error
         self.failure = str(error)
+
+
+def _drawn(overlay: Overlay, frame: Frame, moment: Moment, has_card: bool) -> Frame:
+    """Return a picture with what is drawn over it, encoded as it was where it is encoded."""
+    if not isinstance(frame, YuvFrame):
+        return Frame(overlay.draw(frame.image, moment, has_card=has_card), frame.time_s)
+    canvas = YuvCanvas(frame)
+    overlay.draw_on(canvas, moment, has_card=has_card)
+    return canvas.frame()

@@ -214,11 +214,11 @@ def _draw(
     people = {person.id: person.name for person in timeline.people} or None
     overlay = Overlay(options.overlay, duration_s=timeline.source.duration_s, people=people)
     moments = FilmMoments(timeline, places, None if options.smoothing is not None else Smoother())
-    with _opened(task, options) as media:
+    with _opened(task, options, keeps_yuv=True) as media:
         film.draw(media, overlay, moments, on_progress, has_sound=not options.span.is_whole)
 
 
-def _opened(task: Task, options: Options) -> MediaReader:
+def _opened(task: Task, options: Options, *, keeps_yuv: bool = False) -> MediaReader:
     return open_media(
         task.source,
         audio_track=options.audio_track,
@@ -226,6 +226,7 @@ def _opened(task: Task, options: Options) -> MediaReader:
         repeat_s=STANDING_S,
         max_pixels=options.max_pixels,
         span=options.span,
+        keeps_yuv=keeps_yuv,
     )
 
 
