@@ -42,7 +42,7 @@ def test_languages_are_told_by_their_small_words(text: str, language: str) -> No
     assert language == ENGLISH or language in NAMES
 
 
-@pytest.mark.parametrize("text", ["", "Congratulations!", "Die!", "Casa", "123 456", "救命"])
+@pytest.mark.parametrize("text", ["", "Congratulations!", "Die!", "Casa", "123 456", "救命", "Ha ha ha.", "La la la"])
 def test_a_word_or_two_do_not_tell(text: str) -> None:
     assert guess_language(text) == ""
 
@@ -60,6 +60,7 @@ def test_a_word_or_two_do_not_tell(text: str) -> None:
         ("वह बहुत खुश है", ("hi",), True),
         ("वह बहुत खुश है", ("en",), False),
         ("Привет, ok", ("ru", "en"), True),
+        ("W-w-what?", ("en",), True),
         ("", ("en",), True),
     ],
 )

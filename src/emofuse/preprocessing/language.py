@@ -11,7 +11,7 @@ from emofuse.preprocessing.tokens import normalise, split_words
 
 ENGLISH: Final = "en"
 LEAST_OF_SCRIPT: Final = 0.5  # of a text's letters
-LEAST_FOUND: Final = 2  # small words of another language; a single one may be a name, or English too
+LEAST_FOUND: Final = 2  # different small words of another language; a single one may be a name, or English too
 
 _SMALL_WORDS: Final[Mapping[str, frozenset[str]]] = {
     language: frozenset(words.split())
@@ -215,7 +215,7 @@ def guess_language(text: str) -> str:
     possible = _languages_by_script(text)
     if len(possible) == 1:
         return next(iter(possible))
-    words = split_words(normalise(text))
+    words = set(split_words(normalise(text)))  # said again, as in "Ha ha ha", a word tells no more
     known = possible & _SMALL_WORDS.keys()
     if not known:
         return ""

@@ -72,6 +72,11 @@ def has_words(text: str) -> bool:
     return any(c.isalnum() for c in text)
 
 
+def is_stretched(text: str) -> bool:
+    """Whether a letter stands more than twice in a row, as in `Heeelp!`: `split_words` leaves two of them."""
+    return any(found[1].isalpha() for found in _REPEATED.finditer(text.lower()))
+
+
 def has_letters(text: str) -> bool:
     """Whether there is a letter in a text: figures alone show no emotion."""
     return any(c.isalpha() for c in text)

@@ -59,7 +59,7 @@ def test_what_is_no_english_is_not_answered(predictor: TextPredictor, text: str)
         ("I am vrey upest today, nobdoy cmae to see me.", "sad"),
         ("I'm so anrgy wiht you rihgt now!", "angry"),
         ("Thats disgsuting, tkae it awya.", "disgust"),
-        ("I am veryy saaaad tooday, nobodyy came to seee me!!!", "sad"),
+        ("I am veryy saad tooday, nobodyy caame to help me!", "sad"),
     ],
 )
 def test_slips_of_fingers_are_understood(predictor: TextPredictor, written: str, label: str) -> None:
@@ -67,6 +67,16 @@ def test_slips_of_fingers_are_understood(predictor: TextPredictor, written: str,
     assert scores is not None
     assert (scores.label, scores.confidence > 0.6) == (label, True)
     assert scores.quality < 0.9  # by what was written
+
+
+@pytest.mark.parametrize(
+    ("written", "label"), [("Heeeelp!", "fearful"), ("Wooooow!!!", "surprised"), ("Ha ha ha.", "happy")]
+)
+def test_words_that_are_stretched_or_said_again_are_understood(
+    predictor: TextPredictor, written: str, label: str
+) -> None:
+    scores = predictor.score(written, 0, 1)
+    assert scores is not None and scores.label == label
 
 
 def test_respelling_makes_no_english_of_other_languages(predictor: TextPredictor) -> None:

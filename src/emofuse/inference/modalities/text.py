@@ -31,7 +31,7 @@ from emofuse.inference.network import OnnxNetwork
 from emofuse.preprocessing.language import ENGLISH, can_read, guess_language
 from emofuse.preprocessing.measures import measure_text
 from emofuse.preprocessing.spelling import Speller
-from emofuse.preprocessing.tokens import drop_sounds, encode, has_letters, has_words, split_words, stack
+from emofuse.preprocessing.tokens import drop_sounds, encode, has_letters, has_words, is_stretched, split_words, stack
 from emofuse.provenance import ModelFile, model_file
 from emofuse.timeline import LEAST_WEIGHT, SourceInfo, pool_scores
 from emofuse.transcripts.sentences import cut_line
@@ -77,6 +77,8 @@ class TextReader:
 
     def read(self, text: str) -> ReadText | None:
         """Run the network on a text; None where that is in no language that the network knows."""
+        if self._speller is not None and is_stretched(text):
+            text = self._speller.respell(text)
         found = self._run(text)
         if not knows_enough(text, found.known, languages_of(self._network.card)):
             return None
