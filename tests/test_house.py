@@ -81,7 +81,6 @@ def test_a_network_is_one_file_its_settings_and_one_line() -> None:
     # those that another task or network is built on
     more = {"FaceNetSettings": 6, "VoiceNetSettings": 5, "TextNetSettings": 5, "MvitSettings": 4, "MiniLmSettings": 6}
     more |= {"AudioVideoSettings": 5, "FrameLstmMelSettings": 4, "UnimodalSettings": 4, "AttentionFusionSettings": 4}
-    more |= {"MelCnnSettings": 4}  # the example of the registry of tasks
     for entry in NETWORKS:
         name = entry.settings.__name__
         users = naming(rf"\b{name}\b")

@@ -27,9 +27,9 @@ def task_of(recipe: Recipe) -> Task:
         The task whose name its `data.corpus` is.
 
     Example:
-        >>> from emofuse.research.models.settings import MelCnnSettings
+        >>> from emofuse.research.models.settings import SvmSettings
         >>> from emofuse.research.recipes.data import VoiceDataSettings
-        >>> task_of(Recipe(name="own", data=VoiceDataSettings(corpus="speech"), model=MelCnnSettings())).modality
+        >>> task_of(Recipe(name="own", data=VoiceDataSettings(corpus="speech"), model=SvmSettings())).modality
         'voice'
     """
     return next(task for task in TASKS if task.name == recipe.data.corpus)
@@ -64,9 +64,9 @@ def utterance_task(recipe: Recipe) -> UtteranceTask:
         RecipeError: It is a recipe of something else.
 
     Example:
-        >>> from emofuse.research.models.settings import MelCnnSettings
+        >>> from emofuse.research.models.settings import SvmSettings
         >>> from emofuse.research.recipes.data import VoiceDataSettings
-        >>> recipe = Recipe(name="own", data=VoiceDataSettings(corpus="speech"), model=MelCnnSettings())
+        >>> recipe = Recipe(name="own", data=VoiceDataSettings(corpus="speech"), model=SvmSettings())
         >>> utterance_task(recipe).protocol
         'actor-6fold'
     """
