@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from emofuse.cli.person_options import _one_face
 from emofuse.emotions import BASE
 from emofuse.errors import BundleError, UsageError
 from emofuse.inference.bundle import BUNDLES, MANIFEST
+from emofuse.media import open_media
+from emofuse.types import AudioBlock
 from make_media import Sound, beginning, record
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -145,6 +148,19 @@ def test_live_what_cannot_be_is_one_line(
     given = [str(each).format(known=bundle, tone=tmp_path / "tone.wav") for each in arguments]
     result = emofuse("live", "--file", CLIP, "--view", "none", *given)
     assert result.code == 2 and says in " ".join(result.err.split())
+
+
+def test_live_a_baseline_without_a_face_is_taken_to_be_of_whoever_is_there(
+    emofuse, tmp_path: Path, bundle: Path
+) -> None:
+    with open_media(CLIP, audio_rate_hz=16_000) as media:
+        sound = np.concatenate([p.samples for p in media if isinstance(p, AudioBlock)])
+    with wave.open(str(tmp_path / "voice.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes((sound * 32767).astype("<i2").tobytes())
+    live = ("live", "--file", CLIP, "--seconds", 1, "--view", "none", "--bundle", bundle)
+    result = emofuse(*live, "--baseline", tmp_path / "voice.wav")
+    assert result.code == 0 and "the baseline shows no face" in " ".join(result.err.split())
 
 
 def test_baselines_of_two_people_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import wave
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -95,6 +96,25 @@ def test_offline_only_models_that_are_here_are_used(
             SpeechRecognizer("absent")
         assert ("EMOFUSE_OFFLINE forbids" in caught.value.hint) == (offline == os.environ["HF_HUB_OFFLINE"] == "1")
     assert whisper.local_files_only[-2:] == [False, True]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities of their own here")
+def test_live_it_comes_after_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[int, tuple[object, ...]]] = []
+
+    def make(*given: object) -> object:
+        made.append((os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), given))
+        return object()
+
+    monkeypatch.setattr(asr, "SpeechRecognizer", make)
+    monkeypatch.setattr(asr, "allowed_threads", lambda: 6)
+    asr.load_recognizer.cache_clear()
+    ours = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    for is_live in (True, False):
+        asr.load_recognizer("tiny", None, "cpu", is_live=is_live)
+    asr.load_recognizer.cache_clear()
+    assert made == [(min(ours + 5, 19), ("tiny", None, "cpu", 3)), (ours, ("tiny", None, "cpu"))]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == ours
 
 
 def test_a_language_that_was_given_needs_no_note(whisper: type[WhisperModel], voice_wav: Path) -> None:

@@ -184,6 +184,8 @@ def know_live_person(
             faces.append((task.source, face))
     known = neutral_baseline(timelines, bundle)
     total = _one_face(faces)
+    if total is None:
+        note("the baseline shows no face that can be known again: whoever is in the stream is taken for the person")
     return NeutralPerson(known, total is not None), (() if total is None else (total,))
 
 

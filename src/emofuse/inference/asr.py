@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from emofuse.media import Span, most_filling_s, open_media
 from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.provenance import TranscriptOrigin
 from emofuse.reading import file_hash, first_line
-from emofuse.threads import allowed_threads
+from emofuse.threads import allowed_threads, come_last
 from emofuse.transcripts.transcript import Transcript, in_order
 from emofuse.types import AudioBlock, Line, Word
 
@@ -146,11 +147,13 @@ def load_recognizer(
 ) -> SpeechRecognizer:
     """Return a recogniser, loaded at the first call: see `SpeechRecognizer`.
 
-    is_live: whether pictures are analysed beside it, for which it leaves half of the cores.
+    is_live: whether pictures are analysed beside it: they have half of the cores for themselves, and go before it.
     """
-    if is_live:
-        return SpeechRecognizer(model, language, device, max(1, allowed_threads() // 2))
-    return SpeechRecognizer(model, language, device)
+    if not is_live:
+        return SpeechRecognizer(model, language, device)
+    # CTranslate2's threads begin here, and have the priority of the one that begins them
+    with ThreadPoolExecutor(1, initializer=come_last) as last:
+        return last.submit(SpeechRecognizer, model, language, device, max(1, allowed_threads() // 2)).result()
 
 
 def _weights_hash(model: str) -> str | None:

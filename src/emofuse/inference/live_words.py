@@ -23,7 +23,6 @@ MOST_WAITING_S: Final = TOGETHER_S  # of utterances; of more, the oldest are lef
 SURE: Final = 0.8  # of a language: from then on it is not guessed anew
 _BETWEEN_S: Final = 0.5  # of silence, between utterances that are recognised at once
 _WAKE_S: Final = 0.1  # how often who waits looks up
-_THREAD: Final = "emofuse words"
 
 
 class Recognizer(Protocol):
@@ -77,7 +76,7 @@ class LiveWords:
         self._is_busy = self._is_over = False
         self._stats = WordStats()
         self._on_line: Callable[[Line], object] = lambda line: None
-        self._thread: threading.Thread | None = threading.Thread(target=self._work, name=_THREAD, daemon=True)
+        self._thread: threading.Thread | None = threading.Thread(target=self._work, name="emofuse words")
 
     def begin(self, on_line: Callable[[Line], object]) -> None:
         """Start the thread, which calls `on_line` with every line, in the order of time."""
@@ -103,7 +102,10 @@ class LiveWords:
         self._drop(0.0)
 
     def close(self, within_s: float) -> None:
-        """End the thread, which may take as long as what it is at; called again, it waits no more."""
+        """End the thread, which may take as long as what it is at; called again, it waits no more.
+
+        A process does not end before that: a library that computes then would crash.
+        """
         with self._changed:
             self._is_over = True
             self._waiting.clear()
