@@ -226,7 +226,7 @@ async def archive(request: Request, analysis_id: _Id) -> Archive:
 @router.post(
     "/analyses/{analysis_id}/people",
     operation_id="people",
-    responses=refusals(404, 409, 422),
+    responses=refusals(400, 404, 409, 422),
     summary="Who is who",
 )
 async def people(request: Request, analysis_id: _Id, edit: PeopleEdit) -> Analysis:
