@@ -111,13 +111,13 @@ def test_check_says_what_a_bundle_is_made_of(emofuse, tmp_path: Path) -> None:
     result = emofuse("bundle", "check", tmp_path / "b")
     assert result.code == 0, result.err
     for text in (
-        "1,550,902 parameters, 3.2 MB",
+        "1,227,215 parameters, 2.5 MB",
         "tiny-clip (21 parameters",
         "4 frames of 16 x 16, every 2, strided, and 1 s of sound at 16000 Hz",
         "grey faces of 48 x 48",
         "CC BY-NC-SA 4.0",
         "caution: It knows colours alone.",
-        "weight 1.00, temperature 1.77",
+        "weight 1.00, temperature 0.96",
     ):
         assert text in result.out
     costs = [float(ms) for ms in re.findall(r"cost: ([\d.]+) ms", result.out)]

