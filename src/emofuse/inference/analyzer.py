@@ -68,6 +68,8 @@ class Analyzer:
         ((), 'no face found')
         >>> analyzer.take_tracks(), analyzer.take_embeddings(), analyzer.take_speakers(), analyzer.scored_lines()
         ([], [], [], ())
+        >>> analyzer.with_words(Moment(0.5, None)).why["text"]
+        'no transcript'
         >>> analyzer.models()[0].role
         'fusion'
     """

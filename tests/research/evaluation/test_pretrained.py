@@ -96,7 +96,7 @@ def test_no_corpus_and_a_card_without_a_recipe_are_said(films: Path, tmp_path: P
 
 def test_the_face_network_that_ships_scores_every_picture(films: Path) -> None:
     report, predictions = evaluate_pretrained(BUNDLES / "base" / "face.onnx", [str(films)], None, COMMAND)
-    assert report.model == "face"
+    assert report.model == "face-taught"
     assert predictions.log_probabilities.shape == (1, 6, 3)
     one, other = np.exp(predictions.log_probabilities[0, :2])  # two films alike
     assert np.allclose(one, other, atol=1e-3)
