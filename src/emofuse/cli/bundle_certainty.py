@@ -66,9 +66,8 @@ def fit_bundle_certainty(
 def _read_together(text: str, bundle: Bundle) -> dict[str, Answers]:
     """Read the predictions that belong together, of one corpus: MODALITY=PREDICTIONS.csv,MODALITY=..."""
     from emofuse.research.evaluation.fusion.bundle_fit import (
-        fit_calibration,
+        calibration_for,
         join_by_clip,
-        no_calibration,
         read_examples,
     )
 
@@ -85,10 +84,7 @@ def _read_together(text: str, bundle: Bundle) -> dict[str, Answers]:
     if len(examples) < 2:
         raise UsageError(f"--together {text!r} is of one modality", "give two or more, with commas between")
     joined = join_by_clip(examples)
-    return {
-        m: one.answers(no_calibration(bundle) if m in bundle.added else fit_calibration([one]))
-        for m, one in joined.items()
-    }
+    return {m: one.answers(calibration_for(bundle, m, [one])) for m, one in joined.items()}
 
 
 def _print(checks: Sequence[CertaintyCheck]) -> None:

@@ -67,10 +67,9 @@ def fit(
     """
     need_torch()  # the extra that also brings what fits
     from emofuse.research.evaluation.fusion.bundle_fit import (
+        calibration_for,
         check_calibration,
-        fit_calibration,
         neutral_mean,
-        no_calibration,
         present_calibration,
     )
 
@@ -89,10 +88,7 @@ def fit(
         OUT.print(f"{escape(str(out / MANIFEST))}: fitted the certainty of {', '.join(corpora)}")
         return
     calibrations = {
-        # what a bundle adds calibrates itself: nothing would take a temperature and a prior into account
-        modality: no_calibration(loaded)
-        if modality in loaded.added
-        else fit_calibration(ones, is_flat=modality in (flat or ()))
+        modality: calibration_for(loaded, modality, ones, is_flat=modality in (flat or ()))
         for modality, ones in corpora.items()
     }
     checks: list[Check] = []
@@ -126,9 +122,10 @@ def _read(on: list[str], bundle: Bundle) -> tuple[dict[str, list[Examples]], lis
 
     corpora: dict[str, list[Examples]] = {}
     recorded: list[Recorded] = []
+    known = (*MODALITIES, *bundle.added)
     for text in on:
         key, equals, file = text.partition("=")
-        modality = next((m for m in (*MODALITIES, *bundle.added) if m == key), None)
+        modality = next((m for m in known if m == key), None)
         if not equals and key.lower().endswith(".csv"):
             with progress_hook() as hook:
                 recorded.append(score_recordings(Path(key), bundle, lambda *n, key=key: hook(key, *n)))
@@ -136,7 +133,7 @@ def _read(on: list[str], bundle: Bundle) -> tuple[dict[str, list[Examples]], lis
                 corpora.setdefault(one, []).append(examples)
             continue
         if modality is None or not file:
-            form = f"{'|'.join((*MODALITIES, *bundle.added))}=PREDICTIONS.csv, or a manifest of recordings"
+            form = f"{'|'.join(known)}=PREDICTIONS.csv, or a manifest of recordings"
             raise UsageError(f"--on {text!r} is not of the form {form}")
         there = (*bundle.modalities, *bundle.added)
         if modality not in there:

@@ -30,8 +30,7 @@ _MOST_WAITING: Final = 32 * CHUNK  # samples, a second, that are kept until they
 
 
 class SpeechDetector(Protocol):
-    """Measures speech in one stream of sound. It is given every block, and is then asked about
-    stretches of it."""
+    """Measures speech in one stream of sound. It is given every block, and is then asked about stretches of it."""
 
     def push(self, block: AudioBlock) -> None:
         """Take the next block of the stream, at 16 kHz; blocks come in the order of time."""

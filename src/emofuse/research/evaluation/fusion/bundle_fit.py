@@ -106,7 +106,7 @@ def present_calibration(bundle: Bundle, modality: str) -> Calibration:
 
 
 def no_calibration(bundle: Bundle) -> Calibration:
-    """Return that of a modality that gives evidence by itself, over the labels of a bundle."""
+    """Return what leaves answers as they are, over the labels of a bundle."""
     n_labels = len(bundle.labels)
     return Calibration(1.0, np.full(n_labels, 1 / n_labels))
 
@@ -273,6 +273,13 @@ def fit_calibration(corpora: Sequence[Examples], *, is_flat: bool = False) -> Ca
     start = np.zeros(1 + n_labels)
     bounds = [(np.log(0.2), np.log(5.0)), *[(0.0, 0.0) if is_flat else (-3.0, 3.0)] * n_labels]
     return _calibration(minimize(loss, start, method="L-BFGS-B", bounds=bounds).x)
+
+
+def calibration_for(
+    bundle: Bundle, modality: str, corpora: Sequence[Examples], *, is_flat: bool = False
+) -> Calibration:
+    """Fit that of a modality; one that the bundle adds calibrates itself: nothing would take another into account."""
+    return no_calibration(bundle) if modality in bundle.added else fit_calibration(corpora, is_flat=is_flat)
 
 
 def neutral_mean(

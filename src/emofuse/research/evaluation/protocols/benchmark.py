@@ -20,6 +20,7 @@ from emofuse.research.evaluation.fusion.bundle_fit import (
     Examples,
     examples_of,
     fit_calibration,
+    no_calibration,
     present_calibration,
 )
 from emofuse.research.evaluation.protocols.face_sets import evaluate_portraits
@@ -145,8 +146,8 @@ def rows_left_out(bundle: Bundle, folders: Mapping[str, Sequence[Path]]) -> list
             others = [other.examples for k, other in enumerate(found) if k != i]
             prior = bundle.manifest.modalities[modality].prior if modality in bundle.manifest.modalities else None
             is_flat = prior is None or max(prior) - min(prior) < 1e-3
-            fitted = fit_calibration(others, is_flat=is_flat) if others else _plain(bundle)
-            rows.append(row_of(one, bundle.labels, one.network, fitted, guess_by=_plain(bundle)))
+            fitted = fit_calibration(others, is_flat=is_flat) if others else no_calibration(bundle)
+            rows.append(row_of(one, bundle.labels, one.network, fitted, guess_by=no_calibration(bundle)))
     return rows
 
 
@@ -200,7 +201,7 @@ def rows_of_peer(name: str, folder: Path, bundle: Bundle) -> list[BenchmarkRow]:
             continue
         predictions = read_predictions(file)
         examples = examples_of(predictions, each, bundle.labels)
-        evidence = _plain(bundle).evidence(examples)
+        evidence = no_calibration(bundle).evidence(examples)
         rows.append(
             _row(
                 examples,
@@ -221,10 +222,6 @@ def rows_of_peer(name: str, folder: Path, bundle: Bundle) -> list[BenchmarkRow]:
     if not rows:
         raise UsageError(f"no predictions of {name} in {folder}", f"they are called {', '.join(PORTRAITS)}.csv")
     return rows
-
-
-def _plain(bundle: Bundle) -> Calibration:
-    return Calibration(1.0, np.full(len(bundle.labels), 1 / len(bundle.labels)))
 
 
 def row_of(
