@@ -37,6 +37,14 @@ def test_the_base_bundle() -> None:
         assert all(source.licence in card for source in network.card.data)
 
 
+def test_networks_that_ship_are_loaded_once_and_those_of_a_folder_each_time(copy: Path) -> None:
+    base, again, languages = load_bundle(), load_bundle("base"), load_bundle("languages")
+    for modality in ("face", "voice"):
+        assert base.networks[modality] is again.networks[modality] is languages.networks[modality]
+    assert base.networks["text"] is again.networks["text"] is not languages.networks["text"]
+    assert load_bundle(copy).networks["face"] is not load_bundle(copy).networks["face"]
+
+
 def test_by_folder(copy: Path) -> None:
     assert load_bundle(copy).manifest == load_bundle("base").manifest
 

@@ -1,12 +1,16 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emofuse.errors import BundleError, UsageError
+from emofuse.inference import network as place
 from emofuse.inference.bundle import BUNDLES
 from emofuse.inference.network import OnnxNetwork, softmax
+from emofuse.inference.onnx_runtime import open_session
+from emofuse.reading import file_hash
 from make_networks import clip_card, clip_spec, write_clip_network
 
 FACE = BUNDLES / "base" / "face.onnx"
@@ -38,6 +42,30 @@ def test_exposure_does_not_matter() -> None:
     network = OnnxNetwork(FACE)
     face = (np.random.default_rng(0).random((1, 1, 48, 48)) * 100 + 50).astype(np.float32)
     np.testing.assert_allclose(network.logits(face), network.logits(1.5 * face + 20), atol=0.1)
+
+
+def test_a_file_that_was_checked_before_is_opened_when_it_is_first_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+
+    def counted(path: Path, device: str, n_threads: int) -> object:
+        opened.append(path)
+        return open_session(path, device, n_threads)
+
+    monkeypatch.setattr(place, "open_session", counted)
+    path = Path(shutil.copy(FACE, tmp_path / "face.onnx"))
+    OnnxNetwork(path, checked="0" * 64)
+    assert opened == [path]  # it is another file
+    network, changed = OnnxNetwork(path, checked=file_hash(FACE)), OnnxNetwork(path, checked=file_hash(FACE))
+    assert opened == [path] and network.card == OnnxNetwork(FACE).card
+    face = np.full((1, 1, 48, 48), 90, np.float32)
+    assert (network.logits(face) == OnnxNetwork(FACE).logits(face)).all()
+    network.logits(face)
+    assert opened == [path, FACE, path, FACE]
+    path.write_bytes(FACE.read_bytes() + b"\x00")
+    with pytest.raises(BundleError, match=r"face\.onnx was changed after it was loaded"):
+        changed.logits(face)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a network", FACE.read_bytes()[:5000]])

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from emofuse.errors import BundleError
 from emofuse.inference.bundle import BUNDLES
 from emofuse.inference.network import OnnxNetwork
-from emofuse.inference.onnx_file import check_onnx_file
+from emofuse.inference.onnx_file import check_onnx_file, read_metadata
 
 FACE = BUNDLES / "base" / "face.onnx"
 Change = Callable[[onnx.ModelProto], None]
@@ -116,6 +117,11 @@ def test_what_is_complete_in_itself_is_taken(tmp_path: Path) -> None:
         model.graph.node.append(node("If", "ai.onnx", then_branch=graph(constant("value", t=WHOLE), weights=WHOLE)))
 
     check_onnx_file(changed(tmp_path, more))
+
+
+def test_the_metadata_is_what_onnx_runtime_reads() -> None:
+    for network in BUNDLES.glob("*/*.onnx"):
+        assert read_metadata(network) == onnxruntime.InferenceSession(network).get_modelmeta().custom_metadata_map
 
 
 def varint(number: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Self, cast
 
@@ -216,7 +217,8 @@ def load_bundle(name_or_path: str | Path = "base", device: str = "cpu", *, runs_
                 continue
             own[_own_modality(modality)] = _load_own(folder, settings, modality, manifest.labels, device)
             continue
-        network = load_network(folder / settings.file, modality, device)
+        load = _load_shipped if folder.parent == BUNDLES else load_network
+        network = load(folder / settings.file, modality, device, settings.sha256)
         try:
             labels_matrix(network.card.labels, manifest.labels)
         except BundleError as error:
@@ -302,12 +304,26 @@ def read_manifest(folder: Path) -> BundleManifest:
     return manifest.model_copy(update={"hub_text": own})
 
 
-def load_network(path: Path, modality: str, device: str = "cpu") -> OnnxNetwork:
-    """Load a network that is to be one modality of a bundle. Raises BundleError where it is of another."""
-    network = OnnxNetwork(path, device, min(MOST_THREADS, allowed_threads()) if modality == "clip" else 1)
+def load_network(path: Path, modality: str, device: str = "cpu", sha256: str | None = None) -> OnnxNetwork:
+    """Load a network that is to be one modality of a bundle. Raises BundleError where it is of another.
+
+    sha256: as its bundle has it. A network of words that is this file is opened when there are words, as few recordings
+    have any.
+    """
+    n_threads = min(MOST_THREADS, allowed_threads()) if modality == "clip" else 1
+    network = OnnxNetwork(path, device, n_threads, sha256 if modality == "text" else None)
     if network.card.modality != modality:
         raise BundleError(f"{path.name} is a {network.card.modality} network, not a {modality} one")
     return network
+
+
+def _load_shipped(path: Path, modality: str, device: str, sha256: str | None) -> OnnxNetwork:
+    """Load a network that ships, once for all bundles and pipelines of a process: they are small, and stay as they
+    are."""
+    return _load_once(path.resolve(), modality, device, sha256)
+
+
+_load_once = cache(load_network)
 
 
 def labels_matrix(source: Sequence[str], target: Sequence[str]) -> NDArray[np.float32]:

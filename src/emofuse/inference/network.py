@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from emofuse.card import CARD_KEY, InputSpec, ModelCard
 from emofuse.errors import BundleError, UsageError
+from emofuse.inference.onnx_file import read_metadata
 from emofuse.inference.onnx_graph import embedding_name, with_output
 from emofuse.inference.onnx_runtime import PROVIDERS, available_devices, open_session
 from emofuse.preprocessing.pieces import SPECIAL, WordPieces
@@ -26,11 +27,31 @@ _TYPES = {"frames": "uint8", "tokens": "int64", "pieces": "int64"}  # of the inp
 _UNNAMED = "x"  # the only input of networks that were exported before inputs had names
 
 
+class _Opened(NamedTuple):
+    """A session that fits its card. inputs: their names, in the order of the card."""
+
+    session: Any
+    inputs: tuple[str, ...]
+    tells_known: bool
+
+
 class OnnxNetwork:
     """A classifier with the card that was written into it. What it takes is what its card says, by name."""
 
-    def __init__(self, path: str | Path, device: str = "cpu", n_threads: int = 1) -> None:
-        """Load the file. Raises BundleError for a file that is no such network, UsageError for a missing device."""
+    def __init__(self, path: str | Path, device: str = "cpu", n_threads: int = 1, checked: str | None = None) -> None:
+        """Load the file.
+
+        Args:
+            path: The ONNX file.
+            device: Where it is run.
+            n_threads: Threads that one operator may use.
+            checked: The SHA-256 of a file that was found to be whole before. Where this is the file, it is not opened
+                before it is run for the first time.
+
+        Raises:
+            BundleError: The file is no such network.
+            UsageError: There is no such device.
+        """
         self.path = Path(path)
         if device not in PROVIDERS:
             raise UsageError(f"no device {device!r}", f"choose one of auto, {', '.join(PROVIDERS)}")
@@ -45,13 +66,11 @@ class OnnxNetwork:
         self._device, self._n_threads = device, n_threads
         self._embedder: tuple[Any, str] | None = None
         self._lock = threading.Lock()
-        self._session = open_session(self.path, device, n_threads)
-        metadata = _metadata(self.path, self._session)
+        session = None if self.sha256 == checked else open_session(self.path, device, n_threads)
+        metadata = _metadata(self.path)
         self.card = _card(self.path, metadata)
         self._pieces = _pieces(self.path, self.card, metadata)
-        self._inputs = _inputs(self.path, self.card.input, self._session)
-        _check_output(self.path, self.card, self._session)
-        self._tells_known = any(one.name == KNOWN for one in self._session.get_outputs())
+        self._ready = None if session is None else self._fitted(session)
 
     def logits(self, *batches: NDArray[Any]) -> NDArray[np.float32]:
         """Run a batch of N of each input that the card names, in that order: faces, samples, frames, present or tokens.
@@ -77,7 +96,7 @@ class OnnxNetwork:
         Raises:
             BundleError: As `logits` does.
         """
-        if not self._tells_known:
+        if not self._opened().tells_known:
             return self.logits(tokens), np.ones(len(tokens), np.float32)
         logits, known = self._run((OUTPUT, KNOWN), (tokens,))
         return logits, known
@@ -109,6 +128,19 @@ class OnnxNetwork:
         logits, found = self._outputs(session, (OUTPUT, name), batches)
         return logits, found.reshape(len(batches[0]), -1)
 
+    def _opened(self) -> _Opened:
+        with self._lock:
+            if self._ready is None:
+                if not is_file(self.path) or file_hash(self.path) != self.sha256:
+                    raise BundleError(f"{self.path} was changed after it was loaded", "load it again")
+                self._ready = self._fitted(open_session(self.path, self._device, self._n_threads))
+            return self._ready
+
+    def _fitted(self, session: Any) -> _Opened:
+        inputs = _inputs(self.path, self.card.input, session)
+        _check_output(self.path, self.card, session)
+        return _Opened(session, inputs, any(one.name == KNOWN for one in session.get_outputs()))
+
     def _open_embedder(self) -> tuple[Any, str]:
         data = self.path.read_bytes()
         name = embedding_name(data, OUTPUT)
@@ -118,7 +150,7 @@ class OnnxNetwork:
 
     def _run(self, names: tuple[str, ...], batches: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
         """Run the network, and check the first of the named outputs, the logits."""
-        found = self._outputs(self._session, names, batches)
+        found = self._outputs(self._opened().session, names, batches)
         wanted = (len(batches[0]), *_answers(self.card))
         if found[0].shape != wanted:
             raise BundleError(
@@ -129,8 +161,9 @@ class OnnxNetwork:
     def _outputs(
         self, session: Any, names: tuple[str, ...], batches: Sequence[NDArray[Any]]
     ) -> list[NDArray[np.float32]]:
+        inputs = self._opened().inputs
         try:
-            outputs: list[Any] = session.run(list(names), dict(zip(self._inputs, batches, strict=True)))
+            outputs: list[Any] = session.run(list(names), dict(zip(inputs, batches, strict=True)))
         except Exception as error:  # noqa: BLE001
             shapes = ", ".join(str(batch.shape) for batch in batches)
             raise BundleError(f"{self.path.name} could not score {shapes}: {first_line(error)[:200]}") from None
@@ -150,12 +183,11 @@ def log_probabilities(logits: NDArray[np.float32], temperature: float = 1.0) -> 
     return np.asarray(np.log(np.maximum(softmax(logits, temperature), 1e-12)), dtype=np.float32)
 
 
-def _metadata(path: Path, session: Any) -> dict[str, str]:
+def _metadata(path: Path) -> dict[str, str]:
     try:
-        metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
+        return read_metadata(path)
     except UnicodeDecodeError:
         raise BundleError(f"the text in {path} is not UTF-8", "make it with `emofuse export`") from None
-    return metadata
 
 
 def _card(path: Path, metadata: dict[str, str]) -> ModelCard:

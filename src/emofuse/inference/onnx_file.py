@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -36,7 +37,8 @@ _INNER: Final = MappingProxyType(
         "tensor": {},
     }
 )
-_MODEL_TRAINING, _MODEL_FUNCTIONS, _NODE_DOMAIN = 20, 25, 7
+_MODEL_METADATA, _MODEL_TRAINING, _MODEL_FUNCTIONS, _NODE_DOMAIN = 14, 20, 25, 7
+_ENTRY_KEY, _ENTRY_VALUE = 1, 2  # of the metadata
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 
 
@@ -56,12 +58,48 @@ def check_onnx_file(path: Path) -> None:
         >>> import emofuse
         >>> check_onnx_file(Path(emofuse.__file__).parent / "bundles" / "base" / "face.onnx")
     """
+    with _opened(path) as data:
+        _walk(path, data)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Read the metadata of an ONNX file, which takes no session.
+
+    Args:
+        path: The ONNX file.
+
+    Returns:
+        What is written into it, by its key.
+
+    Raises:
+        BundleError: The file is not an ONNX file.
+        UnicodeDecodeError: A text in it is not UTF-8.
+        OSError: The file cannot be read.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import emofuse
+        >>> sorted(read_metadata(Path(emofuse.__file__).parent / "bundles" / "base" / "face.onnx"))
+        ['emofuse.card']
+    """
+    found: dict[str, str] = {}
+    with _opened(path) as data:
+        for number, wire_type, begin, size in fields_of(data, 0, len(data)):
+            if number == _MODEL_METADATA and wire_type == _BYTES:
+                entry = {n: data[at : at + k].decode() for n, _, at, k in fields_of(data, begin, begin + size)}
+                found[entry.get(_ENTRY_KEY, "")] = entry.get(_ENTRY_VALUE, "")
+    return found
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[mmap.mmap]:
+    """Yield what is in a file. Raises BundleError where that is nothing, or turns out to be no protobuf."""
     with path.open("rb") as file:
         if file.seek(0, 2) == 0:
             raise BundleError(f"{path} is not a network that can be run: it is empty")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
-                _walk(path, data)
+                yield data
             except _NotProtobufError:
                 raise BundleError(f"{path} is not a network that can be run: it is not a complete ONNX file") from None
 
@@ -78,12 +116,13 @@ def _walk(path: Path, data: mmap.mmap) -> None:
         message, begin, end, depth = waiting.pop()
         if depth > _DEEPEST:
             raise _NotProtobufError
+        leads_on = _INNER[message]
         for number, wire_type, value, size in fields_of(data, begin, end):
             n_fields += 1
             if n_fields > _MOST_FIELDS:
                 raise BundleError(f"{path} has more than {_MOST_FIELDS:,} fields, which no network needs")
             _check_field(path, data, message, number, wire_type, value, size)
-            inner = _INNER[message].get(number)
+            inner = leads_on.get(number)
             if inner is not None and wire_type == _BYTES:
                 waiting.append((inner, value, value + size, depth + 1))
 
@@ -119,7 +158,11 @@ def fields_of(data: mmap.mmap | bytes, begin: int, end: int) -> Iterator[tuple[i
     how many there are."""
     at = begin
     while at < end:
-        key, at = _varint(data, at, end)
+        key = data[at]  # nearly always of one byte, as a size is
+        if key < 0x80:
+            at += 1
+        else:
+            key, at = _varint(data, at, end)
         number, wire_type = key >> 3, key & 7
         if number == 0:
             raise _NotProtobufError
@@ -128,7 +171,10 @@ def fields_of(data: mmap.mmap | bytes, begin: int, end: int) -> Iterator[tuple[i
             yield number, wire_type, value, 0
             continue
         if wire_type == _BYTES:
-            size, at = _varint(data, at, end)
+            if at < end and data[at] < 0x80:
+                size, at = data[at], at + 1
+            else:
+                size, at = _varint(data, at, end)
         elif wire_type in (_FIXED32, _FIXED64):
             size = 4 if wire_type == _FIXED32 else 8
         else:
