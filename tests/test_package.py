@@ -48,6 +48,12 @@ def test_a_recipe_is_read_without_any_training_library() -> None:
     assert "emofuse.research.models.settings" in loaded and not loaded & TRAINING
 
 
+def test_a_pipeline_loads_nothing_that_photos_words_and_bars_alone_need() -> None:
+    loaded = loaded_after("import emofuse; emofuse.Pipeline.load()")
+    assert "onnxruntime" in loaded
+    assert not loaded & {"PIL", "tqdm", "emofuse.transcripts.documents", "emofuse.transcripts.subtitles"}
+
+
 def test_importing_the_package_alone_loads_nothing_heavy() -> None:
     assert not loaded_after("import emofuse") & {"cv2", "onnxruntime", "av", "numpy"}
 

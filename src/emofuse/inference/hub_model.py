@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from emofuse.assets import prepare_hub
 from emofuse.errors import AssetError, BundleError, UsageError
@@ -85,6 +84,8 @@ class HubModel(OwnModel):
 
     def _as_wanted(self, given: Any) -> Any:
         if self.modality == "face":
+            from PIL import Image
+
             return Image.fromarray(given)
         if self.modality == "text":
             return given

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,7 +16,6 @@ from typing import Any, BinaryIO, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from emofuse.errors import MediaError, UsageError
 from emofuse.inference.vad import speech_in
@@ -101,7 +101,7 @@ def _open(value: Any, asked: InputOptions) -> AbstractContextManager[PacketSourc
         raise UsageError(
             f"fps: {shown(asked.fps)} is for frames, (T, H, W, 3)", "leave it out; a recording has its own"
         )
-    if isinstance(value, Image.Image):
+    if _is_pillow(value):
         return nullcontext(_photo(Pixels(np.asarray(value.convert("RGBA"))).rgb(), "picture"))
     if isinstance(value, str | os.PathLike):
         return _open_path(value, asked)
@@ -133,7 +133,7 @@ def describe(value: Any) -> str:
     """Return what a timeline calls an input as its source, in a few words."""
     if isinstance(value, str | os.PathLike):
         return without_secrets(str(value))
-    if isinstance(value, Image.Image):
+    if _is_pillow(value):
         return f"picture of {value.width} x {value.height}"
     if isinstance(value, bytes | bytearray | memoryview):
         return f"{len(value)} bytes"
@@ -351,6 +351,12 @@ def _sound(array: Any, rate: Any) -> PacketSource:
 def _is_array(value: Any) -> bool:
     """Return whether a value is an array of any library, or can be one without a copy element by element."""
     return isinstance(value, np.ndarray) or (hasattr(value, "__array__") and not np.isscalar(value))
+
+
+def _is_pillow(value: Any) -> bool:
+    """Return whether a value is a picture of Pillow, which whoever has one has imported."""
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and isinstance(value, pillow.Image)
 
 
 def _is_number(value: Any) -> bool:

@@ -11,8 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypedDict
 
-from tqdm import tqdm
-
 from emofuse.errors import UsageError
 from emofuse.inference.analyzer import AnalyzerSettings, Mode
 from emofuse.inference.answers import Prior
@@ -208,6 +206,8 @@ def shown_progress(
         if not progress:
             yield None
             return
+        from tqdm import tqdm
+
         with tqdm(total=source.duration_s, unit="s", desc=name, bar_format=_BAR if source.duration_s else None) as bar:
             end_s = source.duration_s or math.inf  # a header may tell less than there is
             yield lambda time_s: bar.update(max(0.0, min(time_s, end_s) - bar.n))

@@ -8,11 +8,10 @@ import re
 import warnings
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from emofuse.errors import MediaError
 from emofuse.media._container import MOST_PIXELS
@@ -20,6 +19,9 @@ from emofuse.media.arrays import Pixels
 from emofuse.media.kinds import HEAD_BYTES
 from emofuse.reading import is_file, one_line
 from emofuse.remote import input_size, is_url, open_input, without_secrets
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 PHOTOS: Final = "JPEG, PNG, WebP, TIFF, BMP, AVIF and PPM"
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "PPM")
@@ -74,6 +76,8 @@ def read_photo(
         >>> read_photo(b"P6 1 1 255 abc").tolist()
         [[[97, 98, 99]]]
     """
+    from PIL import Image, ImageOps  # here, as most of what is analysed is no photo
+
     shown = name or (without_secrets(os.fspath(photo)) if not isinstance(photo, bytes) else "the photo")
     data = photo if isinstance(photo, bytes) else _bytes_of(photo, shown)
     if _HEIC.match(data):
@@ -129,6 +133,8 @@ def photo_suffixes() -> frozenset[str]:
     >>> {".jpg", ".png"} <= photo_suffixes()
     True
     """
+    from PIL import Image
+
     known = Image.registered_extensions()
     return frozenset(suffix for suffix, kind in known.items() if kind in _FORMATS) | {".heic", ".heif"}
 

@@ -9,7 +9,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 import numpy as np
@@ -37,11 +37,16 @@ _REPEATED: Final = re.compile(r"(.)\1{2,}")
 _NOT: Final = re.compile(r"n't\b")
 # Scripts without spaces between words, one character at a time: Han, kana and Thai.
 _UNSPACED: Final = "\u0e00-\u0e30\u0e32-\u0e33\u0e40-\u0e46\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-# Vowel signs and accents of their own, which belong to the letter before them.
-_SIGNS: Final = "".join(chr(c) for c in range(0x300, 0x1B00) if unicodedata.category(chr(c)).startswith("M"))
-_WORD: Final = re.compile(
-    rf"n't|'[a-z]+|[{_UNSPACED}][{_SIGNS}]*|(?:(?![{_UNSPACED}])[^\W\d_][{_SIGNS}]*)+|\d+|\.\.+|[!?]+|[^\w\s]|_"
-)
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    """Return what a word or a mark is, made when the first text is read."""
+    # Vowel signs and accents of their own, which belong to the letter before them.
+    signs = "".join(chr(c) for c in range(0x300, 0x1B00) if unicodedata.category(chr(c)).startswith("M"))
+    return re.compile(
+        rf"n't|'[a-z]+|[{_UNSPACED}][{signs}]*|(?:(?![{_UNSPACED}])[^\W\d_][{signs}]*)+|\d+|\.\.+|[!?]+|[^\w\s]|_"
+    )
 
 
 def normalise(text: str) -> str:
@@ -55,7 +60,7 @@ def split_words(text: str) -> list[str]:
     A letter or mark that is repeated more than twice counts as two. Of scripts that put no space between words, each
     character is one.
     """
-    return _WORD.findall(_NOT.sub(" n't", _REPEATED.sub(r"\1\1", normalise(text))))
+    return _words().findall(_NOT.sub(" n't", _REPEATED.sub(r"\1\1", normalise(text))))
 
 
 _SOUNDS: Final = re.compile(r"\[[^\]\[]*\]|\([^()]*\)|[♪♫#*]+|^\s*-\s+|(?<=\n)[^\S\n]*-\s+|^\s*>>+\s*")

@@ -10,8 +10,6 @@ from typing import Final
 from emofuse.errors import TranscriptError, UsageError
 from emofuse.provenance import TranscriptOrigin
 from emofuse.reading import one_line, read_bytes
-from emofuse.transcripts.documents import read_document
-from emofuse.transcripts.subtitles import read_subtitles
 from emofuse.transcripts.transcript import Transcript, in_order, spread
 
 SUFFIXES: Final = (".srt", ".vtt", ".json", ".txt")  # in the order in which one is looked for
@@ -48,21 +46,27 @@ def read_transcript(path: str | Path, duration_s: float | None = None) -> Transc
 
 def subtitle_transcript(text: str) -> Transcript:
     """Read the SubRip text of the subtitles that were inside a recording. Raises TranscriptError as a file does."""
-    lines = in_order([line for line in read_subtitles(text) if line.text])
+    lines = _of_subtitles(text)
     digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
     return Transcript(lines.lines, lines.notes, TranscriptOrigin("found", "subtitles of the recording", digest))
 
 
 def _read(text: str, suffix: str, duration_s: float | None) -> Transcript:
     if suffix == ".json":
-        lines = read_document(text)
-    elif suffix == ".txt" and "-->" not in text:
+        from emofuse.transcripts.documents import read_document  # here, as few recordings come with words
+
+        return in_order([line for line in read_document(text) if line.text])
+    if suffix == ".txt" and "-->" not in text:
         if duration_s is None:
             raise TranscriptError("a text without times needs a recording whose length is known", "give .srt or .vtt")
         return spread(text, duration_s)
-    else:
-        lines = read_subtitles(text)
-    return in_order([line for line in lines if line.text])
+    return _of_subtitles(text)
+
+
+def _of_subtitles(text: str) -> Transcript:
+    from emofuse.transcripts.subtitles import read_subtitles  # as above
+
+    return in_order([line for line in read_subtitles(text) if line.text])
 
 
 def _decoded(data: bytes) -> tuple[str, list[str]]:
