@@ -265,6 +265,18 @@ def test_times_count_from_the_containers_start(tmp_path: Path) -> None:
     assert onset == pytest.approx(0.2, abs=0.004)
 
 
+@pytest.mark.parametrize("sound_s", [9.8, 10.0, 10.2])
+def test_pictures_are_the_same_where_the_sound_is_not_decoded(tmp_path: Path, sound_s: float) -> None:
+    video = Video(times=tuple(10 + i / 25 for i in range(25)))
+    path = record(tmp_path / "started.ts", video, Sound(start_s=sound_s))
+    frames, blocks, _ = read(path)
+    with open_media(path, hears=False) as media:
+        alone = list(media)
+    assert blocks and media.source.has_audio and not media.are_slides
+    assert [one.time_s for one in alone] == [one.time_s for one in frames]
+    assert all((a.image == b.image).all() for a, b in zip(alone, frames, strict=True) if isinstance(a, Frame))
+
+
 def test_a_badly_interleaved_file_comes_in_order(tmp_path: Path) -> None:
     path = record(tmp_path / "bad.mkv", Video(time_base=MILLISECOND), Sound(), is_interleaved=False)
     with av.open(str(path)) as container:

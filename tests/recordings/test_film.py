@@ -12,6 +12,7 @@ import pytest
 from emofuse.inference.analyzer import AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.smoothing import Smoother
+from emofuse.media import MediaReader, open_media
 from emofuse.outputs.overlay import Canvas, Overlay
 from emofuse.recordings import one
 from emofuse.recordings.film import FacePlaces, FilmMoments
@@ -19,6 +20,7 @@ from emofuse.recordings.one import Options, analyze_recording
 from emofuse.recordings.plan import Task
 from emofuse.recordings.progress import Progress
 from emofuse.types import Moment
+from make_media import Sound, Video, record
 from make_timelines import face, moment, timeline
 
 
@@ -104,3 +106,21 @@ def test_the_film_agrees_with_the_timeline(clip_mp4: Path, tmp_path: Path, monke
     assert list(dict.fromkeys(each.stage for each in told)) == ["analysing", "drawing"]
     shares = [each.share or 0.0 for each in told]
     assert shares == sorted(shares) and shares[-1] > 0.9
+
+
+@pytest.mark.parametrize(("times", "hears"), [((0.0, 0.04, 0.08), False), ((0.0,), True)])
+def test_the_film_is_drawn_without_decoding_the_sound_unless_pictures_stand_as_long_as_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: tuple[float, ...], hears: bool
+) -> None:
+    asked: list[bool] = []
+
+    def spied(*arguments: Any, **options: Any) -> MediaReader:
+        asked.append(options["hears"])
+        return open_media(*arguments, **options)
+
+    monkeypatch.setattr(one, "open_media", spied)
+    path = record(tmp_path / "a.mp4", Video(times=times), Sound())
+    outcome = analyze_recording(Task(path, tmp_path / "film"), Options(("mp4",), AnalyzerSettings()), load_bundle())
+    assert outcome.failure == "" and asked == [True, hears]
+    with open_media(tmp_path / "film.mp4") as film:
+        assert film.source.has_audio

@@ -66,6 +66,7 @@ def open_media(
     max_pixels: int = MOST_PIXELS,
     span: Span | None = None,
     keeps_yuv: bool = False,
+    hears: bool = True,
 ) -> MediaReader:
     """Open a recording for reading; use the result in a `with` block.
 
@@ -80,6 +81,8 @@ def open_media(
         max_pixels: A film of larger pictures is refused, before one of them takes memory.
         span: The stretch that is read, by default all of it. What is before it is skipped where the file can be.
         keeps_yuv: Whether pictures are left as they were encoded, as `YuvFrame`s, where they can be shown like that.
+        hears: Whether sound is decoded. Where it is not, pictures have the same times, but the last of slides
+            (`are_slides`) does not stand until the sound ends.
 
     Returns:
         The reader.
@@ -104,6 +107,7 @@ def open_media(
         max_pixels=max_pixels,
         span=span,
         keeps_yuv=keeps_yuv,
+        hears=hears,
     )
 
 
@@ -144,6 +148,7 @@ class MediaReader:
         max_pixels: int = MOST_PIXELS,
         span: Span | None = None,
         keeps_yuv: bool = False,
+        hears: bool = True,
     ) -> None:
         """See open_media."""
         if audio_rate_hz <= 0:
@@ -151,7 +156,7 @@ class MediaReader:
         self.path = os.fspath(path)
         self._shown = without_secrets(self.path)
         self._rate_hz, self._repeat_s, self._max_pixels = audio_rate_hz, repeat_s, max_pixels
-        self._keeps_yuv = keeps_yuv
+        self._keeps_yuv, self._hears = keeps_yuv, hears
         self._asked_tracks = () if audio_track is None else _numbers(audio_track)
         self._speech_s = speech_s
         self._span = span or Span()
@@ -160,6 +165,7 @@ class MediaReader:
         self._stated_s: float | None = None  # the duration by the header
         self._has_more_sound = False
         self._packets: Iterator[Packet] = iter(())
+        self._pictures: _picture.Pictures | None = None
         self._containers: list[InputContainer] = [_container.open_container(path, max_pixels)]
         self._spare: InputContainer | None = self._containers[0]
         try:
@@ -171,6 +177,14 @@ class MediaReader:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def are_slides(self) -> bool:
+        """Whether the pictures are few, and the last one stands for as long as there is sound.
+
+        That is known when the iteration has ended.
+        """
+        return self._pictures is not None and self._pictures.are_few
 
     @property
     def warnings(self) -> list[str]:
@@ -410,8 +424,9 @@ class MediaReader:
             has_video=picture is not None,
             audio_tracks=() if block is None or choice is None else tuple(track.number for track in choice.tracks),
         )
+        self._pictures = pictures
         return self._merge(
-            itertools.chain([] if block is None else [block], heard),
+            itertools.chain([] if block is None else [block], heard) if self._hears else iter(()),
             itertools.chain([] if picture is None else [picture], shown),
             pictures,
         )

@@ -148,12 +148,12 @@ def analyze_recording(
                 if options.person is not None:
                     answers = Analyzer(bundle, settings=options.settings, scorer=scorer).answers
                     timeline = options.person.adapt(timeline, answers)
-                source = media.source  # which knows now how long it is
+                source, are_slides = media.source, media.are_slides  # which are known now
                 notes += media.warnings
                 notes += notes_on_times(timeline)
                 watch.lap("analysing")
             if film is not None and not film.failure:
-                _draw(film, task, options, timeline, places, show("drawing"))
+                _draw(film, task, options, timeline, places, show("drawing"), hears=are_slides)
                 watch.lap("drawing")
         timeline = replace(timeline, source=source if task.shown_as is None else replace(source, path=task.shown_as))
         if words.absence and "text" in timeline.summary.why:
@@ -209,16 +209,22 @@ def _draw(
     timeline: Timeline,
     places: FacePlaces,
     on_progress: Callable[[float], None] | None,
+    *,
+    hears: bool,
 ) -> None:
-    """Read the recording once more, and draw over its pictures what all of it came to."""
+    """Read the recording once more, and draw over its pictures what all of it came to.
+
+    hears: whether pictures depend on the sound. The film has that of the file, unless it is of a stretch.
+    """
     people = {person.id: person.name for person in timeline.people} or None
     overlay = Overlay(options.overlay, duration_s=timeline.source.duration_s, people=people)
     moments = FilmMoments(timeline, places, None if options.smoothing is not None else Smoother())
-    with _opened(task, options, keeps_yuv=True) as media:
-        film.draw(media, overlay, moments, on_progress, has_sound=not options.span.is_whole)
+    has_sound = not options.span.is_whole
+    with _opened(task, options, keeps_yuv=True, hears=hears or has_sound) as media:
+        film.draw(media, overlay, moments, on_progress, has_sound=has_sound)
 
 
-def _opened(task: Task, options: Options, *, keeps_yuv: bool = False) -> MediaReader:
+def _opened(task: Task, options: Options, *, keeps_yuv: bool = False, hears: bool = True) -> MediaReader:
     return open_media(
         task.source,
         audio_track=options.audio_track,
@@ -227,6 +233,7 @@ def _opened(task: Task, options: Options, *, keeps_yuv: bool = False) -> MediaRe
         max_pixels=options.max_pixels,
         span=options.span,
         keeps_yuv=keeps_yuv,
+        hears=hears,
     )
 
 
