@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Before any test imports torch. There is a process of tests for each core: where each has a thread for each core, they
 # wait for one another most of the time, and so do the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Where a machine sets it, each of the many processes that tests start would compile the package again.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    sys.dont_write_bytecode = False
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # also where a test imports ONNX Runtime by itself, before emofuse does
 
 

@@ -139,7 +139,7 @@ def test_a_jump_of_hours_makes_no_flood_of_moments(bundle: Bundle) -> None:
 def test_memory_does_not_grow_with_the_stream(bundle: Bundle) -> None:
     analyzer = Analyzer(bundle, Told(), AnalyzerSettings(mode="frame"), speech=Loud())
     sizes = []
-    for packet in merged(frames(500, rate=10.0), speech(50.0)):
+    for packet in merged(frames(250, rate=10.0), speech(25.0)):
         analyzer.push(packet)
         sizes.append(
             sum(len(t.scores) for t in analyzer._faces.of_moment(packet.time_s)) + len(analyzer._sound.window(-1, 1e9))
