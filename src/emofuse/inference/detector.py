@@ -92,8 +92,10 @@ class YuNetNetwork:
         """
         height, width = image.shape[:2]
         below, right = (-side % self._MULTIPLE for side in (height, width))
-        padded = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT) if below or right else image
-        blob = cv2.dnn.blobFromImage(padded, swapRB=True)  # (1, 3, H, W) float32, blue first
+        padded = image
+        if below or right:
+            padded = np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_CONSTANT), np.uint8)
+        blob = _blob(padded)
         outputs: list[NDArray[np.float32]] = self._session.run(self._outputs, {"input": blob})
         n_each = len(self._KINDS)
         cls, obj, bbox, kps = (np.concatenate([one[0] for one in outputs[i::n_each]]) for i in range(n_each))
@@ -103,6 +105,12 @@ class YuNetNetwork:
         whole = rows[:, :4].clip(-1e6, 1e6).astype(int)  # as OpenCV compares them
         kept = cv2.dnn.NMSBoxes(whole.tolist(), rows[:, 14].tolist(), least_score, self._NMS_IOU, top_k=self._TOP_K)
         return np.asarray(rows[np.asarray(kept, int).ravel()])
+
+
+def _blob(image: Image) -> NDArray[np.float32]:
+    """Turn (H, W, 3) RGB into (1, 3, H, W) float32, blue first: what `cv2.dnn.blobFromImage` gives for 20 times the
+    time."""
+    return np.stack(cv2.split(image)[::-1])[None].astype(np.float32)
 
 
 @lru_cache(maxsize=32)
