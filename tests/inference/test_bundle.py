@@ -13,6 +13,7 @@ from emofuse.inference.bundle import BUNDLES, MANIFEST, labels_matrix, load_bund
 from emofuse.inference.modalities.face import FacePredictor
 from emofuse.inference.modalities.voice import VoicePredictor
 from emofuse.preprocessing.audio_buffer import RATE_HZ
+from emofuse.preprocessing.face import FaceCrops
 from emofuse.types import Face
 from made_streams import Loud
 
@@ -79,10 +80,10 @@ def test_temperature_softens(copy: Path) -> None:
     modalities = json.loads((copy / MANIFEST).read_text())["modalities"]
     del modalities["face"]["prior"]
     change(copy, modalities=modalities)
-    sharp = FacePredictor(load_bundle(copy)).score(image, [face], 1.0)[0]
+    sharp = FacePredictor(load_bundle(copy)).score(FaceCrops(image), [face], 1.0)[0]
     modalities["face"]["temperature"] = 100.0
     change(copy, modalities=modalities)
-    soft = FacePredictor(load_bundle(copy)).score(image, [face], 1.0)[0]
+    soft = FacePredictor(load_bundle(copy)).score(FaceCrops(image), [face], 1.0)[0]
     assert soft.confidence < sharp.confidence
     assert sharp.labels == BASE and sharp.start_s == sharp.end_s == 1.0
 
@@ -95,7 +96,7 @@ def test_contempt_is_left_out() -> None:
 
 def test_no_faces_and_no_speech() -> None:
     bundle = load_bundle()
-    assert FacePredictor(bundle).score(np.zeros((10, 10, 3), np.uint8), [], 0.0) == []
+    assert FacePredictor(bundle).score(FaceCrops(np.zeros((10, 10, 3), np.uint8)), [], 0.0) == []
     voice = VoicePredictor(bundle, Loud())
     assert voice.score(np.zeros(3 * RATE_HZ, np.float32), 3.0) is None
     assert voice.score(np.zeros(0, np.float32), 3.0) is None
@@ -156,7 +157,7 @@ def test_a_prior_is_taken_off_the_answer(copy: Path) -> None:
     for one in (None, prior.tolist()):
         modalities["face"]["prior"] = one
         change(copy, modalities=modalities)
-        answers.append(FacePredictor(load_bundle(copy)).score(image, [face], 1.0)[0].probabilities)
+        answers.append(FacePredictor(load_bundle(copy)).score(FaceCrops(image), [face], 1.0)[0].probabilities)
     expected = answers[0] / prior
     np.testing.assert_allclose(answers[1], expected / expected.sum(), rtol=1e-4)
 

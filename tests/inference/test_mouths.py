@@ -13,6 +13,7 @@ from emofuse.inference.analyzer import Analyzer, AnalyzerSettings
 from emofuse.inference.bundle import load_bundle
 from emofuse.inference.mouths import MouthWatcher
 from emofuse.inference.people_summary import assign_lines, name_faces
+from emofuse.preprocessing.face import FaceCrops
 from emofuse.types import OUT_OF_VIEW, AudioBlock, Face, Frame, Line, Moment
 
 PLACES = {1: 60, 2: 180}
@@ -39,7 +40,7 @@ def faces() -> list[Face]:
 def speaker(speaking: Sequence[int], tracks: Sequence[int] = (1, 2)) -> int | None:
     watcher, rng = MouthWatcher(), np.random.default_rng(0)
     for i in range(RATE_HZ):
-        watcher.push(picture(i, speaking, rng), faces(), i / RATE_HZ)
+        watcher.push(FaceCrops(picture(i, speaking, rng)), faces(), i / RATE_HZ)
     return watcher.speaker(tracks, (RATE_HZ - 1) / RATE_HZ)
 
 
@@ -63,8 +64,8 @@ def test_who_speaks_is_whose_mouth_moves(speaking: list[int], tracks: tuple[int,
 def test_a_mouth_that_is_gone_is_forgotten() -> None:
     watcher, rng = MouthWatcher(), np.random.default_rng(0)
     for i in range(RATE_HZ):
-        watcher.push(picture(i, [1], rng), faces(), i / RATE_HZ)
-    watcher.push(picture(0, [], rng), [], 9.0)
+        watcher.push(FaceCrops(picture(i, [1], rng)), faces(), i / RATE_HZ)
+    watcher.push(FaceCrops(picture(0, [], rng)), [], 9.0)
     assert watcher.movement(1, 9.0) is None
 
 

@@ -12,10 +12,11 @@ from emofuse.inference.face_identity import FACE_IDENTITY, FaceEmbedder
 from emofuse.inference.people import PeopleFollower, TrackRecord, likeness
 from emofuse.inference.people_clustering import assign_people, main_face
 from emofuse.people import join_stretches
+from emofuse.preprocessing.face import FaceCrops
 from emofuse.types import Face
 
 D = 64
-BLANK = np.zeros((90, 160, 3), np.uint8)
+BLANK = FaceCrops(np.zeros((90, 160, 3), np.uint8))
 
 
 def somebody(seed: int) -> NDArray[np.float32]:
@@ -96,7 +97,7 @@ class _Told(FaceEmbedder):
         self._who = who
         self._n = 0
 
-    def embed(self, image, faces):
+    def embed(self, crops, faces):
         self._n += 1
         return np.stack([near(self._who[int(face.box_xyxy[0])], self._n) for face in faces])
 
@@ -147,7 +148,7 @@ def test_the_network_that_ships_tells_a_face_from_its_like(tmp_path):
     patches = np.random.default_rng(0).integers(0, 255, (6, 10, 3), dtype=np.uint8)
     image = cv2.resize(patches, (160, 90), interpolation=cv2.INTER_CUBIC)
     face, moved = a_face(40, 1), Face(np.array([41, 11, 91, 71], np.float32), 0.95)
-    a, b, c = FaceEmbedder().embed(image, [face, moved, a_face(100, 2)])
+    a, b, c = FaceEmbedder().embed(FaceCrops(image), [face, moved, a_face(100, 2)])
     assert a @ a == pytest.approx(1, abs=1e-4)
     assert a @ b > 0.9 > a @ c
     with pytest.raises(AssetError):

@@ -318,7 +318,7 @@ class Analyzer:
             return
         self._faces.push(frame)
         if self.settings.people and self._uses_audio:
-            self._mouths.push(frame.image, self._faces.detected, frame.time_s)
+            self._mouths.push(self._faces.crops, self._faces.detected, frame.time_s)
         self._hand_on(frame)
         self._faces.forget(frame.time_s)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from emofuse.errors import AssetError, BundleError
 from emofuse.inference.onnx_runtime import open_session
-from emofuse.preprocessing.face import crop_face
+from emofuse.preprocessing.face import FaceCrops
 from emofuse.provenance import ModelFile
 from emofuse.reading import file_hash
 from emofuse.types import Face
@@ -38,7 +38,7 @@ class FaceEmbedder:
         >>> import numpy as np
         >>> from emofuse.types import Face
         >>> face = Face(np.array([10, 10, 60, 70], np.float32), 0.9)
-        >>> FaceEmbedder().embed(np.zeros((90, 90, 3), np.uint8), [face]).shape
+        >>> FaceEmbedder().embed(FaceCrops(np.zeros((90, 90, 3), np.uint8)), [face]).shape
         (1, 64)
     """
 
@@ -51,17 +51,17 @@ class FaceEmbedder:
             raise AssetError(f"{path} is not a network that embeds faces")
         self.model_file = ModelFile("face identity", path.name, file_hash(path))
 
-    def embed(self, image: NDArray[np.uint8], faces: Sequence[Face]) -> Embedding:
+    def embed(self, crops: FaceCrops, faces: Sequence[Face]) -> Embedding:
         """Embed the faces of a picture.
 
         Args:
-            image: (H, W, 3) uint8 RGB.
+            crops: Of the picture.
             faces: N of them.
 
         Returns:
             (N, D) float32, each of unit length; the dot product of two is their likeness.
         """
-        batch = np.stack([crop_face(image, face) for face in faces])[:, None].astype(np.float32)
+        batch = np.stack([crops.of(face) for face in faces])[:, None].astype(np.float32)
         found: Embedding = self._session.run(None, {"faces": batch})[0]
         return found
 

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from emofuse.inference.analyzer_settings import AnalyzerSettings
 from emofuse.inference.cuts import CutDetector
 from emofuse.inference.detector import FaceDetector
@@ -13,6 +15,7 @@ from emofuse.inference.face_follower import FaceFollower
 from emofuse.inference.face_identity import shared_embedder
 from emofuse.inference.landmarker import FaceLandmarker
 from emofuse.inference.people import PeopleFollower, TrackRecord, Vector
+from emofuse.preprocessing.face import FaceCrops
 from emofuse.provenance import ModelFile, model_file
 from emofuse.timeline import mean_scores
 from emofuse.types import Face, FaceMeasurement, Frame, Scores
@@ -55,6 +58,7 @@ class FaceTracks:
 
     Attributes:
         detected: The faces of the latest picture, each with its track_id.
+        crops: What is cut out of that picture; of no pixel before there is one.
         measurements: Of each of them, where the settings ask for it.
         are_scored: Whether a modality scores each face by itself: one is then kept as long as it has scores, and else
             as long as it was seen within the buffer.
@@ -63,6 +67,7 @@ class FaceTracks:
     def __init__(self, detector: FaceDetector, settings: AnalyzerSettings, known: Sequence[Vector] = ()) -> None:
         """Begin a stream. known: faces of people known beforehand, as `PeopleFollower` takes them."""
         self.detected: tuple[Face, ...] = ()
+        self.crops = FaceCrops(np.zeros((1, 1, 3), np.uint8))
         self.measurements: tuple[FaceMeasurement, ...] = ()
         self.are_scored = False
         self._settings = settings
@@ -87,10 +92,10 @@ class FaceTracks:
 
     def push(self, frame: Frame) -> None:
         """Follow the faces of the next picture."""
-        time_s = frame.time_s
+        time_s, self.crops = frame.time_s, FaceCrops(frame.image)
         detected = self._follower.push(frame.image, time_s, is_cut=self._cuts.push(frame.image, time_s))
         if self._people is not None:
-            detected = self._people.push(frame.image, detected, time_s)
+            detected = self._people.push(self.crops, detected, time_s)
         for face in detected:
             assert face.track_id is not None, "the tracker gives every face an id"
             track = self._tracks.setdefault(face.track_id, FaceTrack(face, time_s))

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.preprocessing.face import crop_face
+from emofuse.preprocessing.face import FaceCrops
 from emofuse.types import OUT_OF_VIEW, Face
 
 WINDOW_S: Final = 1.0  # over which movement is measured: a few syllables
@@ -27,8 +27,6 @@ _LEAST_PX: Final = 24.0  # of a face
 _MOUTH: Final = (slice(30, 46), slice(12, 36))  # of the 48 x 48 crop
 _ABOVE: Final = (slice(6, 26), slice(8, 40))
 _FLOOR: Final = 0.02  # of contrast: what changes less is noise
-
-Image = NDArray[np.uint8]
 
 
 @dataclass(slots=True)
@@ -46,12 +44,12 @@ class MouthWatcher:
     def __init__(self) -> None:
         self._mouths: dict[int, _Mouth] = {}
 
-    def push(self, image: Image, faces: Sequence[Face], time_s: float) -> None:
-        """Take a picture, (H, W, 3) uint8 RGB, and its faces, which are followed."""
+    def push(self, crops: FaceCrops, faces: Sequence[Face], time_s: float) -> None:
+        """Take a picture and its faces, which are followed."""
         for face in faces:
             if face.track_id is None or face.size_px < _LEAST_PX:
                 continue
-            crop = _even(crop_face(image, face))
+            crop = _even(crops.of(face))
             mouth = self._mouths.get(face.track_id)
             if mouth is None:
                 self._mouths[face.track_id] = _Mouth(crop, time_s)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from emofuse.inference.face_identity import FaceEmbedder
 from emofuse.inference.tracker import face_appearance
-from emofuse.preprocessing.face import face_quality
+from emofuse.preprocessing.face import FaceCrops, face_quality
 from emofuse.types import Face
 
 SAME: Final = 0.70  # likeness of two means over pictures; docs/people.md has how it was found
@@ -122,14 +122,14 @@ class PeopleFollower:
         self._known: dict[int, _Known] = {i: _Known(total) for i, total in enumerate(known, start=1)}
         self.ended: deque[TrackRecord] = deque(maxlen=_MOST_ENDED)
 
-    def push(self, image: Image, faces: Sequence[Face], time_s: float) -> list[Face]:
+    def push(self, crops: FaceCrops, faces: Sequence[Face], time_s: float) -> list[Face]:
         """Take a picture and its faces, which are followed; return them with `person_id`, where it is known."""
         self._end(time_s)
         for face in faces:
             assert face.track_id is not None, "only followed faces are told apart"
             record = self._tracks.setdefault(face.track_id, TrackRecord(face.track_id, time_s, time_s))
             record.end_s = time_s
-        self._look(image, [f for f in faces if self._is_due(f, time_s)], time_s)
+        self._look(crops, [f for f in faces if self._is_due(f, time_s)], time_s)
         return [replace(face, person_id=self._person_of(face)) for face in faces]
 
     def flush(self) -> None:
@@ -154,14 +154,14 @@ class PeopleFollower:
                     self._known[record.person_id].present.discard(track_id)
                 self.ended.append(record)
 
-    def _look(self, image: Image, faces: Sequence[Face], time_s: float) -> None:
+    def _look(self, crops: FaceCrops, faces: Sequence[Face], time_s: float) -> None:
         if not faces:
             return
-        for face, embedding in zip(faces, self._embedder.embed(image, faces), strict=True):
+        for face, embedding in zip(faces, self._embedder.embed(crops, faces), strict=True):
             record, quality = self._record(face), face_quality(face)
-            record.add(embedding, face_appearance(image, face), quality, time_s)
+            record.add(embedding, face_appearance(crops.image, face), quality, time_s)
             if quality > record.best + 0.05:
-                record.best, record.thumbnail = quality, face_thumbnail(image, face)
+                record.best, record.thumbnail = quality, face_thumbnail(crops.image, face)
             self._decide(record, embedding, quality)
 
     def _decide(self, record: TrackRecord, embedding: Vector, quality: float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emofuse.errors import BundleError
 from emofuse.inference.bundle import Bundle
@@ -15,7 +14,7 @@ from emofuse.inference.face_tracks import FaceTrack
 from emofuse.inference.modalities.base import NO_NETWORK, Modality, StreamContext, no_face
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.own_model import FACE_MARGIN, FACE_PX, OwnModel
-from emofuse.preprocessing.face import SIZE, crop_face, face_quality
+from emofuse.preprocessing.face import SIZE, FaceCrops, face_quality
 from emofuse.preprocessing.face_clip import crop_clip_face
 from emofuse.preprocessing.measures import measure_face
 from emofuse.timeline import LEAST_WEIGHT, SourceInfo, pool_scores
@@ -35,14 +34,14 @@ class FacePredictor:
             raise BundleError(f"{settings.file} wants faces of {network.card.input.size_px} pixels, not {SIZE}")
         self._model = CalibratedClassifier(network, bundle.labels, settings, bundle.head is not None)
 
-    def score(self, image: NDArray[np.uint8], faces: Sequence[Face], time_s: float) -> list[Scores]:
-        """Score every face of an (H, W, 3) uint8 RGB picture, in one batch, in their order."""
+    def score(self, picture: FaceCrops, faces: Sequence[Face], time_s: float) -> list[Scores]:
+        """Score every face of a picture, in one batch, in their order."""
         if not faces:
             return []
-        crops = [crop_face(image, face) for face in faces]
+        crops = [picture.of(face) for face in faces]
         network = self._model.network
         if isinstance(network, OwnModel):
-            batch = np.stack([crop_clip_face(image, face, FACE_PX, FACE_MARGIN) for face in faces])
+            batch = np.stack([crop_clip_face(picture.image, face, FACE_PX, FACE_MARGIN) for face in faces])
         else:
             batch = np.stack(crops)[:, None].astype(np.float32)
         logits, embedded = self._model.run(batch)
@@ -84,7 +83,7 @@ class FaceModality(Modality):
         if not isinstance(packet, Frame):
             return
         due = [track for track in self.context.faces.in_view() if self._is_due(track, packet.time_s)]
-        found = self._predictor.score(packet.image, [track.face for track in due], packet.time_s)
+        found = self._predictor.score(self.context.faces.crops, [track.face for track in due], packet.time_s)
         for track, scores in zip(due, found, strict=True):
             track.scores.append(scores)
 
