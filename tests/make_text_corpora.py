@@ -47,6 +47,9 @@ def write_projections(folder: Path) -> Path:
     return folder
 
 
+FURTHER_EDOS: Final = (("90", "- Who 's there ?\n- It 's me , open up !"), ("11", "I 'm so sorry !"))
+
+
 def write_edos(folder: Path) -> Path:
     """Write the hand-labelled dialogues."""
     folder.mkdir(parents=True)
@@ -58,6 +61,15 @@ def write_edos(folder: Path) -> Path:
         for i, (dialogue, turns, answers) in enumerate(EDOS):
             writer.writerow([i, f"0.9-{i}", dialogue, turns, "-", *answers])
     return folder
+
+
+def write_further_edos(folder: Path) -> None:
+    """Write dialogues that a network labelled beside those of `write_edos`; the second is one of theirs."""
+    with (folder / "3. Self-labeled_dialogs_4K.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["", "os_dialog_id", "emotion", "confidence", "os_dialog"])
+        for i, (dialogue, turns) in enumerate(FURTHER_EDOS):
+            writer.writerow([i, dialogue, "afraid", "0.9", turns])
 
 
 def write_goemotions(folder: Path) -> Path:

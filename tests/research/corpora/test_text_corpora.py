@@ -23,6 +23,7 @@ from make_text_corpora import (
     write_brighter,
     write_brighter_german,
     write_edos,
+    write_further_edos,
     write_goemotions,
     write_projections,
     write_xed,
@@ -149,6 +150,18 @@ def test_edos_counts_the_raters_of_the_last_turn(tmp_path: Path) -> None:
     assert [tidy_subtitle(turn) for turn in EDOS_TURNS] == ["You're late.", "I'm so sorry!"]
 
 
+def test_dialogues_that_a_network_labelled_train_without_a_label(tmp_path: Path) -> None:
+    folder = write_edos(tmp_path / "e")
+    before = read_edos(folder).texts
+    write_further_edos(folder)
+    texts = read_edos(folder).texts
+    assert texts[: len(before)] == before
+    assert [(one.text, one.part, one.dialogue, one.votes) for one in texts[len(before) :]] == [
+        ("Who's there?", "train", "90", votes()),
+        ("It's me, open up!", "train", "90", votes()),
+    ]
+
+
 def test_brighter_without_an_emotion_is_neutral(tmp_path: Path) -> None:
     texts = read_brighter(write_brighter(tmp_path / "b")).texts
     assert [(one.part, one.votes) for one in texts] == [
@@ -203,6 +216,7 @@ def test_no_sentence_is_trained_on_that_is_tested_or_watched() -> None:
     assert [text.text for text in union.train] == ["Come in."]
     assert [text.text for text in union.dev] == ["good bye"]
     assert [text.text for text in union.unlabelled] == ["who knows"]
+    assert union.held_out == {"good bye", "hello there", "stay"}
 
 
 def test_parts_are_of_the_sizes_that_are_meant() -> None:

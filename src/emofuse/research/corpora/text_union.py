@@ -10,11 +10,15 @@ from emofuse.research.corpora.texts import LabelledText, Texts, text_key
 
 @dataclass(frozen=True, slots=True)
 class TextUnion:
-    """What several corpora come to: labelled sentences to train on and to watch, and sentences without a label."""
+    """What several corpora come to: labelled sentences to train on and to watch, and sentences without a label.
+
+    held_out: the `text_key` of each sentence of a test or dev part.
+    """
 
     train: tuple[LabelledText, ...]
     dev: tuple[LabelledText, ...]
     unlabelled: tuple[LabelledText, ...]
+    held_out: frozenset[str] = frozenset()
 
 
 def join_texts(corpora: Sequence[Texts], held_out: Sequence[Texts] = (), times: Sequence[int] = ()) -> TextUnion:
@@ -46,4 +50,5 @@ def join_texts(corpora: Sequence[Texts], held_out: Sequence[Texts] = (), times: 
             else:
                 unlabelled.setdefault(key, one)
     labelled = {text_key(one.text) for one in train}
-    return TextUnion(tuple(train), tuple(dev), tuple(one for key, one in unlabelled.items() if key not in labelled))
+    new = tuple(one for key, one in unlabelled.items() if key not in labelled)
+    return TextUnion(tuple(train), tuple(dev), new, frozenset(tested | watched))

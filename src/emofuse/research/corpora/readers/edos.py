@@ -3,11 +3,14 @@
 Three people named one of 32 emotions and 9 intents for each. The last turn carries them; the turns before it are kept
 without a label. Those that are a shade of one of our emotions count for it, plain intents (to agree, to suggest, to
 ask) as neutral, and all others (nostalgia, jealousy, to console, ...) for none. A dialogue's number decides its part.
+
+Beside them are 9,400 dialogues that a network labelled: they train, where they are there, as sentences without a label.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +33,8 @@ SHADES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _MEANT: Final = {shade: emotion for emotion, shades in SHADES.items() for shade in shades}
 _NO_VOTES: Final = (0.0,) * len(BASE)
+_FURTHER: Final = re.compile(r"(Similar|Self-labeled)[^/]*_dialogs_[^/]*\.csv$")
+_FURTHER_COLUMNS: Final = ("os_dialog_id", "os_dialog")
 
 
 def read_edos(folder: str | Path) -> Texts:
@@ -39,7 +44,8 @@ def read_edos(folder: str | Path) -> Texts:
         folder: Where `1. MTurk_groundtruth_labels_9K.csv` is.
 
     Returns:
-        The last turn of each dialogue with the votes of its raters, after its other turns without any.
+        The last turn of each dialogue with the votes of its raters, after its other turns without any; at the end the
+        turns of further dialogues, without any too.
 
     Raises:
         CorpusError: The table is missing or is not what it was.
@@ -48,8 +54,10 @@ def read_edos(folder: str | Path) -> Texts:
     header, rows = read_table(path, "table")
     check_header(path, header, COLUMNS, COLUMNS)
     texts: list[LabelledText] = []
+    labelled: set[str] = set()
     for _, row in rows:
-        turns = [turn for turn in map(tidy_subtitle, row["Dialog"].splitlines()) if turn]
+        labelled.add(row["DialogID"])
+        turns = _turns(row["Dialog"])
         if not turns:
             continue
         answers = [row[column].replace("(Other)", "").strip().lower() for column in COLUMNS[2:]]
@@ -58,7 +66,24 @@ def read_edos(folder: str | Path) -> Texts:
         part = hashed_part(row["DialogID"])
         texts += [LabelledText(turn, _NO_VOTES, part, row["DialogID"]) for turn in turns[:-1]]
         texts.append(LabelledText(turns[-1], votes, part, row["DialogID"]))
-    return Texts(tuple(texts))
+    return Texts((*texts, *_further(Path(folder), labelled)))
+
+
+def _turns(dialogue: str) -> list[str]:
+    return [turn for turn in map(tidy_subtitle, dialogue.splitlines()) if turn]
+
+
+def _further(root: Path, labelled: Collection[str]) -> list[LabelledText]:
+    """Read the dialogues that a network labelled, but none that people labelled too: what it says is left out."""
+    texts: list[LabelledText] = []
+    for path in sorted(path for path in root.rglob("*.csv") if _FURTHER.search(path.name)):
+        header, rows = read_table(path, "table")
+        check_header(path, header, _FURTHER_COLUMNS, _FURTHER_COLUMNS)
+        for _, row in rows:
+            name = row["os_dialog_id"]
+            if name not in labelled:
+                texts += [LabelledText(turn, _NO_VOTES, "train", name) for turn in _turns(row["os_dialog"])]
+    return texts
 
 
 CORPUS: Final[Corpus[Texts]] = Corpus(
@@ -67,7 +92,7 @@ CORPUS: Final[Corpus[Texts]] = Corpus(
     LICENCE,
     BASE,
     read_edos,
-    part="seven tenths of its hand-labelled dialogues",
+    part="seven tenths of its hand-labelled dialogues, others without their labels",
     language="en",
     cautions=(SENTENCE_CAUTION,),
 )
