@@ -9,7 +9,7 @@ import torch
 
 from emofuse.errors import AssetError
 from emofuse.preprocessing.pieces import PADDING, SPECIAL, WordPieces
-from emofuse.research.models.minilm import MiniLm, choose_pieces, drop_pieces, load_minilm
+from emofuse.research.models.minilm import MiniLm, choose_pieces, drop_pieces, embed_words, load_minilm
 from emofuse.research.models.settings import MiniLmSettings
 from make_minilm import VOCABULARY, write_minilm
 
@@ -92,3 +92,14 @@ def test_weights_of_another_form_are_refused(tmp_path: Path) -> None:
 def test_where_a_text_begins_and_ends_is_never_hidden() -> None:
     pieces = torch.tensor([[2, 7, 8, 3, 0]])
     assert drop_pieces(pieces, 1.0, torch.Generator().manual_seed(0)).tolist() == [[2, 4, 4, 3, 0]]
+
+
+def test_words_are_embedded_each_by_itself(tmp_path: Path) -> None:
+    words = ["happy", "sad", "happyness", "great"]
+    settings = MiniLmSettings(n_pieces=256, layers=2, width=16, heads=2)
+    found = embed_words(words, *write_minilm(tmp_path), settings)
+    network = loaded(tmp_path)
+    reader = WordPieces(network.frontend.vocabulary)
+    alone = [network.embed(torch.from_numpy(reader.encode(word))[None]) for word in ("happy", "sad")]
+    torch.testing.assert_close(found[:2], torch.cat(alone), atol=1e-5, rtol=1e-5)
+    assert found.shape == (4, 16) and not found.requires_grad

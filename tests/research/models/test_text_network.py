@@ -8,7 +8,7 @@ from torch import Tensor
 
 from emofuse.preprocessing.tokens import BEGIN, END, PADDING, UNKNOWN, WIDTH
 from emofuse.research.models.settings import TextNetSettings
-from emofuse.research.models.text import BUCKET_SIZE, N_BUCKETS, TextNet, Vocabulary, drop_words
+from emofuse.research.models.text import BUCKET_SIZE, N_BUCKETS, TextNet, Vocabulary, WordVectors, drop_words
 
 A, B, C, D = (UNKNOWN + 1 + number for number in (2**23 - 1, 5, 70_000, 9))
 
@@ -117,3 +117,20 @@ def test_words_are_lost_but_not_where_a_text_begins_and_ends(share: float, low: 
     assert not lost[is_lost][:, 1:].any()  # its parts are lost too
     assert torch.equal(lost[~is_lost], texts[~is_lost])
     assert bool((texts[..., 0][is_lost] == A).all())
+
+
+def test_words_begin_with_the_meanings_that_they_are_given() -> None:
+    torch.manual_seed(0)
+    vectors = WordVectors(n_rows=5, n_parts=6, width=2)
+    rows = torch.zeros(4, WIDTH, dtype=torch.int64)
+    rows[:, 0] = torch.tensor([2, 3, 4, 1])  # the last has no row of its own
+    for row, parts in zip(rows, ((1, 2), (2, 3), (1, 4), (3, 2)), strict=True):
+        row[1:3] = torch.tensor(parts)
+    meanings = torch.tensor([[9.0, 1.0, 0.0], [5.0, -3.0, 0.0], [9.0, 3.0, 0.1], [5.0, -3.0, 0.0]])
+    vectors.start_from(rows, meanings)
+    made = vectors.eval()(rows.unsqueeze(0))[0].detach()
+    distances = torch.cdist(made, made)[:3, :3] / torch.cdist(meanings, meanings)[:3, :3]
+    ratios = distances[~torch.eye(3, dtype=torch.bool)]
+    torch.testing.assert_close(ratios, ratios[:1].expand(6), rtol=1e-2, atol=0)  # as far apart as they were
+    assert torch.cdist(made[3:], made[1:2]) < torch.cdist(made[3:], made[2:3])  # by its parts, like the second
+    assert not vectors.parts.weight[5:].any()  # parts that no word has

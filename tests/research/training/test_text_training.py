@@ -17,16 +17,25 @@ from emofuse.inference.bundle_check import check_bundle
 from emofuse.inference.bundle_writer import BundleEntry, compose
 from emofuse.inference.modalities.text import TextPredictor
 from emofuse.inference.network import OnnxNetwork, softmax
-from emofuse.preprocessing.tokens import PADDING, WIDTH, encode, word_number
+from emofuse.preprocessing.tokens import PADDING, WIDTH, encode, word_number, word_numbers
 from emofuse.research.corpora.corpus import LANGUAGES_CAUTION, SENTENCE_CAUTION
 from emofuse.research.corpora.registry import read_texts
-from emofuse.research.corpora.texts import LabelledText
+from emofuse.research.corpora.texts import LabelledText, text_key
 from emofuse.research.models.minilm import MiniLm
 from emofuse.research.models.settings import FaceNetSettings, MiniLmSettings, TextNetSettings
 from emofuse.research.models.text import TextNet
 from emofuse.research.recipes.data import TextDataSettings
 from emofuse.research.recipes.recipe import Recipe, TrainSettings
-from emofuse.research.tasks.text import MOST_TIMES, TextBatches, TextTask, even_out, read_union, score_texts, text_job
+from emofuse.research.tasks.text import (
+    MOST_TIMES,
+    TextBatches,
+    TextTask,
+    cut_fragments,
+    even_out,
+    read_union,
+    score_texts,
+    text_job,
+)
 from emofuse.research.training.export import export
 from emofuse.research.training.fit import fit
 from emofuse.research.training.jobs import check_pairing
@@ -145,6 +154,68 @@ def test_teachers_are_asked_about_the_english_line_that_another_translates(data:
     for one, target in zip((one for one in kept if one.is_labelled or one.english), job.targets, strict=True):
         told = softmax(score_texts(teacher, [encode(one.english)]))[0] if one.english else one.votes
         torch.testing.assert_close(target, torch.tensor(told))
+
+
+def test_what_a_teacher_answered_is_kept(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit(recipe(), text_job(recipe(), data), tmp_path, progress=False)
+    with quick_exporter():
+        export(tmp_path / "model.safetensors", tmp_path / "teacher.onnx")
+    monkeypatch.setenv("EMOFUSE_CACHE", str(tmp_path / "cache"))  # other tests have asked this teacher
+    taught = recipe(data=TextDataSettings(train_on=("edos",), teachers=(str(tmp_path / "teacher.onnx"),)))
+    first = text_job(taught, data)
+    asked: list[int] = []
+
+    def ask(network: OnnxNetwork, texts: list[np.ndarray]) -> np.ndarray:
+        asked.append(len(texts))
+        return score_texts(network, texts)
+
+    monkeypatch.setattr("emofuse.research.tasks.text.score_texts", ask)
+    assert text_job(taught, data).fingerprint == first.fingerprint and not asked
+    text_job(recipe(data=taught.data.model_copy(update={"teacher_words": 5})), data)
+    assert len(asked) == 1  # about other sentences
+
+
+def test_fragments_are_labelled_by_teachers_alone(data: Path, tmp_path: Path) -> None:
+    fit(recipe(), text_job(recipe(), data), tmp_path, progress=False)
+    with quick_exporter():
+        export(tmp_path / "model.safetensors", tmp_path / "teacher.onnx")
+    settings = TextDataSettings(train_on=("meld",), teachers=(str(tmp_path / "teacher.onnx"),), teacher_share=0.0)
+    whole = text_job(recipe(data=settings), data).train
+    cut = text_job(recipe(data=settings.model_copy(update={"fragments": 2})), data).train
+    assert isinstance(whole, TextBatches) and isinstance(cut, TextBatches)
+    n = len(whole)
+    assert len(cut) > n and torch.equal(cut.targets[:n], whole.targets)
+    predicted = softmax(score_texts(OnnxNetwork(tmp_path / "teacher.onnx"), cut.texts[n:]))
+    torch.testing.assert_close(cut.targets[n:], torch.from_numpy(predicted))
+
+
+def test_fragments_are_cut_around_words_that_two_sentences_have() -> None:
+    texts = ["Oh no, what a day!", "No way, what is it?", "Some quite different sentence."]
+    cut = cut_fragments(texts, 400, frozenset(["what"]), Random(1))
+    assert len(set(cut)) == len(cut) and all(any(run in text for text in texts) for run in cut)
+    assert {text_key(run) for run in cut} & {"no", "what", "oh no", "no way what"} == {"no", "oh no", "no way what"}
+    assert not any(run in texts[2] for run in cut)
+    assert max(len(run.split()) for run in cut) == 5  # the whole of the first sentence
+
+
+def test_words_begin_with_what_an_encoder_makes_of_them(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def embed(words: list[str], *_: Path) -> torch.Tensor:
+        asked.extend(words)
+        return torch.tensor([[float(len(word)), *[0.0] * 8] for word in words])
+
+    files = dict(zip(("minilm_l6", "minilm_l6_words"), write_minilm(tmp_path), strict=True))
+    monkeypatch.setattr("emofuse.research.tasks.text.find", files.__getitem__)
+    monkeypatch.setattr("emofuse.research.tasks.text.embed_words", embed)
+    network = text_job(recipe(model=NETWORK.model_copy(update={"pretrained": "minilm_l6"})), data).network
+    assert isinstance(network, TextNet) and {"great", "help"} <= set(asked)
+    vectors = network.vectors.eval()(network.frontend(torch.tensor([word_numbers(word) for word in asked])[None]))[0]
+    lengths = torch.tensor([float(len(word)) for word in asked])
+    is_known = torch.tensor([word_number(word) for word in asked])[:, None].eq(network.frontend.known).any(dim=1)
+    assert torch.corrcoef(torch.stack([vectors[is_known, 0].detach(), lengths[is_known]]))[0, 1].abs() > 0.999
 
 
 def test_languages_are_evened_out() -> None:

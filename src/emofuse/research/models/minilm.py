@@ -21,6 +21,8 @@ from emofuse.research.models.settings import MiniLmSettings
 MOST_BYTES: Final = 24  # of a piece; longer ones are left out
 _EPS: Final = 1e-12  # of BERT's norms
 _MASK: Final = SPECIAL.index("[MASK]")
+_MOST_EMBEDDED: Final = 30_000  # pieces that `embed_words` keeps, nearly all
+_AT_ONCE: Final = 256  # words that it embeds together
 _MARK, _WORD, _REST = 0.0, 1.0, 2.0  # kinds of pieces
 
 
@@ -204,6 +206,36 @@ def load_minilm(network: MiniLm, texts: Iterable[str], weights: Path, words: Pat
             _fill(layer.dense_norm, stored, f"{before}.output.LayerNorm")
     except (KeyError, RuntimeError) as error:
         raise AssetError(f"{weights} holds no encoder of this form: {error}", "see `layers`, `width`") from None
+
+
+@torch.inference_mode()
+def embed_words(words: Sequence[str], weights: Path, pieces: Path, settings: MiniLmSettings | None = None) -> Tensor:
+    """Ask MiniLM, as it was pretrained, what words mean, each by itself.
+
+    Args:
+        words: N of them.
+        weights: See `load_minilm`.
+        pieces: Its `vocab.txt`.
+        settings: Of the encoder, as the weights have them; the pieces that are kept are the words'. None: MiniLM of six
+            layers.
+
+    Returns:
+        (N, D): the mean of what its layers make of the pieces of each word.
+
+    Raises:
+        AssetError: The weights are of another form.
+    """
+    network = MiniLm(settings or MiniLmSettings(n_pieces=_MOST_EMBEDDED), n_classes=1).eval()
+    load_minilm(network, words, weights, pieces)
+    reader = WordPieces(network.frontend.vocabulary)
+    encoded = [torch.from_numpy(reader.encode(word)) for word in words]
+    order = sorted(range(len(words)), key=lambda i: len(encoded[i]))
+    embedded = torch.zeros(len(words), network.n_features)
+    for start in range(0, len(order), _AT_ONCE):
+        chosen = order[start : start + _AT_ONCE]
+        batch = nn.utils.rnn.pad_sequence([encoded[i] for i in chosen], batch_first=True, padding_value=PADDING)
+        embedded[chosen] = network.embed(network.frontend(batch))
+    return embedded
 
 
 def _fill(module: nn.Module, stored: Mapping[str, Tensor], name: str) -> None:

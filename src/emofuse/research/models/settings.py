@@ -114,15 +114,22 @@ class ImportedNetSettings(ModelSettings):
     source_sha256: str = ""
 
 
+def _encoder_assets(pretrained: str | None) -> tuple[str, ...]:
+    """Return the assets of an encoder of sentences: its weights, and the pieces of words that it reads."""
+    return () if pretrained is None else (pretrained, f"{pretrained}_words")
+
+
 class TextNetSettings(ModelSettings):
     """Convolutions over the words of a sentence.
 
     n_words: the most words that it knows, which must occur in `least` texts of the training part. n_parts: the rows
     that all parts of words share. width: of a word's vector. spans: how many words in a row the channels look at, so
-    many channels each.
+    many channels each. pretrained: the asset of an encoder, whose vocabulary is the asset of that name and `_words`:
+    words begin with what it makes of them; none: with random vectors.
     """
 
     name: Literal["text-cnn"] = "text-cnn"
+    pretrained: Annotated[str | None, NoneIsAWord] = None
     n_words: int = Field(12_000, ge=1, le=65536)
     n_parts: int = Field(8192, ge=1, le=65536)
     least: int = Field(2, ge=1)
@@ -131,6 +138,11 @@ class TextNetSettings(ModelSettings):
     channels: int = Field(128, ge=4)
     word_dropout: float = Field(0.2, ge=0, lt=1, description="of the values of words' vectors")
     dropout: float = Field(0.4, ge=0, lt=1)
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """See ModelSettings."""
+        return _encoder_assets(self.pretrained)
 
 
 class MiniLmSettings(ModelSettings):
@@ -155,7 +167,7 @@ class MiniLmSettings(ModelSettings):
     @property
     def assets(self) -> tuple[str, ...]:
         """See ModelSettings."""
-        return () if self.pretrained is None else (self.pretrained, f"{self.pretrained}_words")
+        return _encoder_assets(self.pretrained)
 
     @model_validator(mode="after")
     def _divides(self) -> Self:

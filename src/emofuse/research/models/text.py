@@ -8,6 +8,7 @@ from typing import ClassVar, Final, Protocol, cast
 
 import torch
 import torch.nn.functional as F
+from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 from emofuse.preprocessing.tokens import BITS, PADDING, UNKNOWN
@@ -17,6 +18,8 @@ from emofuse.research.models.settings import TextNetSettings
 NOTHING: Final = 2.0 ** (BITS + 1)  # in a place of the vocabulary that no word has: above every word's number
 N_BUCKETS: Final = 2**13
 BUCKET_SIZE: Final = 8  # the most words of a bucket that are kept
+_STD: Final = 0.2  # of the vectors' values, at the start
+_RIDGE: Final = 1.0  # of the regression of meanings on parts
 
 
 class Vocabulary(nn.Module):
@@ -78,8 +81,8 @@ class WordVectors(nn.Module):
         self.words = nn.Embedding(n_rows, width, padding_idx=0)
         self.parts = nn.Embedding(1 + n_parts, width, padding_idx=0)
         with torch.no_grad():
-            self.words.weight[1:].normal_(std=0.2)
-            self.parts.weight[1:].normal_(std=0.2)
+            self.words.weight[1:].normal_(std=_STD)
+            self.parts.weight[1:].normal_(std=_STD)
 
     def forward(self, rows: Tensor) -> Tensor:
         """Map (N, T, WIDTH) rows to (N, T, D)."""
@@ -93,9 +96,36 @@ class WordVectors(nn.Module):
         vectors: Tensor = self.words(rows[..., 0]) + added / n_parts.sqrt()
         return vectors
 
+    def start_from(self, rows: Tensor, meanings: Tensor) -> None:
+        """Begin with what somebody else knows of words.
+
+        The meanings' first principal components become the vectors: as much of each as the parts of the word tell, by
+        ridge regression, is laid into the parts, so that unknown words have a meaning too, and the rest into its own.
+
+        Args:
+            rows: (N, WIDTH) of N words, as the vocabulary gives them; those without a row of their own tell of parts.
+            meanings: (N, D) vectors of these words, D of `width` or more.
+        """
+        width = self.words.embedding_dim
+        centred = meanings - meanings.mean(dim=0)
+        axes = torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1)[:, :width]
+        wanted = centred @ axes
+        wanted = wanted * (_STD / wanted.square().mean().sqrt())
+        is_part = rows[:, 1:] != PADDING
+        words, parts = is_part.nonzero()[:, 0], rows[:, 1:][is_part]
+        share = is_part.sum(dim=1).clamp(min=1).float().rsqrt()[words]
+        n_parts = len(self.parts.weight)
+        shares = csr_matrix((share.numpy(), (words.numpy(), parts.numpy())), shape=(len(rows), n_parts))
+        together = torch.from_numpy((shares.T @ shares).toarray()) + _RIDGE * torch.eye(n_parts)
+        by_parts = torch.linalg.solve(together, torch.from_numpy(shares.T @ wanted.numpy()))
+        with torch.no_grad():
+            self.parts.weight.copy_(by_parts)
+            self.words.weight[rows[:, 0]] = wanted - torch.from_numpy(shares @ by_parts.numpy())
+            self.words.weight[:2] = 0  # padding, and any unknown word
+
 
 class TextNet(nn.Module):
-    """Words in, logits out. What it knows of words it learns with the task: there are no pretrained vectors.
+    """Words in, logits out. What it knows of words it learns with the task, or begins with what MiniLM knows of them.
 
     Convolutions over a few words in a row, of each channel the strongest answer (Kim, 2014, arXiv:1408.5882), and the
     mean of the words' vectors.

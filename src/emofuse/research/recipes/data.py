@@ -110,7 +110,9 @@ class TextDataSettings(DataSettings):
     targets (Hinton et al., 2015, arXiv:1503.02531), and all of those of the sentences that nobody labelled. They
     read English: of a sentence in another language they are asked about the one that it translates, where that is
     known (Reimers and Gurevych, 2020, arXiv:2004.09813). They are asked about sentences of teacher_words words and
-    marks at most; longer ones keep their votes, or are left out where nobody labelled them.
+    marks at most; longer ones keep their votes, or are left out where nobody labelled them. fragments: around each word
+    of the English sentences, but for the rarest, so many runs of one to six words are cut, which the teachers alone
+    label (Tang et al., 2019, arXiv:1903.12136).
     """
 
     corpus: Literal["text"] = "text"
@@ -126,6 +128,7 @@ class TextDataSettings(DataSettings):
     teacher_share: float = Field(0.7, ge=0, le=1)
     teacher_temperature: float = Field(1.0, gt=0)
     teacher_words: int = Field(256, ge=1)
+    fragments: int = Field(0, ge=0, le=100)
 
 
 class SoundSettings(Settings):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -24,7 +25,8 @@ from emofuse.errors import BundleError, RecipeError
 from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.preprocessing.language import ENGLISH
 from emofuse.preprocessing.pieces import WordPieces
-from emofuse.preprocessing.tokens import BITS, PADDING, UNKNOWN, WIDTH, encode, split_words, stack
+from emofuse.preprocessing.tokens import BITS, PADDING, UNKNOWN, WIDTH, encode, split_words, stack, word_numbers
+from emofuse.research.corpora.cache import FeatureCache
 from emofuse.research.corpora.corpus import LANGUAGES_CAUTION, SENTENCE_CAUTION, Corpus
 from emofuse.research.corpora.made_texts import make_texts
 from emofuse.research.corpora.manifest import Clip, Manifest
@@ -33,7 +35,7 @@ from emofuse.research.corpora.splits.protocols import Fold
 from emofuse.research.corpora.text_union import TextUnion, join_texts
 from emofuse.research.corpora.texts import LabelledText, text_key
 from emofuse.research.feature_sets.store import FeatureSet
-from emofuse.research.models.minilm import MiniLm, drop_pieces, load_minilm
+from emofuse.research.models.minilm import MiniLm, drop_pieces, embed_words, load_minilm
 from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.models.settings import MiniLmSettings, TextNetSettings
 from emofuse.research.models.text import TextNet, drop_words
@@ -47,6 +49,7 @@ LABELS: Final = "basic-7"
 N_GROUPS: Final = 200  # of a corpus, that folds keep together
 MOST_TIMES: Final = 4  # that a sentence of a rare language is taken, to even out languages
 N_AT_ONCE: Final = 64  # texts that a network scores together
+MOST_CUT: Final = 6  # words of a fragment
 _THINNED: Final = frozenset((BASE.index("neutral"), BASE.index("happy")))  # of which corpora have the most
 _MARKS: Final = re.compile(r"[^\w\s'’]")
 
@@ -147,12 +150,28 @@ def _learn_vocabulary(
     if isinstance(network, TextNet):
         assert isinstance(recipe.model, TextNetSettings)
         network.frontend.learn((encode(text)[:, 0].tolist() for text in texts), recipe.model.least)
+        if recipe.model.assets:
+            _begin_with_meanings(network, texts, recipe.model)
         return encode
     if not recipe.model.assets:
         raise RecipeError("without MiniLM's files there is no vocabulary", "set model.pretrained")
     weights, words = (find(name) for name in recipe.model.assets)
     load_minilm(network, texts, weights, words)
     return _reader(network)
+
+
+def _begin_with_meanings(network: TextNet, texts: Sequence[str], settings: TextNetSettings) -> None:
+    """Have a network's words begin with what a pretrained encoder makes of each that `least` texts have."""
+    times = Counter(word for text in texts for word in set(split_words(text)))
+    words = [word for word, n in times.items() if n >= settings.least]
+    weights, pieces = (find(name) for name in settings.assets)
+    rows = network.frontend(torch.tensor([word_numbers(word) for word in words]))
+    meanings = FeatureCache().get(
+        weights,
+        {"feature": "words", "version": 1, "words": hashlib.sha256(" ".join(words).encode()).hexdigest()},
+        lambda: embed_words(words, weights, pieces).numpy(),
+    )
+    network.vectors.start_from(rows, torch.from_numpy(meanings))
 
 
 def _reader(network: nn.Module) -> Callable[[str], NDArray[np.int64]]:
@@ -196,6 +215,10 @@ def _examples(settings: TextDataSettings, union: TextUnion, seed: int) -> tuple[
     made = make_texts(settings.made, seed)
     targets = np.concatenate([targets, _votes(made)])
     texts += [one.text for one in made]
+    if settings.fragments:
+        pieces = cut_fragments([one.english for one in chosen], settings.fragments, union.held_out, random)
+        texts += pieces
+        targets = np.concatenate([targets, _ask_teachers(settings, pieces)])
     return [_bare(text) if random.random() < settings.bare else text for text in texts], targets
 
 
@@ -221,6 +244,38 @@ def even_out(texts: Sequence[LabelledText], even: float, random: Random) -> list
     return drawn
 
 
+def cut_fragments(texts: Sequence[str], each: int, held_out: Collection[str], random: Random) -> list[str]:
+    """Cut runs of words out of sentences, rare words as often as frequent ones.
+
+    Args:
+        texts: The sentences.
+        each: How many runs of MOST_CUT words at most are cut around each word that two of the sentences have; of one
+            word or more, cut at spaces, with their marks.
+        held_out: The `text_key` of what must not be cut.
+        random: What draws them.
+
+    Returns:
+        The runs, none twice.
+    """
+    words = [text.split() for text in texts]
+    places: dict[str, list[tuple[int, int]]] = {}
+    for i, own in enumerate(words):
+        for j, word in enumerate(own):
+            places.setdefault(text_key(word), []).append((i, j))
+    cut: dict[str, None] = {}
+    for key, found in places.items():
+        if not key or len({i for i, _ in found}) < 2:
+            continue
+        for _ in range(each):
+            i, j = random.choice(found)
+            n = random.randint(1, MOST_CUT)
+            first = max(0, j - random.randrange(n))
+            run = " ".join(words[i][first : first + n])
+            if text_key(run) not in held_out:
+                cut[run] = None
+    return list(cut)
+
+
 def _is_asked(text: str, settings: TextDataSettings) -> bool:
     return 0 < len(split_words(text)) <= settings.teacher_words
 
@@ -228,11 +283,19 @@ def _is_asked(text: str, settings: TextDataSettings) -> bool:
 def _ask_teachers(settings: TextDataSettings, texts: Sequence[str]) -> NDArray[np.float32]:
     """Return the mean of the teachers' predictions of N texts: (N, C)."""
     place = {text: i for i, text in enumerate(dict.fromkeys(texts))}  # a corpus's sentences may be taken several times
-    predictions = [
-        softmax(score_texts(teacher, [teacher.read(text) for text in place]), settings.teacher_temperature)
-        for teacher in map(load_text_network, settings.teachers)
-    ]
+    predictions = [softmax(_answers(path, tuple(place)), settings.teacher_temperature) for path in settings.teachers]
     return np.asarray(np.mean(predictions, axis=0), dtype=np.float32)[[place[text] for text in texts]]
+
+
+def _answers(path: str, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return a teacher's logits (N, C), which are kept: asking takes longer than an epoch of what is taught."""
+    teacher = load_text_network(path)
+    digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()
+    return FeatureCache().get(
+        Path(path),
+        {"feature": "teacher", "version": 1, "texts": digest},
+        lambda: score_texts(teacher, [teacher.read(text) for text in texts]),
+    )
 
 
 def _votes(texts: Sequence[LabelledText]) -> NDArray[np.float32]:
