@@ -44,7 +44,7 @@ def test_the_shipped_face_network_sees_more_than_neutral_and_happy(name: str, le
     assert min(score.recall for score in report.per_class) >= 0.33
 
 
-PROMISED = {"goemotions": 0.62, "xed": 0.52, "edos": 0.66, "meld": 0.42}  # weighted F1
+PROMISED = {"goemotions": 0.64, "xed": 0.54, "edos": 0.69, "meld": 0.41}  # weighted F1
 
 
 @pytest.mark.corpus
@@ -70,11 +70,12 @@ def test_the_shipped_text_network_is_small_and_quick() -> None:
 
 def test_no_network_of_the_base_bundle_was_trained_on_gpl_text() -> None:
     card = load_bundle().networks["text"].card
-    own = [source for source in card.data if source.part != "teacher"]
+    own = [source for source in card.data if source.part not in ("teacher", "pretraining")]
     assert {source.name for source in own} == {"GoEmotions", "XED", "EDOS", "BRIGHTER"}
     assert all(source.licence.startswith("CC BY 4.0") for source in own)
-    (teacher,) = (source for source in card.data if source.part == "teacher")
-    assert teacher.name.endswith("by all-MiniLM-L6-v2") and teacher.licence == "Apache-2.0 (weights)"
+    others = [source for source in card.data if source not in own]
+    assert {source.part for source in others} == {"teacher", "pretraining"}
+    assert all(one.name.endswith("by all-MiniLM-L6-v2") and one.licence == "Apache-2.0 (weights)" for one in others)
     notice = (BUNDLES / "NOTICE.md").read_text(encoding="utf-8")
     assert all(f"**{name}**" in notice for name in ("all-MiniLM-L6-v2", *(source.name for source in own)))
 
