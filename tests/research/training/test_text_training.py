@@ -63,6 +63,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def teacher(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("teacher")
+    fit(recipe(), text_job(recipe(), data), folder, progress=False)
+    with quick_exporter():
+        export(folder / "model.safetensors", folder / "teacher.onnx")
+    return folder / "teacher.onnx"
+
+
 def test_the_job_trains_on_train_watches_dev_and_knows_the_words_of_train(data: Path) -> None:
     job = text_job(recipe(), data)
     assert job.labels == BASE
@@ -106,29 +115,21 @@ def test_neutral_and_happy_sentences_are_thinned_and_marks_are_lost(data: Path) 
     assert not any(marks & set(text[:, 0].tolist()) for text in bare.texts)
 
 
-def test_teachers_share_in_the_targets_and_label_what_nobody_did(data: Path, tmp_path: Path) -> None:
-    fit(recipe(), text_job(recipe(), data), tmp_path, progress=False)
-    with quick_exporter():
-        export(tmp_path / "model.safetensors", tmp_path / "teacher.onnx")
-    settings = TextDataSettings(train_on=("edos",), teachers=(str(tmp_path / "teacher.onnx"),), teacher_share=0.25)
+def test_teachers_share_in_the_targets_and_label_what_nobody_did(data: Path, teacher: Path) -> None:
+    settings = TextDataSettings(train_on=("edos",), teachers=(str(teacher),), teacher_share=0.25)
     alone = text_job(recipe(data=TextDataSettings(train_on=("edos",))), data).train
     taught = text_job(recipe(data=settings), data).train
     assert isinstance(alone, TextBatches) and isinstance(taught, TextBatches)
     n = len(alone)
     assert len(taught) > n  # the turns before the last one
-    predicted = torch.from_numpy(softmax(score_texts(OnnxNetwork(tmp_path / "teacher.onnx"), taught.texts)))
+    predicted = torch.from_numpy(softmax(score_texts(OnnxNetwork(teacher), taught.texts)))
     torch.testing.assert_close(taught.targets[:n], 0.75 * alone.targets + 0.25 * predicted[:n])
     torch.testing.assert_close(taught.targets[n:], predicted[n:])
 
 
-def test_teachers_are_asked_about_short_sentences_alone(data: Path, tmp_path: Path) -> None:
-    fit(recipe(), text_job(recipe(), data), tmp_path, progress=False)
-    with quick_exporter():
-        export(tmp_path / "model.safetensors", tmp_path / "teacher.onnx")
+def test_teachers_are_asked_about_short_sentences_alone(data: Path, teacher: Path) -> None:
     alone = text_job(recipe(data=TextDataSettings(train_on=("edos",))), data).train
-    settings = TextDataSettings(
-        train_on=("edos",), teachers=(str(tmp_path / "teacher.onnx"),), teacher_share=1.0, teacher_words=5
-    )
+    settings = TextDataSettings(train_on=("edos",), teachers=(str(teacher),), teacher_share=1.0, teacher_words=5)
     taught = text_job(recipe(data=settings), data).train
     assert isinstance(alone, TextBatches) and isinstance(taught, TextBatches)
     n = len(alone)
@@ -138,21 +139,16 @@ def test_teachers_are_asked_about_short_sentences_alone(data: Path, tmp_path: Pa
     assert (n_words[n:] <= 5).all()
 
 
-def test_teachers_are_asked_about_the_english_line_that_another_translates(data: Path, tmp_path: Path) -> None:
-    fit(recipe(), text_job(recipe(), data), tmp_path, progress=False)
-    with quick_exporter():
-        export(tmp_path / "model.safetensors", tmp_path / "teacher.onnx")
+def test_teachers_are_asked_about_the_english_line_that_another_translates(teacher: Path, tmp_path: Path) -> None:
     write_projections(tmp_path / "xed")
-    settings = TextDataSettings(
-        train_on=("xed@de",), teachers=(str(tmp_path / "teacher.onnx"),), teacher_share=1.0, held_out=()
-    )
+    settings = TextDataSettings(train_on=("xed@de",), teachers=(str(teacher),), teacher_share=1.0, held_out=())
     job = text_job(recipe(data=settings), tmp_path).train
     union = read_union(settings, tmp_path)
     kept = [*union.train, *union.unlabelled]
     assert isinstance(job, TextBatches)
-    teacher = OnnxNetwork(tmp_path / "teacher.onnx")
+    network = OnnxNetwork(teacher)
     for one, target in zip((one for one in kept if one.is_labelled or one.english), job.targets, strict=True):
-        told = softmax(score_texts(teacher, [encode(one.english)]))[0] if one.english else one.votes
+        told = softmax(score_texts(network, [encode(one.english)]))[0] if one.english else one.votes
         torch.testing.assert_close(target, torch.tensor(told))
 
 
