@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 import emofuse
 from emofuse.errors import BundleError, UsageError
 from emofuse.inference.bundle import BUNDLES, Bundle, load_bundle
+from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.onnx_graph import embedding_name, with_output
 from make_media import Sound, record
 
@@ -69,7 +70,7 @@ def test_what_has_no_linear_layer_has_no_embedding() -> None:
 
 def test_a_network_without_one_says_so(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("emofuse.inference.network.embedding_name", lambda data, output: None)
-    network = load_bundle("base").networks["face"]
+    network = OnnxNetwork(bundle.networks["face"].path)
     with pytest.raises(BundleError, match=r"face.onnx has no embedding"):
         network.embeddings(example("face"))
 

@@ -217,7 +217,7 @@ def load_bundle(name_or_path: str | Path = "base", device: str = "cpu", *, runs_
                 continue
             own[_own_modality(modality)] = _load_own(folder, settings, modality, manifest.labels, device)
             continue
-        load = _load_shipped if folder.parent == BUNDLES else load_network
+        load = _load_shipped if folder.parent == BUNDLES and device == "cpu" else load_network
         network = load(folder / settings.file, modality, device, settings.sha256)
         try:
             labels_matrix(network.card.labels, manifest.labels)
@@ -308,18 +308,18 @@ def load_network(path: Path, modality: str, device: str = "cpu", sha256: str | N
     """Load a network that is to be one modality of a bundle. Raises BundleError where it is of another.
 
     sha256: as its bundle has it. A network of words that is this file is opened when there are words, as few recordings
-    have any.
+    have any; but on a GPU at once, which may fail to start.
     """
     n_threads = min(MOST_THREADS, allowed_threads()) if modality == "clip" else 1
-    network = OnnxNetwork(path, device, n_threads, sha256 if modality == "text" else None)
+    network = OnnxNetwork(path, device, n_threads, sha256 if modality == "text" and device == "cpu" else None)
     if network.card.modality != modality:
         raise BundleError(f"{path.name} is a {network.card.modality} network, not a {modality} one")
     return network
 
 
 def _load_shipped(path: Path, modality: str, device: str, sha256: str | None) -> OnnxNetwork:
-    """Load a network that ships, once for all bundles and pipelines of a process: they are small, and stay as they
-    are."""
+    """Load a network that ships, once for all bundles and pipelines of a process: they are small, stay as they are, and
+    hold no memory of a GPU."""
     return _load_once(path.resolve(), modality, device, sha256)
 
 
