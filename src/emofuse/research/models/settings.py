@@ -224,8 +224,10 @@ class WhisperVoiceSettings(ModelSettings):
     pretrained: an asset's name, or none. taps: the layers, from 1 on, whose statistics are classified; those after the
     last are left out. width, heads: of the encoder, as the weights have them. rank: of its large matrices, which are
     projected onto the directions in which the sound of the recipe's first corpus varies most (`models.narrowing`); 0:
-    whole. pool: so many steps of the encoder, of 20 ms each, are one to its layers. classifiers: how many are trained
-    beside each other, of which the mean counts.
+    whole. pool: so many steps of the encoder, of 20 ms each, are one to its layers. teacher_taps: layers of the whole
+    encoder, one for each of taps, that a narrow one is then taught to give by the same sound (`tasks.taught_encoder`),
+    of which teacher_versions of each clip are learnt teacher_epochs times; none: it stays as it was projected.
+    classifiers: how many are trained beside each other, of which the mean counts.
     """
 
     name: Literal["voice-whisper"] = "voice-whisper"
@@ -235,6 +237,9 @@ class WhisperVoiceSettings(ModelSettings):
     heads: int = Field(8, ge=1)
     rank: int = Field(0, ge=0)
     pool: int = Field(1, ge=1, le=8)
+    teacher_taps: tuple[Annotated[int, Field(ge=1, le=6)], ...] = ()
+    teacher_versions: int = Field(5, ge=1)
+    teacher_epochs: int = Field(6, ge=1)
     classifiers: int = Field(1, ge=1, le=32)
     hidden: int = Field(128, ge=8)
     input_dropout: float = Field(0.4, ge=0, lt=1, description="of the statistics")
@@ -250,10 +255,26 @@ class WhisperVoiceSettings(ModelSettings):
         """See ModelSettings."""
         return () if self.pretrained is None else (self.pretrained,)
 
+    @model_validator(mode="after")
+    def _is_taught_as_much(self) -> Self:
+        if self.teacher_taps and (not self.rank or len(self.teacher_taps) != len(self.taps)):
+            raise ValueError("teacher_taps goes with model.rank, and names a layer for each of model.taps")
+        return self
+
     @property
     def knows_first_corpus(self) -> bool:
         """See ModelSettings."""
         return self.rank > 0
+
+    @property
+    def of_teacher(self) -> Self:
+        """Those of the whole encoder that teaches a narrow one."""
+        return self.model_copy(update={"taps": self.teacher_taps, "teacher_taps": (), "rank": 0, "pool": 1})
+
+    @property
+    def of_encoder(self) -> dict[str, Any]:
+        """What a narrow encoder depends on, as JSON can hold it."""
+        return self.model_dump(mode="json", exclude={"classifiers", "hidden", "input_dropout", "dropout"})
 
 
 class MfccCnnSettings(ModelSettings):

@@ -183,13 +183,18 @@ class WhisperVoice(nn.Module):
     def activate(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
         """Run the encoder over (N, 80, T). Returns the statistics of its layers, (N, D), and nothing beside, (N, 0):
         they are pooled already."""
+        statistics = self.hear(log_mel)[1]
+        return statistics, statistics[:, :0]
+
+    def hear(self, log_mel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Run the encoder over (N, 80, T). Returns what its tapped layers make, (N, K, width, T'), their statistics,
+        (N, D), and how much each frame counts, (N, 1, T')."""
         below = 4 * (LOUDEST - log_mel.amax(dim=1, keepdim=True))
         weights = ((QUIET - below) / (QUIET - LOUD)).clamp(0, 1) + 1e-3
         weights = self.backbone.pooled(F.avg_pool1d(weights, 2, ceil_mode=True))  # ceil: as the convolution rounds
         made = self.backbone(log_mel)
-        pooled = [mean_and_deviation(made[tap - 1].transpose(1, 2), weights) for tap in self.taps]
-        statistics = torch.cat(pooled, dim=1)
-        return statistics, statistics[:, :0]
+        frames = torch.stack([made[tap - 1].transpose(1, 2) for tap in self.taps], dim=1)
+        return frames, torch.cat([mean_and_deviation(made_by, weights) for made_by in frames.unbind(1)], dim=1), weights
 
     def embed_activations(self, statistics: Tensor, weights: Tensor) -> Tensor:
         """Return the (N, D) that `activate` made; there is nothing left to do."""

@@ -178,7 +178,7 @@ class VoiceDataSettings(CorpusSettings, SoundSettings):
     """Speech corpora, what of a clip is heard, and augmentation.
 
     sound_only: the last corpora of train_on, if any, of which no label is learnt: beside the first corpus their sound
-    gives the directions in which an encoder of a rank is kept.
+    gives the directions in which an encoder of a rank is kept, and teaches it.
     """
 
     corpus: Literal["speech"] = "speech"

@@ -396,6 +396,14 @@ class UtteranceTask(Task):
         """
         return None
 
+    def make_shared(self, recipe: Recipe, data: Utterances) -> None:
+        """Make and keep what takes long and all folds start from, before several are trained at once.
+
+        Args:
+            recipe: Of this task.
+            data: The utterances.
+        """
+
     def start(self, recipe: Recipe, network: BuiltNetwork, data: Utterances, parts: Sequence[Sequence[int]]) -> None:
         """Give a network what it starts from.
 
@@ -405,6 +413,20 @@ class UtteranceTask(Task):
             data: The utterances.
             parts: The clips of train, valid and, in a fold, test.
         """
+
+    def new_network(self, recipe: Recipe, data: Utterances) -> BuiltNetwork:
+        """Make a recipe's network for some data, with pretrained weights where it has any, fetched if need be.
+
+        Args:
+            recipe: Of this task.
+            data: The utterances.
+
+        Returns:
+            The network, of which nothing is trained yet.
+        """
+        torch.manual_seed(recipe.seed)
+        weights = {name: find(name) for name in dict.fromkeys(recipe.model.assets)}
+        return self.network(recipe, len(data.labels), weights, self.dims(data))
 
     def job(self, recipe: Recipe, data: Utterances, fold: Fold | None, held_out: Sequence[int] = ()) -> Job:
         """Prepare one fold's training, or, without a fold, the training on every clip but those held out, which
@@ -431,9 +453,7 @@ class UtteranceTask(Task):
             valid = tuple(held_out)
             train = tuple(i for i in range(len(data.manifest)) if i not in set(valid))
         tested = fold.test if fold is not None else ()
-        torch.manual_seed(recipe.seed)
-        weights = {name: find(name) for name in dict.fromkeys(recipe.model.assets)}
-        network = self.network(recipe, len(data.labels), weights, self.dims(data))
+        network = self.new_network(recipe, data)
         self.start(recipe, network, data, (train, valid, tested))
         return self.training(recipe, data, network, train, valid)
 

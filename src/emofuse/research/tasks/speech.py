@@ -13,7 +13,8 @@ import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from emofuse.assets import find
 from emofuse.card import InputSpec
@@ -27,9 +28,10 @@ from emofuse.research.feature_sets.store import FeatureSet
 from emofuse.research.models.frontends import RATE_HZ, SHORTEST_S
 from emofuse.research.models.narrowing import narrow_whisper
 from emofuse.research.models.registry import BuiltNetwork
+from emofuse.research.models.settings import WhisperVoiceSettings
 from emofuse.research.models.voice import VoiceNet
 from emofuse.research.models.voice_whisper import WhisperVoice
-from emofuse.research.recipes.data import VoiceDataSettings
+from emofuse.research.recipes.data import SoundSettings, VoiceDataSettings
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.activations import AT_ONCE, ActivationBatches, Activations, AfterFrozen, make_activations
 from emofuse.research.tasks.augment import speech_augmentation
@@ -37,6 +39,7 @@ from emofuse.research.tasks.base import Example, Job, UtteranceTask, class_prior
 from emofuse.research.tasks.batches import Augment, VoiceBatches, speech_part
 from emofuse.research.tasks.other_sound import other_sounds
 from emofuse.research.tasks.speech_bounds import cut_to_speech
+from emofuse.research.tasks.taught_encoder import at_other_speed, teach
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, corpora_of, utterance_settings
 from emofuse.research.training.fit import load_weights, load_weights_into
 
@@ -87,13 +90,41 @@ class SpeechData(Utterances):
     def sound_of_no_fold(self) -> Iterator[Tensor]:
         """Yield windows (N, T) of the first corpus, and of those of sound alone, which no fold tests: of FRAMED clips
         of each at most, evenly spread over it."""
-        bounds = [0, *accumulate(self.corpora.sizes or (len(self.samples),))]
-        corpora = list(pairwise(bounds))
+        for corpus in self._of_no_fold():
+            chosen = corpus[np.linspace(0, len(corpus) - 1, min(len(corpus), FRAMED)).astype(int)]
+            yield from self._drawn(chosen, VoiceBatches(self.samples, self._no_targets, self._window))
+
+    def lessons(self, augment_input: Augment, n_versions: int, seed: int) -> Iterator[Tensor]:
+        """Yield windows (N, T) of all clips that no fold tests, n_versions times: first as recorded, then augmented,
+        every second of these at other speeds."""
+        generator = Generator().manual_seed(seed)
+        draws = VoiceBatches(self.samples, self._no_targets, self._window)
+        for version in range(n_versions):
+            draws.reseed(seed, version)
+            order = np.random.default_rng((seed, version)).permutation(np.concatenate(list(self._of_no_fold())))
+            for samples in self._drawn(order, draws):
+                if version and version % 2 == 0:
+                    samples = at_other_speed(samples, generator)
+                yield augment_input(samples, generator) if version else samples
+
+    @property
+    def unheard(self) -> str:
+        """A hash of the sound that no fold tests."""
+        clips = np.concatenate(list(self._of_no_fold())).tolist()
+        return hashlib.sha256(" ".join(self.digests[i] for i in clips).encode()).hexdigest()
+
+    def _of_no_fold(self) -> Iterator[NDArray[np.int64]]:
+        corpora = list(pairwise([0, *accumulate(self.corpora.sizes or (len(self.samples),))]))
         for start, end in (corpora[0], *corpora[len(corpora) - len(self.settings.sound_only) :]):
-            chosen = np.linspace(start, end - 1, min(end - start, FRAMED)).astype(int).tolist()
-            windows = VoiceBatches([self.samples[i] for i in chosen], self.targets(chosen), self._window)
-            for first in range(0, len(chosen), AT_ONCE):
-                yield windows.__getitems__(range(first, min(first + AT_ONCE, len(chosen))))[0]
+            yield np.arange(start, end)
+
+    def _drawn(self, chosen: NDArray[np.int64], draws: VoiceBatches) -> Iterator[Tensor]:
+        for first in range(0, len(chosen), AT_ONCE):
+            yield draws.__getitems__(chosen[first : first + AT_ONCE].tolist())[0]
+
+    @property
+    def _no_targets(self) -> NDArray[np.float32]:
+        return np.zeros((len(self.samples), 0), np.float32)
 
     @property
     def _window(self) -> int:
@@ -161,6 +192,11 @@ class SpeechTask(UtteranceTask):
         """See UtteranceTask."""
         return speech_augmentation(cast(VoiceDataSettings, recipe.data), network.feature_kind)
 
+    def make_shared(self, recipe: Recipe, data: Utterances) -> None:
+        """See UtteranceTask. A narrow encoder is made, which may take half an hour."""
+        if recipe.model.knows_first_corpus:
+            self.start(recipe, self.new_network(recipe, data), data, ())
+
     def start(self, recipe: Recipe, network: BuiltNetwork, data: Utterances, parts: Sequence[Sequence[int]]) -> None:
         """See UtteranceTask."""
         if recipe.model.start_checkpoint:
@@ -201,9 +237,27 @@ def some_clips(manifest: Manifest, most: int) -> Manifest:
 
 
 def narrow_encoder(network: WhisperVoice, recipe: Recipe, data: SpeechData) -> None:
-    """Make an encoder of a rank of the pretrained one, by sound that no fold tests; a whole one stays."""
-    if network.rank and recipe.model.assets:
-        narrow_whisper(network, find(recipe.model.assets[0]), map(network.frontend, data.sound_of_no_fold()))
+    """Make an encoder of a rank of the pretrained one, by sound that no fold tests, and teach it where the recipe says
+    so; a whole one stays. Its weights are kept in the cache: all folds, and later trainings, have the same ones."""
+    settings = cast(WhisperVoiceSettings, recipe.model)
+    if not (settings.rank and settings.pretrained):
+        return
+    whole = find(settings.pretrained)
+
+    def make() -> NDArray[np.float32]:
+        narrow_whisper(network, whole, map(network.frontend, data.sound_of_no_fold()))
+        if settings.teacher_taps:
+            teacher = WhisperVoice(settings.of_teacher, len(data.labels), whole).eval()
+            augment = speech_augmentation(data.settings, network.feature_kind)[0]
+            windows = data.lessons(augment, settings.teacher_versions, recipe.seed)
+            teach(network, teacher, windows, settings.teacher_epochs, recipe.seed)
+        weights: NDArray[np.float32] = parameters_to_vector(network.backbone.parameters()).detach().numpy()
+        return weights
+
+    key = {"what": "narrow encoder", "code": 1, "seed": recipe.seed, "model": settings.of_encoder}
+    key["sound"] = data.settings.model_dump(mode="json", include={*SoundSettings.model_fields})
+    weights = FeatureCache().get(data.unheard, key, make)
+    vector_to_parameters(torch.from_numpy(weights), network.backbone.parameters())
 
 
 def go_on_from(checkpoint: Path, network: nn.Module, recipe: Recipe) -> None:

@@ -29,6 +29,7 @@ from emofuse.research.models.settings import SvmSettings
 from emofuse.research.parallel import run_at_once
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.batches import Batch, test_loader
+from emofuse.research.tasks.registry import utterance_task
 from emofuse.research.tasks.utterances import Utterances
 from emofuse.research.training.fit import fit, load_weights, load_weights_into, silence_lightning
 from emofuse.research.training.jobs import utterance_job
@@ -130,6 +131,8 @@ def run_tasks(tasks: Sequence[FoldTask], data: Utterances, jobs: int, notice: No
     results = [_stored(task, data) for task in tasks]
     waiting = [task for task, result in zip(tasks, results, strict=True) if result is None]
     if jobs > 1 and len(waiting) > 1:
+        for recipe in {task.recipe.seed: task.recipe for task in waiting if task.features is None}.values():
+            utterance_task(recipe).make_shared(recipe, data)
         _run_at_once(waiting, data, jobs, notice)
     else:
         threads = torch.get_num_threads()
