@@ -101,6 +101,32 @@ def test_training_leaves_the_frozen_blocks_as_they_are_and_moves_the_rest(data: 
     assert moved and not any(torch.equal(before[name], after[name]) for name in moved)
 
 
+@pytest.mark.parametrize("model", [SETTINGS, WhisperVoiceSettings(pretrained=None, width=32, heads=2, hidden=8)])
+def test_who_made_the_activations_is_trained_as_who_finds_them(
+    data: Path, tmp_path: Path, model: VoiceNetSettings | WhisperVoiceSettings
+) -> None:
+    settings = tiny_recipe(model, {"versions": 2}, batch_size=6)
+    clips = load_utterances(settings, data)
+    first, second = (
+        load_weights(fit(settings, utterance_job(settings, clips, None), tmp_path / name, progress=False).weights)[0]
+        for name in ("makes", "finds")
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    statistics = [name for name in first if name.startswith("head") and name.endswith("running_mean")]
+    assert statistics and all(first[name].abs().sum() > 0 for name in statistics)
+
+
+def test_a_network_that_was_left_in_eval_mode_is_trained_as_any_other(data: Path, tmp_path: Path) -> None:
+    settings = tiny_recipe(VoiceNetSettings(pretrained=None, taps=(2, 4), hidden=8), batch_size=6)
+    clips = load_utterances(settings, data)
+    jobs = [utterance_job(settings, clips, None) for _ in range(2)]
+    jobs[1].network.eval()
+    first, second = (
+        load_weights(fit(settings, job, tmp_path / str(k), progress=False).weights)[0] for k, job in enumerate(jobs)
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
 def test_versions_need_frozen_blocks(data: Path) -> None:
     whole = recipe(VoiceNetSettings(pretrained=None, taps=(2, 4)))
     with pytest.raises(RecipeError, match="versions"):

@@ -54,6 +54,7 @@ def make_activations(
     """
     generator = Generator().manual_seed(seed)
     draws = VoiceBatches(clips, np.zeros((len(clips), 1), np.float32), window)
+    was_training = network.training
     network.eval()
     made: list[Tensor] = []
     weights: list[Tensor] = []
@@ -74,6 +75,7 @@ def make_activations(
             ]
         made.append(torch.cat([x.half() for x, _ in pairs])[back])
         weights.append(torch.cat([w.half() for _, w in pairs])[back])
+    network.train(was_training)
     return Activations(torch.stack(made), torch.stack(weights))
 
 

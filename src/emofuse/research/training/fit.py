@@ -144,7 +144,7 @@ def fit(
     _check_run_folder(out, recipe, job.fingerprint)
     began = {name: value.detach().clone() for name, value in job.network.state_dict().items()}
     resumed = _resume_checkpoint(out / "last.ckpt", job.network)
-    module = classifier(recipe, job)
+    module = classifier(recipe, job).train()  # Lightning leaves a network in the mode that its preparation left it in
     best = Checkpoint(out, "best", monitor=job.monitor, mode="max", enable_version_counter=False)
     # of its own: `save_last` writes only in the epochs that are saved as the best
     last = Checkpoint(out, "last", enable_version_counter=False)
