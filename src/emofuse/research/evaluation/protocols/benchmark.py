@@ -37,12 +37,11 @@ from emofuse.research.evaluation.scores.metrics import (
     uar_of,
 )
 from emofuse.research.evaluation.scores.predictions import PREDICTIONS_NAME, Predictions, read_predictions
-from emofuse.research.evaluation.scores.report import EvaluationReport, read_report
+from emofuse.research.evaluation.scores.report import UAR_ON, EvaluationReport, read_report
 
 Relation = Literal["left out", "not trained on", "test part", "trained on"]
 Progress = Callable[[str, int, int], None]
 SPEECH: Final = ("ravdess", "emodb", "ased", "nemo", "emotale", "emovo", "korean", "savee", "tess")
-_MEAN_OF: Final = "UAR on "  # how a report of several corpora calls the score of one
 
 
 class _Part(BaseModel):
@@ -157,7 +156,7 @@ def read_left_out(bundle: Bundle, modality: str, folder: Path) -> list[Evaluated
     if folder.suffix == ".csv":
         return [_read_table(bundle, modality, folder)]
     report, predictions = read_report(folder), read_predictions(folder / PREDICTIONS_NAME)
-    several = [m.name for m in report.metrics if m.name.startswith(_MEAN_OF)]
+    several = [m.name for m in report.metrics if m.name.startswith(UAR_ON)]
     if not several:
         return [_evaluated(bundle, report, predictions, modality, "left out", report.stamp.corpus)]
     found = []

@@ -14,6 +14,7 @@ from emofuse.reading import first_line, parse_json, read_bytes
 
 FORMAT: Final = "emofuse-evaluation/1"
 REPORT_NAME: Final = "report.json"
+UAR_ON: Final = "UAR on "  # before a corpus: how a report of several calls the score of one
 _MOST_MB: Final = 256.0  # of a report
 
 
@@ -200,7 +201,8 @@ def validated(report: EvaluationReport) -> EvaluationReport:
 
 
 def card_scores(report: EvaluationReport, of: str) -> tuple[Score, ...]:
-    """Return the headline scores as a model card holds them; whose, `of` says, the name of the card's recipe.
+    """Return the headline scores, and that of each corpus where several were left out in turn, as a model card holds
+    them; whose, `of` says, the name of the card's recipe.
 
     They are of the card's own weights where a network was measured as it is (`--model`); in a cross-validation they are
     of others of the same recipe, each without its test speakers. Raises UsageError for a report of another model.
@@ -223,7 +225,7 @@ def card_scores(report: EvaluationReport, of: str) -> tuple[Score, ...]:
             weights=weights,
         )
         for metric in report.metrics
-        if metric.name in report.headline
+        if metric.name in report.headline or metric.name.startswith(UAR_ON)
     )
 
 

@@ -21,7 +21,7 @@ from emofuse.research.evaluation.scores.metrics import (
     uar_of,
 )
 from emofuse.research.evaluation.scores.predictions import Predictions
-from emofuse.research.evaluation.scores.report import ClassScore, GroupScore, Metric
+from emofuse.research.evaluation.scores.report import UAR_ON, ClassScore, GroupScore, Metric
 
 N_DRAWS: Final = 2000
 MEAN_OF_CORPORA: Final = "UAR, mean of corpora"
@@ -72,7 +72,7 @@ def _corpus_scores(p: Predictions, fold_names: Sequence[str]) -> tuple[Metric, .
         groups = [p.speakers[i] for i in inside]
         confusions = confusions_by_group(p.truth[inside], p.guesses[:, inside], groups, len(p.labels))
         total = confusions.sum(axis=1)
-        scores.append(metric_score(f"UAR on {name}", uar_of, total, total[:, None], confusions))
+        scores.append(metric_score(f"{UAR_ON}{name}", uar_of, total, total[:, None], confusions))
         draws.append(resampled(uar_of, confusions, N_DRAWS, seed=0))
     by_fold = [score.value for score in scores]
     by_seed = np.mean([score.by_seed for score in scores], axis=0)
