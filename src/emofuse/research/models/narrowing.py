@@ -35,7 +35,8 @@ class Moments:
 def narrow_whisper(network: WhisperVoice, path: Path, log_mels: Iterable[Tensor]) -> None:
     """Give a network's encoder, which has a rank, weights by those of a whole one. path: those, as `load_whisper` reads
     them. log_mels: see `narrow`."""
-    whole = WhisperEncoder(network.width, network.heads, network.frozen_blocks, pool=network.backbone.pool)
+    settings = network.settings
+    whole = WhisperEncoder(settings.width, settings.heads, network.frozen_blocks, pool=settings.pool)
     load_whisper(whole, path)
     narrow(whole, network.backbone, log_mels)
 

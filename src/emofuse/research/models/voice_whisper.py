@@ -147,13 +147,13 @@ class WhisperVoice(nn.Module):
 
     def __init__(self, settings: WhisperVoiceSettings, n_classes: int, weights: Path | None = None) -> None:
         super().__init__()
+        self.settings = settings
         self.frontend = WhisperLogMel()
         self.backbone = WhisperEncoder(settings.width, settings.heads, max(settings.taps), settings.rank, settings.pool)
         if weights is not None and not settings.rank:  # else `narrowing` makes them of these
             load_whisper(self.backbone, weights)
         self.backbone.requires_grad_(False)
         self.taps = sorted(set(settings.taps))
-        self.width, self.heads, self.rank = settings.width, settings.heads, settings.rank
         self.n_features = 2 * settings.width * len(self.taps)
         self.head = nn.Sequential(Classifiers(self.n_features, settings, n_classes))
 
@@ -165,7 +165,7 @@ class WhisperVoice(nn.Module):
     @property
     def frozen_part(self) -> str:
         """What the statistics depend on, beside the encoder's weights."""
-        return f"whisper {self.taps} {self.rank} {self.backbone.pool}"
+        return f"whisper {self.settings.of_encoder}"
 
     def forward(self, samples: Tensor) -> Tensor:
         """Score speech. samples: (N, T) float32 in [-1, 1] at 16 kHz, T of 0.25 s or more. Returns (N, C) logits."""

@@ -28,7 +28,6 @@ from emofuse.research.feature_sets.store import FeatureSet
 from emofuse.research.models.frontends import RATE_HZ, SHORTEST_S
 from emofuse.research.models.narrowing import narrow_whisper
 from emofuse.research.models.registry import BuiltNetwork
-from emofuse.research.models.settings import WhisperVoiceSettings
 from emofuse.research.models.voice import VoiceNet
 from emofuse.research.models.voice_whisper import WhisperVoice
 from emofuse.research.recipes.data import SoundSettings, VoiceDataSettings
@@ -239,7 +238,7 @@ def some_clips(manifest: Manifest, most: int) -> Manifest:
 def narrow_encoder(network: WhisperVoice, recipe: Recipe, data: SpeechData) -> None:
     """Make an encoder of a rank of the pretrained one, by sound that no fold tests, and teach it where the recipe says
     so; a whole one stays. Its weights are kept in the cache: all folds, and later trainings, have the same ones."""
-    settings = cast(WhisperVoiceSettings, recipe.model)
+    settings = network.settings
     if not (settings.rank and settings.pretrained):
         return
     whole = find(settings.pretrained)
