@@ -119,7 +119,7 @@ def neutral_references(bundle: Bundle) -> dict[str, tuple[float, ...]]:
     if not references:
         raise UsageError(
             f"the bundle {bundle.manifest.name!r} does not know how other people sound when they are neutral",
-            "use the bundle large, or fit one of yours; recordings in several moods need none: --same-person",
+            "use the bundle base or large, or fit one of yours; recordings in several moods need none: --same-person",
         )
     return references
 

@@ -97,13 +97,13 @@ def test_the_voice_card_says_whose_scores_they_are() -> None:
     mean = scores.pop("UAR, mean of corpora")
     assert len(scores) == 6 and all(metric.startswith("UAR on ") for metric in scores)
     assert mean == pytest.approx(sum(scores.values()) / 6)
-    assert mean >= 0.42  # of corpora left out; the network of RAVDESS alone reached 0.38
+    assert mean >= 0.46  # of corpora left out; the network of RAVDESS alone reached 0.38
 
 
 def test_the_shipped_voice_network_is_small_and_quick() -> None:
     bundle = load_bundle()
-    assert bundle.networks["voice"].path.stat().st_size <= 3_000_000
-    assert next(trial.call_ms for trial in check_bundle(bundle) if trial.modality == "voice") < 20  # 4 on an idle core
+    assert bundle.networks["voice"].path.stat().st_size <= 5_000_000
+    assert next(trial.call_ms for trial in check_bundle(bundle) if trial.modality == "voice") < 40  # 9 on an idle core
 
 
 def test_what_is_no_voice_is_never_all_of_one_sure_class() -> None:
@@ -121,4 +121,4 @@ def test_what_is_no_voice_is_never_all_of_one_sure_class() -> None:
     }
     for kind, sounds in kinds.items():
         probabilities, _ = model.calibrate(model.network.logits(np.stack(sounds).astype(np.float32)))
-        assert float(probabilities.max(axis=1).mean()) < 0.7, kind  # an analysis does not even ask: nobody speaks
+        assert float(probabilities.max(axis=1).mean()) < 0.35, kind  # an analysis does not even ask: nobody speaks
