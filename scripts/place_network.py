@@ -1,17 +1,17 @@
-r"""Make a bundle of the package that has one network of its own beside the base bundle's: `large`, a larger voice
-network, or `languages`, a text network of many languages.
+r"""Put a network into a bundle of the package, and leave the others as they are: into `base`, or into one that has a
+network of its own beside those of base: `large`, a larger voice network, or `languages`, a text network of many.
 
     emofuse train recipes/voice-whisper.toml -o runs/voice-whisper
     emofuse evaluate recipes/voice-whisper.toml --protocol leave-one-corpus-out -o runs/left-out
     emofuse export runs/voice-whisper/model.safetensors --report runs/left-out/report.json -o voice.onnx
     emofuse bundle make voice=voice.onnx --from base -o made
     emofuse bundle fit made --on voice=CORPUS.csv -o fitted
-    python scripts/make_large_bundle.py large --fitted fitted
+    python scripts/place_network.py large --fitted fitted
 
-`languages` is made in the same way of recipes/text-languages.toml, with text=text.onnx (docs/text.md).
-`bundle fit` takes a file of predictions of each corpus that the network was not trained on.
-Without --fitted the network stays as it is, and the rest is taken from the base bundle as that is now: run it so
-whenever the base bundle was made anew.
+`bundle fit` takes predictions of each corpus that the network was not trained on (scripts/predict_left_out.py, by the
+networks of the folds). `languages` is made in the same way of recipes/text-languages.toml, with text=text.onnx
+(docs/text.md), and a network of base with `base --network voice`, or face, or text. Then, and whenever base was made
+anew, run it for the others without --fitted: their own network stays, and the rest is base's as that is now.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from emofuse.inference.bundle_writer import PAGE, page
 from emofuse.inference.certainty import CertaintySettings
 from emofuse.research.evaluation.fusion.certainty_fit import fit_limits
 
+BASE: Final = "base"
 OWN: Final[dict[str, str]] = {"large": "voice", "languages": "text"}
 """By the bundle's name, which network is its own."""
 
@@ -34,28 +35,33 @@ OWN: Final[dict[str, str]] = {"large": "voice", "languages": "text"}
 def main() -> None:
     """Write the network, fusion.json and card.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=OWN)
+    parser.add_argument("name", choices=(*OWN, BASE))
+    parser.add_argument("--network", choices=("face", "voice", "text"), help="of base: which one is put into it")
     parser.add_argument("--fitted", type=Path, help="a bundle with the network, as `emofuse bundle fit` wrote it")
     arguments = parser.parse_args()
     fitted: Path | None = arguments.fitted
-    own = OWN[arguments.name]
+    own = OWN.get(arguments.name, arguments.network)
+    if own is None or (arguments.name == BASE and fitted is None):
+        parser.error("base takes --network and --fitted")
     folder = BUNDLES / arguments.name
     make_folder(folder)
     manifest = read_manifest(fitted or folder)
     if fitted is not None:
         shutil.copyfile(fitted / manifest.modalities[own].file, folder / manifest.modalities[own].file)
-    made = _beside(read_manifest(BUNDLES / "base"), manifest, own).model_copy(update={"name": arguments.name})
+    others = "" if arguments.name == BASE else f"../{BASE}/"
+    made = _beside(read_manifest(BUNDLES / BASE), manifest, own, others).model_copy(update={"name": arguments.name})
     (folder / MANIFEST).write_text(made.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
     (folder / PAGE).write_text(page(load_bundle(folder)), encoding="utf-8")
     print(f"{folder}: {', '.join(made.modalities)}")
 
 
-def _beside(base: BundleManifest, made: BundleManifest, own: str) -> BundleManifest:
-    """Return what is the bundle's of its own modality and of the fusion, and base's of all else."""
+def _beside(base: BundleManifest, made: BundleManifest, own: str, others: str) -> BundleManifest:
+    """Return what is the bundle's of its own modality and of the fusion, and base's of all else. others: where the
+    files of base are, from the bundle."""
     modalities = {
         modality: made.modalities[modality]
         if modality == own
-        else settings.model_copy(update={"file": f"../base/{settings.file}"})
+        else settings.model_copy(update={"file": f"{others}{settings.file}"})
         for modality, settings in base.modalities.items()
     }
     certainty = made.certainty
