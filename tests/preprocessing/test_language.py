@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from emofuse.preprocessing.language import ENGLISH, NAMES, can_read, guess_language, language_name, share_of_latin
-from emofuse.preprocessing.tokens import drop_sounds
+from emofuse.preprocessing.tokens import as_spoken, drop_sounds
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,20 @@ def test_the_share_of_latin_letters(text: str, share: float) -> None:
 )
 def test_what_subtitles_say_of_sounds_is_left_out(written: str, left: str) -> None:
     assert drop_sounds(written) == left
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("[sighs] What the f**k!", "What the fuck!"),
+        ("F*** you, you a$$hole.", "fuck you, you asshole."),
+        ("This is bulls**t, oh sh*t", "This is bullshit, oh shit"),
+        ("Look: https://example.org/a?b=1 and www.example.org", "Look: and"),
+        ("Write to bob.smith@example.co.uk now", "Write to now"),
+        ("I *love* it", "I love it"),
+        ("b@d, t*p and C# stay", "b@d, t p and C stay"),
+        ("No address... at all. Nor 5@6.", "No address... at all. Nor 5@6."),
+    ],
+)
+def test_hidden_swear_words_are_written_out_and_addresses_left_out(written: str, spoken: str) -> None:
+    assert as_spoken(written) == spoken

@@ -19,7 +19,7 @@ from emofuse.inference.bundle import Bundle
 from emofuse.inference.classifier import CalibratedClassifier
 from emofuse.preprocessing.audio_buffer import RATE_HZ, SoundBuffer
 from emofuse.preprocessing.face import SIZE, crop_face
-from emofuse.preprocessing.tokens import drop_sounds, encode, has_letters, stack
+from emofuse.preprocessing.tokens import as_spoken, encode, has_letters, stack
 from emofuse.timeline import Timeline
 from emofuse.transcripts.sentences import cut_line
 from emofuse.types import AudioBlock, Face, Frame, Line, Moment, Packet
@@ -260,5 +260,5 @@ def _main_face(faces: Sequence[Face]) -> Face | None:
 def _words_at(lines: Sequence[Line], time_s: float) -> str:
     """Return what was being said at a time, or was said last before it, as it was scored."""
     pieces = [piece for line in lines for piece in cut_line(line)]
-    begun = [piece for piece in pieces if piece.start_s < time_s and has_letters(drop_sounds(piece.text))]
-    return drop_sounds(max(begun, key=lambda piece: piece.start_s).text) if begun else ""
+    begun = [piece for piece in pieces if piece.start_s < time_s and has_letters(as_spoken(piece.text))]
+    return as_spoken(max(begun, key=lambda piece: piece.start_s).text) if begun else ""

@@ -30,7 +30,7 @@ from emofuse.inference.resuming import Kept
 from emofuse.inference.same_person import neutral_baseline, neutral_references, same_person
 from emofuse.inference.session import fitted, read_ahead, run
 from emofuse.inference.smoothing import Smoother
-from emofuse.preprocessing.tokens import drop_sounds
+from emofuse.preprocessing.tokens import as_spoken
 from emofuse.reading import is_folder
 from emofuse.remote import without_secrets
 from emofuse.settings import shown
@@ -247,7 +247,7 @@ class Pipeline:
         scorer = text_scorer(self.bundle)
         if scorer is None:
             raise UsageError(f"the bundle {self.bundle.manifest.name!r} has no network for text", "use another bundle")
-        pieces = (drop_sounds(piece.text) for piece in cut_line(Line(text, 0.0, 0.0)))
+        pieces = (as_spoken(piece.text) for piece in cut_line(Line(text, 0.0, 0.0)))
         return mean_scores((s for piece in pieces if (s := scorer.score(piece, 0.0, 0.0)) is not None), "text")
 
     def stream(self, **options: Unpack[StreamOptions]) -> Stream:

@@ -72,6 +72,25 @@ def drop_sounds(text: str) -> str:
     return " ".join(_SOUNDS.sub(" ", text).split())
 
 
+_ADDRESSES: Final = re.compile(r"(?:https?://|www\.)\S+|\S+@\w[\w-]*(?:\.\w+)+", re.IGNORECASE)
+_HIDDEN: Final = re.compile(r"(?<!\w)[a-z]+[*@#$]+[a-z]*(?!\w)", re.IGNORECASE)
+_SWEARING: Final = (
+    *("fuck", "fucking", "fucked", "fucker", "motherfucker", "shit", "shitty", "bullshit", "bitch", "bitches", "damn"),
+    *("goddamn", "hell", "ass", "asshole", "assholes", "crap", "bastard", "bastards", "dick", "cunt", "piss", "pissed"),
+)
+
+
+def as_spoken(text: str) -> str:
+    """Leave out what nobody says, sounds, marks and addresses of the web, and write out swear words some of whose
+    letters are hidden: `[sighs] What the f**k! www.example.org` is `What the fuck!`."""
+    return drop_sounds(_HIDDEN.sub(_written_out, _ADDRESSES.sub(" ", text)))
+
+
+def _written_out(hidden: re.Match[str]) -> str:
+    letters = re.compile(re.sub(r"[*@#$]", ".", hidden[0]), re.IGNORECASE)
+    return next(filter(letters.fullmatch, _SWEARING), hidden[0])
+
+
 def has_words(text: str) -> bool:
     """Whether there is a letter or figure in a text."""
     return any(c.isalnum() for c in text)

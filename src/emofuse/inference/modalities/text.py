@@ -31,7 +31,7 @@ from emofuse.inference.network import OnnxNetwork
 from emofuse.preprocessing.language import ENGLISH, can_read, guess_language
 from emofuse.preprocessing.measures import measure_text
 from emofuse.preprocessing.spelling import Speller
-from emofuse.preprocessing.tokens import drop_sounds, encode, has_letters, has_words, is_stretched, split_words, stack
+from emofuse.preprocessing.tokens import as_spoken, encode, has_letters, has_words, is_stretched, split_words, stack
 from emofuse.provenance import ModelFile, model_file
 from emofuse.timeline import LEAST_WEIGHT, SourceInfo, pool_scores
 from emofuse.transcripts.sentences import cut_line
@@ -277,7 +277,7 @@ class TranscriptScorer:
     def _score_text(self, piece: Line) -> Scores | None:
         if self._scorer is None:
             return None
-        text = drop_sounds(piece.text)
+        text = as_spoken(piece.text)
         scores = self._scorer.score(text, piece.start_s, piece.end_s)
         if scores is None and has_letters(text):
             self._unread_s = max(self._unread_s, piece.end_s)
