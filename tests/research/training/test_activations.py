@@ -18,6 +18,7 @@ from emofuse.research.tasks.activations import ActivationBatches, AfterFrozen, m
 from emofuse.research.tasks.utterances import balanced_draws
 from emofuse.research.training.fit import fit, load_weights
 from emofuse.research.training.jobs import load_utterances, utterance_job
+from emofuse.research.training.module import score_clips
 from make_ravdess import tiny_recipe, write_ravdess
 
 SETTINGS = VoiceNetSettings(pretrained=None, frozen_blocks=3, taps=(2, 4), hidden=8, channel="removed")
@@ -125,6 +126,24 @@ def test_a_network_that_was_left_in_eval_mode_is_trained_as_any_other(data: Path
         load_weights(fit(settings, job, tmp_path / str(k), progress=False).weights)[0] for k, job in enumerate(jobs)
     )
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("model", [SETTINGS, WhisperVoiceSettings(pretrained=None, width=32, heads=2, hidden=8)])
+def test_the_windows_that_validate_are_scored_as_their_samples_are(
+    data: Path, model: VoiceNetSettings | WhisperVoiceSettings
+) -> None:
+    settings = tiny_recipe(model, {"versions": 1, "eval_windows": 3}, batch_size=6)
+    clips = load_utterances(settings, data)
+    held_out = range(3, 8)
+    job = utterance_job(settings, clips, None, held_out)
+    network = job.network.eval()
+    made, targets = job.valid.__getitems__(range(5))  # type: ignore[union-attr, attr-defined]
+    samples, expected = clips.batches(held_out).__getitems__(range(5))  # type: ignore[attr-defined]
+    assert made[0].shape[:2] == (5, 3) and torch.equal(targets, expected)
+    with torch.no_grad():
+        torch.testing.assert_close(score_clips(network, made), score_clips(network, samples), atol=5e-3, rtol=0)
+    one, target = job.valid[2]  # type: ignore[index]
+    assert torch.equal(one[0], made[0][2]) and torch.equal(target, targets[2])
 
 
 def test_versions_need_frozen_blocks(data: Path) -> None:

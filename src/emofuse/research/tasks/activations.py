@@ -83,6 +83,41 @@ def _leave(x: Tensor, generator: Generator) -> Tensor:
     return x
 
 
+class WindowActivations(Dataset[Batch]):
+    """The windows of an evaluation set as the frozen blocks of a network have them, and their targets (N, C): they are
+    the same after every epoch.
+
+    Attributes:
+        made: (N, K, c, F, T) float16, of K windows a clip.
+        weights: (N, K, 1, T) float16, of their frames.
+    """
+
+    def __init__(self, network: VoiceNet | WhisperVoice, windows: VoiceBatches) -> None:
+        was_training = network.training
+        network.eval()
+        parts = []
+        with torch.no_grad():
+            for first in range(0, len(windows), AT_ONCE):
+                samples, _ = windows.__getitems__(range(first, min(first + AT_ONCE, len(windows))))
+                made = network.activate(network.frontend(samples.flatten(0, 1)))
+                parts.append(tuple(one.half().view(*samples.shape[:2], *one.shape[1:]) for one in made))
+        network.train(was_training)
+        self.made, self.weights = (torch.cat(part) for part in zip(*parts, strict=True))
+        self.targets = windows.targets
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return what the blocks make of one clip's windows and its target: see the attributes."""
+        return (self.made[index].float(), self.weights[index].float()), self.targets[index]
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """Return those of several clips."""
+        at = torch.as_tensor(list(indices))
+        return (self.made[at].float(), self.weights[at].float()), self.targets[at]
+
+
 class ActivationBatches(Dataset[Batch]):
     """Versions of clips, one of each drawn at random, and their targets (N, C). draws: see VoiceBatches' weights."""
 
@@ -133,7 +168,8 @@ class ActivationBatches(Dataset[Batch]):
 
 
 class AfterFrozen(nn.Module):
-    """The trained part of a network, for its training: it takes activations there, and samples when it is tested.
+    """The trained part of a network, for its training: it takes activations there, also of the windows that validate,
+    and samples when it is tested.
 
     Its weights have the names that they have in the network.
     """
@@ -153,10 +189,13 @@ class AfterFrozen(nn.Module):
         self._network[0].train(mode)
         return self
 
-    def forward(self, samples: Tensor) -> Tensor:
-        """Score speech. samples: (N, T) float32 in [-1, 1] at 16 kHz. Returns (N, C) logits."""
-        logits: Tensor = self._network[0](samples)
-        return logits
+    def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Score speech: samples (N, T) float32 in [-1, 1] at 16 kHz; or the activations (N, K, c, F, T) and weights
+        (N, K, 1, T) of K windows of each clip. Returns (N, C), or (N, K, C), logits."""
+        if weights is None:
+            logits: Tensor = self._network[0](x)
+            return logits
+        return self.classify((x.flatten(0, 1), weights.flatten(0, 1))).view(*x.shape[:2], -1)
 
     def classify(self, activations: tuple[Tensor, Tensor]) -> Tensor:
         """Score activations (N, c, F, T) and weights (N, 1, T). Returns (N, C) logits."""

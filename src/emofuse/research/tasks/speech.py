@@ -32,7 +32,14 @@ from emofuse.research.models.voice import VoiceNet
 from emofuse.research.models.voice_whisper import WhisperVoice
 from emofuse.research.recipes.data import SoundSettings, VoiceDataSettings
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.activations import AT_ONCE, ActivationBatches, Activations, AfterFrozen, make_activations
+from emofuse.research.tasks.activations import (
+    AT_ONCE,
+    ActivationBatches,
+    Activations,
+    AfterFrozen,
+    WindowActivations,
+    make_activations,
+)
 from emofuse.research.tasks.augment import speech_augmentation
 from emofuse.research.tasks.base import Example, Job, UtteranceTask, class_prior, loss_weights, voiced_example
 from emofuse.research.tasks.batches import Augment, VoiceBatches, speech_part
@@ -107,7 +114,7 @@ class SpeechData(Utterances):
                 yield augment_input(samples, generator) if version else samples
 
     @property
-    def unheard(self) -> str:
+    def untested_hash(self) -> str:
         """A hash of the sound that no fold tests."""
         clips = np.concatenate(list(self._of_no_fold())).tolist()
         return hashlib.sha256(" ".join(self.digests[i] for i in clips).encode()).hexdigest()
@@ -255,7 +262,7 @@ def narrow_encoder(network: WhisperVoice, recipe: Recipe, data: SpeechData) -> N
 
     key = {"what": "narrow encoder", "code": 1, "seed": recipe.seed, "model": settings.of_encoder}
     key["sound"] = data.settings.model_dump(mode="json", include={*SoundSettings.model_fields})
-    weights = FeatureCache().get(data.unheard, key, make)
+    weights = FeatureCache().get(data.untested_hash, key, make)
     vector_to_parameters(torch.from_numpy(weights), network.backbone.parameters())
 
 
@@ -301,7 +308,7 @@ def frozen_job(
         network=AfterFrozen(network),
         labels=data.labels,
         train=batches,
-        valid=data.batches(valid) if valid else None,
+        valid=WindowActivations(network, data.batches(valid)) if valid else None,
         augment_input=lambda activations, generator: activations,
         augment_features=None,
         monitor="val_uar",
