@@ -108,8 +108,10 @@ def test_what_cannot_be_kept_up_with_is_left_out_the_oldest_first() -> None:
     stream = talk(*((i * 4.0, i * 4.0 + 3.0) for i in range(20)), end_s=80.0)
     lines = recognised(words, stream, lambda: (parrot.is_busy.wait(20), parrot.may_go.set()))
     stats = words.stats()
-    assert stats.missed_s > 30 and all(length_s <= MOST_WAITING_S for length_s, _ in parrot.asked)
-    assert [round(one.start_s) for one in lines] == [0, *range(80 - 4 * (len(lines) - 1), 80, 4)]
+    # what the first pass has, which depends on the machine, and the last of what came since
+    assert stats.missed_s > 72 - 2 * MOST_WAITING_S and all(length_s <= MOST_WAITING_S for length_s, _ in parrot.asked)
+    starts = [round(one.start_s) for one in lines]
+    assert starts[0] == 0 and starts[-1] == 76 and sorted(np.diff(starts))[:-1] == [4] * (len(starts) - 2)
     assert 0.9 < (stats.missed_s + 3.6 * len(lines)) / (20 * 3.6) < 1.1
 
 
