@@ -196,7 +196,7 @@ def test_sound_of_any_rate_is_resampled_at_its_own_times(
     assert len(spoken) >= 4
     for a, b in spoken:
         difference = np.abs(a.by_modality["voice"].probabilities - b.by_modality["voice"].probabilities).max()
-        assert difference < 0.05 or rate_hz < RATE_HZ  # which has lost half of what a network hears
+        assert difference < 0.08 or rate_hz < RATE_HZ  # which has lost half of what a network hears
 
 
 def test_the_size_of_the_blocks_makes_no_difference(pipeline: Pipeline, voice: NDArray[np.float32]) -> None:
