@@ -344,7 +344,7 @@ class Timeline:
             >>> import emofuse
             >>> from emofuse.cli.demo import CLIP
             >>> emofuse.analyze(CLIP, embeddings=True).embeddings("voice").shape[1]
-            192
+            384
         """
         found = [one.vector for one in self.embedded if one.modality == modality]
         if not found:

@@ -79,7 +79,7 @@ def test_they_are_gathered_on_request_and_change_no_answer(clip_mp4: Path) -> No
     plain, asked = emofuse.analyze(clip_mp4), emofuse.analyze(clip_mp4, embeddings=True)
     assert plain.embedded == () and asked.to_json()["moments"] == plain.to_json()["moments"]
     face, voice = asked.embeddings("face"), asked.embeddings("voice")
-    assert face.shape[1] == 160 and voice.shape[1] == 128 and len(face) > 5
+    assert face.shape[1] == 160 and voice.shape[1] == 384 and len(face) > 5
     of_faces = [one for one in asked.embedded if one.modality == "face"]
     assert {one.track_id for one in of_faces} == {1} and of_faces[-1].start_s > of_faces[0].start_s
     part = asked.between(0.5, 1.0)
@@ -94,7 +94,7 @@ def test_the_command_writes_them_as_arrays(emofuse_command: Callable[..., Any], 
     result = emofuse_command("analyze", clip_mp4, "-o", tmp_path, "--formats", "json", "--embeddings")
     assert result == 0
     with np.load(tmp_path / "clip.embeddings.npz") as found:
-        assert found["voice"].shape[1] == 128 and len(found["face"]) == len(found["face_start_s"])
+        assert found["voice"].shape[1] == 384 and len(found["face"]) == len(found["face_start_s"])
         assert set(found["face_track_id"]) == {1} and set(found["voice_track_id"]) == {-1}
 
 

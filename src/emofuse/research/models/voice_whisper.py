@@ -128,8 +128,14 @@ class Classifiers(nn.Module):
 
     def forward(self, statistics: Tensor) -> Tensor:
         """Map (N, D) to (N, C) logits; in training to those of each classifier, (N, K, C), as each learns by itself."""
-        logits = torch.stack([classifier(statistics) for classifier in self.each], dim=1)
-        return logits if self.training else logits.mean(dim=1)
+        if self.training:
+            return torch.stack([classifier(statistics) for classifier in self.each], dim=1)
+        # the mean of their last layers is one layer over what all of them have before it: the embedding
+        parts = [cast(nn.Sequential, classifier) for classifier in self.each]
+        embedding = torch.cat([part[:-1](statistics) for part in parts], dim=1)
+        last = [cast(nn.Linear, part[-1]) for part in parts]
+        weight = torch.cat([layer.weight for layer in last], dim=1) / len(last)
+        return F.linear(embedding, weight, torch.stack([layer.bias for layer in last]).mean(dim=0))
 
 
 class WhisperVoice(nn.Module):
