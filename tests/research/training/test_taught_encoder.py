@@ -62,6 +62,13 @@ def test_it_comes_nearer_to_its_teacher_on_sound_that_it_has_not_heard() -> None
     assert not any(weight.requires_grad for weight in pupil.backbone.parameters())
 
 
+def test_a_handful_of_windows_teaches_too() -> None:
+    teacher, pupil = whole_network(), WhisperVoice(SETTINGS, 3)
+    before = [weight.clone() for weight in pupil.backbone.parameters()]
+    teach(pupil, teacher, [voices(5, seed=4)], n_epochs=1, seed=1)
+    assert any(not torch.equal(a, b) for a, b in zip(before, pupil.backbone.parameters(), strict=True))
+
+
 def test_sound_at_other_speeds_keeps_its_length_and_its_level() -> None:
     sound = voices(4, seed=3)
     read = [at_other_speed(sound, torch.Generator().manual_seed(seed)) for seed in range(6)]

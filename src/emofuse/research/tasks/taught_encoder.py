@@ -50,12 +50,12 @@ def teach(pupil: WhisperVoice, teacher: WhisperVoice, windows: Iterable[Tensor],
     lesson = _ask(teacher, pupil, windows)
     encoder = pupil.backbone.requires_grad_(True).train()
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=LR, weight_decay=0, betas=(0.9, 0.98))
-    n_steps = n_epochs * (len(lesson.log_mels) // BATCH_SIZE)
+    batches = list(_batches(len(lesson.log_mels), n_epochs, seed))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1, (step + 1) / WARMUP_STEPS) * (1 + math.cos(math.pi * step / n_steps)) / 2
+        optimizer, lambda step: min(1, (step + 1) / WARMUP_STEPS) * (1 + math.cos(math.pi * step / len(batches))) / 2
     )
     spread = _spread(lesson)
-    for chosen in tqdm(list(_batches(len(lesson.log_mels), n_epochs, seed)), "teaching the encoder", disable=None):
+    for chosen in tqdm(batches, "teaching the encoder", disable=None):
         optimizer.zero_grad()
         error = _error(pupil, Lesson(*(part[chosen].float() for part in lesson)), spread)
         torch.autograd.backward(error)
@@ -86,9 +86,10 @@ def _ask(teacher: WhisperVoice, pupil: WhisperVoice, windows: Iterable[Tensor]) 
 
 
 def _batches(n: int, n_epochs: int, seed: int) -> Iterator[Tensor]:
+    size = min(BATCH_SIZE, n)
     for epoch in range(n_epochs):
         order = np.random.default_rng((seed, epoch)).permutation(n)
-        yield from torch.from_numpy(order[: n // BATCH_SIZE * BATCH_SIZE]).view(-1, BATCH_SIZE)
+        yield from torch.from_numpy(order[: n // size * size]).view(-1, size)
 
 
 def _spread(lesson: Lesson) -> tuple[Tensor, Tensor]:
