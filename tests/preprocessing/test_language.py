@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from emofuse.preprocessing.language import ENGLISH, NAMES, can_read, guess_language, language_name, share_of_latin
@@ -115,3 +117,10 @@ def test_what_subtitles_say_of_sounds_is_left_out(written: str, left: str) -> No
 )
 def test_hidden_swear_words_are_written_out_and_addresses_left_out(written: str, spoken: str) -> None:
     assert as_spoken(written) == spoken
+
+
+@pytest.mark.parametrize("run", ["a", "@", "a@", "a*", "x.y@a-", "http://", "a.b@c.", "f**k"])
+def test_a_line_without_spaces_is_looked_through_once(run: str) -> None:
+    began = time.process_time()
+    as_spoken(run * (200_000 // len(run)))
+    assert time.process_time() - began < 5

@@ -72,8 +72,11 @@ def drop_sounds(text: str) -> str:
     return " ".join(_SOUNDS.sub(" ", text).split())
 
 
-_ADDRESSES: Final = re.compile(r"(?:https?://|www\.)\S+|\S+@\w[\w-]*(?:\.\w+)+", re.IGNORECASE)
-_HIDDEN: Final = re.compile(r"(?<!\w)[a-z]+[*@#$]+[a-z]*(?!\w)", re.IGNORECASE)
+# Bounded, and beginning where a word does: a line without spaces, of any length, is looked through once.
+_ADDRESSES: Final = re.compile(
+    r"(?:https?://|www\.)\S+|(?<!\S)[^\s@]{1,64}@\w[\w-]{0,62}(?:\.\w{1,63}){1,8}", re.IGNORECASE
+)
+_HIDDEN: Final = re.compile(r"(?<!\w)[a-z]{1,12}[*@#$]{1,12}[a-z]{0,12}(?!\w)", re.IGNORECASE)
 _SWEARING: Final = (
     *("fuck", "fucking", "fucked", "fucker", "motherfucker", "shit", "shitty", "bullshit", "bitch", "bitches", "damn"),
     *("goddamn", "hell", "ass", "asshole", "assholes", "crap", "bastard", "bastards", "dick", "cunt", "piss", "pissed"),
