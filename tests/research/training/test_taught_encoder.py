@@ -105,7 +105,7 @@ def test_a_training_has_the_same_taught_encoder_each_time_and_makes_it_once(
     assert len(taught) == 2
 
 
-@pytest.mark.parametrize("changed", [{"rank": 0}, {"teacher_taps": (1,)}])
+@pytest.mark.parametrize("changed", [{"rank": 0}, {"teacher_taps": (1,)}, {"teacher_taps": (2, 2)}])
 def test_a_teacher_goes_with_a_rank_and_a_layer_for_each_tap(changed: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="teacher_taps goes with"):
         WhisperVoiceSettings(**{**SETTINGS.model_dump(), **changed})

@@ -257,7 +257,8 @@ class WhisperVoiceSettings(ModelSettings):
 
     @model_validator(mode="after")
     def _is_taught_as_much(self) -> Self:
-        if self.teacher_taps and (not self.rank or len(self.teacher_taps) != len(self.taps)):
+        as_many = len(self.teacher_taps) == len(self.taps) and len({*self.teacher_taps}) == len({*self.taps})
+        if self.teacher_taps and not (self.rank and as_many):
             raise ValueError("teacher_taps goes with model.rank, and names a layer for each of model.taps")
         return self
 
