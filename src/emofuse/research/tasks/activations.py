@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar
 
 import numpy as np
@@ -54,8 +55,6 @@ def make_activations(
     """
     generator = Generator().manual_seed(seed)
     draws = VoiceBatches(clips, np.zeros((len(clips), 1), np.float32), window)
-    was_training = network.training
-    network.eval()
     made: list[Tensor] = []
     weights: list[Tensor] = []
     for version in range(n_versions):
@@ -64,7 +63,7 @@ def make_activations(
         order = np.random.default_rng((seed, version)).permutation(len(clips))
         back = torch.from_numpy(np.argsort(order))
         parts = [order[start : start + AT_ONCE] for start in range(0, len(order), AT_ONCE)]
-        with torch.no_grad():
+        with _as_tested(network):
             pairs = [
                 network.activate(
                     augment_features(
@@ -75,8 +74,19 @@ def make_activations(
             ]
         made.append(torch.cat([x.half() for x, _ in pairs])[back])
         weights.append(torch.cat([w.half() for _, w in pairs])[back])
-    network.train(was_training)
     return Activations(torch.stack(made), torch.stack(weights))
+
+
+@contextmanager
+def _as_tested(network: nn.Module) -> Iterator[None]:
+    """Have a network in eval mode and without gradients for a while, and then in the mode that it had."""
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        network.train(was_training)
 
 
 def _leave(x: Tensor, generator: Generator) -> Tensor:
@@ -93,15 +103,12 @@ class WindowActivations(Dataset[Batch]):
     """
 
     def __init__(self, network: VoiceNet | WhisperVoice, windows: VoiceBatches) -> None:
-        was_training = network.training
-        network.eval()
         parts = []
-        with torch.no_grad():
+        with _as_tested(network):
             for first in range(0, len(windows), AT_ONCE):
                 samples, _ = windows.__getitems__(range(first, min(first + AT_ONCE, len(windows))))
                 made = network.activate(network.frontend(samples.flatten(0, 1)))
                 parts.append(tuple(one.half().view(*samples.shape[:2], *one.shape[1:]) for one in made))
-        network.train(was_training)
         self.made, self.weights = (torch.cat(part) for part in zip(*parts, strict=True))
         self.targets = windows.targets
 
@@ -110,7 +117,8 @@ class WindowActivations(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         """Return what the blocks make of one clip's windows and its target: see the attributes."""
-        return (self.made[index].float(), self.weights[index].float()), self.targets[index]
+        (made, weights), targets = self.__getitems__([index])
+        return (made[0], weights[0]), targets[0]
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """Return those of several clips."""

@@ -107,7 +107,7 @@ class SpeechData(Utterances):
         draws = VoiceBatches(self.samples, self._no_targets, self._window)
         for version in range(n_versions):
             draws.reseed(seed, version)
-            order = np.random.default_rng((seed, version)).permutation(np.concatenate(list(self._of_no_fold())))
+            order = np.random.default_rng((seed, version)).permutation(np.concatenate(self._of_no_fold()))
             for samples in self._drawn(order, draws):
                 if version and version % 2 == 0:
                     samples = at_other_speed(samples, generator)
@@ -116,13 +116,14 @@ class SpeechData(Utterances):
     @property
     def untested_hash(self) -> str:
         """A hash of the sound that no fold tests."""
-        clips = np.concatenate(list(self._of_no_fold())).tolist()
+        clips = np.concatenate(self._of_no_fold()).tolist()
         return hashlib.sha256(" ".join(self.digests[i] for i in clips).encode()).hexdigest()
 
-    def _of_no_fold(self) -> Iterator[NDArray[np.int64]]:
-        corpora = list(pairwise([0, *accumulate(self.corpora.sizes or (len(self.samples),))]))
-        for start, end in (corpora[0], *corpora[len(corpora) - len(self.settings.sound_only) :]):
-            yield np.arange(start, end)
+    def _of_no_fold(self) -> list[NDArray[np.int64]]:
+        """Return the clips of each corpus that no fold tests."""
+        bounds = pairwise([0, *accumulate(self.corpora.sizes or (len(self.samples),))])
+        corpora = [np.arange(start, end) for start, end in bounds]
+        return [corpora[0], *corpora[len(corpora) - len(self.settings.sound_only) :]]
 
     def _drawn(self, chosen: NDArray[np.int64], draws: VoiceBatches) -> Iterator[Tensor]:
         for first in range(0, len(chosen), AT_ONCE):
