@@ -45,6 +45,7 @@ def run_at_once(
 
 
 _is_stopped = False  # of a worker process: it takes SystemExit for a result, and would go on with what waits
+_is_working = False
 
 
 def _start(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
@@ -58,14 +59,22 @@ def _start(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    """End what is being done with its files put away, and begin nothing else that waits."""
+    """End what is being done with its files put away, and begin nothing else that waits.
+
+    What hands a result over is not interrupted: it holds a lock that all processes need, and would keep it for good.
+    """
     global _is_stopped
-    if not _is_stopped:
-        _is_stopped = True
+    was_stopped, _is_stopped = _is_stopped, True
+    if _is_working and not was_stopped:
         raise SystemExit
 
 
 def _guarded(work: Callable[[T], R], item: T) -> R:
-    if _is_stopped:
-        raise SystemExit
-    return work(item)
+    global _is_working
+    _is_working = True
+    try:
+        if _is_stopped:
+            raise SystemExit
+        return work(item)
+    finally:
+        _is_working = False

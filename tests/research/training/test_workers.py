@@ -15,6 +15,7 @@ import pytest
 
 from emofuse.errors import EmofuseError, UsageError
 from emofuse.files import atomic_write
+from emofuse.research import parallel
 from emofuse.research.parallel import run_at_once
 from running import is_running
 
@@ -58,6 +59,17 @@ def test_results_come_in_order_and_errors_as_they_are() -> None:
     assert not multiprocessing.active_children()
 
 
+def test_a_result_that_is_handed_over_is_not_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_is_stopped", False)
+    parallel._stop(signal.SIGTERM, None)  # as nothing is being done: a worker waits, or holds the queue's lock
+    with pytest.raises(SystemExit):
+        parallel._guarded(work, 1)
+    monkeypatch.setattr(parallel, "_is_stopped", False)
+    with pytest.raises(SystemExit):
+        parallel._guarded(lambda item: parallel._stop(signal.SIGTERM, None), 1)
+    assert not parallel._is_working
+
+
 @pytest.mark.parametrize("is_there", [False, True])
 def test_a_process_has_one_thread_be_torch_there_or_not(is_there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     from emofuse.research.training.fit import silence_lightning  # brings torch to the process that is given it
@@ -81,6 +93,7 @@ def test_a_consumer_that_stops_stops_every_process(tmp_path: Path) -> None:
 
 WORK_AND_WAIT = """
 import multiprocessing, time
+from emofuse.research import parallel
 from emofuse.research.parallel import run_at_once
 if __name__ == "__main__":
     results = run_at_once(time.sleep, [0.0, 60.0, 60.0], 2, int)
