@@ -21,6 +21,14 @@ def test_our_own_list() -> None:
     assert read_document(json.dumps(document)) == [Line("I'm late.", 1.0, 2.0, speaker="Anna")]
 
 
+@pytest.mark.parametrize("name", ["JOHN:", "JOHN", None])  # as a recogniser gives the word, if it does
+def test_capitals_before_a_colon_name_the_speaker(name: str | None) -> None:
+    words = [{"word": word, "start": 1.0, "end": 1.5} for word in (name, "I'm", "late.") if word]
+    document = [{"text": "JOHN: I'm late.", "start": 1.0, "end": 2.0, "words": words}]
+    (line,) = read_document(json.dumps(document))
+    assert (line.speaker, line.text, [word.text for word in line.words]) == ("JOHN", "I'm late.", ["I'm", "late."])
+
+
 def test_whisper_with_words() -> None:
     segment = {"id": 0, "seek": 0, "start": 1.0, "end": 2.0, "text": " I'm late.", "avg_logprob": -0.2}
     words = [

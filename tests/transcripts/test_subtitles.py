@@ -92,6 +92,9 @@ def test_a_fault_has_its_line(text: str, says: str) -> None:
         ("- JOHN: Who's there?\n- MARY ANN: It's me.", [("JOHN", "Who's there?"), ("MARY ANN", "It's me.")]),
         ("<i>MAN 2: Get out!</i>", [("MAN 2", "Get out!")]),
         ("Go!\n>> MR. O'NEIL: Why?", [("", "Go!"), ("MR. O'NEIL", "Why?")]),
+        ("JOHN (ON PHONE): I hate you.", [("JOHN", "I hate you.")]),
+        ("ИВАН: Привет!", [("ИВАН", "Привет!")]),
+        ("NOTE: it is late.", [("", "NOTE: it is late.")]),
         ("It is 9:30. I said: no.", [("", "It is 9:30. I said: no.")]),
         ("I SAY: NO!", [("", "I SAY: NO!")]),  # begins with a single letter
         ("Anna: no.", [("", "Anna: no.")]),

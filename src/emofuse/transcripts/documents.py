@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field,
 
 from emofuse.errors import TranscriptError
 from emofuse.reading import one_line, parse_json
+from emofuse.transcripts.speakers import split_name
 from emofuse.types import Line, Word
 
 LAYOUT: Final = 'a list of {"text": ..., "start_s": ..., "end_s": ...}, or {"segments": [...]} as Whisper writes it'
@@ -106,14 +107,19 @@ def _line(number: int, segment: _Segment, apart: Sequence[_Word]) -> Line:
         raise TranscriptError(
             f"segment {number} ends at {segment.end_s:g} s, before it starts at {segment.start_s:g} s"
         )
-    own = segment.words or apart
-    return Line(
-        segment.text.strip(),
-        segment.start_s,
-        segment.end_s,
-        tuple(_timed(own, segment.start_s)),
-        segment.speaker or "",
-    )
+    words = _timed(segment.words or apart, segment.start_s)
+    text, speaker = segment.text.strip(), segment.speaker or ""
+    if not speaker:
+        whole = text
+        speaker, text = split_name(whole)
+        words = _without(whole[: len(whole) - len(text)].split(), words)
+    return Line(text, segment.start_s, segment.end_s, tuple(words), speaker)
+
+
+def _without(name: Sequence[str], words: list[Word]) -> list[Word]:
+    """Leave out the words of a name, if they begin with it; some recognisers give words without their marks."""
+    begin = [word.text.rstrip(":") for word in words[: len(name)]]
+    return words[len(name) :] if begin == [part.rstrip(":") for part in name] else words
 
 
 def _of_words(words: Sequence[_Word]) -> list[Line]:

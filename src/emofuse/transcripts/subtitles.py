@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from emofuse.errors import TranscriptError
+from emofuse.transcripts.speakers import CAPITALS, can_be_name
 from emofuse.types import Line, Word
 
 _TIME: Final = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
@@ -19,11 +20,8 @@ _TIMING: Final = re.compile(rf"^\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?$")
 _STAMP: Final = re.compile(rf"<{_TIME}>")
 _VOICE: Final = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]([^<>]*)>")
 # `JOHN: Hi!`, as subtitles for the deaf name who speaks; what is in lower case may be part of what is said
-_CAPITAL: Final = "A-ZÀ-ÖØ-Þ"
-_NAME: Final = re.compile(
-    r"^((?:[^\S\n]|-|>>|</?[a-z][^<>\n]*>|\{\\[^{}\n]*\})*)"
-    rf"([{_CAPITAL}][{_CAPITAL}.'’-]+(?: [{_CAPITAL}0-9][{_CAPITAL}0-9.'’-]*){{0,2}}):(?=\s)",
-    re.MULTILINE,
+_NAMED: Final = re.compile(
+    rf"^(?P<before>(?:[^\S\n]|-|>>|</?[a-z][^<>\n]*>|\{{\\[^{{}}\n]*\}})*){CAPITALS}", re.MULTILINE
 )
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]*>|\{\\[^{}]*\}")  # WebVTT's and SubRip's, and those of SubStation in SubRip
 _UNSAID: Final = re.compile(r"\[[^\[\]]*\]|[♪♫]|^[^\S\n]*(?:-|>>)", re.MULTILINE)  # [door slams], music, a new speaker
@@ -104,7 +102,7 @@ def _without_repeats(cues: Sequence[_Cue]) -> list[_Cue]:
 
 def _lines(cue: _Cue) -> Iterator[Line]:
     """Yield a line for each voice of a cue, which a tag of WebVTT names, or capitals before a colon."""
-    text = _NAME.sub(r"\1<v \2>", "\n".join(cue.rows))
+    text = _NAMED.sub(_voice, "\n".join(cue.rows))
     voices = list(_VOICE.finditer(text))
     begins = [0, *(voice.end() for voice in voices)]
     ends = [*(voice.start() for voice in voices), len(text)]
@@ -114,6 +112,10 @@ def _lines(cue: _Cue) -> Iterator[Line]:
         said = _plain(text[begin:end])
         if said:
             yield Line(said, cue.start_s, cue.end_s, words, speaker)
+
+
+def _voice(named: re.Match[str]) -> str:
+    return f"{named['before']}<v {named['name']}>" if can_be_name(named["name"]) else named[0]
 
 
 def _words(text: str, cue: _Cue) -> Iterator[Word]:

@@ -12,6 +12,7 @@ from emofuse.errors import TranscriptError
 from emofuse.formatting import pluralise
 from emofuse.provenance import TranscriptOrigin
 from emofuse.transcripts.sentences import split_sentences
+from emofuse.transcripts.speakers import name_speakers
 from emofuse.types import Line, Word
 
 END_ROOM_S: Final = 0.1  # the last moment of a recording can stand a picture or two before its stated end
@@ -65,13 +66,16 @@ def in_order(lines: Sequence[Line], notes: Sequence[str] = ()) -> Transcript:
 
 
 def spread(text: str, duration_s: float) -> Transcript:
-    """Give every sentence of a text without times a share of the recording, in proportion to its characters."""
-    sentences = [sentence for part in text.splitlines() for sentence in split_sentences(part)]
-    per_character_s = duration_s / max(sum(map(len, sentences)), 1)
+    """Give every sentence of a text without times a share of the recording, in proportion to its characters.
+
+    A name that a line of the text begins with (`name_speakers`) is the speaker's, and no part of what is said.
+    """
+    said = [(who, sentence) for who, row in name_speakers(text.splitlines()) for sentence in split_sentences(row)]
+    per_character_s = duration_s / max(sum(len(sentence) for _, sentence in said), 1)
     lines, start_s = [], 0.0
-    for sentence in sentences:
+    for speaker, sentence in said:
         end_s = start_s + len(sentence) * per_character_s
-        lines.append(Line(sentence, start_s, end_s))
+        lines.append(Line(sentence, start_s, end_s, speaker=speaker))
         start_s = end_s
     note = "the transcript has no times: its sentences were spread over the recording by their length"
     return Transcript(tuple(lines), (note,))
