@@ -24,16 +24,14 @@ from numpy.typing import NDArray
 from emofuse.emotions import BASE, FERPLUS
 from emofuse.inference.bundle import labels_matrix
 from emofuse.inference.detector import YuNetDetector
-from emofuse.inference.modalities.text import TextReader, languages_of
+from emofuse.inference.modalities.text import TextReader
 from emofuse.inference.modalities.voice import LEAST_VOICED_S
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.vad import speech_in
 from emofuse.media import open_media
 from emofuse.preprocessing.audio_buffer import RATE_HZ
 from emofuse.preprocessing.face import crop_face
-from emofuse.preprocessing.language import can_read
 from emofuse.preprocessing.measures import Measures, measure_face, measure_text, measure_voice
-from emofuse.preprocessing.tokens import has_letters
 from emofuse.research.corpora.registry import read_texts
 from emofuse.research.evaluation.fusion.certainty_fit import CLEAN
 from emofuse.research.evaluation.protocols import corrupt_picture, corrupt_sound
@@ -216,11 +214,9 @@ def _cut(sound: Sound) -> Sound:
 
 
 def _texts(network: OnnxNetwork, arguments: argparse.Namespace) -> Iterator[Row]:
-    languages, reader = languages_of(network.card), TextReader(network)
+    reader = TextReader(network)
     texts = [one for one in read_texts(arguments.corpus, arguments.data).of_part("test") if one.label is not None]
     for i, one in enumerate(texts[:: arguments.every]):
-        if not has_letters(one.text) or not can_read(one.text, languages):
-            continue
         read = reader.read(one.text)
         if read is None:
             continue

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from emofuse.explanation import Explanation, FaceSaliency, VoiceSaliency, WordSaliency
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.classifier import CalibratedClassifier
+from emofuse.inference.modalities.text import languages_of, readable_part
 from emofuse.preprocessing.audio_buffer import RATE_HZ, SoundBuffer
 from emofuse.preprocessing.face import SIZE, crop_face
 from emofuse.preprocessing.tokens import as_spoken, encode, has_letters, stack
@@ -204,7 +205,8 @@ def _explained(
         voice = explain_voice(networks["voice"], given.samples, window_s, moment.time_s, label)
     text = _words_at(lines, moment.time_s)
     if "text" in networks and "text" in moment.by_modality and text and bundle.manifest.hub_text is None:
-        words = explain_words(networks["text"], text, label, bundle.networks["text"].read)
+        text = readable_part(text, languages_of(bundle.networks["text"].card))
+        words = explain_words(networks["text"], text, label, bundle.networks["text"].read) if text else None
     return Explanation(
         time_s=moment.time_s,
         label=moment.fused.label,

@@ -226,12 +226,26 @@ def guess_language(text: str) -> str:
     return ENGLISH if found.get(ENGLISH) == found[best] else best
 
 
+def is_surely(text: str, languages: Container[str], other: str) -> bool:
+    """Whether a text's letters, or its small words, tell that it is in one of some languages rather than in another.
+
+    Example:
+        >>> is_surely("I am furious.", ("en",), "de"), is_surely("Was?", ("en",), "de"), is_surely("So?", ("en",), "hr")
+        (True, False, False)
+    """
+    own = guess_language(text)
+    if own not in languages:
+        return False
+    return own not in _SMALL_WORDS or share_of_small_words(text, own) > share_of_small_words(text, other)
+
+
 def share_of_small_words(text: str, language: str) -> float:
-    """Return the share of a text's words that are among the small words of a language; 0 where it has none.
+    """Return the share of a text's words that are among the small words of a language; 0 where either has none.
 
     Example:
         >>> share_of_small_words("That is not it", "en")
         1.0
     """
     words = split_words(normalise(text))
-    return sum(word in _SMALL_WORDS[language] for word in words) / len(words) if words else 0.0
+    small = _SMALL_WORDS.get(language, frozenset())
+    return sum(word in small for word in words) / len(words) if words else 0.0

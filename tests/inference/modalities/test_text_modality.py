@@ -141,6 +141,36 @@ def test_a_second_language_lowers_the_quality(predictor: TextPredictor, text: st
     assert scores is not None and scores.quality < 0.9 and scores.measures["known"] < 0.8
 
 
+@pytest.mark.parametrize(
+    ("text", "part", "label"),
+    [
+        ("I am so happy today. Das ist wunderbar.", "I am so happy today.", "happy"),
+        ("Das ist nicht wahr, oder? I am furious.", "I am furious.", "angry"),
+        ("Help me! He has a gun! Это не правда.", "Help me! He has a gun!", "fearful"),
+        ("I hate it when they do that to me! Das ist sehr gut.", "I hate it when they do that to me!", "angry"),
+    ],
+)
+def test_sentences_in_another_language_are_left_out(predictor: TextPredictor, text: str, part: str, label: str) -> None:
+    alone, mixed = predictor.score(part, 0, 1), predictor.score(text, 0, 1)
+    assert alone is not None and mixed is not None
+    assert mixed.label == alone.label == label
+    assert mixed.quality < 0.9 * alone.quality and mixed.confidence < alone.confidence - 0.05
+    assert word_for(text) != "clear"
+
+
+@pytest.mark.parametrize(
+    "text", ["Das ist wunderbar. Was?", "No! Qué asco, no me gusta.", "Die! Die! Was ist das?", "Mamma mia! Che bello."]
+)
+def test_what_may_be_english_beside_another_language_is_none(predictor: TextPredictor, text: str) -> None:
+    assert predictor.score(text, 0, 1) is None
+
+
+@pytest.mark.parametrize("text", ["Mon Dieu!", "Mamma mia!", "Ja!", "Was?", "Merci!", "Ciao bella!", "C'est la vie!"])
+def test_short_foreign_exclamations_get_no_sure_answer(text: str) -> None:
+    scores = TextPredictor(load_bundle()).score(text, 0, 1)
+    assert scores is None or word_for(text) != "clear"
+
+
 VAGUE = [
     "No!",
     "Yes.",

@@ -28,13 +28,13 @@ from emofuse.inference.modalities.base import (
     TextScorer,
 )
 from emofuse.inference.network import OnnxNetwork
-from emofuse.preprocessing.language import ENGLISH, can_read, guess_language
+from emofuse.preprocessing.language import ENGLISH, can_read, guess_language, is_surely
 from emofuse.preprocessing.measures import measure_text
 from emofuse.preprocessing.spelling import Speller
 from emofuse.preprocessing.tokens import as_spoken, encode, has_letters, has_words, is_stretched, split_words, stack
 from emofuse.provenance import ModelFile, model_file
 from emofuse.timeline import LEAST_WEIGHT, SourceInfo, pool_scores
-from emofuse.transcripts.sentences import cut_line
+from emofuse.transcripts.sentences import cut_line, split_sentences
 from emofuse.types import AudioBlock, Frame, Line, Scores
 
 ENOUGH_KNOWN: Final = 0.8  # of the words; more of them add nothing to the quality
@@ -58,10 +58,39 @@ def knows_enough(text: str, known: float, languages: tuple[str, ...]) -> bool:
     return known >= LEAST_KNOWN or guess_language(text) in set(languages) - {ENGLISH}
 
 
-class ReadText(NamedTuple):
-    """A text as a network read it: its numbers (1, T, ...) and the logits (1, C), both of what was meant, and the share
-    of the words that it knows as they are written."""
+def readable_part(text: str, languages: tuple[str, ...]) -> str:
+    """Return the sentences of a text that are in one of some languages.
 
+    Args:
+        text: A few sentences.
+        languages: ISO 639 codes.
+
+    Returns:
+        Where the text as a whole may be in one of the languages, all but the sentences that are not; else those alone
+        that surely are, and not in the language of the whole. Empty where there is none.
+
+    Example:
+        >>> readable_part("I am so happy today. Das ist wunderbar.", ("en",)), readable_part("Was ist das?", ("en",))
+        ('I am so happy today.', '')
+    """
+    sentences = split_sentences(text)
+    if can_read(text, languages):
+        readable = [sentence for sentence in sentences if can_read(sentence, languages)]
+        return text if len(readable) == len(sentences) else " ".join(readable)
+    other = guess_language(text)
+    return " ".join(sentence for sentence in sentences if is_surely(sentence, languages, other))
+
+
+class ReadText(NamedTuple):
+    """What a network read of a text.
+
+    text: the sentences that are in a language that it knows; share: of all words, those in them. tokens: the numbers of
+    these (1, T, ...); logits: (1, C); both as the words were meant. known: the share of all words that it knows as they
+    are written.
+    """
+
+    text: str
+    share: float
     tokens: NDArray[np.int64]
     logits: NDArray[np.float32]
     known: float
@@ -76,19 +105,26 @@ class TextReader:
         self._speller = Speller(self._knows) if is_of_words else None
 
     def read(self, text: str) -> ReadText | None:
-        """Run the network on a text; None where that is in no language that the network knows."""
-        if self._speller is not None and is_stretched(text):
-            text = self._speller.respell(text)
-        found = self._run(text)
-        if not knows_enough(text, found.known, languages_of(self._network.card)):
+        """Run the network on the sentences of a text that it can read; None where it can read none."""
+        languages = languages_of(self._network.card)
+        part = readable_part(text, languages)
+        if not has_letters(part):
             return None
-        meant = text if self._speller is None or found.known == 1 else self._speller.respell(text)
-        return found if meant == text else self._run(meant)._replace(known=found.known)
+        share = 1.0 if part == text else _n_words(part) / _n_words(text)
+        if self._speller is not None and is_stretched(part):
+            part = self._speller.respell(part)
+        tokens, logits, known = self._run(part)
+        if not knows_enough(part, known, languages):
+            return None
+        meant = part if self._speller is None or known == 1 else self._speller.respell(part)
+        if meant != part:
+            tokens, logits, _ = self._run(meant)
+        return ReadText(part, share, tokens, logits, known * share)
 
-    def _run(self, text: str) -> ReadText:
+    def _run(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.float32], float]:
         tokens = self._network.read(text)[None]
         logits, known = self._network.logits_and_known(tokens)
-        return ReadText(tokens, logits, float(known[0]))
+        return tokens, logits, float(known[0])
 
     def _knows(self, words: Sequence[str]) -> list[bool]:
         starts = range(0, len(words), _AT_ONCE)
@@ -100,7 +136,9 @@ class TextPredictor:
     """Scores a sentence or two in a language that its network knows.
 
     The quality falls with the share of words that the network does not know, and is lower for sentences of under
-    ENOUGH_WORDS words. log: takes the embedding of each, where somebody wants them.
+    ENOUGH_WORDS words. Sentences in another language are left out: their words count as unknown, and since they may
+    show any emotion, the probabilities are the nearer to even the more words are left out. log: takes the embedding of
+    each, where somebody wants them.
     """
 
     log: EmbeddingLog | None = None
@@ -117,22 +155,20 @@ class TextPredictor:
         Returns:
             The scores; None where there is no letter in the text, or where it is in no language that it knows.
         """
-        if not has_letters(text) or not can_read(text, self.languages):
-            return None
         read = self._reader.read(text)
         if read is None:
             return None
-        tokens, logits, known = read
+        part, share, tokens, logits, known = read
         if self.log is not None:
             self.log.add("text", self._model.network, (tokens,), start_s, end_s)
         probabilities, covered = self._model.calibrate(logits)
-        quality = float(covered[0]) * min(1.0, known / ENOUGH_KNOWN) * _length_quality(text)
+        quality = float(covered[0]) * min(1.0, known / ENOUGH_KNOWN) * _length_quality(part)
         measures = {**measure_text(text, known), "energy": float(self._model.energy(logits)[0])}
         embedded = self._model.network.embeddings(tokens)[0] if self._model.embeds else None
         return Scores(
             "text",
             self._model.labels,
-            probabilities[0],
+            share * probabilities[0] + (1 - share) / len(self._model.labels),
             start_s,
             end_s,
             min(1.0, quality),
@@ -162,8 +198,11 @@ class OwnTextPredictor:
 
 
 def _length_quality(text: str) -> float:
-    n_words = sum(word[0].isalnum() for word in split_words(text))
-    return float(np.sqrt(min(1.0, n_words / ENOUGH_WORDS)))
+    return float(np.sqrt(min(1.0, _n_words(text) / ENOUGH_WORDS)))
+
+
+def _n_words(text: str) -> int:
+    return sum(word[0].isalnum() for word in split_words(text))
 
 
 def text_scorer(bundle: Bundle) -> TextScorer | None:
