@@ -27,14 +27,13 @@ SCHEMA = json.loads(
 def test_risk_coverage_and_prior_change_what_is_told_and_not_the_evidence(emofuse, tmp_path: Path) -> None:
     prior = tmp_path / "prior.json"
     prior.write_text(json.dumps({label: 100 if label == "sad" else 1 for label in BASE}), encoding="utf-8")
-    result = emofuse(
-        "analyze", CLIP, "-o", tmp_path, "--formats", "json", "--hop-s", 2, "--risk", 0.001, "--coverage", 0.99
-    )
+    told = ("--hop-s", 1, "--end", 2, "--risk", 0.001, "--coverage", 0.99)
+    result = emofuse("analyze", CLIP, "-o", tmp_path, "--formats", "json", *told)
     assert result.code == 0, result.err
     found = {
-        "plain": analyze(CLIP, hop_s=2).to_json(),
+        "plain": analyze(CLIP, hop_s=1, end_s=2).to_json(),
         "strict": json.loads((tmp_path / f"{CLIP.stem}.json").read_text(encoding="utf-8")),
-        "prior": analyze(CLIP, hop_s=2, prior=read_prior(str(prior))).to_json(),
+        "prior": analyze(CLIP, hop_s=1, end_s=2, prior=read_prior(str(prior))).to_json(),
     }
     for document in found.values():
         jsonschema.validate(document, SCHEMA)

@@ -122,7 +122,7 @@ def test_words_are_kept_with_their_times_their_emotion_and_their_origin(
     asked: list[object] = []
     monkeypatch.setattr(live, "load_recognizer", lambda *given, **named: asked.append((given, named)) or Parrot())
     options = ("--asr", "--asr-model", "tiny", "--asr-language", "en", "--view", "terminal", "--record", tmp_path)
-    done = emofuse("live", "--file", CLIP, "--mode", "queue", *options)
+    done = emofuse("live", "--file", CLIP, "--end", 3, "--mode", "queue", *options)
     assert done.code == 0, done.err
     assert asked == [(("tiny", "en", "cpu"), {"is_live": False})]
     (path,) = tmp_path.glob("live-*.json")

@@ -118,20 +118,20 @@ def write_lines(path: Path, *lines: tuple[str, str, str]) -> Path:
     return path
 
 
-def test_a_transcript_ten_minutes_late_is_one_line(emofuse, tmp_path: Path) -> None:
+def test_a_transcript_ten_minutes_late_is_one_line(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
     late = write_lines(tmp_path / "late.srt", ("00:10:00,500", "00:10:03,000", "I am so glad to see you."))
-    document, err = result_of(emofuse, CLIP, tmp_path / "out", "--transcript", late, "--formats", "json")
+    document, err = result_of(emofuse, clip_mp4, tmp_path / "out", "--transcript", late, "--formats", "json")
     told = [line for line in err.splitlines() if "transcript" in line]
-    assert len(told) == 1 and "begins at 600.5 s of 6.3 s" in told[0] and "another recording?" in told[0]
+    assert len(told) == 1 and "begins at 600.5 s of 1.5 s" in told[0] and "another recording?" in told[0]
     assert document["summary"]["used"] == ["face", "voice"] and document["summary"]["label"] == "happy"
     assert "after the end of the recording" in document["summary"]["why"]["text"]
 
 
-def test_lines_that_are_late_are_counted(emofuse, tmp_path: Path) -> None:
-    said = ("00:00:00,500", "00:00:03,000", "I am so glad to see you."), ("00:10:03,000", "00:10:06,000", "So sad.")
+def test_lines_that_are_late_are_counted(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
+    said = ("00:00:00,200", "00:00:01,200", "I am so glad to see you."), ("00:10:03,000", "00:10:06,000", "So sad.")
     lines = write_lines(tmp_path / "partly.srt", *said)
-    document, err = result_of(emofuse, CLIP, tmp_path / "out", "--transcript", lines, "--formats", "json")
-    assert "1 line of the transcript left out: after the end at 6.3 s" in err
+    document, err = result_of(emofuse, clip_mp4, tmp_path / "out", "--transcript", lines, "--formats", "json")
+    assert "1 line of the transcript left out: after the end at 1.5 s" in err
     assert [line["text"] for line in document["lines"]] == ["I am so glad to see you."]
     assert document["summary"]["used"] == ["face", "voice", "text"]
 
@@ -147,10 +147,10 @@ def test_lines_that_are_late_are_counted(emofuse, tmp_path: Path) -> None:
     ],
     ids=["de", "es", "ja", "ru", "ar"],
 )
-def test_words_of_another_language_are_kept_and_not_scored(emofuse, tmp_path: Path, text: str) -> None:
-    lines = write_lines(tmp_path / "said.srt", ("00:00:00,500", "00:00:03,000", text))
+def test_words_of_another_language_are_kept_and_not_scored(emofuse, tmp_path: Path, clip_mp4: Path, text: str) -> None:
+    lines = write_lines(tmp_path / "said.srt", ("00:00:00,200", "00:00:01,200", text))
     options = ("--transcript", lines, "--formats", "json,vtt", "--every", 5)
-    document, _ = result_of(emofuse, CLIP, tmp_path / "out", *options)
+    document, _ = result_of(emofuse, clip_mp4, tmp_path / "out", *options)
     assert document["summary"]["used"] == ["face", "voice"]
     assert "not English" in document["summary"]["why"]["text"]
     assert [(line["text"], line["label"]) for line in document["lines"]] == [(text, None)]

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import emofuse
-from emofuse.cli.demo import CLIP
 from emofuse.errors import AssetError, BundleError, UsageError
 from emofuse.inference.hub_model import HubModel, kind_of
 from make_hub_models import make_audio_model, make_headless, make_image_model, make_text_model
@@ -63,10 +62,10 @@ def test_labels_that_do_not_exclude_one_another_have_probabilities_of_their_own(
     np.testing.assert_allclose(np.exp(logits), [[1 / (1 + np.exp(-2)), 0.5]], atol=1e-4)
 
 
-def test_a_pipeline_of_them_answers(models: dict[str, Path]) -> None:
+def test_a_pipeline_of_them_answers(models: dict[str, Path], clip_mp4: Path) -> None:
     with pytest.warns(UserWarning, match=r"labels of .* that are left out: LABEL_2 \(map them with a label map"):
         pipeline = emofuse.Pipeline.load("base", face=f"hub:{models['face']}", voice=f"hub:{models['voice']}")
-    timeline = pipeline(CLIP)
+    timeline = pipeline(clip_mp4)
     found = timeline.summary.by_modality
     assert found["face"] is not None and found["face"].label == "happy"
     assert found["voice"] is not None and found["voice"].label == "angry"

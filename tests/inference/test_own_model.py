@@ -165,14 +165,14 @@ licence = "ours"
 """
 
 
-def test_a_face_is_given_as_its_card_says(tmp_path: Path) -> None:
+def test_a_face_is_given_as_its_card_says(tmp_path: Path, clip_mp4: Path) -> None:
     path = network(tmp_path / "net.onnx", [1, 3, 64, 64])
     (tmp_path / "net.toml").write_text(FACE)
     model = emofuse.load_model(path)
     assert isinstance(model, OnnxModel) and model.modality == "face" and model.licence == "ours"
     picture = np.full((224, 224, 3), (255, 51, 102), np.uint8)
     np.testing.assert_allclose(model.logits([picture]), [[1.0, -0.1, 0.4]], atol=1e-5)
-    found = emofuse.Pipeline.load("base", face=path)(CLIP).summary.by_modality["face"]
+    found = emofuse.Pipeline.load("base", face=path)(clip_mp4).summary.by_modality["face"]
     assert found is not None and set(np.flatnonzero(found.probabilities > 0.01)) == {1, 2, 3}
 
 
@@ -188,7 +188,7 @@ def test_colours_and_layout_are_those_of_the_card(tmp_path: Path) -> None:
     assert seen == []
 
 
-def test_sound_is_given_as_its_card_says(tmp_path: Path) -> None:
+def test_sound_is_given_as_its_card_says(tmp_path: Path, clip_mp4: Path) -> None:
     path = network(tmp_path / "sound.onnx", [1, "T"])
     (tmp_path / "sound.json").write_text(
         json.dumps({"modality": "voice", "labels": ["happy", "sad"], "window_s": 1.0, "rate_hz": 8000, "fills": True})
@@ -198,7 +198,7 @@ def test_sound_is_given_as_its_card_says(tmp_path: Path) -> None:
     assert model.logits([steady]) == pytest.approx(np.array([[0.25, -0.25]]), abs=0.02)
     card = OnnxCard(modality="voice", labels=("happy", "sad"), normalise="utterance")
     assert OnnxModel(path, card).logits([steady]) == pytest.approx(np.zeros((1, 2)), abs=1e-3)
-    heard = emofuse.Pipeline.load("base", voice=path)(CLIP).summary.by_modality["voice"]
+    heard = emofuse.Pipeline.load("base", voice=path)(clip_mp4).summary.by_modality["voice"]
     assert heard is not None and heard.confidence == pytest.approx(0.5, abs=0.05)
 
 
