@@ -8,7 +8,7 @@ import pytest
 from emofuse.errors import BundleError, UsageError
 from emofuse.inference import network as place
 from emofuse.inference.bundle import BUNDLES
-from emofuse.inference.network import OnnxNetwork, softmax
+from emofuse.inference.network import OnnxNetwork, read_card, softmax
 from emofuse.inference.onnx_runtime import open_session
 from emofuse.reading import file_hash
 from make_networks import clip_card, clip_spec, write_clip_network
@@ -75,6 +75,14 @@ def test_a_broken_file_is_one_line(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(BundleError, match=r"broken\.onnx") as caught:
         OnnxNetwork(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_card_is_read_without_a_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = OnnxNetwork(FACE).card
+    monkeypatch.delattr("emofuse.inference.network.open_session")
+    assert read_card(FACE) == card
+    with pytest.raises(BundleError, match="no model"):
+        read_card(tmp_path / "absent.onnx")
 
 
 def test_missing_file_and_wrong_input_and_device(tmp_path: Path) -> None:

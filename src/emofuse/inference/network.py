@@ -60,8 +60,7 @@ class OnnxNetwork:
                 f"the device {device!r} is not available here",
                 "install onnxruntime-gpu in place of onnxruntime, or use --device cpu",
             )
-        if not is_file(self.path):
-            raise BundleError(f"no model at {self.path}")
+        _find(self.path)
         self.sha256 = file_hash(self.path)
         self._device, self._n_threads = device, n_threads
         self._embedder: tuple[Any, str] | None = None
@@ -181,6 +180,34 @@ def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np
 def log_probabilities(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
     """Turn (N, C) logits into log-probabilities, none below that of one in 10^12: so sure is nobody."""
     return np.asarray(np.log(np.maximum(softmax(logits, temperature), 1e-12)), dtype=np.float32)
+
+
+def read_card(path: str | Path) -> ModelCard:
+    """Read the card of an ONNX network alone: the network is not opened.
+
+    Args:
+        path: The ONNX file.
+
+    Returns:
+        The card.
+
+    Raises:
+        BundleError: There is no such file, or it has no card.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import emofuse
+        >>> read_card(Path(emofuse.__file__).parent / "bundles" / "base" / "text.onnx").modality
+        'text'
+    """
+    file = Path(path)
+    _find(file)
+    return _card(file, _metadata(file))
+
+
+def _find(path: Path) -> None:
+    if not is_file(path):
+        raise BundleError(f"no model at {path}")
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -166,7 +166,13 @@ def test_what_a_teacher_answered_is_kept(data: Path, tmp_path: Path, monkeypatch
         return score_texts(network, texts)
 
     monkeypatch.setattr("emofuse.research.tasks.text.score_texts", ask)
-    assert text_job(taught, data).fingerprint == first.fingerprint and not asked
+    with monkeypatch.context() as without:
+        without.delattr("emofuse.inference.network.open_session")  # not even opened
+        assert text_job(taught, data).fingerprint == first.fingerprint and not asked
+        with pytest.raises(BundleError, match="is not a text network of the labels"):
+            text_job(
+                recipe(data=taught.data.model_copy(update={"teachers": (str(BUNDLES / "base" / "face.onnx"),)})), data
+            )
     text_job(recipe(data=taught.data.model_copy(update={"teacher_words": 5})), data)
     assert len(asked) == 1  # about other sentences
 

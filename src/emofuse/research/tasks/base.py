@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from emofuse.assets import find
 from emofuse.card import DataSource, InputSpec
 from emofuse.errors import AssetError, BundleError, RecipeError, UsageError
-from emofuse.inference.network import OnnxNetwork
+from emofuse.inference.network import read_card
 from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.manifest import Manifest
 from emofuse.research.corpora.splits.protocols import Fold
@@ -498,7 +498,7 @@ def with_teachers(own: tuple[DataSource, ...], teachers: Sequence[str]) -> tuple
 
 def _made_of(teacher: str) -> tuple[DataSource, ...]:
     try:
-        data = OnnxNetwork(teacher).card.data
+        data = read_card(teacher).data
     except BundleError:  # it has gone since the training
         return (DataSource(name=f"the network {teacher}", licence="as its card says", part="teacher"),)
     return tuple(source.model_copy(update={"part": "teacher"}) for source in data)

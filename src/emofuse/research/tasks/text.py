@@ -22,7 +22,7 @@ from emofuse.assets import find
 from emofuse.card import DataSource, InputSpec
 from emofuse.emotions import BASE
 from emofuse.errors import BundleError, RecipeError
-from emofuse.inference.network import OnnxNetwork, softmax
+from emofuse.inference.network import OnnxNetwork, read_card, softmax
 from emofuse.preprocessing.language import ENGLISH
 from emofuse.preprocessing.pieces import WordPieces
 from emofuse.preprocessing.tokens import BITS, PADDING, UNKNOWN, WIDTH, encode, split_words, stack, word_numbers
@@ -191,10 +191,15 @@ def score_texts(network: OnnxNetwork, texts: Sequence[NDArray[np.int64]]) -> NDA
 
 def load_text_network(path: str | Path) -> OnnxNetwork:
     """Load a text network of the labels of a bundle. Raises BundleError for one of something else."""
-    network = OnnxNetwork(path)
-    if network.card.modality != "text" or network.card.labels != BASE:
+    check_text_network(path)
+    return OnnxNetwork(path)
+
+
+def check_text_network(path: str | Path) -> None:
+    """Raise BundleError where a file is no text network of the labels of a bundle, by its card alone."""
+    card = read_card(path)
+    if card.modality != "text" or card.labels != BASE:
         raise BundleError(f"{path} is not a text network of the labels {', '.join(BASE)}")
-    return network
 
 
 def _examples(settings: TextDataSettings, union: TextUnion, seed: int) -> tuple[list[str], NDArray[np.float32]]:
@@ -289,13 +294,14 @@ def _ask_teachers(settings: TextDataSettings, texts: Sequence[str]) -> NDArray[n
 
 def _answers(path: str, texts: Sequence[str]) -> NDArray[np.float32]:
     """Return a teacher's logits (N, C), which are kept: asking takes longer than an epoch of what is taught."""
-    teacher = load_text_network(path)
+    check_text_network(path)  # also where the answers are kept, for which it is not opened
+
+    def ask() -> NDArray[np.float32]:
+        teacher = OnnxNetwork(path)
+        return score_texts(teacher, [teacher.read(text) for text in texts])
+
     digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()
-    return FeatureCache().get(
-        Path(path),
-        {"feature": "teacher", "version": 1, "texts": digest},
-        lambda: score_texts(teacher, [teacher.read(text) for text in texts]),
-    )
+    return FeatureCache().get(Path(path), {"feature": "teacher", "version": 1, "texts": digest}, ask)
 
 
 def _votes(texts: Sequence[LabelledText]) -> NDArray[np.float32]:

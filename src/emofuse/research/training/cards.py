@@ -9,7 +9,7 @@ from typing import Final
 from emofuse import __version__
 from emofuse.card import DataSource, ModelCard, Score
 from emofuse.errors import BundleError
-from emofuse.inference.network import OnnxNetwork
+from emofuse.inference.network import read_card
 from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.registry import task_of
@@ -66,7 +66,7 @@ def _began_with(recipe: Recipe) -> tuple[DataSource, ...]:
 def _network_of(path: Path) -> DataSource:
     """Describe the network that a training started from."""
     try:
-        card = OnnxNetwork(path).card
+        card = read_card(path)
     except BundleError:  # it has gone since the training, or is yet to come
         return DataSource(name=f"the network {path.as_posix()}", licence="as its card says", part="pretraining")
     own = [source for source in card.data if source.part != "pretraining"]
