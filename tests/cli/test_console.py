@@ -9,7 +9,8 @@ import pytest
 from rich.panel import Panel
 from rich.progress import Progress
 
-from emofuse.cli.console import ERR, OUT, note, printable
+from emofuse.cli import console
+from emofuse.cli.console import ERR, OUT, line_hook, note, printable, progress_hook
 
 PRINT = """
 import sys
@@ -54,6 +55,25 @@ def test_a_progress_bar_does_not_either(capsys):
     printed = capsys.readouterr()
     assert "\x1b[2J" not in printed.err and r"evil\x1b[2J" in printed.err
     assert printed.out == "beside it\n"
+
+
+def test_without_a_terminal_a_long_step_prints_a_line_now_and_then(capsys):
+    times = iter([0.0, 1.0, 10.0, 12.0, 19.0, 20.5, 99.0])
+    hook = line_hook(lambda: next(times))
+    for n_done in range(1, 7):
+        hook("teaching [the] encoder", n_done * 1_000, 8_000)
+    hook("another", 1, 2)
+    assert capsys.readouterr().err.splitlines() == [
+        "teaching [the] encoder: 3,000 of 8,000 (38%)",
+        "teaching [the] encoder: 6,000 of 8,000 (75%)",
+    ]
+
+
+def test_the_hook_of_a_command_prints_lines_where_there_is_no_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(console, "LINE_S", 0.0)
+    with progress_hook() as hook:
+        hook("decoding", 1, 4)
+    assert capsys.readouterr().err == "decoding: 1 of 4 (25%)\n"
 
 
 def test_an_ascii_terminal_gets_escapes():

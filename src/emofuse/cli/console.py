@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, Final, cast
@@ -19,6 +20,8 @@ from rich.progress import Progress, TaskID
 from rich.segment import Segment
 
 from emofuse.errors import EmofuseError
+
+LINE_S: Final = 10.0  # between two lines on what takes long, where there is no terminal
 
 # Control characters other than a new line and a tab, halves of surrogate pairs (a name that is not UTF-8), and what
 # turns the direction of the text after it
@@ -106,10 +109,29 @@ def print_error(error: EmofuseError) -> None:
     ERR.print(f"[bold red]error:[/bold red] {escape(error.message)}{hint}")
 
 
+def line_hook(clock_s: Callable[[], float] = time.monotonic) -> Callable[[str, int, int], None]:
+    """Return hook(step, completed, total), which prints how far a step is every LINE_S, but nothing of a shorter one.
+
+    clock_s: seconds that only grow.
+    """
+    told_s: dict[str, float] = {}
+
+    def hook(step: str, completed: int, total: int) -> None:
+        now_s = clock_s()
+        if now_s - told_s.setdefault(step, now_s) >= LINE_S:
+            told_s[step] = now_s
+            ERR.print(escape(f"{step}: {completed:,} of {total:,} ({completed / max(total, 1):.0%})"))
+
+    return hook
+
+
 @contextmanager
 def progress_hook() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield hook(step, completed, total), which draws a bar for each step while a terminal is there to show it."""
-    with Progress(console=ERR, transient=True, disable=not ERR.is_terminal) as bars:
+    """Yield hook(step, completed, total), which draws a bar for each step; without a terminal it is `line_hook`."""
+    if not ERR.is_terminal:
+        yield line_hook()
+        return
+    with Progress(console=ERR, transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
         def hook(step: str, completed: int, total: int) -> None:

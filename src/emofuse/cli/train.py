@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from emofuse.cli.console import ERR, OUT, note, progress_hook
+from emofuse.cli.console import ERR, OUT, line_hook, note, progress_hook
 from emofuse.errors import UsageError
 from emofuse.research.recipes.recipe import load_recipe
 
@@ -81,6 +81,7 @@ def train(
         n_nodes=nodes,
         strategy=strategy,
         progress=ERR.is_terminal,
+        hook=None if ERR.is_terminal else rank_zero_only(line_hook()),
     )
     chosen = (
         f"{job.monitor} {result.score:.2%} on the validation part" if result.score is not None else "nothing selected"

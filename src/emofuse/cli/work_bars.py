@@ -14,11 +14,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from emofuse.cli.console import LINE_S
 from emofuse.formatting import clock
 from emofuse.recordings.progress import Progress, Stage
 from emofuse.remote import Place
 
-LINE_S: Final = 10.0  # between two lines where there is no terminal
 _LEAST_S: Final = 0.5  # of work, before its speed is told
 
 

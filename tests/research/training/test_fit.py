@@ -100,6 +100,12 @@ def test_the_best_epoch_or_the_last_is_kept(
         assert right < 0.5
 
 
+def test_a_hook_is_told_of_every_epoch(make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path) -> None:
+    heard: list[tuple[str, int, int]] = []
+    fit(make_recipe(), make_job(), tmp_path, progress=False, hook=lambda *told: heard.append(told))
+    assert heard == [("training, epochs", 1, 2), ("training, epochs", 2, 2)]
+
+
 def test_without_a_validation_part_the_last_is_kept(make_recipe: MakeRecipe, make_job: MakeJob, tmp_path: Path) -> None:
     result = quiet_fit(make_recipe(keep="best"), make_job(has_valid=False), tmp_path)
     assert (result.epoch, result.score) == (1, None)

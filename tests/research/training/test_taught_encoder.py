@@ -13,7 +13,8 @@ from emofuse.research.models import narrowing, voice_whisper
 from emofuse.research.models.settings import WhisperVoiceSettings
 from emofuse.research.models.voice_whisper import WhisperEncoder, WhisperVoice
 from emofuse.research.tasks import base, speech
-from emofuse.research.tasks.taught_encoder import at_other_speed, teach
+from emofuse.research.tasks.registry import utterance_task
+from emofuse.research.tasks.taught_encoder import at_other_speed, teach, told
 from emofuse.research.training.jobs import load_utterances, utterance_job
 from make_ravdess import tiny_recipe, write_ravdess
 
@@ -57,7 +58,14 @@ def test_it_comes_nearer_to_its_teacher_on_sound_that_it_has_not_heard() -> None
     teacher, pupil = whole_network(), WhisperVoice(SETTINGS, 3)
     narrowing.narrow(teacher.backbone, pupil.backbone, [teacher.frontend(voices(64, seed=1))])
     before = error(pupil.eval(), teacher)
-    teach(pupil, teacher, voices(320, seed=2).split(32), n_epochs=8, seed=1)
+    heard: list[tuple[str, int, int]] = []
+
+    def hook(step: str, completed: int, total: int) -> None:
+        heard.append((step, completed, total))
+
+    teach(pupil, teacher, told(voices(320, seed=2).split(32), 320, hook), n_epochs=8, seed=1, hook=hook)
+    assert heard[:10] == [("asking the teacher, windows", n, 320) for n in range(32, 321, 32)]
+    assert heard[10:] == [("teaching the encoder, batches", n, 80) for n in range(1, 81)]
     assert error(pupil, teacher) < 0.7 * before
     assert not any(weight.requires_grad for weight in pupil.backbone.parameters())
 
@@ -96,6 +104,9 @@ def test_a_training_has_the_same_taught_encoder_each_time_and_makes_it_once(
     monkeypatch.setattr(speech, "teach", learn)
     recipe = tiny_recipe(SETTINGS, {"versions": 1, "as_recorded": 1}, batch_size=6)
     clips = load_utterances(recipe, write_ravdess(tmp_path, range(1, 5)))
+    steps: set[str] = set()
+    utterance_task(recipe).make_shared(recipe, clips, lambda step, completed, total: steps.add(step))
+    assert steps == {"asking the teacher, windows", "teaching the encoder, batches"}
     first, second = (utterance_job(recipe, clips, None).network.backbone.state_dict() for _ in range(2))
     assert len(taught) == 1
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -286,6 +286,7 @@ class UtteranceTask(Task):
         if validate:
             who = ", ".join(sorted({utterances.manifest.clips[i].speaker for i in held_out}))
             notice(f"{who} validate" if who else "there are too few speakers to hold any out: nothing is selected")
+        self.make_shared(recipe, utterances, hook)
         return recipe, self.job(recipe, utterances, None, held_out)
 
     protocol: ClassVar[str] = "actor-6fold"
@@ -396,12 +397,13 @@ class UtteranceTask(Task):
         """
         return None
 
-    def make_shared(self, recipe: Recipe, data: Utterances) -> None:
-        """Make and keep what takes long and all folds start from, before several are trained at once.
+    def make_shared(self, recipe: Recipe, data: Utterances, hook: Hook | None = None) -> None:
+        """Make and keep what takes long and all trainings start from, before the first of them.
 
         Args:
             recipe: Of this task.
             data: The utterances.
+            hook: Is called with a step, and how many are done of how many.
         """
 
     def start(self, recipe: Recipe, network: BuiltNetwork, data: Utterances, parts: Sequence[Sequence[int]]) -> None:

@@ -45,7 +45,7 @@ from emofuse.research.tasks.base import Example, Job, UtteranceTask, class_prior
 from emofuse.research.tasks.batches import Augment, VoiceBatches, speech_part
 from emofuse.research.tasks.other_sound import other_sounds
 from emofuse.research.tasks.speech_bounds import cut_to_speech
-from emofuse.research.tasks.taught_encoder import at_other_speed, teach
+from emofuse.research.tasks.taught_encoder import at_other_speed, teach, told
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, corpora_of, utterance_settings
 from emofuse.research.training.fit import load_weights, load_weights_into
 
@@ -112,6 +112,11 @@ class SpeechData(Utterances):
                 if version and version % 2 == 0:
                     samples = at_other_speed(samples, generator)
                 yield augment_input(samples, generator) if version else samples
+
+    @property
+    def n_of_no_fold(self) -> int:
+        """How many clips no fold tests."""
+        return sum(map(len, self._of_no_fold()))
 
     @property
     def untested_hash(self) -> str:
@@ -199,10 +204,11 @@ class SpeechTask(UtteranceTask):
         """See UtteranceTask."""
         return speech_augmentation(cast(VoiceDataSettings, recipe.data), network.feature_kind)
 
-    def make_shared(self, recipe: Recipe, data: Utterances) -> None:
+    def make_shared(self, recipe: Recipe, data: Utterances, hook: Hook | None = None) -> None:
         """See UtteranceTask. A narrow encoder is made, which may take half an hour."""
-        if recipe.model.knows_first_corpus:
-            self.start(recipe, self.new_network(recipe, data), data, ())
+        network = self.new_network(recipe, data) if recipe.model.knows_first_corpus else None
+        if isinstance(network, WhisperVoice) and isinstance(data, SpeechData):
+            narrow_encoder(network, recipe, data, hook)
 
     def start(self, recipe: Recipe, network: BuiltNetwork, data: Utterances, parts: Sequence[Sequence[int]]) -> None:
         """See UtteranceTask."""
@@ -243,7 +249,7 @@ def some_clips(manifest: Manifest, most: int) -> Manifest:
     return replace(manifest, clips=tuple(manifest.clips[i] for i in chosen))
 
 
-def narrow_encoder(network: WhisperVoice, recipe: Recipe, data: SpeechData) -> None:
+def narrow_encoder(network: WhisperVoice, recipe: Recipe, data: SpeechData, hook: Hook | None = None) -> None:
     """Make an encoder of a rank of the pretrained one, by sound that no fold tests, and teach it where the recipe says
     so; a whole one stays. Its weights are kept in the cache: all folds, and later trainings, have the same ones."""
     settings = network.settings
@@ -257,7 +263,8 @@ def narrow_encoder(network: WhisperVoice, recipe: Recipe, data: SpeechData) -> N
             teacher = WhisperVoice(settings.of_teacher, len(data.labels), whole).eval()
             augment = speech_augmentation(data.settings, network.feature_kind)[0]
             windows = data.lessons(augment, settings.teacher_versions, recipe.seed)
-            teach(network, teacher, windows, settings.teacher_epochs, recipe.seed)
+            n_windows = data.n_of_no_fold * settings.teacher_versions
+            teach(network, teacher, told(windows, n_windows, hook), settings.teacher_epochs, recipe.seed, hook)
         weights: NDArray[np.float32] = parameters_to_vector(network.backbone.parameters()).detach().numpy()
         return weights
 

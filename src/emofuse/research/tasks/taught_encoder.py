@@ -10,10 +10,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
-from tqdm import tqdm
 
 from emofuse.research.models.voice_whisper import WhisperVoice
 from emofuse.research.tasks.augment import uniform
+from emofuse.research.tasks.utterances import Hook
 
 LR: Final = 1e-3
 BATCH_SIZE: Final = 32
@@ -35,7 +35,14 @@ class Lesson(NamedTuple):
     statistics: Tensor
 
 
-def teach(pupil: WhisperVoice, teacher: WhisperVoice, windows: Iterable[Tensor], n_epochs: int, seed: int) -> None:
+def teach(
+    pupil: WhisperVoice,
+    teacher: WhisperVoice,
+    windows: Iterable[Tensor],
+    n_epochs: int,
+    seed: int,
+    hook: Hook | None = None,
+) -> None:
     """Train a narrow encoder until its tapped layers give what those of the whole one give, frame by frame and in
     their statistics; both errors are measured in the deviations that the teacher's have over all windows.
 
@@ -46,6 +53,7 @@ def teach(pupil: WhisperVoice, teacher: WhisperVoice, windows: Iterable[Tensor],
             window of 3 s where two layers of 512 channels are tapped.
         n_epochs: How often all of it is learnt.
         seed: Of the order.
+        hook: Is called with the step, and how many batches are done of how many.
     """
     lesson = _ask(teacher, pupil, windows)
     encoder = pupil.backbone.requires_grad_(True).train()
@@ -55,14 +63,26 @@ def teach(pupil: WhisperVoice, teacher: WhisperVoice, windows: Iterable[Tensor],
         optimizer, lambda step: min(1, (step + 1) / WARMUP_STEPS) * (1 + math.cos(math.pi * step / len(batches))) / 2
     )
     spread = _spread(lesson)
-    for chosen in tqdm(batches, "teaching the encoder", disable=None):
+    for n_done, chosen in enumerate(batches, 1):
         optimizer.zero_grad()
         error = _error(pupil, Lesson(*(part[chosen].float() for part in lesson)), spread)
         torch.autograd.backward(error)
         torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
         optimizer.step()
         schedule.step()
+        if hook is not None:
+            hook("teaching the encoder, batches", n_done, len(batches))
     encoder.requires_grad_(False).eval()
+
+
+def told(windows: Iterable[Tensor], n_windows: int, hook: Hook | None) -> Iterator[Tensor]:
+    """Yield batches of windows, and tell a hook how many of n_windows the teacher has been asked about."""
+    n_done = 0
+    for samples in windows:
+        yield samples
+        n_done += len(samples)
+        if hook is not None:
+            hook("asking the teacher, windows", n_done, n_windows)
 
 
 def at_other_speed(samples: Tensor, generator: Generator) -> Tensor:

@@ -16,6 +16,7 @@ from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from emofuse.files import atomic_write, make_folder, write_csv_file
+from emofuse.research.tasks.utterances import Hook
 from emofuse.research.training.module import Classifier, is_pretrained
 
 
@@ -102,6 +103,17 @@ class Patience(EarlyStopping):
         """Stop at once where a checkpoint said so."""
         if self.wait_count >= self.patience:
             trainer.should_stop = True
+
+
+class EpochHook(Callback):
+    """Calls a hook after every epoch, with how many there have been of how many."""
+
+    def __init__(self, hook: Hook) -> None:
+        self._hook = hook
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Tell it."""
+        self._hook("training, epochs", trainer.current_epoch + 1, trainer.max_epochs or 0)
 
 
 class EpochRow(Callback):

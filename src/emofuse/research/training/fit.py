@@ -28,8 +28,10 @@ from emofuse.processes import TERMINATED
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.base import Job
 from emofuse.research.tasks.batches import Batch, test_loader, train_loader
+from emofuse.research.tasks.utterances import Hook
 from emofuse.research.training.callbacks import (
     Checkpoint,
+    EpochHook,
     EpochRow,
     FrozenStart,
     Patience,
@@ -111,12 +113,14 @@ def fit(
     n_nodes: int = 1,
     strategy: str = "auto",
     progress: bool = True,
+    hook: Hook | None = None,
 ) -> FitResult:
     """Train `job` as `recipe` says, into `folder`; a training that was cut off goes on from its last epoch.
 
     n_devices: processes of Lightning's DDP on each of n_nodes machines; each process gets its share of every epoch in
     batches of batch_size. Several machines need a folder that they share, and what starts the command on each of them:
     SLURM, torchrun, or NODE_RANK, MASTER_ADDR and MASTER_PORT in its environment. strategy: one of STRATEGIES.
+    progress: whether a bar is drawn. hook: is called after every epoch.
 
     Writes model.safetensors (the chosen weights, with the recipe and labels in its header), metrics.csv and
     Lightning's own checkpoints. The same recipe, data and number of threads give the same weights, also when the
@@ -158,7 +162,7 @@ def fit(
         max_epochs=recipe.train.epochs,
         precision=recipe.train.precision,
         gradient_clip_val=recipe.train.gradient_clip or None,
-        callbacks=[*checkpoints, *_callbacks(recipe, job, progress)],
+        callbacks=[*checkpoints, *_callbacks(recipe, job, progress, hook)],
         plugins=[WholeCheckpoints()],
         logger=metrics_logger(out),
         enable_progress_bar=progress,
@@ -299,7 +303,7 @@ def _within_memory(recipe: Recipe, job: Job) -> Iterator[None]:
         raise
 
 
-def _callbacks(recipe: Recipe, job: Job, progress: bool) -> list[Callback]:
+def _callbacks(recipe: Recipe, job: Job, progress: bool, hook: Hook | None) -> list[Callback]:
     callbacks: list[Callback] = [Reseed(recipe.seed), Plateau(), EpochRow()]
     if recipe.train.ema_decay is not None:
         callbacks.append(EMAWeightAveraging(decay=recipe.train.ema_decay))
@@ -309,6 +313,8 @@ def _callbacks(recipe: Recipe, job: Job, progress: bool) -> list[Callback]:
         callbacks.append(Patience(job.monitor, patience=recipe.train.patience, mode="max"))
     if progress:
         callbacks.append(RichProgressBar())
+    if hook is not None:
+        callbacks.append(EpochHook(hook))
     return callbacks
 
 

@@ -155,7 +155,7 @@ def _train(
             hook("training", done, total)
 
     for kind, own in tasks.items():
-        run_tasks(own, kinds[kind], places[0].jobs, heard)
+        run_tasks(own, kinds[kind], places[0].jobs, heard, hook)
 
 
 def _data(recipe: Recipe, kinds: Mapping[FeatureDataSettings, FeatureData]) -> Utterances:

@@ -30,7 +30,7 @@ from emofuse.research.parallel import run_at_once
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.batches import Batch, test_loader
 from emofuse.research.tasks.registry import utterance_task
-from emofuse.research.tasks.utterances import Utterances
+from emofuse.research.tasks.utterances import Hook, Utterances
 from emofuse.research.training.fit import fit, load_weights, load_weights_into, silence_lightning
 from emofuse.research.training.jobs import utterance_job
 from emofuse.research.training.module import score_clips
@@ -123,27 +123,35 @@ def as_folder(name: str) -> str:
     return quote(name, safe=" ")
 
 
-def run_tasks(tasks: Sequence[FoldTask], data: Utterances, jobs: int, notice: Notice) -> list[FoldResult]:
+def run_tasks(
+    tasks: Sequence[FoldTask], data: Utterances, jobs: int, notice: Notice, hook: Hook | None = None
+) -> list[FoldResult]:
     """Run every task that has not been stored yet, `jobs` at once, and return all results in order.
 
-    Each task has one thread, so that the results do not depend on how many run at once.
+    hook: is told of what all of them start from, while that is made. Each task has one thread, so that the results do
+    not depend on how many run at once.
     """
     results = [_stored(task, data) for task in tasks]
     waiting = [task for task, result in zip(tasks, results, strict=True) if result is None]
     if jobs > 1 and len(waiting) > 1:
-        for recipe in {task.recipe.seed: task.recipe for task in waiting if task.features is None}.values():
-            utterance_task(recipe).make_shared(recipe, data)
+        _make_shared(waiting, data, hook)
         _run_at_once(waiting, data, jobs, notice)
     else:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
+            _make_shared(waiting, data, hook)
             for task in waiting:
                 _run(task, data)
                 notice(f"{task.folder} is done")
         finally:
             torch.set_num_threads(threads)
     return [result or _result(task, data) for task, result in zip(tasks, results, strict=True)]
+
+
+def _make_shared(tasks: Sequence[FoldTask], data: Utterances, hook: Hook | None) -> None:
+    for recipe in {task.recipe.seed: task.recipe for task in tasks if task.features is None}.values():
+        utterance_task(recipe).make_shared(recipe, data, hook)
 
 
 def _run_at_once(tasks: Sequence[FoldTask], data: Utterances, jobs: int, notice: Notice) -> None:

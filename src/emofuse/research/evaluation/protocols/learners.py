@@ -144,7 +144,7 @@ class NetworkLearner(Learner):
     ) -> list[FoldResult]:
         """See Learner."""
         tasks = fold_tasks(recipe, split.folds, context.seeds, context.out, context.device, None, context.transductive)
-        return run_tasks(tasks, data, context.jobs, notice)
+        return run_tasks(tasks, data, context.jobs, notice, hook)
 
     def selection(self, recipe: Recipe, *, by_corpus: bool = False) -> str:
         """See Learner."""
@@ -192,7 +192,7 @@ class SvmLearner(Learner):
         tasks = fold_tasks(
             recipe, split.folds, context.seeds, context.out, context.device, features, context.transductive
         )
-        return run_tasks(tasks, data, context.jobs, notice)
+        return run_tasks(tasks, data, context.jobs, notice, hook)
 
     def selection(self, recipe: Recipe, *, by_corpus: bool = False) -> str:
         """See Learner."""
