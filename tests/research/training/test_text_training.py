@@ -19,6 +19,7 @@ from emofuse.inference.modalities.text import TextPredictor
 from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.preprocessing.tokens import PADDING, WIDTH, encode, word_number, word_numbers
 from emofuse.research.corpora.corpus import LANGUAGES_CAUTION, SENTENCE_CAUTION
+from emofuse.research.corpora.readers.edos import FURTHER
 from emofuse.research.corpora.registry import read_texts
 from emofuse.research.corpora.texts import LabelledText, text_key
 from emofuse.research.models.minilm import MiniLm
@@ -35,13 +36,14 @@ from emofuse.research.tasks.text import (
     read_union,
     score_texts,
     text_job,
+    without_absent,
 )
 from emofuse.research.training.export import export
 from emofuse.research.training.fit import fit
 from emofuse.research.training.jobs import check_pairing
 from make_meld import write_meld
 from make_minilm import write_minilm
-from make_text_corpora import write_edos, write_projections, write_xed
+from make_text_corpora import write_edos, write_further_edos, write_projections, write_xed
 from quick_export import quick_exporter
 
 NETWORK = TextNetSettings(n_words=40, n_parts=30, width=8, channels=8, word_dropout=0, dropout=0)
@@ -240,6 +242,40 @@ def test_a_card_names_the_languages_that_are_learnt() -> None:
     assert TextTask().cautions(many) == (LANGUAGES_CAUTION,)
     assert TextTask().input_spec(recipe(), network).languages == ()
     assert TextTask().cautions(recipe(data=TextDataSettings(train_on=("xed",)))) == (SENTENCE_CAUTION,)
+
+
+def test_what_teachers_could_label_and_is_not_there_is_told_and_on_the_card(data: Path, teacher: Path) -> None:
+    taught = recipe(data=TextDataSettings(train_on=("edos",), teachers=(str(teacher),)))
+    notices: list[str] = []
+
+    def parts(folder: Path) -> str:
+        prepared, _ = TextTask().prepare(taught, folder, True, notices.append, None)
+        return next(source.part for source in TextTask().sources(prepared) if source.name == "EDOS")
+
+    assert parts(data) == "seven tenths of its hand-labelled dialogues"
+    assert notices == [
+        f"EDOS: fewer sentences are trained on, as {data / 'edos'} lacks {', '.join(FURTHER)} "
+        "(from https://github.com/anuradha1992/EDOS)"
+    ]
+
+
+def test_the_card_names_the_tables_of_further_dialogues_that_were_used(
+    data: Path, teacher: Path, tmp_path: Path
+) -> None:
+    write_further_edos(write_edos(tmp_path / "edos"))  # one table of three
+    taught = recipe(data=TextDataSettings(train_on=("edos",), teachers=(str(teacher),)))
+    notices: list[str] = []
+    found = without_absent(taught, tmp_path, notices.append)
+    assert len(notices) == 1 and FURTHER[1] not in notices[0]
+    part = TextTask().sources(found)[0].part
+    assert part.endswith(f"dialogues, others without their labels (but for {FURTHER[0]}, {FURTHER[2]})")
+    for name in (FURTHER[0], FURTHER[2]):
+        (tmp_path / "edos" / name).write_bytes((tmp_path / "edos" / FURTHER[1]).read_bytes())
+    found = without_absent(taught, tmp_path, notices.append)
+    assert len(notices) == 1 and TextTask().sources(found)[0].part.endswith("dialogues, others without their labels")
+    alone = recipe(data=TextDataSettings(train_on=("edos",)))
+    assert TextTask().sources(without_absent(alone, data, notices.append))[0].part.endswith("hand-labelled dialogues")
+    assert len(notices) == 1  # without a teacher nobody labels them
 
 
 def test_a_teacher_of_something_else_is_refused(data: Path) -> None:

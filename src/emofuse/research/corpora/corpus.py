@@ -59,6 +59,9 @@ class Corpus(Generic[T]):
         read: Reads it, usually from a folder. Raises CorpusError if it is not there.
         read_paired: Reads it if the sound of its films is in a second folder; None if that is not possible.
         part: The part of the corpus that is read, if not all of it.
+        further: What else a teacher labels of it, where that is there; empty where there is nothing more.
+        further_files: The names of the files of that.
+        home: The address of these files.
         language: An ISO 639-1 code, or empty.
         style: How the emotions came about: "acted", or empty if each clip has its own style.
         cautions: What the card of a network that was trained on it must mention, beside acted emotions.
@@ -81,6 +84,9 @@ class Corpus(Generic[T]):
     read: Callable[..., T]
     read_paired: Callable[..., T] | None = None
     part: str = ""
+    further: str = ""
+    further_files: tuple[str, ...] = ()
+    home: str = ""
     language: str = ""
     style: str = ""
     cautions: tuple[str, ...] = ()

@@ -112,7 +112,8 @@ class TextDataSettings(DataSettings):
     known (Reimers and Gurevych, 2020, arXiv:2004.09813). They are asked about sentences of teacher_words words and
     marks at most; longer ones keep their votes, or are left out where nobody labelled them. fragments: around each word
     of the English sentences, but for the rarest, so many runs of one to six words are cut, which the teachers alone
-    label (Tang et al., 2019, arXiv:1903.12136).
+    label (Tang et al., 2019, arXiv:1903.12136). absent: files of corpora that were not there for teachers to label; the
+    training fills it in.
     """
 
     corpus: Literal["text"] = "text"
@@ -129,6 +130,7 @@ class TextDataSettings(DataSettings):
     teacher_temperature: float = Field(1.0, gt=0)
     teacher_words: int = Field(256, ge=1)
     fragments: int = Field(0, ge=0, le=100)
+    absent: tuple[str, ...] = ()
 
 
 class SoundSettings(Settings):

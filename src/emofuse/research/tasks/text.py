@@ -7,7 +7,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, Final, Literal
@@ -200,6 +200,39 @@ def check_text_network(path: str | Path) -> None:
     card = read_card(path)
     if card.modality != "text" or card.labels != BASE:
         raise BundleError(f"{path} is not a text network of the labels {', '.join(BASE)}")
+
+
+def without_absent(recipe: Recipe, data: Path, notice: Callable[[str], None]) -> Recipe:
+    """Return a recipe that names the files of its corpora that are not there for its teachers to label.
+
+    Args:
+        recipe: Of sentences.
+        data: The folder of the corpora.
+        notice: Gets a line for each corpus that lacks some.
+
+    Returns:
+        The recipe; a card then tells what it was trained on.
+    """
+    settings = text_settings(recipe)
+    absent: list[str] = []
+    for corpus in map(text_corpus, dict.fromkeys(settings.train_on)) if settings.teachers else ():
+        folder = data / corpus.name
+        there = {path.name for path in folder.rglob("*")} if corpus.further_files else set()
+        missing = [name for name in corpus.further_files if name not in there]
+        if missing:
+            files = ", ".join(missing)
+            notice(f"{corpus.title}: fewer sentences are trained on, as {folder} lacks {files} (from {corpus.home})")
+        absent += missing
+    return recipe.model_copy(update={"data": settings.model_copy(update={"absent": tuple(absent)})})
+
+
+def _with_further(corpus: Corpus[Any], settings: TextDataSettings) -> Corpus[Any]:
+    """Return a corpus whose part has what teachers labelled of it, too."""
+    absent = [name for name in corpus.further_files if name in settings.absent]
+    if not settings.teachers or not corpus.further or len(absent) == len(corpus.further_files):
+        return corpus
+    further = f"{corpus.further} (but for {', '.join(absent)})" if absent else corpus.further
+    return replace(corpus, part=f"{corpus.part}, {further}")
 
 
 def _examples(settings: TextDataSettings, union: TextUnion, seed: int) -> tuple[list[str], NDArray[np.float32]]:
@@ -425,6 +458,7 @@ class TextTask(UtteranceTask):
     ) -> tuple[Recipe, Job]:
         """See Task. The corpora's dev parts validate always."""
         assert data is not None  # the data folder, which this task needs
+        recipe = without_absent(recipe, data, notice)
         return recipe, text_job(recipe, data)
 
     def input_spec(self, recipe: Recipe, network: BuiltNetwork) -> InputSpec:
@@ -450,9 +484,11 @@ class TextTask(UtteranceTask):
         return tuple(text_corpus(name) for name in text_settings(recipe).train_on)
 
     def sources(self, recipe: Recipe) -> tuple[DataSource, ...]:
-        """See Task. What the teachers were made of beside the same corpora counts, too."""
-        assert isinstance(recipe.data, TextDataSettings)
-        return with_teachers(super().sources(recipe), recipe.data.teachers)
+        """See Task. What teachers labelled of a corpus is named, and what they were made of beside the same ones."""
+        settings = text_settings(recipe)
+        corpora = [_with_further(corpus, settings) for corpus in self.corpora(recipe)]
+        own = tuple(DataSource(name=c.title, licence=c.licence, part=c.part) for c in corpora)
+        return with_teachers(own, settings.teachers)
 
     def examples(self, network: BuiltNetwork, spec: InputSpec, random: torch.Generator) -> list[Example]:
         """See Task."""

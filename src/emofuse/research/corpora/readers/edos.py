@@ -9,7 +9,6 @@ Beside them are 9,400 dialogues that a network labelled: they train, where they 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
@@ -33,7 +32,11 @@ SHADES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _MEANT: Final = {shade: emotion for emotion, shades in SHADES.items() for shade in shades}
 _NO_VOTES: Final = (0.0,) * len(BASE)
-_FURTHER: Final = re.compile(r"(Similar|Self-labeled)[^/]*_dialogs_[^/]*\.csv$")
+FURTHER: Final = (
+    "2. Similar_dialogs_3K.csv",
+    "3. Self-labeled_dialogs_4K.csv",
+    "4. Similar_self-labeled_dialogs_2K.csv",
+)
 _FURTHER_COLUMNS: Final = ("os_dialog_id", "os_dialog")
 
 
@@ -76,7 +79,7 @@ def _turns(dialogue: str) -> list[str]:
 def _further(root: Path, labelled: Collection[str]) -> list[LabelledText]:
     """Read the dialogues that a network labelled, but none that people labelled too: what it says is left out."""
     texts: list[LabelledText] = []
-    for path in sorted(path for path in root.rglob("*.csv") if _FURTHER.search(path.name)):
+    for path in sorted(path for path in root.rglob("*.csv") if path.name in FURTHER):
         header, rows = read_table(path, "table")
         check_header(path, header, _FURTHER_COLUMNS, _FURTHER_COLUMNS)
         for _, row in rows:
@@ -92,7 +95,10 @@ CORPUS: Final[Corpus[Texts]] = Corpus(
     LICENCE,
     BASE,
     read_edos,
-    part="seven tenths of its hand-labelled dialogues, others without their labels",
+    part="seven tenths of its hand-labelled dialogues",
+    further="others without their labels",
+    further_files=FURTHER,
+    home="https://github.com/anuradha1992/EDOS",
     language="en",
     cautions=(SENTENCE_CAUTION,),
 )
