@@ -80,7 +80,7 @@ def expressive(faces: Portraits) -> Films:
     random = np.random.default_rng(0)
     grey = faces.grey(SIZE, EDGE).astype(np.float32)
     pictures, truth, people = [], [], []
-    for person, own, neutral in _by_person(faces):
+    for person, own, neutral in by_person(faces):
         for one in random.permutation(own)[:MOST_FILMS]:
             calm, strength = grey[random.choice(neutral)], random.uniform(0.7, 1)
             blended = [(1 - strength * w) * calm + strength * w * grey[one] for w in COURSE]
@@ -96,7 +96,7 @@ def speaking(faces: Portraits) -> Films:
     grey = faces.grey(SIZE, EDGE).astype(np.float32)
     low = np.clip((np.arange(grey.shape[1]) - MOUTH_FROM) / 6, 0, 1)[:, None]
     pictures, people = [], []
-    for person, own, neutral in _by_person(faces):
+    for person, own, neutral in by_person(faces):
         shown = [FERPLUS[label] for label in faces.truth[own]]
         open_mouths = own[np.isin(shown, ("happiness", "surprise"))]
         if not len(open_mouths):
@@ -118,7 +118,7 @@ def answers(pictures: NDArray[np.float32], share: float) -> NDArray[np.float32]:
     return np.asarray(np.take_along_axis(pictures, kept[:, :, None], axis=1).mean(axis=1), np.float32)
 
 
-def _by_person(faces: Portraits) -> list[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
+def by_person(faces: Portraits) -> list[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
     """Return each person with the rows of their pictures, and of those that are neutral, of which there must be one."""
     subjects = np.array(faces.subjects)
     rows = [(person, np.flatnonzero(subjects == person)) for person in sorted(set(faces.subjects))]

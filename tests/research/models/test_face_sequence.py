@@ -9,8 +9,9 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 
-from emofuse.errors import RecipeError
+from emofuse.errors import BundleError, RecipeError
 from emofuse.inference.network import OnnxNetwork
 from emofuse.preprocessing.face import LANDMARKS, crop_face
 from emofuse.preprocessing.face_clip import crop_clip_face
@@ -101,3 +102,18 @@ def test_a_face_network_that_is_not_frozen_learns(pretrained: bool) -> None:
 def test_random_weights_are_not_frozen() -> None:
     with pytest.raises(RecipeError, match="set freeze=false"):
         build(FaceSequenceSettings(pretrained=False), 4)
+
+
+def test_it_starts_from_another_face_network_where_one_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"no model at .*absent"):
+        build(FaceSequenceSettings(start=str(tmp_path / "absent.onnx")), 4)
+    model = onnx.load(SHIPPED)
+    named = {tensor.name: tensor for tensor in model.graph.initializer}
+    first = next(name for name in named if name.removesuffix(".half") == "features.0.0.weight")
+    halved = numpy_helper.to_array(named[first]) / 2
+    named[first].CopyFrom(numpy_helper.from_array(halved, first))
+    onnx.save(model, tmp_path / "other.onnx")
+    settings = FaceSequenceSettings(start=str(tmp_path / "other.onnx"))
+    assert settings.start_network == str(tmp_path / "other.onnx")
+    weights = build(settings, 4).backbone.features[0][0].weight.detach().numpy()
+    np.testing.assert_array_equal(weights, halved.astype(np.float32))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emofuse.emotions import FERPLUS
-from emofuse.errors import RecipeError
+from emofuse.errors import BundleError, RecipeError
 from emofuse.inference.bundle import BUNDLES
 from emofuse.preprocessing.face import SIZE
 from emofuse.research.models.face import FaceNet, read_exported
@@ -44,22 +44,19 @@ class FaceCrops(nn.Module):
 class FaceSequence(VideoNet):
     """The face network's embedding of each frame, a bidirectional GRU, and its mean and largest values over time.
 
-    margin: by which clips were cropped wider than the face network's framing, as a part of it, on each side. weights:
-    the exported face network to start from, in place of the one that ships. Raises RecipeError for random weights
-    that would be frozen.
+    margin: by which clips were cropped wider than the face network's framing, as a part of it, on each side. Raises
+    RecipeError for random weights that would be frozen, BundleError where there is no network to start from.
     """
 
     description: ClassVar[str] = "The face network over frames and a bidirectional GRU."
 
-    def __init__(
-        self, settings: FaceSequenceSettings, n_classes: int, weights: Path | None = None, margin: float = MARGIN
-    ) -> None:
+    def __init__(self, settings: FaceSequenceSettings, n_classes: int, margin: float = MARGIN) -> None:
         super().__init__()
         if settings.freeze and not settings.pretrained:
             raise RecipeError("face-sequence: without pretrained, freeze leaves a random network", "set freeze=false")
         self.frontend = FaceCrops(margin)
-        pretrained = settings.pretrained
-        self.backbone = read_exported(weights or SHIPPED) if pretrained else FaceNet(FaceNetSettings(), len(FERPLUS))
+        start = settings.start_network
+        self.backbone = _started(Path(start)) if start else FaceNet(FaceNetSettings(), len(FERPLUS))
         self.backbone.head = nn.Sequential()  # its emotions are not asked for
         self.is_frozen = settings.freeze
         self.backbone.requires_grad_(not self.is_frozen)
@@ -81,3 +78,9 @@ class FaceSequence(VideoNet):
         faces = self.backbone.embed(frames.flatten(0, 1))
         states: Tensor = self.gru(self.norm(faces.view(-1, frames.shape[1], self.backbone.n_features)))[0]
         return torch.cat([states.mean(dim=1), states.amax(dim=1)], dim=1)
+
+
+def _started(path: Path) -> FaceNet:
+    if not path.is_file():
+        raise BundleError(f"no model at {path}", "model.start names an exported face network")
+    return read_exported(path)

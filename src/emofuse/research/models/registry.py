@@ -176,7 +176,7 @@ NETWORKS: Final = (
     Entry(ResnetTransformerSettings, ("video",), _pretrained(ResnetTransformer)),
     Entry(R3dSettings, ("video",), _pretrained(R3d)),
     Entry(MvitSettings, ("video",), _pretrained(Mvit)),
-    Entry(FaceSequenceSettings, ("video",), lambda s, given: FaceSequence(s, given.n_classes, None, given.margin)),
+    Entry(FaceSequenceSettings, ("video",), lambda s, given: FaceSequence(s, given.n_classes, given.margin)),
     Entry(FrameLstmMelSettings, ("video",), _pretrained(FrameLstmMel)),
     Entry(AudioVideoSettings, ("video",), _audio_video),
     Entry(UnimodalSettings, ("features",), _over_features(UnimodalNet)),

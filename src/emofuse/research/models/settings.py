@@ -451,11 +451,13 @@ class MvitSettings(_Wrapped):
 class FaceSequenceSettings(ModelSettings):
     """The embeddings that our own face network has of each frame, and a small temporal network over them.
 
-    pretrained: start from the face network of the base bundle. freeze: leave it as it is.
+    pretrained: start from the face network of the base bundle, or from `start`, an exported one, which an evaluation
+    needs on faces that base's has learnt from. freeze: leave it as it is.
     """
 
     name: Literal["face-sequence"] = "face-sequence"
     pretrained: bool = True
+    start: str = ""
     freeze: bool = True
     hidden: int = Field(64, ge=8, description="in each direction")
     dropout: float = Field(0.3, ge=0, lt=1)
@@ -465,7 +467,9 @@ class FaceSequenceSettings(ModelSettings):
         """See ModelSettings."""
         from emofuse.inference.bundle import BUNDLES  # it imports ONNX Runtime, which no recipe needs to be read
 
-        return (BUNDLES / "base" / "face.onnx").as_posix() if self.pretrained else ""
+        if not self.pretrained:
+            return ""
+        return self.start or (BUNDLES / "base" / "face.onnx").as_posix()
 
 
 VideoNetSettings: TypeAlias = (
