@@ -37,6 +37,7 @@ def test_a_name_is_the_speaker_and_no_part_of_what_is_said(text: str, speaker: s
         "NOTE: I am furious.",
         "Remember: I am furious.\nRemember: so is he.",
         "- Listen: it is late.",
+        "Pros: it is quiet.\nCons: I hate the food.",
         "12:30 is late.",
         "At 12:30: nothing.",
         "I said: no.",

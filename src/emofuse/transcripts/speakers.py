@@ -15,12 +15,12 @@ CAPITALS: Final = (
 """A pattern of a name in capitals with its colon, as subtitles for the deaf have it; its group is `name`."""
 
 _UNNAMED: Final = (
-    "a about also an and answer attention because but caution chapter conclusion date day edit example fact "
-    "finally first he here how i if important in it last listen location look message moral my next no not note "
-    "notes now number okay on one or part place please plus point problem question quote reason remember reminder "
-    "result results rule say scene second secondly section she so spoiler step subject summary that the then "
-    "there these they third this those time tip title to translation truth two update warning we well what when "
-    "where which who why with yes you your"
+    "a about also an and answer attention bad because but caution chapter con conclusion cons date "
+    "day edit example fact finally first good he here how i if important in it last listen location look message "
+    "moral my next no not note notes now number okay on one or part place please plus point pro problem pros "
+    "question quote reason remember reminder result results rule say scene second secondly section she so spoiler "
+    "step subject summary that the then there these they third this those time tip title to translation truth two "
+    "update warning we well what when where which who why with yes you your"
 )
 _NO_NAMES: Final = frozenset(_UNNAMED.split())
 """Words that stand before a colon in what is said, or head a text, and are nobody's name."""
