@@ -82,6 +82,7 @@ def test_what_looks_at_several_steps_is_refused(emofuse, tmp_path: Path) -> None
     recipe = write_recipe(tmp_path / "head.toml", folder, "attention-fusion", 'pool = "none"')
     result = emofuse("train", recipe, "--bundle", "-o", tmp_path / "run", "--device", "cpu")
     assert result.code == 2 and "uses several steps" in result.err
+    assert not (tmp_path / "run").exists()
 
 
 def test_embeddings_of_another_bundle_are_refused(emofuse, tmp_path: Path) -> None:
@@ -89,4 +90,4 @@ def test_embeddings_of_another_bundle_are_refused(emofuse, tmp_path: Path) -> No
     recipe = write_recipe(tmp_path / "head.toml", folder, "gated-fusion")
     result = emofuse("train", recipe, "--bundle", "-o", tmp_path / "run", "--device", "cpu")
     assert result.code == 1 and "takes 6 numbers of the text: text.onnx gives" in result.err
-    assert not (tmp_path / "run" / "bundle").exists()
+    assert not (tmp_path / "run").exists()  # nothing is trained in vain

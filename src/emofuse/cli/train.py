@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -72,6 +73,8 @@ def train(
             rank_zero_only(hook),
         )
     settings = with_fitting_batch(settings, job, devices * nodes, rank_zero_only(note))
+    if bundle and (dims := task.exported_dims(settings, job.network.state_dict(), settings.name)):
+        _check_fusion(settings.name, dims, base)  # before a training that would be in vain
     result = fit(
         settings,
         job,
@@ -89,6 +92,13 @@ def train(
     OUT.print(f"{escape(str(result.weights))}: epoch {result.epoch + 1}, {chosen}")
     if bundle:
         _make_bundle(result.weights, folder / "bundle", base)
+
+
+def _check_fusion(name: str, dims: Mapping[str, int], base: str) -> None:
+    from emofuse.inference.bundle import load_bundle
+    from emofuse.inference.fusion_head import check_dims
+
+    check_dims(name, dims, load_bundle(base))
 
 
 def _make_bundle(checkpoint: Path, folder: Path, base: str) -> None:

@@ -31,7 +31,7 @@ class FusionHead:
         self._model = CalibratedClassifier(bundle.head, bundle.labels, settings)
         assert bundle.head.card.input.dims is not None
         self.dims: Mapping[str, int] = bundle.head.card.input.dims
-        self._check(bundle)
+        check_dims(self._model.network.path.name, self.dims, bundle)
 
     def fuse(self, by_modality: Mapping[str, Scores]) -> NDArray[np.float32] | None:
         """Answer for what there is.
@@ -53,16 +53,26 @@ class FusionHead:
         probabilities, _ = self._model.calibrate(self._model.network.logits(*batches))
         return np.asarray(probabilities[0] / probabilities[0].sum(), np.float32)
 
-    def _check(self, bundle: Bundle) -> None:
-        name = self._model.network.path.name
-        shared = {m: network for m, network in bundle.networks.items() if m in self.dims}
-        if len(shared) < LEAST:
-            has = ", ".join(bundle.networks)
-            raise BundleError(f"{name} fuses {', '.join(self.dims)}: the bundle has {has}", "it needs two of them")
-        for modality, network in shared.items():
-            size = network.embeddings(*dummy_inputs(network.card.input)).shape[1]
-            if size != self.dims[modality]:
-                raise BundleError(
-                    f"{name} takes {self.dims[modality]} numbers of the {modality}: {network.path.name} gives {size}",
-                    "train it on embeddings of this very bundle",
-                )
+
+def check_dims(name: str, dims: Mapping[str, int], bundle: Bundle) -> None:
+    """Refuse a fusion that does not go with the networks of a bundle.
+
+    Args:
+        name: What to call it.
+        dims: How many numbers it takes of each modality.
+        bundle: Whose networks they are to be of.
+
+    Raises:
+        BundleError: It takes other modalities than the bundle has, or a modality of another size.
+    """
+    shared = {m: network for m, network in bundle.networks.items() if m in dims}
+    if len(shared) < LEAST:
+        has = ", ".join(bundle.networks)
+        raise BundleError(f"{name} fuses {', '.join(dims)}: the bundle has {has}", "it needs two of them")
+    for modality, network in shared.items():
+        size = network.embeddings(*dummy_inputs(network.card.input)).shape[1]
+        if size != dims[modality]:
+            raise BundleError(
+                f"{name} takes {dims[modality]} numbers of the {modality}: {network.path.name} gives {size}",
+                "train it on embeddings of this very bundle",
+            )
