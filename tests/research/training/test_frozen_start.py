@@ -180,7 +180,10 @@ def test_a_network_without_a_pretrained_part_has_nothing_to_freeze() -> None:
 
 def test_frozen_epochs_of_a_recipe_are_what_makes_it(make_recipe: MakeRecipe, make_job: MakeJob) -> None:
     kinds = [
-        [type(one) for one in fit_module._callbacks(make_recipe(frozen_epochs=n), make_job(), progress=False)]
+        [
+            type(one)
+            for one in fit_module._callbacks(make_recipe(frozen_epochs=n), make_job(), progress=False, hook=None)
+        ]
         for n in (0, 1)
     ]
     assert [FrozenStart in kind for kind in kinds] == [False, True]
