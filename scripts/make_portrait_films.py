@@ -15,9 +15,9 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-import av
 import cv2
 import numpy as np
+from make_still_films import write_film
 from measure_face_films import COURSE, MOST_FILMS, by_person
 from numpy.typing import NDArray
 
@@ -28,7 +28,6 @@ from emofuse.research.corpora.readers.portraits import Portraits
 from emofuse.research.corpora.registry import PORTRAITS
 from emofuse.research.tasks.faces import read_portraits
 
-FPS: Final = 6
 BORDER: Final = 26  # pixels around the portrait, of which there is nothing to see: its edge goes on
 Picture = NDArray[np.uint8]
 
@@ -107,17 +106,6 @@ def moved(picture: Picture, towards: NDArray[np.float32], share: float) -> NDArr
     places = xs + np.float32(share) * towards[..., 0], ys + np.float32(share) * towards[..., 1]
     found = cv2.remap(picture.astype(np.float32), *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(found, np.float32)
-
-
-def write_film(pictures: list[Picture], path: Path) -> None:
-    """Write pictures (S, S, 3) uint8 RGB as Motion JPEG."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mjpeg", rate=FPS, options={"qscale": "3"})
-        stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt = "yuvj420p"
-        for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ FOLDER/stills.csv, a manifest, in which every face is a speaker of its own: FER+
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -41,7 +42,7 @@ def main() -> None:
     for index, emotion in enumerate(FERPLUS):
         for i in random.permutation(np.flatnonzero(labels == index))[: arguments.per_emotion]:
             path = folder / f"{emotion}-{i:05d}.avi"
-            write_film(drift(images[i], random), path)
+            write_film(list(drift(images[i], random)), path)
             clips.append(Clip(path, emotion, f"ferplus-{i:05d}", licence=LICENCE))
     write_manifest(Manifest("FER+ stills", FERPLUS, tuple(clips), LICENCE), folder / "stills.csv")
     print(f"{folder / 'stills.csv'}: {len(clips)} films")
@@ -61,15 +62,15 @@ def drift(face: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.ui
     return np.stack(pictures)
 
 
-def write_film(pictures: NDArray[np.uint8], path: Path) -> None:
-    """Write (T, S, S) grey pictures as Motion JPEG."""
+def write_film(pictures: Sequence[NDArray[np.uint8]], path: Path) -> None:
+    """Write pictures, (S, S, 3) RGB or (S, S) grey, as Motion JPEG."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=FPS, options={"qscale": "3"})
-        stream.width = stream.height = SIZE_PX
+        stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuvj420p"
         for picture in pictures:
-            frame = av.VideoFrame.from_ndarray(np.repeat(picture[..., None], 3, axis=2), format="rgb24")
-            container.mux(stream.encode(frame))
+            colour = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(colour, format="rgb24")))
         container.mux(stream.encode(None))
 
 

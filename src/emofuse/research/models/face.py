@@ -11,7 +11,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from emofuse.card import CARD_KEY, ModelCard
+from emofuse.inference.network import read_card
 from emofuse.research.models.folding import fold_norms
 from emofuse.research.models.frontends import FeatureKind
 from emofuse.research.models.layers import ResidualBlock, Standardise, conv_norm
@@ -57,10 +57,11 @@ class FaceNet(nn.Module):
 def read_exported(path: Path) -> FaceNet:
     """Rebuild a face network from the ONNX file that `emofuse export` wrote: its norms stay folded.
 
-    Raises RuntimeError where the file's weights are not those of the network that its card describes.
+    Raises BundleError where there is no such file, or it has no card, RuntimeError where the file's weights are not
+    those of the network that its card describes.
     """
+    card = read_card(path)
     model = onnx.load(path)
-    card = ModelCard.model_validate_json({entry.key: entry.value for entry in model.metadata_props}[CARD_KEY])
     settings = FaceNetSettings.model_validate(json.loads(card.recipe)["model"])
     network = FaceNet(settings, len(card.labels))
     fold_norms(network)

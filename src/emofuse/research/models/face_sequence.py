@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emofuse.emotions import FERPLUS
-from emofuse.errors import BundleError, RecipeError
+from emofuse.errors import RecipeError
 from emofuse.inference.bundle import BUNDLES
 from emofuse.preprocessing.face import SIZE
 from emofuse.research.models.face import FaceNet, read_exported
@@ -56,7 +56,7 @@ class FaceSequence(VideoNet):
             raise RecipeError("face-sequence: without pretrained, freeze leaves a random network", "set freeze=false")
         self.frontend = FaceCrops(margin)
         start = settings.start_network
-        self.backbone = _started(Path(start)) if start else FaceNet(FaceNetSettings(), len(FERPLUS))
+        self.backbone = read_exported(Path(start)) if start else FaceNet(FaceNetSettings(), len(FERPLUS))
         self.backbone.head = nn.Sequential()  # its emotions are not asked for
         self.is_frozen = settings.freeze
         self.backbone.requires_grad_(not self.is_frozen)
@@ -78,9 +78,3 @@ class FaceSequence(VideoNet):
         faces = self.backbone.embed(frames.flatten(0, 1))
         states: Tensor = self.gru(self.norm(faces.view(-1, frames.shape[1], self.backbone.n_features)))[0]
         return torch.cat([states.mean(dim=1), states.amax(dim=1)], dim=1)
-
-
-def _started(path: Path) -> FaceNet:
-    if not path.is_file():
-        raise BundleError(f"no model at {path}", "model.start names an exported face network")
-    return read_exported(path)
