@@ -441,7 +441,6 @@ def start_from(network: BuiltNetwork, path: Path) -> None:
 
     Raises BundleError where there is no such file, RecipeError where its network has another form or other labels.
     """
-    OnnxNetwork(path)
     try:
         network.load_state_dict(read_exported(path).state_dict())
     except (KeyError, ValueError, RuntimeError) as error:
