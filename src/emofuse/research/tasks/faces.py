@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from emofuse.card import DataSource, InputSpec
 from emofuse.emotions import FERPLUS
 from emofuse.errors import BundleError, RecipeError, UsageError
-from emofuse.inference.network import OnnxNetwork, softmax
+from emofuse.inference.network import OnnxNetwork, read_card, softmax
 from emofuse.preprocessing.face import SIZE
 from emofuse.reading import first_line
 from emofuse.research.corpora.corpus import Corpus
@@ -310,7 +310,7 @@ class FaceTask(UtteranceTask):
     def cautions(self, recipe: Recipe) -> tuple[str, ...]:
         """See Task. What a teacher's card must say, its pupil's must, too."""
         teachers = [Path(path) for path in face_settings(recipe).teachers]
-        taught = [caution for path in teachers if path.exists() for caution in OnnxNetwork(path).card.cautions]
+        taught = [caution for path in teachers if path.exists() for caution in read_card(path).cautions]
         return tuple(dict.fromkeys((*super().cautions(recipe), *taught)))
 
     def examples(self, network: BuiltNetwork, spec: InputSpec, random: torch.Generator) -> list[Example]:
@@ -331,7 +331,7 @@ def check_start(recipe: Recipe, name: str) -> None:
     if start := recipe.model.start_network:
         roles[start] = ("where the training starts", "model.start=''")
     for network, (role, without) in roles.items():
-        if any(title in source.name for source in OnnxNetwork(network).card.data):
+        if any(title in source.name for source in read_card(network).data):
             raise UsageError(f"{network}, {role}, knows {title}", f"set {without} or another")
 
 
