@@ -38,7 +38,7 @@ ROOT: Final = Path(__file__).parent.parent
 RECIPES: Final = (
     *("face-ferplus", "face", "face-taught"),
     *("mfcc-cnn", "wave-cnn-16", "wave-cnn-64", "mel-cnn", "voice-ravdess", "voice"),
-    *("voice-whisper", "voice-narrow", "voice-pooled"),
+    *("voice-whisper", "voice-ravdess-whisper", "voice-narrow", "voice-pooled"),
     *("cnn3d", "resnet-lstm", "resnet-transformer", "r3d", "mvit", "face-sequence"),
     *(
         "frame-lstm-mel",
