@@ -73,11 +73,9 @@ def _beside(base: BundleManifest, made: BundleManifest, own: str, others: str) -
 def _certainty_beside(base: CertaintySettings, made: CertaintySettings, own: str) -> CertaintySettings:
     """Return base's certainty but for the bundle's own modality.
 
-    What is fused keeps its own certainty where the bundle was fitted with the other modalities.
+    What is fused is base's, as it was fitted on models of people's modalities together and not on these networks.
     """
     known = {**base.modalities, own: made.modalities[own]}
-    if base.measured.keys() <= made.measured.keys():
-        return made.model_copy(update={"modalities": known})
     measured = {**base.measured, own: made.measured[own]}
     clear, likely = fit_limits(measured)
     return base.model_copy(update={"modalities": known, "measured": measured, "clear": clear, "likely": likely})
