@@ -45,6 +45,7 @@ RECIPES: Final = (
         "mfcc-cnn3d",
         "mvit-wave",
         "text-minilm",
+        "text-minilm-2",
         "text-teacher",
         "text",
         "text-languages",
