@@ -58,6 +58,7 @@ def test_importing_the_package_alone_loads_nothing_heavy() -> None:
     assert not loaded_after("import emofuse") & {"cv2", "onnxruntime", "av", "numpy"}
 
 
+@pytest.mark.load
 def test_moved_modules_are_found_by_their_old_names_with_a_warning() -> None:
     pytest.importorskip("torch")  # which some of them import, and this in one process for all
     checks = [

@@ -45,6 +45,7 @@ def test_the_cost_of_every_network_is_measured() -> None:
     assert set(load("steps").RECIPES) == networks()
 
 
+@pytest.mark.load
 def test_a_step_is_measured() -> None:
     found = load("steps").measure("mfcc-cnn", 2)
     assert found["train_s"] > 0 and found["score_s"] > 0 and found["peak_mb"] > 50

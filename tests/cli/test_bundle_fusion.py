@@ -50,9 +50,8 @@ def write_recipe(path: Path, folder: Path, model: str, data: str = "") -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "model", [name if name == "gated-fusion" else pytest.param(name, marks=pytest.mark.load) for name in HEADS]
-)
+@pytest.mark.load
+@pytest.mark.parametrize("model", HEADS)
 def test_it_ends_in_a_bundle_that_analyze_takes(emofuse, tmp_path: Path, clip_mp4: Path, model: str) -> None:
     folder = write_set(tmp_path / "set", sizes_of(load_bundle()))
     recipe, out = write_recipe(tmp_path / "head.toml", folder, model), tmp_path / "run"

@@ -90,6 +90,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if path.is_file()}
 
 
+@pytest.mark.load
 def test_evaluate_writes_a_report_that_its_command_makes_again(
     emofuse: Emofuse, tiny: Path, data: Path, blank_figures: pytest.MonkeyPatch
 ) -> None:

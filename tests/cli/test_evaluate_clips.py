@@ -102,6 +102,7 @@ def test_films_are_cross_validated(emofuse: Emofuse, data: Path) -> None:
     assert read_predictions("out/predictions.csv").clips[0] == "Actor_01/01-01-03-01-01-01-01.mp4"
 
 
+@pytest.mark.load
 def test_a_network_that_hears_and_sees_is_trained(emofuse: Emofuse, data: Path) -> None:
     result = emofuse("train", "both.toml", "--data", data, "--validate")
     assert result.code == 0, result.err

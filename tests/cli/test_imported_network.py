@@ -83,7 +83,7 @@ def test_the_class_and_its_options_are_the_recipes(folder: Path) -> None:
     assert len(found.model.source_sha256) == 64
 
 
-@pytest.mark.parametrize("name", ["Band", "WithFrontEnd"])
+@pytest.mark.parametrize("name", ["Band", pytest.param("WithFrontEnd", marks=pytest.mark.load)])
 def test_it_is_trained_exported_and_evaluated_by_the_same_commands(emofuse, folder: Path, name: str) -> None:
     data = write_ravdess(folder / "data", range(1, 9))
     path = recipe(folder, name)

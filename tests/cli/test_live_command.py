@@ -237,7 +237,7 @@ def on_a_terminal(arguments: list[str], keys: bytes, after: bytes, folder: Path)
     return process.wait(5), seen.decode("utf-8", "replace")
 
 
-@pytest.mark.parametrize("keys", [b"sq", b"^C"])
+@pytest.mark.parametrize("keys", [b"sq", pytest.param(b"^C", marks=pytest.mark.load)])
 def test_on_a_terminal_bars_move_and_keys_and_ctrl_c_end_it_well(keys: bytes, tmp_path: Path) -> None:
     arguments = ["--file", str(CLIP), "--realtime", "--view", "terminal", "--record", str(tmp_path)]
     code, seen = on_a_terminal(arguments, keys, b"happy", tmp_path)

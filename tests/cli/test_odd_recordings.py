@@ -99,6 +99,7 @@ def test_cuts_do_not_hinder_the_film_and_the_report(emofuse, tmp_path: Path, pic
         assert sum(isinstance(packet, Frame) for packet in media) == 75
 
 
+@pytest.mark.load
 def test_a_crowd_of_sixty_is_as_many_people(emofuse, tmp_path: Path, pictures: list[Picture]) -> None:
     film = write_crowd(tmp_path / "crowd.mp4", pictures, 0.8)
     document, _ = result_of(emofuse, film, tmp_path / "out", "--mode", "frame", "--formats", "json,html")

@@ -64,6 +64,7 @@ def undisturbed(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> d
     return results(out)
 
 
+@pytest.mark.load
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
 def test_stopped_and_run_again(recordings: Path, undisturbed: dict[str, object], tmp_path: Path, number: int) -> None:
     process = begin(recordings, tmp_path)

@@ -91,6 +91,7 @@ def corpora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("faces.toml").write_text(FACES)
 
 
+@pytest.mark.load
 def test_a_text_corpus_is_left_out_with_the_sentences_that_it_shares(emofuse: Emofuse) -> None:
     options = ("--protocol", "leave-one-corpus-out", "--jobs", "1", "--data", ".")
     result = emofuse("evaluate", "words.toml", *options)
@@ -107,6 +108,7 @@ def test_a_text_corpus_is_left_out_with_the_sentences_that_it_shares(emofuse: Em
     assert again.code == 0 and " is done" not in again.err
 
 
+@pytest.mark.load
 def test_text_recipes_are_compared_on_the_same_folds(emofuse: Emofuse) -> None:
     result = emofuse("compare", "words.toml", "wider.toml", "--jobs", "1", "--data", ".", "-o", "out")
     assert result.code == 0, result.err
@@ -122,7 +124,7 @@ def test_a_teacher_is_refused_who_may_have_seen_what_is_tested(emofuse: Emofuse,
     assert result.code == 2 and "teachers may have seen what is tested" in result.err
 
 
-@pytest.mark.parametrize("protocol", ["all-corpora", "leave-one-corpus-out"])
+@pytest.mark.parametrize("protocol", [pytest.param("all-corpora", marks=pytest.mark.load), "leave-one-corpus-out"])
 def test_faces_of_ones_own_are_cross_validated_with_their_people_apart(emofuse: Emofuse, protocol: str) -> None:
     result = emofuse("evaluate", "faces.toml", "--protocol", protocol, "--jobs", "1", "--data", ".", "-o", "out")
     assert result.code == 0, result.err

@@ -47,6 +47,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("text.toml").write_text(RECIPE)
 
 
+@pytest.mark.load
 def test_it_is_trained_made_a_bundle_and_tested(emofuse: Emofuse) -> None:
     with quick_exporter():
         result = emofuse("train", "text.toml", "--data", ".", "--bundle", "--device", "cpu")

@@ -94,6 +94,7 @@ def test_a_network_of_another_kind_is_refused(root: Path) -> None:
         evaluate_portraits(BUNDLES / "base" / "text.onnx", "cfee", root, "emofuse evaluate")
 
 
+@pytest.mark.load
 def test_a_set_that_is_left_out_is_not_trained_on(root: Path, tmp_path: Path) -> None:
     report, _ = evaluate_left_out(RECIPE, "cfee", root, tmp_path / "cfee", "emofuse evaluate")
     assert "trained on FER+" in report.stamp.protocol and report.stamp.leaky is False

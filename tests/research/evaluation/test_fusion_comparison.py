@@ -32,6 +32,8 @@ from emofuse.research.evaluation.scores.predictions import read_predictions
 from make_feature_corpus import TINY, write_feature_corpus
 from reference_metrics import unweighted_average_recall
 
+pytestmark = pytest.mark.load  # it trains dozens of networks
+
 COMMAND = "emofuse compare --fusion tiny.toml"
 Change = Callable[..., FusionComparisonSettings]
 

@@ -40,6 +40,11 @@ def quick() -> Iterator[None]:
         yield
 
 
+TAKE_LONG = ("voice", "voice-whisper", "resnet-lstm", "resnet-transformer", "mvit", "r3d")  # to export
+NETWORKS = [pytest.param(name, marks=pytest.mark.load) if name in TAKE_LONG else name for name in EXPORTED]
+OF_NO_FRAMES = [param for param, name in zip(NETWORKS, EXPORTED, strict=True) if name not in SEES_FRAMES]
+
+
 class Exported(typing.NamedTuple):
     """A network as ONNX, the same weights in torch, and the card that `export` answered with."""
 
@@ -85,7 +90,7 @@ def as_onnx(network: nn.Module) -> Callable[..., NDArray[np.float32]]:
 
 
 @pytest.mark.parametrize("n", [1, 3, 16])
-@pytest.mark.parametrize("recipe", EXPORTED, indirect=True)
+@pytest.mark.parametrize("recipe", NETWORKS, indirect=True)
 def test_onnx_gives_what_torch_gives(recipe: Recipe, exported: Exported, n: int) -> None:
     for duration_s in (0.25, 1.0, 5.37) if "samples" in exported.torch.inputs else (1.0,):
         x = inputs(exported.torch.inputs, n, duration_s)
@@ -96,7 +101,7 @@ def test_onnx_gives_what_torch_gives(recipe: Recipe, exported: Exported, n: int)
         np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("recipe", EXPORTED, indirect=True)
+@pytest.mark.parametrize("recipe", NETWORKS, indirect=True)
 def test_rounded_weights_change_little(network: nn.Module, exported: Exported) -> None:
     x = inputs(network.inputs, 16)
     with torch.no_grad():
@@ -106,7 +111,7 @@ def test_rounded_weights_change_little(network: nn.Module, exported: Exported) -
     assert np.abs(difference).max() < (0.25 if in_8_bits else 0.05) * expected.std()
 
 
-@pytest.mark.parametrize("recipe", [name for name in EXPORTED if name not in SEES_FRAMES], indirect=True)
+@pytest.mark.parametrize("recipe", OF_NO_FRAMES, indirect=True)
 def test_the_card_is_read_back_from_the_file(recipe: Recipe, network: nn.Module, exported: Exported) -> None:
     card = exported.cards[1]
     assert card == exported.cards[0]

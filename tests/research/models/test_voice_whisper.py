@@ -149,6 +149,7 @@ def test_heads_must_share_the_width() -> None:
         WhisperVoiceSettings(width=32, heads=5)
 
 
+@pytest.mark.load
 @pytest.mark.parametrize(
     ("rank", "pool", "stored"), [(0, 1, 3 * 12 * 64**2), (8, 1, 3 * 8 * 16 * 64), (8, 2, 3 * 8 * 16 * 64)]
 )

@@ -70,7 +70,7 @@ def test_a_result_that_is_handed_over_is_not_interrupted(monkeypatch: pytest.Mon
     assert not parallel._is_working
 
 
-@pytest.mark.parametrize("is_there", [False, True])
+@pytest.mark.parametrize("is_there", [False, pytest.param(True, marks=pytest.mark.load)])
 def test_a_process_has_one_thread_be_torch_there_or_not(is_there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     from emofuse.research.training.fit import silence_lightning  # brings torch to the process that is given it
 
