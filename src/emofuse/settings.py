@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -38,6 +37,8 @@ class Settings(BaseModel):
 
 def unknown_option(name: str, value: object, allowed: list[str]) -> UsageError:
     """Return the error of an option that does not exist: the closest that does, or else all that do."""
+    import difflib  # here: it takes longer to import than this module, and only an error needs it
+
     near = difflib.get_close_matches(name, allowed, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(allowed)}"
     return UsageError(f"there is no option {name!r} (given {shown(value)})", hint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -162,6 +161,8 @@ def _has_card_inside(path: Path) -> bool:
 
 def read_onnx_card(path: Path) -> OnnxCard:
     """Read a card. Raises BundleError where it is not whole."""
+    import tomllib  # here: nothing that ships has such a card
+
     try:
         text = read_bytes(path, _MOST_MB)
         found = parse_json(text) if path.suffix == ".json" else tomllib.loads(text.decode("utf-8"))

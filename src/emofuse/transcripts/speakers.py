@@ -12,7 +12,9 @@ _ASIDE: Final = r"(?: ?[\[(][^\[\]()\n]{1,40}[\])])?"  # `JOHN (on the phone): H
 CAPITALS: Final = (
     rf"(?P<name>[{_CAPITAL}][{_CAPITAL}.'’-]+(?: [{_CAPITAL}0-9][{_CAPITAL}0-9.'’-]*){{0,2}}){_ASIDE}:(?=\s|$)"
 )
-"""A pattern of a name in capitals with its colon, as subtitles for the deaf have it; its group is `name`."""
+"""A pattern of a name in capitals with its colon, as subtitles for the deaf have it; its group is `name`.
+
+Its many letters take milliseconds to compile, so `re` does that when the first transcript is read, and keeps it."""
 
 _UNNAMED: Final = (
     "a about also an and answer attention bad because but caution chapter con conclusion cons date "
@@ -28,12 +30,11 @@ _NO_NAMES: Final = frozenset(_UNNAMED.split())
 _MARK: Final = r"(?P<dash>-|–|—|>>)"
 _TIME: Final = r"(?P<time>[\[(]?\d{1,3}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?[\])]?)"
 _WORD: Final = r"[^\W\d_][\w.'’-]{0,30}"
-_BEGIN: Final = re.compile(
+_BEGIN: Final = (
     rf"\s*(?:{_MARK}\s*)?(?:{_TIME}\s*(?:[-–—]\s*)?)?"
     rf"(?P<name>{_WORD}(?: (?:{_WORD}|\d{{1,3}})){{0,2}}){_ASIDE}:(?=\s|$)"
 )
 _TITLED: Final = re.compile(r"(?:Mr|Mrs|Ms|Miss|Dr|Prof|Sir|Speaker)\b")
-_CAPITALS: Final = re.compile(CAPITALS)
 
 
 def can_be_name(words: str) -> bool:
@@ -56,7 +57,7 @@ def split_name(text: str) -> tuple[str, str]:
         >>> split_name("JOHN: I am furious."), split_name("Note: I am furious.")
         (('JOHN', 'I am furious.'), ('', 'Note: I am furious.'))
     """
-    found = _CAPITALS.match(text)
+    found = re.match(CAPITALS, text)
     if found is None or not can_be_name(found["name"]):
         return "", text
     return found["name"], text[found.end() :].strip()
@@ -85,7 +86,7 @@ def name_speakers(rows: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _begin(row: str) -> re.Match[str] | None:
     """Match what may be a name at the beginning of a row."""
-    found = _BEGIN.match(row)
+    found = re.match(_BEGIN, row)
     return found if found is not None and can_be_name(found["name"]) else None
 
 
