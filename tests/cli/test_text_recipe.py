@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from emofuse.inference.bundle import BUNDLES, load_bundle
+from emofuse.inference.network import read_card
 from emofuse.research.evaluation.scores.report import read_report
 from make_meld import write_meld
 from quick_export import quick_exporter
@@ -64,6 +65,12 @@ def test_it_is_trained_made_a_bundle_and_tested(emofuse: Emofuse) -> None:
     assert report.metric("weighted F1").value > 0.9
     assert report.stamp.command == "emofuse evaluate text.toml --model runs/text/bundle/text.onnx"
     assert "over dialogues" in Path("out/report.md").read_text(encoding="utf-8").replace("\n", " ")
+    with quick_exporter():
+        both = ("--report", "out/report.json", "--report", "shifted/report.json")
+        result = emofuse("export", "runs/text/model.safetensors", "-o", "text.onnx", *both)
+    assert result.code == 0, result.err
+    commands = [score.command for score in read_card("text.onnx").scores]
+    assert set(commands) == {report.stamp.command, read_report("shifted").stamp.command}
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,8 @@ def export(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="model.safetensors of a run.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file to write.")],
     report: Annotated[
-        Path | None, typer.Option(help="A report of `evaluate`; its scores are added to the card.")
+        list[Path] | None,
+        typer.Option(help="A report of `evaluate`, whose scores are added to the card. Can be repeated."),
     ] = None,
 ) -> None:
     """Write a checkpoint as ONNX with its card inside; fails where its outputs differ from torch's."""
@@ -138,7 +139,7 @@ def export(
     from emofuse.research.training.fit import load_weights
 
     name = load_weights(checkpoint)[1].name
-    scores = card_scores(read_report(report), name) if report else ()
+    scores = [score for path in report or () for score in card_scores(read_report(path), name)]
     card = write(checkpoint, out, scores)
     size = out.stat().st_size / 1e6
     OUT.print(f"{escape(str(out))}: {card.n_parameters:,} parameters, {size:.2f} MB, same outputs as torch")
