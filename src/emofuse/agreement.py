@@ -201,11 +201,30 @@ def _concordance(
     times = np.arange(start_s, end_s + step_s / 2, step_s)
     if len(times) < 2:
         return None
-    x, y = (_course_at(times, course) for course in (first, second))
+    found = concordance(_course_at(times, first), _course_at(times, second))
+    return None if found is None else round(found, 4)
+
+
+def concordance(x: NDArray[np.float64], y: NDArray[np.float64]) -> float | None:
+    """Return Lin's concordance correlation of two ratings of the same things.
+
+    Args:
+        x: (N,) numbers.
+        y: (N,) numbers on the same scale.
+
+    Returns:
+        From -1 to 1, which is the same number each time; None where both are one and the same constant.
+
+    Source: Lin, 1989, https://doi.org/10.2307/2532051
+
+    Example:
+        >>> concordance(np.array([0.0, 1.0]), np.array([0.0, 0.5]))
+        0.666...
+    """
     spread = x.var() + y.var() + (x.mean() - y.mean()) ** 2
     if spread == 0:
         return None
-    return round(float(2 * ((x - x.mean()) * (y - y.mean())).mean() / spread), 4)
+    return float(2 * ((x - x.mean()) * (y - y.mean())).mean() / spread)
 
 
 def _course_at(times: NDArray[np.float64], course: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
