@@ -206,25 +206,14 @@ def _concordance(
 
 
 def concordance(x: NDArray[np.float64], y: NDArray[np.float64]) -> float | None:
-    """Return Lin's concordance correlation of two ratings of the same things.
-
-    Args:
-        x: (N,) numbers.
-        y: (N,) numbers on the same scale.
-
-    Returns:
-        From -1 to 1, which is the same number each time; None where both are one and the same constant.
-
-    Source: Lin, 1989, https://doi.org/10.2307/2532051
+    """Return Lin's concordance correlation (doi:10.2307/2532051) of two ratings, (N,) each; None of one same constant.
 
     Example:
-        >>> concordance(np.array([0.0, 1.0]), np.array([0.0, 0.5]))
-        0.666...
+        >>> round(concordance(np.array([0.0, 1.0]), np.array([0.0, 0.5])), 3)
+        0.667
     """
     spread = x.var() + y.var() + (x.mean() - y.mean()) ** 2
-    if spread == 0:
-        return None
-    return float(2 * ((x - x.mean()) * (y - y.mean())).mean() / spread)
+    return float(2 * ((x - x.mean()) * (y - y.mean())).mean() / spread) if spread else None
 
 
 def _course_at(times: NDArray[np.float64], course: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
