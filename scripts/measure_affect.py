@@ -91,11 +91,11 @@ def listen(pipeline: emofuse.Pipeline, folder: Path) -> Voices:
 def read_ratings(path: Path) -> dict[str, Numbers]:
     """Return each recording's ratings, (3, 2): three people's valence and arousal, from -1 to 1."""
     with path.open(encoding="utf-8", newline="") as file:
-        return {
-            Path(row["file"]).stem: (np.array([[float(row[f"{r}_{s}"]) for s in SCALES.values()] for r in RATERS]) - 3)
-            / 2
+        rated = {
+            Path(row["file"]).stem: [[float(row[f"{rater}_{scale}"]) for scale in SCALES.values()] for rater in RATERS]
             for row in csv.DictReader(file)
         }
+    return {name: (np.array(given) - 3) / 2 for name, given in rated.items()}
 
 
 def fit_by_speaker(voices: Voices) -> Numbers:
