@@ -58,10 +58,11 @@ def main() -> None:
 def _beside(base: BundleManifest, made: BundleManifest, own: str, others: str) -> BundleManifest:
     """Return what is the bundle's of its own modality and of the fusion, and base's of all else. others: where the
     files of base are, from the bundle."""
+    placed = made.modalities[own]
+    if own == "face":  # what a neutral picture of a person gains was too little to adapt by (docs/adapt.md)
+        placed = placed.model_copy(update={"neutral": None})
     modalities = {
-        modality: made.modalities[modality]
-        if modality == own
-        else settings.model_copy(update={"file": f"{others}{settings.file}"})
+        modality: placed if modality == own else settings.model_copy(update={"file": f"{others}{settings.file}"})
         for modality, settings in base.modalities.items()
     }
     certainty = made.certainty
