@@ -246,6 +246,11 @@ class Timeline:
             >>> emofuse.analyze(CLIP).to_json()["schema"]
             'emofuse/2'
         """
+        document = self.lazy_json()
+        return document | {"moments": list(document["moments"])}
+
+    def lazy_json(self) -> Json:
+        """Return the document of `to_json` with an iterator of its moments: those of hours at once take much memory."""
         fused, segments = self.summary.fused, self.segments()
         headline = self._headline_of(segments)
         has_certainty = fused is not None and fused.certainty is not None
@@ -261,7 +266,7 @@ class Timeline:
                 "headline": None if headline is None else headline.to_json(),
             },
             "people": [person_json(person) for person in self.people],
-            "moments": [moment_json(m, self.summary.listed) for m in self.moments],
+            "moments": (moment_json(m, self.summary.listed) for m in self.moments),
             "segments": [
                 {
                     "start_s": round(s.start_s, 3),

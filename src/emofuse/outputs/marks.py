@@ -33,6 +33,7 @@ _VIDEO_MARK: Final = re.compile(rb"emofuse-mark recording=([0-9a-f]{16}) at=([0-
 _PNG_END: Final = struct.pack(">I", 0) + b"IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
 _PNG_KEY: Final = b"tEXtComment\0"
 _MOVIE_TIMESCALE: Final = 90_000  # of the videos that emofuse writes; others have 600 or 1,000
+_Pieces = tuple[bytes | memoryview, ...]  # of a file, one after the other
 
 _NUMBER: Final = re.compile(rb"(?:-?\d+(?:\.\d+)?)?")
 _ANSWER: Final = rb"(?:[^\n]+ \d{1,3} %|\[[^\]\n]+\]\xc2\xa0[^\n]*)"  # alone, or before what is said
@@ -80,8 +81,8 @@ def mark_file(name: str, path: Path, recording: str) -> None:
     if embed is None:
         return
     data = path.read_bytes()
-    with atomic_write(path) as written:
-        written.write_bytes(embed(data, recording))
+    with atomic_write(path) as written, written.open("wb") as file:
+        file.writelines(embed(data, recording))
 
 
 def origin(name: str, path: Path) -> str | None:
@@ -138,35 +139,37 @@ def _is_unmarked_video(head: bytes, path: str | os.PathLike[str]) -> bool:
     return document.is_file() and origin("json", document) is not None
 
 
-def _marked(before: bytes, recording: str, after: bytes) -> bytes:
+def _marked(before: _Pieces, recording: str, after: _Pieces) -> _Pieces:
     """Return a file with a mark between two parts of it; its hash is of all the rest, with noughts in its own place."""
     mark = f"emofuse-mark recording={recording} content=".encode()
-    digest = hashlib.sha256(before + mark + _BLANK + after).hexdigest()
-    return before + mark + digest.encode() + after
+    digest = hashlib.sha256()
+    for piece in (*before, mark, _BLANK, *after):  # not joined: a document of hours has many megabytes
+        digest.update(piece)
+    return (*before, mark, digest.hexdigest().encode(), *after)
 
 
-def _before(end: bytes, beginning: bytes, closing: bytes) -> Callable[[bytes, str], bytes]:
+def _before(end: bytes, beginning: bytes, closing: bytes) -> Callable[[bytes, str], _Pieces]:
     """Return a function that puts a mark between two texts before the first `end` of a file."""
 
-    def embed(data: bytes, recording: str) -> bytes:
-        before, found, after = data.partition(end)
-        assert found, f"there is no {end!r} in this file"
-        return _marked(before + beginning, recording, closing + found + after)
+    def embed(data: bytes, recording: str) -> _Pieces:
+        place = data.find(end)
+        assert place >= 0, f"there is no {end!r} in this file"
+        return _marked((memoryview(data)[:place], beginning), recording, (closing, memoryview(data)[place:]))
 
     return embed
 
 
-def _at_end(beginning: bytes, closing: bytes, cut: int = 0) -> Callable[[bytes, str], bytes]:
+def _at_end(beginning: bytes, closing: bytes, cut: int = 0) -> Callable[[bytes, str], _Pieces]:
     """Return a function that puts a mark between two texts in place of the last `cut` bytes of a file."""
-    return lambda data, recording: _marked(data[: len(data) - cut] + beginning, recording, closing)
+    return lambda data, recording: _marked((memoryview(data)[: len(data) - cut], beginning), recording, (closing,))
 
 
-def _embed_in_png(data: bytes, recording: str) -> bytes:
+def _embed_in_png(data: bytes, recording: str) -> _Pieces:
     digest = hashlib.sha256(data).hexdigest()
     body = _PNG_KEY + f"emofuse-mark recording={recording} content={digest}".encode()
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     assert data.endswith(_PNG_END), "a PNG ends with IEND"
-    return data[: -len(_PNG_END)] + chunk + _PNG_END
+    return (data[: -len(_PNG_END)], chunk, _PNG_END)
 
 
 def _png_origin(data: bytes) -> str | None:
@@ -204,7 +207,7 @@ def _is_textgrid(data: bytes) -> bool:
     return b'        name = "fused confidence"' in lines and not any(line.endswith(b" ") for line in lines)
 
 
-_EMBED: Final[Mapping[str, Callable[[bytes, str], bytes]]] = {
+_EMBED: Final[Mapping[str, Callable[[bytes, str], _Pieces]]] = {
     "json": _at_end(b',\n"mark": "', b'"\n}\n', cut=len(b"\n}\n")),
     "html": _before(b"\n<title>", b'\n<meta name="emofuse-mark" content="', b'">'),
     "eaf": _before(b"</HEADER>", b'    <PROPERTY NAME="emofuse-mark">', b"</PROPERTY>\n    "),

@@ -23,7 +23,7 @@ def write_json(timeline: Timeline, path: str | os.PathLike[str]) -> None:
 
     Raises OutputError when `path` cannot be written.
     """
-    document = timeline.to_json()
+    document = timeline.lazy_json()
     # A file name that is not Unicode has lone surrogates; backslashreplace makes JSON escapes of them.
     with (
         atomic_write(path) as name,
@@ -76,10 +76,13 @@ def _write_document(document: Json, out: TextIO) -> None:
     out.write("{")
     for i, (key, value) in enumerate(document.items()):
         out.write(f'{"," if i else ""}\n"{key}": ')
-        if key in _ONE_PER_LINE and value:
-            out.write("[\n" + ",\n".join(_compact(item) for item in value) + "\n]")
-        else:
+        if key not in _ONE_PER_LINE:
             out.write(_compact(value))
+            continue
+        n_written = 0
+        for n_written, item in enumerate(value, start=1):
+            out.write(("[\n" if n_written == 1 else ",\n") + _compact(item))
+        out.write("\n]" if n_written else "[]")
     out.write("\n}\n")
 
 
