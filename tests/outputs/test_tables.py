@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import tracemalloc
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import jsonschema
 import pytest
 
 from emofuse.errors import OutputError
+from emofuse.outputs.marks import mark_file, origin
 from emofuse.outputs.records import table_of
 from emofuse.outputs.tables import write_csv, write_json
 from emofuse.timeline import SourceInfo, Timeline
@@ -42,6 +44,28 @@ def test_json_meets_its_schema_and_is_read_back(name, tmp_path, validator):
     validator.validate(document)
     assert document == TIMELINES[name].to_json()
     assert Timeline.from_json(document).to_json() == document
+
+
+def test_a_long_recording_is_neither_written_nor_marked_as_a_whole(tmp_path):
+    path = tmp_path / "out.json"
+    long = timeline(*course([("happy", 1500), ("sad", 1500)]))
+    write_json(long, path)  # and what it computes once
+    whole, lazy, marked = (peak(do) for do in (long.to_json, lambda: write_json(long, path), lambda: mark(path)))
+    assert lazy < 0.5 * whole
+    assert marked < 1.2 * path.stat().st_size  # it is read, once
+    assert origin("json", path) == "0" * 16
+
+
+def peak(do):
+    tracemalloc.start()
+    do()
+    found = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return found
+
+
+def mark(path):
+    mark_file("json", path, "0" * 16)
 
 
 def test_the_documented_example_is_a_true_one(validator):
