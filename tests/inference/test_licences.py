@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -58,3 +59,10 @@ def test_the_permissive_bundle_is_the_words_of_the_base_bundle() -> None:
     assert certainty == whole.model_copy(update={"modalities": {"text": whole.modalities["text"]}})
     assert (BUNDLES / "permissive" / PAGE).read_text("utf-8") == page(loaded)
     assert json.loads((BUNDLES / "permissive" / MANIFEST).read_text("utf-8"))["modalities"].keys() == {"text"}
+
+
+@pytest.mark.parametrize("name", ["base", "large", "languages", "permissive"])
+def test_cards_that_ship_name_no_folder_of_whoever_made_them(name: str) -> None:
+    for network in load_bundle(name).networks.values():
+        texts = [network.card.recipe, *(score.command for score in network.card.scores)]
+        assert not [text for text in texts if re.search(r"(?<![\w.~-])/\w|[A-Z]:\\", text)]
