@@ -250,7 +250,17 @@ class Timeline:
         return document | {"moments": list(document["moments"])}
 
     def lazy_json(self) -> Json:
-        """Return the document of `to_json` with an iterator of its moments: those of hours at once take much memory."""
+        """Write the document of `to_json` but for its moments, which are made one by one: of hours they take much.
+
+        Returns:
+            The document, with an iterator in place of the list of moments.
+
+        Example:
+            >>> import emofuse
+            >>> from emofuse.cli.demo import CLIP
+            >>> next(emofuse.analyze(CLIP).lazy_json()["moments"])["label"]
+            'happy'
+        """
         fused, segments = self.summary.fused, self.segments()
         headline = self._headline_of(segments)
         has_certainty = fused is not None and fused.certainty is not None
