@@ -238,8 +238,9 @@ def check_answers(path: Path, mode: Mode) -> None:
     else:
         assert np.quantile(apart, 0.95) <= 0.15, path
         assert looked.summary.fused is not None and followed.summary.fused is not None
-        off = np.abs(looked.summary.fused.probabilities - followed.summary.fused.probabilities).max()
-        assert off <= 0.1 and looked.summary.fused.label == followed.summary.fused.label, path
+        one, other = looked.summary.fused.probabilities, followed.summary.fused.probabilities
+        assert np.abs(one - other).max() <= 0.1, path
+        assert one.max() - one[other.argmax()] <= 0.1, path  # where two are nearly as likely, either may come first
 
 
 def differences(a: Timeline, b: Timeline) -> NDArray[np.float32]:
