@@ -250,7 +250,7 @@ class Timeline:
         return document | {"moments": list(document["moments"])}
 
     def lazy_json(self) -> Json:
-        """Write the document of `to_json` but for its moments, which are made one by one: of hours they take much.
+        """Write the document of `to_json` with its moments made one by one: all those of hours take much memory.
 
         Returns:
             The document, with an iterator in place of the list of moments.
