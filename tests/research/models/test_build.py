@@ -14,6 +14,7 @@ from emofuse.assets import ASSETS
 from emofuse.research.models.audio_video import AudioVideoNet
 from emofuse.research.models.cnn3d import Cnn3d
 from emofuse.research.models.face import FaceNet
+from emofuse.research.models.face_mobilenet import FaceMobileNet
 from emofuse.research.models.face_sequence import FaceSequence
 from emofuse.research.models.frame_lstm_mel import FrameLstmMel
 from emofuse.research.models.frame_sequence import ResnetLstm, ResnetTransformer
@@ -24,6 +25,7 @@ from emofuse.research.models.settings import (
     AudioVideoSettings,
     ClipNetSettings,
     Cnn3dSettings,
+    FaceMobileNetSettings,
     FaceNetSettings,
     FaceSequenceSettings,
     FrameLstmMelSettings,
@@ -45,6 +47,7 @@ from emofuse.research.models.wave_cnn import WaveCnn
 
 PAIRS = [
     (FaceNetSettings(), FaceNet, "face"),
+    (FaceMobileNetSettings(), FaceMobileNet, "face"),
     (MfccCnnSettings(), MfccCnn, "cepstra"),
     (WaveCnnSettings(), WaveCnn, "samples"),
     (MelCnnSettings(), MelCnn, "log-mel"),
@@ -91,6 +94,9 @@ def test_torchvisions_files_are_those_that_torchvision_names() -> None:
     ("settings", "asset"),
     [
         (FaceNetSettings(), None),
+        (FaceMobileNetSettings(), "face_mobilenet"),
+        (FaceMobileNetSettings(pretrained=None), None),
+        (FaceMobileNetSettings(start="face.onnx"), None),
         (MfccCnnSettings(), None),
         (VoiceNetSettings(), "mn04_as"),
         (VoiceNetSettings(pretrained=None), None),

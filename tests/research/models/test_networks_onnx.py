@@ -20,7 +20,7 @@ from emofuse.card import ModelCard
 from emofuse.inference.network import OnnxNetwork
 from emofuse.research.models.folding import fold_and_round
 from emofuse.research.models.layers import CoarseLinear
-from emofuse.research.models.settings import FaceNetSettings, MiniLmSettings, TextNetSettings
+from emofuse.research.models.settings import FaceMobileNetSettings, FaceNetSettings, MiniLmSettings, TextNetSettings
 from emofuse.research.recipes.data import VoiceDataSettings
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.training.export import export
@@ -118,7 +118,7 @@ def test_the_card_is_read_back_from_the_file(recipe: Recipe, network: nn.Module,
     assert (card.name, card.seed, card.labels) == (recipe.name, recipe.seed, LABELS)
     assert Recipe.model_validate_json(card.recipe) == recipe
     assert card.n_parameters == sum(p.numel() for p in network.parameters())
-    if isinstance(recipe.model, FaceNetSettings):
+    if isinstance(recipe.model, FaceNetSettings | FaceMobileNetSettings):
         assert (card.modality, card.input.kind, card.input.size_px) == ("face", "face", 48)
     elif isinstance(recipe.model, TextNetSettings | MiniLmSettings):
         assert (card.modality, card.input.kind) == ("text", "text")

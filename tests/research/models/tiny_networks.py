@@ -26,6 +26,7 @@ from emofuse.research.models.settings import (
     AudioVideoSettings,
     ClipNetSettings,
     Cnn3dSettings,
+    FaceMobileNetSettings,
     FaceNetSettings,
     FaceSequenceSettings,
     FrameLstmMelSettings,
@@ -65,6 +66,7 @@ _MFCC_CNN = MfccCnnSettings(widths=(4, 6, 8), hidden=16)
 _WAVE_CNN = WaveCnnSettings(widths=(6, 8, 12))
 _SETTINGS = {
     "face": FaceNetSettings(widths=(4, 6, 8), blocks=(1, 2)),
+    "face-mobilenet": FaceMobileNetSettings(pretrained=None),
     "mfcc-cnn": _MFCC_CNN,
     "wave-cnn": _WAVE_CNN,
     "mel-cnn": MelCnnSettings(widths=(4, 6, 8)),
@@ -96,6 +98,7 @@ CLIP_NETWORKS = get_args(ClipNetSettings)
 FEATURE_NETWORKS = get_args(FeatureNetSettings)
 NETWORKS = (
     FaceNetSettings,
+    FaceMobileNetSettings,
     TextNetSettings,
     MiniLmSettings,
     *get_args(SpeechNetSettings),
@@ -107,7 +110,7 @@ NETWORKS = (
 def _recipe(name: str) -> Recipe:
     settings = _SETTINGS[name]
     data = VideoDataSettings() if isinstance(settings, CLIP_NETWORKS) else VoiceDataSettings()
-    if isinstance(settings, FaceNetSettings):
+    if isinstance(settings, FaceNetSettings | FaceMobileNetSettings):
         data = FaceDataSettings()
     elif isinstance(settings, TextNetSettings | MiniLmSettings):
         data = TextDataSettings()

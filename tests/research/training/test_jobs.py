@@ -18,7 +18,13 @@ from emofuse.errors import AssetError, CorpusError, RecipeError, UsageError
 from emofuse.research.corpora.manifest import Clip, Manifest
 from emofuse.research.corpora.relabel import Relabelled
 from emofuse.research.corpora.splits.protocols import Fold
-from emofuse.research.models.settings import FaceNetSettings, MelCnnSettings, SvmSettings, VoiceNetSettings
+from emofuse.research.models.settings import (
+    FaceMobileNetSettings,
+    FaceNetSettings,
+    MelCnnSettings,
+    SvmSettings,
+    VoiceNetSettings,
+)
 from emofuse.research.recipes.data import FaceDataSettings
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks import speech as speech_module
@@ -254,6 +260,8 @@ def test_balanced_weights_make_every_class_count_alike() -> None:
 def test_pretrained_weights_that_are_unknown_are_named(data: Path) -> None:
     with pytest.raises(AssetError, match="mn99"):
         utterance_job(tiny_recipe(VoiceNetSettings(pretrained="mn99")), load(data), FOLD)
+    with pytest.raises(AssetError, match="fn99"):  # a training of faces does not begin with random weights instead
+        face_job(Recipe(name="f", data=FaceDataSettings(), model=FaceMobileNetSettings(pretrained="fn99")), data)
 
 
 def test_a_corpus_is_found_by_its_name_or_as_a_manifest(data: Path, tmp_path: Path) -> None:

@@ -61,11 +61,19 @@ def read_exported(path: Path) -> FaceNet:
     those of the network that its card describes.
     """
     card = read_card(path)
-    model = onnx.load(path)
-    settings = FaceNetSettings.model_validate(json.loads(card.recipe)["model"])
-    network = FaceNet(settings, len(card.labels))
+    network = FaceNet(FaceNetSettings.model_validate(json.loads(card.recipe)["model"]), len(card.labels))
+    load_exported(network, path)
+    return network
+
+
+def load_exported(network: nn.Module, path: Path) -> None:
+    """Fold a face network's norms, and give it the weights of the ONNX file that was exported of one like it.
+
+    Raises BundleError where there is no such file, or it has no card, RuntimeError where its weights are of another
+    form.
+    """
+    read_card(path)
     fold_norms(network)
-    stored = {tensor.name.removesuffix(".half"): tensor for tensor in model.graph.initializer}
+    stored = {tensor.name.removesuffix(".half"): tensor for tensor in onnx.load(path).graph.initializer}
     arrays = {name: numpy_helper.to_array(stored[name]) for name in network.state_dict() if name in stored}
     network.load_state_dict({name: torch.tensor(array, dtype=torch.float32) for name, array in arrays.items()})
-    return network

@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate, pad
 
 from emofuse.emotions import FERPLUS
 from emofuse.research.models.face import FaceNet
+from emofuse.research.models.face_mobilenet import FaceMobileNet
 from emofuse.research.models.settings import FaceNetSettings
 
 OWN_WEIGHT: Final = 5.0
@@ -24,6 +25,9 @@ MEAN: Final = 128.0
 DEVIATION: Final = 50.0
 """Of the pixels that the others are given: about those of the pictures that such networks are trained on."""
 
+LARGER_SHARE: Final = 0.5
+"""Of our own answer, where a larger network of ours has a part in it."""
+
 UNIFORM: Final = 0.1
 """Of the others' probabilities this much is spread over all emotions: they are too sure where a crop is off."""
 
@@ -32,21 +36,31 @@ _KNOWN: Final = FERPLUS[:7]
 
 
 class FaceEnsemble(FaceNet):
-    """A face network and others of the same pixels. Its weights and its embedding are those of the first."""
+    """A face network and others of the same pixels. Its weights and its embedding are those of the first.
 
-    def __init__(self, settings: FaceNetSettings, *others: FaceApiNet | MiniXception) -> None:
+    larger: another network of ours, whose answer and the first's are one.
+    """
+
+    def __init__(
+        self, settings: FaceNetSettings, *others: FaceApiNet | MiniXception, larger: FaceMobileNet | None = None
+    ) -> None:
         super().__init__(settings, len(FERPLUS))
         self.others = nn.ModuleList(others)
+        self.larger = larger
 
     def forward(self, faces: Tensor) -> Tensor:
         """Score faces. faces: (N, 1, 48, 48) float32 grey in [0, 255]. Returns (N, 8) logits, in FER+'s order."""
         standard = self.frontend(faces)
         own = self.classify(standard)
+        energy = own.logsumexp(1, keepdim=True)
+        own = own - energy
+        if self.larger is not None:
+            both = (1 - LARGER_SHARE) * own + LARGER_SHARE * self.larger.classify(standard).log_softmax(1)
+            own = both.log_softmax(1)
         pixels = (DEVIATION * standard + MEAN).clamp(0, 255)  # they do not take exposure out themselves
         chance = UNIFORM / len(_KNOWN)
         others = sum(((1 - UNIFORM) * other(pixels).softmax(1) + chance).log() for other in self.others)
-        energy = own.logsumexp(1, keepdim=True)
-        contempt = own[:, -1:] - energy  # the others know none: whether it is contempt is left to ours
+        contempt = own[:, -1:]  # the others know none: whether it is contempt is left to ours
         known = ((OWN_WEIGHT * own[:, :-1] + others) / (OWN_WEIGHT + 1)).log_softmax(1)
         return torch.cat([known + torch.log1p(-contempt.exp().clamp(max=1 - 1e-6)), contempt], 1) + energy
 

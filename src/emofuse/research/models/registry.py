@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 from emofuse.research.models.audio_video import AudioVideoNet
 from emofuse.research.models.cnn3d import Cnn3d
 from emofuse.research.models.face import FaceNet
+from emofuse.research.models.face_mobilenet import FaceMobileNet
 from emofuse.research.models.face_sequence import MARGIN, FaceSequence
 from emofuse.research.models.frame_lstm_mel import FrameLstmMel
 from emofuse.research.models.frame_sequence import ResnetLstm, ResnetTransformer
@@ -34,9 +35,11 @@ from emofuse.research.models.mel_cnn import MelCnn
 from emofuse.research.models.mfcc_cnn import MfccCnn
 from emofuse.research.models.minilm import MiniLm
 from emofuse.research.models.settings import (
+    AnyFaceNetSettings,
     AudioVideoSettings,
     ClipNetSettings,
     Cnn3dSettings,
+    FaceMobileNetSettings,
     FaceNetSettings,
     FaceSequenceSettings,
     FrameLstmMelSettings,
@@ -68,6 +71,7 @@ FeatureNetwork: TypeAlias = (
 )
 BuiltNetwork: TypeAlias = (
     FaceNet
+    | FaceMobileNet
     | SpeechNetwork
     | VideoNetwork
     | FrameLstmMel
@@ -78,7 +82,7 @@ BuiltNetwork: TypeAlias = (
     | ImportedNet
 )
 NetworkSettings: TypeAlias = (
-    FaceNetSettings
+    AnyFaceNetSettings
     | SpeechNetSettings
     | ClipNetSettings
     | FeatureNetSettings
@@ -166,6 +170,7 @@ def _audio_video(settings: AudioVideoSettings, given: Given) -> BuiltNetwork:
 
 NETWORKS: Final = (
     Entry(FaceNetSettings, ("ferplus",), _plain(FaceNet)),
+    Entry(FaceMobileNetSettings, ("ferplus",), _pretrained(FaceMobileNet)),
     Entry(MfccCnnSettings, ("speech",), _plain(MfccCnn)),
     Entry(WaveCnnSettings, ("speech",), _plain(WaveCnn)),
     Entry(MelCnnSettings, ("speech",), _plain(MelCnn)),

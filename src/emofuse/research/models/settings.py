@@ -101,6 +101,28 @@ class FaceNetSettings(ModelSettings):
         return self.start
 
 
+class FaceMobileNetSettings(ModelSettings):
+    """A MobileNet over the same faces. pretrained: an asset's name, or none. start: see FaceNetSettings."""
+
+    name: Literal["face-mobilenet"] = "face-mobilenet"
+    pretrained: Annotated[str | None, NoneIsAWord] = "face_mobilenet"
+    dropout: float = Field(0.2, ge=0, lt=1)
+    start: str = ""
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """See ModelSettings."""
+        return () if self.pretrained is None or self.start else (self.pretrained,)
+
+    @property
+    def start_network(self) -> str:
+        """See ModelSettings."""
+        return self.start
+
+
+AnyFaceNetSettings: TypeAlias = FaceNetSettings | FaceMobileNetSettings
+
+
 class ImportedNetSettings(ModelSettings):
     """A network of one's own; a recipe gives `name = "package.module:Class"` and the class's own options beside it.
 

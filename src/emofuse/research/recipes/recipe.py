@@ -15,8 +15,8 @@ from emofuse.importing import import_object, source_hash
 from emofuse.reading import is_file, one_line, read_bytes
 from emofuse.research.models.fusion.settings import FeatureNetSettings
 from emofuse.research.models.settings import (
+    AnyFaceNetSettings,
     ClipNetSettings,
-    FaceNetSettings,
     ImportedNetSettings,
     Learner,
     MiniLmSettings,
@@ -119,7 +119,7 @@ class Recipe(Settings):
         Field(discriminator="corpus"),
     ]
     model: Annotated[
-        FaceNetSettings
+        AnyFaceNetSettings
         | SpeechNetSettings
         | ClipNetSettings
         | FeatureNetSettings

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from emofuse.assets import find
 from emofuse.card import DataSource, InputSpec
 from emofuse.emotions import FERPLUS
 from emofuse.errors import BundleError, RecipeError, UsageError
@@ -24,7 +25,7 @@ from emofuse.research.corpora.readers.ferplus import read_ferplus, read_original
 from emofuse.research.corpora.readers.portraits import Portraits
 from emofuse.research.corpora.registry import FACES, PORTRAITS, portrait_corpus
 from emofuse.research.feature_sets.store import FeatureSet
-from emofuse.research.models.face import read_exported
+from emofuse.research.models.face import load_exported
 from emofuse.research.models.folding import fold_norms
 from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.recipes.data import FaceDataSettings
@@ -387,11 +388,12 @@ def face_job(recipe: Recipe, data: str | Path, without: Mapping[str, frozenset[s
 
     without: people who are left out, by the name of their set. Raises CorpusError where a set is not there, RecipeError
     where the model is not a face network or starts from another one's weights, BundleError for a teacher that cannot be
-    used.
+    used, AssetError where pretrained weights cannot be had.
     """
     settings = face_settings(recipe)
     torch.manual_seed(recipe.seed)
-    network = FaceTask().network(recipe, len(FERPLUS))
+    weights = {name: find(name) for name in recipe.model.assets}
+    network = FaceTask().network(recipe, len(FERPLUS), weights)
     if recipe.model.start_network:
         start_from(network, Path(recipe.model.start_network))
     faces = read_training_faces(settings, data, without)
@@ -442,7 +444,7 @@ def start_from(network: BuiltNetwork, path: Path) -> None:
     Raises BundleError where there is no such file, RecipeError where its network has another form or other labels.
     """
     try:
-        network.load_state_dict(read_exported(path).state_dict())
+        load_exported(network, path)
     except (KeyError, ValueError, RuntimeError) as error:
         reason = first_line(error)[:160]
         raise RecipeError(

@@ -17,6 +17,7 @@ from emofuse.research.tasks.registry import task_of
 _TORCHVISION: Final = "BSD-3-Clause (torchvision); the pictures have their owners' licences"
 PRETRAINING: Final = {
     "mn04_as": DataSource(name="AudioSet, by EfficientAT mn04", licence="MIT (weights)", part="pretraining"),
+    "face_mobilenet": DataSource(name="VGGFace2, by HSE-FaceRes", licence="MIT (weights)", part="pretraining"),
     "whisper_base": DataSource(
         name="680,000 hours of speech with their words, by OpenAI's Whisper base",
         licence="MIT (weights)",
