@@ -14,7 +14,7 @@ from emofuse.research.corpora.splits.protocols import Fold
 from emofuse.research.evaluation.protocols.learners import selection
 from emofuse.research.models.settings import FaceNetSettings, SvmSettings
 from emofuse.research.recipes.data import FaceDataSettings, VideoDataSettings, VoiceDataSettings
-from emofuse.research.recipes.recipe import LateFusionSettings, Recipe
+from emofuse.research.recipes.recipe import LateFusionSettings, Recipe, TrainSettings
 from emofuse.research.tasks import base
 from emofuse.research.tasks.base import fall_back_to_random_init
 from emofuse.research.training.cards import model_card
@@ -92,6 +92,16 @@ def test_a_voice_without_its_weights_is_not_trained_and_keeps_the_others(lost: s
     speech = load_utterances(voice, write_ravdess(tmp_path, (1, 2, 3)))
     with pytest.raises(AssetError, match=r"mn04_as_mAP_432\.pt cannot be had"):
         utterance_job(voice, speech, Fold("1", (0, 1, 2), (3, 4, 5), (6, 7, 8)))
+
+
+def test_random_weights_that_a_recipe_asks_for_are_not_held_back() -> None:
+    held = TrainSettings(frozen_epochs=2, backbone_lr_scale=0.1)
+    asked = of({"name": "resnet-lstm", "pretrained": False}).model_copy(update={"train": held})
+    free = fall_back_to_random_init(asked, pytest.fail)
+    assert free.model == asked.model
+    assert (free.train.frozen_epochs, free.train.backbone_lr_scale) == (0, 1.0)
+    never = of({"name": "cnn3d"}).model_copy(update={"train": held})
+    assert fall_back_to_random_init(never, pytest.fail) == never
 
 
 def test_members_of_a_late_fusion_are_treated_alike(lost: set[str]) -> None:

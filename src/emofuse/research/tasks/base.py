@@ -539,19 +539,19 @@ def voiced_example(n: int, duration_s: float) -> Tensor:
 def fall_back_to_random_init(recipe: Recipe, notice: Callable[[str], None]) -> Recipe:
     """Return the recipe, without pretraining where torchvision's weights cannot be had: `notice` gets a line then.
 
-    So what is trained from random weights says so in its run, its report and its card. Members of a late fusion are
-    treated alike.
+    So what is trained from random weights says so in its run, its report and its card. A random start has nothing to
+    keep: it is neither frozen nor trained more slowly than the rest. Members of a late fusion are treated alike.
     """
     settings = recipe.model
     if settings.member_recipes:
         members = tuple(fall_back_to_random_init(member, notice) for member in settings.member_recipes)
         return recipe.model_copy(update={"model": settings.model_copy(update={"members": members})})
-    try:
-        for name in settings.torchvision_assets:
-            find(name)
-    except AssetError as error:
-        notice(f"{recipe.name} starts from random weights: {error.message}")
-        # a random start has nothing to keep: it is neither frozen nor trained more slowly than the rest
-        train = recipe.train.model_copy(update={"frozen_epochs": 0, "backbone_lr_scale": 1.0})
-        return recipe.model_copy(update={"model": settings.without_pretraining(), "train": train})
-    return recipe
+    if not settings.is_randomly_initialised or settings.assets:
+        try:
+            for name in settings.torchvision_assets:
+                find(name)
+            return recipe
+        except AssetError as error:
+            notice(f"{recipe.name} starts from random weights: {error.message}")
+    train = recipe.train.model_copy(update={"frozen_epochs": 0, "backbone_lr_scale": 1.0})
+    return recipe.model_copy(update={"model": settings.without_pretraining(), "train": train})
