@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emofuse.card import DataSource, ModelCard, Score
-from emofuse.inference.network import OnnxNetwork
+from emofuse.inference.network import read_card
 from emofuse.research.evaluation.scores.report import card_scores, read_report
 from emofuse.research.models.face import load_exported, read_exported
 from emofuse.research.models.face_ensemble import FaceApiNet, FaceEnsemble, MiniXception
@@ -63,21 +63,21 @@ def main() -> None:
         "--left-out", type=Path, nargs="*", default=[], help="reports of others, made of other networks"
     )
     arguments = parser.parse_args()
-    card = OnnxNetwork(arguments.own).card
-    larger = [path for path in arguments.others if path.suffix == ".onnx"]
+    card = read_card(arguments.own)
+    larger = next((path for path in arguments.others if path.suffix == ".onnx"), None)
     others = [
         read_mini_xception(path) if path.suffix == ".whl" else read_face_api(path)
         for path in arguments.others
-        if path not in larger
+        if path != larger
     ]
-    network = ensemble(arguments.own, card, *others, larger=read_larger(larger[0]) if larger else None)
+    network = ensemble(arguments.own, card, *others, larger=read_larger(larger) if larger else None)
     own = [score for path in arguments.report for score in card_scores(read_report(path), card.name)]
     left_out = [
         score.model_copy(update={"weights": "same recipe"})
         for path in arguments.left_out
         for score in card_scores(read_report(path), card.name)
     ]
-    made = ensemble_card(card, network, (*own, *left_out), OnnxNetwork(larger[0]).card if larger else None)
+    made = ensemble_card(card, network, (*own, *left_out), read_card(larger) if larger else None)
     write_network(network, made, arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
 
@@ -94,7 +94,7 @@ def ensemble(
 
 def read_larger(path: Path) -> FaceMobileNet:
     """Rebuild the larger of our networks from the file that `emofuse export` wrote."""
-    card = OnnxNetwork(path).card
+    card = read_card(path)
     network = FaceMobileNet(FaceMobileNetSettings.model_validate(json.loads(card.recipe)["model"]), len(card.labels))
     load_exported(network, path)
     return network
@@ -110,7 +110,7 @@ def ensemble_card(
         DataSource(name=SOURCES[type(other)], licence="MIT (weights)", part="pretraining") for other in network.others
     ]
     if larger:
-        added = [source for source in larger.data if source not in card.data] + added
+        added = [*larger.data, *added]
     cautions = [*card.cautions, *(larger.cautions if larger else ())]
     if any(isinstance(other, FaceApiNet) for other in network.others):
         cautions.append(UNKNOWN)

@@ -427,8 +427,7 @@ class UtteranceTask(Task):
             The network, of which nothing is trained yet.
         """
         torch.manual_seed(recipe.seed)
-        weights = {name: find(name) for name in dict.fromkeys(recipe.model.assets)}
-        return self.network(recipe, len(data.labels), weights, self.dims(data))
+        return self.network(recipe, len(data.labels), pretrained_weights(recipe), self.dims(data))
 
     def job(self, recipe: Recipe, data: Utterances, fold: Fold | None, held_out: Sequence[int] = ()) -> Job:
         """Prepare one fold's training, or, without a fold, the training on every clip but those held out, which
@@ -534,6 +533,12 @@ def voiced_example(n: int, duration_s: float) -> Tensor:
     harmonics = sum(torch.sin(k * phase) / k for k in range(1, 20))
     syllables = torch.sin(2 * torch.pi * 1.7 * time + torch.arange(n)[:, None]).clamp(min=0)
     return (0.1 * harmonics * syllables).float()
+
+
+def pretrained_weights(recipe: Recipe) -> dict[str, Path]:
+    """Return the files of what a recipe's network starts from, by their assets' names; fetched if need be. Raises
+    AssetError where they cannot be had."""
+    return {name: find(name) for name in dict.fromkeys(recipe.model.assets)}
 
 
 def fall_back_to_random_init(recipe: Recipe, notice: Callable[[str], None]) -> Recipe:

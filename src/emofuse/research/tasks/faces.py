@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emofuse.assets import find
 from emofuse.card import DataSource, InputSpec
 from emofuse.emotions import FERPLUS
 from emofuse.errors import BundleError, RecipeError, UsageError
@@ -31,7 +30,7 @@ from emofuse.research.models.registry import BuiltNetwork
 from emofuse.research.recipes.data import FaceDataSettings
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.augment import augment_faces
-from emofuse.research.tasks.base import Example, Job, UtteranceTask, class_prior, with_teachers
+from emofuse.research.tasks.base import Example, Job, UtteranceTask, class_prior, pretrained_weights, with_teachers
 from emofuse.research.tasks.batches import Augment, Batch, FaceBatches, one_hot
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances
 
@@ -392,8 +391,7 @@ def face_job(recipe: Recipe, data: str | Path, without: Mapping[str, frozenset[s
     """
     settings = face_settings(recipe)
     torch.manual_seed(recipe.seed)
-    weights = {name: find(name) for name in recipe.model.assets}
-    network = FaceTask().network(recipe, len(FERPLUS), weights)
+    network = FaceTask().network(recipe, len(FERPLUS), pretrained_weights(recipe))
     if recipe.model.start_network:
         start_from(network, Path(recipe.model.start_network))
     faces = read_training_faces(settings, data, without)
