@@ -1,16 +1,21 @@
 """What is being written is hidden and locked; what a process that was killed has left is cleared by the next one."""
 
+import contextlib
+import gc
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
-from emofuse import staging
-from emofuse.files import atomic_write
+from emofuse import files, staging
+from emofuse.files import atomic_write, write_csv_file
 from emofuse.staging import StagedPath, clear_abandoned, clear_once
 
 WRITE_AND_WAIT = """
@@ -113,3 +118,67 @@ def test_being_stopped_while_it_is_made_leaves_nothing(tmp_path: Path, monkeypat
         with pytest.raises(KeyboardInterrupt):
             StagedPath(tmp_path / "out.csv", is_folder=is_folder)
     assert not list(tmp_path.iterdir())
+
+
+class StoppedAt:
+    """Raises KeyboardInterrupt before the nth instruction of the code that writes files, as Ctrl-C may."""
+
+    def __init__(self, n: int) -> None:
+        self._left = n
+        self.came = False
+
+    def __enter__(self) -> "StoppedAt":
+        sys.settrace(self._step)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def _step(self, frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_code.co_filename not in (files.__file__, staging.__file__, contextlib.__file__):
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            self._left -= 1
+            if self._left < 0:
+                self.came = True
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self._step
+
+
+def test_stopped_before_any_instruction_nothing_half_written_is_left(tmp_path: Path) -> None:
+    for n in itertools.count():
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        stopped = StoppedAt(n)
+        try:
+            with stopped:
+                write_csv_file(folder / "out.csv", ["time"], [[1]])
+        except KeyboardInterrupt:
+            pass
+        if names(folder) not in ([], ["out.csv"]):
+            gc.collect()  # at its exit at the latest, a process lets go of what was interrupted
+        assert names(folder) in ([], ["out.csv"]), n
+        if not stopped.came:
+            break
+    assert n > 200 and names(folder) == ["out.csv"]
+
+
+def test_a_process_removes_at_its_exit_what_it_had_not_put_away(tmp_path: Path) -> None:
+    code = WRITE_AND_WAIT.replace("time.sleep(60)", "sys.exit(3)")
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, capture_output=True)
+    assert ended.returncode == 3 and names(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_forked_process_leaves_alone_what_its_parent_writes(tmp_path: Path) -> None:
+    staged = StagedPath(tmp_path / "out.csv")
+    child = os.fork()
+    if child == 0:
+        staged.discard()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert names(tmp_path) == [staged.path.name]
+    staged.discard()
+    assert names(tmp_path) == []

@@ -1,7 +1,8 @@
 """Hidden files and folders that work is written to before it gets its name, and what is left of those of the dead.
 
 Each is locked by the process that writes it. A lock ends with its process, however that ends, so the next process that
-writes into the same folder knows which of them are nobody's any more, and removes those.
+writes into the same folder knows which of them are nobody's any more, and removes those. A process that is stopped
+(Ctrl-C may come between any two instructions, also while one is put away) removes its own before it ends.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import stat
 import sys
 import time
 import uuid
+import weakref
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -35,24 +37,31 @@ class StagedPath:
         folder = target.absolute().parent
         clear_once(folder)
         self._target = target
-        self._lock: int | None = None
+        self._owner = os.getpid()
         while True:
             # a stem cut to 100 keeps the name under any limit
             name = f".{target.stem[:100]}.emofuse-{uuid.uuid4().hex[:8]}{target.suffix}"
             self.path = target.with_name(name)
-            if is_folder:
-                self.path.mkdir()
-            else:
-                self.path.touch(exist_ok=False)
+            self._locks: list[int] = []
+            # before it is there: whenever this is interrupted, it goes when nobody holds this object, or at the exit
+            self._ending = weakref.finalize(self, _end, self.path, self._locks, self._owner)
             try:
-                self._lock = _locked(self.path)
-                if self._lock is not None:
+                if is_folder:
+                    self.path.mkdir()
+                else:
+                    self.path.touch(exist_ok=False)
+                lock = _locked(self.path)
+                if lock is not None:
+                    self._locks += [lock] if lock else []
                     self._mode = stat.S_IMODE(self.path.stat().st_mode)
                     return
+            except FileExistsError:
+                pass
             except BaseException:  # Ctrl-C, too
                 self.discard()
                 raise
-            # another process took it for one that is left over, in the moment before it was locked
+            # it is another one's, or another process took it for left over in the moment before it was locked
+            self._ending.detach()
 
     def publish(self) -> None:
         """Give it the name of the target, in place of a file that has it. Raises OSError.
@@ -66,11 +75,8 @@ class StagedPath:
 
     def discard(self) -> None:
         """Remove it, if it is still there, and let go of the lock."""
-        with suppress(OSError):  # it has its name now; or what is wrong with the folder is already known
-            _remove(self.path)
-        if self._lock:
-            os.close(self._lock)
-            self._lock = None
+        _end(self.path, self._locks, self._owner)
+        self._ending.detach()  # after that: interrupted before, it ends a second time
 
 
 def clear_abandoned(folder: Path) -> None:
@@ -85,6 +91,15 @@ def clear_abandoned(folder: Path) -> None:
 def clear_once(folder: Path) -> None:
     """Do `clear_abandoned` at the first call for a folder in this process."""
     clear_abandoned(folder)
+
+
+def _end(path: Path, locks: list[int], owner: int) -> None:
+    """Remove what is staged and close its lock, in the process that owns it; what is done of that already stays so."""
+    if os.getpid() == owner:  # not in one that was forked meanwhile
+        with suppress(OSError):  # it has its name now; or what is wrong with the folder is already known
+            _remove(path)
+        while locks:
+            os.close(locks.pop())
 
 
 def _clear(path: Path) -> None:
