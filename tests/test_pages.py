@@ -11,7 +11,7 @@ import pytest
 
 import emofuse
 from emofuse.outputs.index import Row, index_page
-from emofuse.outputs.page import report_page
+from emofuse.outputs.page import page_pieces
 from emofuse.pages import GENERATOR, STYLE_SHEET, read, render_macro
 from make_timelines import TIMELINES
 
@@ -19,7 +19,7 @@ SRC = Path(emofuse.__file__).parent
 
 
 def page_of_a_timeline() -> str:
-    return report_page(TIMELINES["many faces"], "video", "./a&b.mp4", is_annotated=False)
+    return "".join(page_pieces(TIMELINES["many faces"], "video", "./a&b.mp4", is_annotated=False))
 
 
 def page_over_recordings() -> str:

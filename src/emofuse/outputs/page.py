@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +14,8 @@ from emofuse.files import atomic_write
 from emofuse.formatting import documentary_line
 from emofuse.outputs.explanations import explanations_html
 from emofuse.outputs.locations import MediaLinks
-from emofuse.pages import read, render
+from emofuse.outputs.tables import document_pieces
+from emofuse.pages import read, stream
 from emofuse.provenance import Provenance
 from emofuse.timeline import Timeline
 from emofuse.types import Json
@@ -39,7 +41,7 @@ def write_html(timeline: Timeline, path: str | os.PathLike[str], links: MediaLin
     """
     source = timeline.source
     links = links or MediaLinks.between(source.path, path)
-    page = report_page(
+    pieces = page_pieces(
         timeline,
         media="video" if source.has_video else "audio" if source.has_audio else None,
         url=links.annotated or links.recording,
@@ -47,12 +49,17 @@ def write_html(timeline: Timeline, path: str | os.PathLike[str], links: MediaLin
         document=Path(path).with_suffix(".json").name,
     )
     with atomic_write(path) as name, name.open("w", encoding="utf-8", newline="\n", errors="replace") as out:
-        out.write(page)
+        out.writelines(pieces)
 
 
-def report_page(timeline: Timeline, media: str | None, url: str, is_annotated: bool, document: str = "") -> str:
-    """Return the HTML of a report. media: "video", "audio" or None; url: what it plays; is_annotated: whether
-    that has boxes in its pictures already; document: the file with the timeline, for the command that names people."""
+def page_pieces(
+    timeline: Timeline, media: str | None, url: str, is_annotated: bool, document: str = ""
+) -> Iterator[str]:
+    """Return the HTML of a report piece by piece. media: "video", "audio" or None; url: what it plays; is_annotated:
+    whether that has boxes in its pictures already; document: the file with the timeline, for the command that names
+    people."""
+    from markupsafe import Markup
+
     headline = timeline.headline()
     answer = "no emotion could be read" if headline is None else headline.text
     name = file_name(timeline.source.path)
@@ -68,7 +75,7 @@ def report_page(timeline: Timeline, media: str | None, url: str, is_annotated: b
         'createPlayer(document.getElementById("player"), read("timeline"), '
         '{ media: document.getElementById("media"), ...read("options") });\n'
     )
-    return render(
+    return stream(
         "outputs/page.html.jinja",
         style=player_style(),
         script=script,
@@ -79,7 +86,7 @@ def report_page(timeline: Timeline, media: str | None, url: str, is_annotated: b
         url=url,
         why=explanations_html(timeline.explanations),
         provenance=entries_of(timeline.provenance),
-        timeline=script_json(_shown(timeline)),
+        timeline=(Markup(piece.replace("\n", "")) for piece in document_pieces(_shown(timeline), script_json)),
         options=script_json(options),
     )
 
@@ -88,7 +95,7 @@ def _shown(timeline: Timeline) -> Json:
     """Return the document without the points of face meshes, which the page does not draw and which are most of it."""
     return replace(
         timeline, face_measurements=tuple(replace(one, points=None) for one in timeline.face_measurements)
-    ).to_json()
+    ).lazy_json()
 
 
 def entries_of(provenance: Provenance | None) -> tuple[tuple[str, str], ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Final, TextIO
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 from emofuse.errors import UsageError
 from emofuse.face_measurements import COLUMNS, table_rows
@@ -23,13 +24,12 @@ def write_json(timeline: Timeline, path: str | os.PathLike[str]) -> None:
 
     Raises OutputError when `path` cannot be written.
     """
-    document = timeline.lazy_json()
     # A file name that is not Unicode has lone surrogates; backslashreplace makes JSON escapes of them.
     with (
         atomic_write(path) as name,
         name.open("w", encoding="utf-8", newline="\n", errors="backslashreplace") as out,
     ):
-        _write_document(document, out)
+        out.writelines(document_pieces(timeline.lazy_json(), _compact))
 
 
 def read_json(path: str | os.PathLike[str]) -> Timeline:
@@ -72,18 +72,22 @@ def write_faces_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     write_csv_file(path, COLUMNS, table_rows(timeline.face_measurements))
 
 
-def _write_document(document: Json, out: TextIO) -> None:
-    out.write("{")
+def document_pieces(document: Json, encode: Callable[[Any], str]) -> Iterator[str]:
+    """Yield the text of `Timeline.lazy_json`, one moment, segment, line and person per line, as its moments are made.
+
+    encode: what makes compact JSON of a value.
+    """
+    yield "{"
     for i, (key, value) in enumerate(document.items()):
-        out.write(f'{"," if i else ""}\n"{key}": ')
+        yield f'{"," if i else ""}\n"{key}": '
         if key not in _ONE_PER_LINE:
-            out.write(_compact(value))
+            yield encode(value)
             continue
         n_written = 0
         for n_written, item in enumerate(value, start=1):
-            out.write(("[\n" if n_written == 1 else ",\n") + _compact(item))
-        out.write("\n]" if n_written else "[]")
-    out.write("\n}\n")
+            yield ("[\n" if n_written == 1 else ",\n") + encode(item)
+        yield "\n]" if n_written else "[]"
+    yield "\n}\n"
 
 
 def _compact(value: Any) -> str:

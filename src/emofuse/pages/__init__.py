@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +25,12 @@ STYLE_SHEET: Final = "outputs/player/page.css"  # the service's own page links t
 
 
 def render(template: str, *, style: str = "", script: str = "", **values: object) -> str:
-    """Fill a template and return its text.
+    """Fill a template and return its text, as `stream` does piece by piece."""
+    return "".join(stream(template, style=style, script=script, **values))
+
+
+def stream(template: str, *, style: str = "", script: str = "", **values: object) -> Iterator[str]:
+    """Fill a template and yield its text piece by piece: what the template iterates over is asked for as it is written.
 
     A page that extends `pages/base.html.jinja` lets nothing run or load but the style sheet, `style`, `script`,
     media, and pictures that are in the page: whatever a file's name holds, nothing is asked of another host.
@@ -35,14 +41,14 @@ def render(template: str, *, style: str = "", script: str = "", **values: object
         script: An ES module.
         values: What the template is filled with. Strings are escaped.
 
-    Returns:
+    Yields:
         The page, or what else the template makes.
     """
     from markupsafe import Markup
 
     sheet = f"{read(STYLE_SHEET)}\n{style}"
     page = {"style": Markup(sheet), "script": Markup(script), "policy": Markup(_policy(sheet, script))}
-    return _environment().get_template(template).render(**page, **values)
+    return _environment().get_template(template).generate(**page, **values)
 
 
 def render_macro(template: str, macro: str, *values: object) -> str:
