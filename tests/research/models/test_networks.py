@@ -25,6 +25,7 @@ from tiny_networks import (
 )
 from torch import Tensor, nn
 
+from emofuse.research.models.frames import forward_blocks
 from emofuse.research.models.frontends import FeatureKind
 from emofuse.research.models.registry import build
 from emofuse.research.recipes.recipe import Recipe
@@ -128,6 +129,25 @@ def test_half_precision_scores_alike_and_trains(network: nn.Module) -> None:
     with torch.no_grad():
         exact = network(*x)
     assert (rough - exact).abs().mean() < 0.1 * exact.std()
+
+
+@pytest.mark.skipif(not computes_bfloat16(), reason="this processor has no bfloat16")
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("n_frames", [1, 2, 3, 4, 5, 8])
+def test_gradients_of_convolutions_over_time_are_the_same_in_half_precision(n_frames: int, stride: int) -> None:
+    torch.manual_seed(0)
+    block = nn.Sequential(nn.Conv3d(16, 16, 3, stride, 1), nn.ReLU(), nn.Conv3d(16, 16, 3, 1, 1))
+    for layer in block:
+        layer.register_full_backward_pre_hook(litter)
+    clips = torch.randn(4, 16, n_frames, 14, 14)
+    gradients = []
+    for is_half in (False, True):
+        block.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
+            forward_blocks(nn.Sequential(block), clips, recomputing=False).float().square().mean().backward()
+        gradients.append([parameter.grad.clone() for parameter in block.parameters()])
+    for exact, rough in zip(*gradients, strict=True):
+        assert (exact - rough).norm() < 0.1 * exact.norm()
 
 
 def test_weights_that_are_saved_and_loaded_give_the_same_output(

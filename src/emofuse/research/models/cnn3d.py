@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, cast
+from typing import ClassVar, Final
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from emofuse.research.models.frames import CENTRED, ScaledFrames, VideoNet, area_weights, single_on_cpu
+from emofuse.research.models.frames import CENTRED, ScaledFrames, VideoNet, area_weights, forward_blocks
 from emofuse.research.models.settings import Cnn3dSettings
 
 PLACES: Final = 4  # rows and columns that are kept apart before the dense layers: eyes are not mouths
@@ -47,7 +47,6 @@ class Cnn3d(VideoNet):
 
     def embed(self, frames: Tensor) -> Tensor:
         """Map (N, T, 3, H, W) to (N, D), for any T and any H and W that the blocks can halve."""
-        with single_on_cpu(frames):
-            x = cast(Tensor, self.blocks(frames.transpose(1, 2))).mean(dim=2)
+        x = forward_blocks(self.blocks, frames.transpose(1, 2), recomputing=False).mean(dim=2)
         rows, columns = (area_weights(size, PLACES, 1.0, x.device) for size in x.shape[2:])
         return (rows @ x @ columns.T).flatten(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, TypeAlias, cast
 
@@ -91,19 +91,19 @@ def load_torchvision(network: nn.Module, path: Path) -> None:
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
 
 
-def single_on_cpu(x: Tensor) -> AbstractContextManager[Any]:
-    """Return a context in which what is computed from x on a CPU is in single precision, mixed or not.
-
-    oneDNN leaves parts of the gradient of a bfloat16 3 x 3 x 3 convolution over two frames unwritten (torch 2.15).
-    """
-    mixed = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
-    return torch.autocast("cpu", enabled=False) if mixed else nullcontext()
-
-
 def forward_blocks(blocks: nn.Sequential, x: Tensor, recomputing: bool) -> Tensor:
-    """Send x through blocks one after the other; where `recomputing`, only what goes into each of them is kept."""
+    """Send x through blocks one after the other; where `recomputing`, only what goes into each of them is kept.
+
+    In mixed precision on a CPU, blocks that may convolve two frames are computed in single precision: oneDNN leaves
+    parts of the gradient of a bfloat16 3 x 3 x 3 convolution over two frames, and no other number, unwritten (torch
+    2.15).
+    """
     for block in blocks:
-        x = recompute(block, x) if recomputing else block(x)
+        is_mixed = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+        is_single = is_mixed and x.ndim == 5 and 2 <= x.shape[2] <= 4  # a block halves the frames at most once
+        with torch.autocast("cpu", enabled=False) if is_single else nullcontext():
+            x = x.float() if is_single else x
+            x = recompute(block, x) if recomputing else block(x)
     return x
 
 

@@ -19,7 +19,6 @@ from emofuse.research.models.frames import (
     forward_blocks,
     load_torchvision,
     recompute,
-    single_on_cpu,
 )
 from emofuse.research.models.settings import MvitSettings, R3dSettings
 
@@ -50,8 +49,7 @@ class R3d(VideoNet):
     def embed(self, frames: Tensor) -> Tensor:
         """Map (N, T, 3, H, W) to (N, D): the mean of each channel."""
         recomputing = self.gradient_checkpointing and self.training
-        with single_on_cpu(frames):
-            return forward_blocks(self.backbone, frames.transpose(1, 2), recomputing).mean(dim=(2, 3, 4))
+        return forward_blocks(self.backbone, frames.transpose(1, 2), recomputing).mean(dim=(2, 3, 4))
 
 
 class Mvit(VideoNet):
