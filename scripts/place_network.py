@@ -45,6 +45,8 @@ def main() -> None:
     placed: str | None = arguments.network
     if (fitted is None) != (placed is None) or (arguments.name == BASE and fitted is None):
         parser.error("a network that is put into a bundle takes --network and --fitted")
+    if placed is not None and placed not in OWN.get(arguments.name, (placed,)):
+        parser.error(f"{arguments.name} has no {placed} network of its own: it has that of {BASE}")
     folder = BUNDLES / arguments.name
     make_folder(folder)
     made = {modality: read_manifest(folder) for modality in OWN.get(arguments.name, ()) if modality != placed}
