@@ -25,6 +25,7 @@ from emofuse.research.evaluation.scores.report import EvaluationReport, write_js
 from emofuse.research.evaluation.scores.summary import summarise
 from emofuse.types import Frame
 from make_reports import stamp
+from make_text_corpora import write_brighter
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,12 @@ def test_corpora_that_are_not_there_are_named(bundle: Bundle, tmp_path: Path) ->
     rows, missing = rows_as_shipped(bundle, tmp_path)
     assert rows == []
     assert {"ferplus", "cfee", "emodb", "goemotions"} <= set(missing)
+
+
+def test_a_corpus_that_has_no_test_part_is_passed_over(bundle: Bundle, tmp_path: Path) -> None:
+    write_brighter(tmp_path / "brighter")
+    rows, missing = rows_as_shipped(bundle, tmp_path)
+    assert rows == [] and "brighter" not in missing
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from emofuse.research.evaluation.fusion.bundle_fit import (
 from emofuse.research.evaluation.protocols.face_sets import evaluate_portraits
 from emofuse.research.evaluation.protocols.pretrained import evaluate_pretrained
 from emofuse.research.evaluation.protocols.pretrained_faces import evaluate_faces
-from emofuse.research.evaluation.protocols.pretrained_texts import evaluate_texts
+from emofuse.research.evaluation.protocols.pretrained_texts import NoTestPartError, evaluate_texts
 from emofuse.research.evaluation.protocols.recorded_scores import score
 from emofuse.research.evaluation.scores.metrics import (
     Interval,
@@ -113,7 +113,7 @@ def rows_as_shipped(
     """Evaluate every network of a bundle on every corpus in a data folder that it can be tested on.
 
     Returns:
-        The rows, and the names of corpora that are not there.
+        The rows, and the names of corpora that are not there. One that has no test part is in neither.
     """
     rows: list[BenchmarkRow] = []
     missing: list[str] = []
@@ -122,6 +122,8 @@ def rows_as_shipped(
             report, predictions = evaluate()
         except CorpusError:
             missing.append(name)
+            continue
+        except NoTestPartError:
             continue
         relation = _relation(bundle, modality, name)
         # the temperature that was fitted on the corpus itself is taken out again: a bundle goes by its own

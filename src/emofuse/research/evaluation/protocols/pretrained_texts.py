@@ -28,6 +28,10 @@ _PENALTY: Final = 1e-3  # of a shift's squares, for classes of which there are f
 HEADLINE: Final = ("weighted F1", "macro F1", "accuracy", "UAR")
 
 
+class NoTestPartError(UsageError):
+    """A corpus is published without labels for a part to test on."""
+
+
 def evaluate_texts(
     model: str | Path, data: str | Path, command: str, corpus: str, prior: str | None = None
 ) -> tuple[EvaluationReport, Predictions]:
@@ -47,13 +51,14 @@ def evaluate_texts(
     Raises:
         BundleError: The network is one of something else.
         CorpusError: The corpus is not in `data`.
-        UsageError: No text corpus is called so, or it has no test part.
+        UsageError: No text corpus is called so.
+        NoTestPartError: It has none.
     """
     texts = read_texts(corpus, data)
     network, source = load_text_network(model), text_corpus(corpus)
     tested, watched = _agreed(texts, "test"), _agreed(texts, "dev")
     if not tested:
-        raise UsageError(f"{source.title} has no test part with labels", "test on another corpus")
+        raise NoTestPartError(f"{source.title} has no test part with labels", "test on another corpus")
     keys = {text_key(one.text) for one in tested}
     watched = [one for one in watched if text_key(one.text) not in keys]
     shift = np.zeros(len(BASE), np.float32) if prior is None else _shift(network, prior, data)
