@@ -6,8 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from emofuse.cli.demo import CLIP
+from emofuse.inference.detector import YuNetDetector
+from emofuse.media import open_media
+from emofuse.preprocessing.face import crop_face
 from emofuse.preprocessing.measures import measure_face, measure_text, measure_voice
-from emofuse.types import Face
+from emofuse.research.evaluation.protocols.corrupt_picture import put_hand_before, put_on_mask, put_on_sunglasses
+from emofuse.types import Face, Frame
 
 RATE_HZ = 16_000
 
@@ -36,6 +41,36 @@ def test_blur_and_darkness() -> None:
     assert measure_face(blurred, face())["sharpness"] < measure_face(sharp, face())["sharpness"] - 2
     dark = measure_face((sharp // 8).astype(np.uint8), face())
     assert dark["light"] < 20 and dark["contrast"] < 15
+
+
+@pytest.fixture(scope="module")
+def seen() -> tuple[np.ndarray, Face]:
+    """Return the first picture of the demo, and the face in it."""
+    with open_media(CLIP) as media:
+        image = next(packet.image for packet in media if isinstance(packet, Frame))
+    (found,) = YuNetDetector().detect(image)
+    return image, found
+
+
+@pytest.mark.parametrize("light", [1.0, 0.15])
+def test_what_covers_mouth_or_eyes(seen: tuple[np.ndarray, Face], light: float) -> None:
+    image, found = seen
+
+    def measured(picture: np.ndarray) -> dict[str, float]:
+        return measure_face(crop_face((picture * light).astype(np.uint8), found), found)
+
+    open_face = measured(image)
+    assert min(open_face["mouth_octaves"], open_face["eyes_octaves"]) > -0.5
+    for cover, measure, other in (
+        (put_on_mask, "mouth_octaves", "eyes_octaves"),
+        (put_hand_before, "mouth_octaves", "eyes_octaves"),
+        (put_on_sunglasses, "eyes_octaves", "mouth_octaves"),
+    ):
+        covered = measured(cover(image, [found]))
+        assert covered[measure] < open_face[measure] - 0.7 and covered[measure] < -0.9
+        assert covered[other] > -1.3
+    even = measure_face(np.full((48, 48), 90, np.uint8), found)
+    assert even["mouth_octaves"] == even["eyes_octaves"] == 0  # nothing is seen of anything
 
 
 def voice(noise: float) -> np.ndarray:

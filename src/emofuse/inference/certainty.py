@@ -32,6 +32,8 @@ _REASONS: Final[Mapping[str, str]] = {
     "contrast": "little contrast",
     "roll_deg": "tilted head",
     "turn": "turned head",
+    "mouth_octaves": "covered mouth",
+    "eyes_octaves": "covered eyes",
     "detection": "hardly a face",
     "spoken_s": "little speech",
     "snr_db": "noise, or a room that echoes",

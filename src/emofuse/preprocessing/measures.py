@@ -23,6 +23,11 @@ _HIGH_HZ: Final = 3_800  # above what a telephone carries
 _QUIET: Final = 1e-10  # power, -100 dB
 _CLIPPED: Final = 0.985  # of the highest sample, and more, is its flat top
 
+# rows and columns of a crop about the places of `face.LANDMARKS`
+_MOUTH: Final = np.s_[32:43, 14:34]
+_EYES: Final = (np.s_[15:22, 9:20], np.s_[15:22, 28:39])
+_MIDDLE: Final = np.s_[10:45, 8:40]
+
 
 def measure_face(crop: NDArray[np.uint8], face: Face) -> Measures:
     """Measure how well a face could be seen.
@@ -35,7 +40,9 @@ def measure_face(crop: NDArray[np.uint8], face: Face) -> Measures:
         size_octaves: log2 of the face's size in pixels. sharpness: deviation of the Laplacian over that of the grey
         levels, log2. light, contrast: mean and deviation of the grey levels, 0 to 255. roll_deg: how far the line
         of the eyes is from level, 0 to 180. turn: how far the nose is from the middle of the eyes, in shares of
-        their distance. detection: the detector's score.
+        their distance. mouth_octaves, eyes_octaves: log2 of the deviation of the grey levels about the mouth, and
+        about the eyes, over that of the middle of the face: far below 0 where something covers them. detection: the
+        detector's score.
 
     Example:
         >>> flat = Face(np.array([0, 0, 64, 64], np.float32), 0.9)
@@ -45,15 +52,23 @@ def measure_face(crop: NDArray[np.uint8], face: Face) -> Measures:
     contrast = float(crop.std())
     detail = float(cv2.Laplacian(crop, cv2.CV_32F).std())
     roll_deg, turn = _pose(face)
+    middle = float(crop[_MIDDLE].std())
     return {
         "size_octaves": float(np.log2(max(face.size_px, 1.0))),
-        "sharpness": float(np.log2((detail + 1) / (contrast + 1))),
+        "sharpness": _octaves(detail, contrast),
         "light": float(crop.mean()),
         "contrast": contrast,
         "roll_deg": roll_deg,
         "turn": turn,
+        "mouth_octaves": _octaves(float(crop[_MOUTH].std()), middle),
+        "eyes_octaves": _octaves(float(np.mean([crop[eye].std() for eye in _EYES])), middle),
         "detection": float(face.score),
     }
+
+
+def _octaves(deviation: float, other: float) -> float:
+    """Return how many times one deviation of grey levels is another, log2; a grey level more of both is noise."""
+    return float(np.log2((deviation + 1) / (other + 1)))
 
 
 def _pose(face: Face) -> tuple[float, float]:
