@@ -17,7 +17,7 @@ from emofuse.research.evaluation.protocols.learners import RunContext
 from emofuse.research.evaluation.reports.sections import calibration
 from emofuse.research.models.settings import VoiceNetSettings, WhisperVoiceSettings
 from emofuse.research.recipes.data import VoiceDataSettings
-from emofuse.research.training.fit import fit
+from emofuse.research.training.fit import fit, load_weights
 from emofuse.research.training.jobs import load_utterances, utterance_job
 from make_ravdess import tiny_recipe, trained_on, write_ravdess
 
@@ -105,6 +105,8 @@ def test_the_headline_is_the_mean_of_the_corpora_and_others_calibrate(data: Path
     recipe = trained_on(tiny_recipe(batch_size=4), "ravdess", "ased", labels="basic-7", valid_speakers=1)
     utterances, split = read_by_corpus(recipe, LEAVE_ONE_OUT, data)
     report, predictions = cross_validate(recipe, utterances, split, RunContext(tmp_path, (3,), "x"), lambda text: None)
+    names = {path.parent.name: load_weights(path)[1].data.train_on for path in tmp_path.rglob("model.safetensors")}
+    assert names == {"foldRAVDESS speech": ("ased",), "foldASED": ("ravdess",)}
     mean, ravdess, ased = report.metrics[:3]
     assert [m.name for m in (mean, ravdess, ased)] == ["UAR, mean of corpora", "UAR on RAVDESS speech", "UAR on ASED"]
     assert report.headline == (mean.name,)

@@ -38,7 +38,8 @@ class Job:
     """What a recipe comes to: a network, its data and its labels. `valid` None: nothing is selected on.
 
     fingerprint: a hash of the data, so that a run is never resumed with other data. class_weights, class_prior: see
-    `module.Classifier`. smaller: the settings to lower where the memory does not hold a batch.
+    `module.Classifier`. smaller: the settings to lower where the memory does not hold a batch. left_out: the names
+    in `data.train_on` of corpora that it has nothing of: the weights do not name them.
     """
 
     network: nn.Module
@@ -52,6 +53,7 @@ class Job:
     class_weights: Tensor | None = None
     class_prior: Tensor | None = None
     smaller: tuple[str, ...] = ("train.batch_size",)
+    left_out: tuple[str, ...] = ()
 
 
 class Task(ABC):

@@ -191,11 +191,17 @@ def fit(
     checkpoint: dict[str, Any] = torch.load(chosen, map_location="cpu", weights_only=True)
     weights = _averaged(_network_weights(checkpoint["state_dict"]), began, recipe.train.start_share)
     target = out / "model.safetensors"
-    header = {"recipe": recipe.model_dump_json(), "labels": json.dumps(job.labels)}
+    header = {"recipe": _as_trained(recipe, job).model_dump_json(), "labels": json.dumps(job.labels)}
     with atomic_write(target) as name:
         save_file(weights, name, metadata=header)
     score = float(best.best_model_score) if keep_best and best.best_model_score is not None else None
     return FitResult(target, score, int(checkpoint["epoch"]))
+
+
+def _as_trained(recipe: Recipe, job: Job) -> Recipe:
+    """Return the recipe without the corpora that the job has nothing of, so that a card does not name them."""
+    names = tuple(name for name in recipe.data.train_on if name not in job.left_out)
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"train_on": names})})
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, Tensor], Recipe, tuple[str, ...]]:

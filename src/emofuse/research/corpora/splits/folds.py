@@ -18,6 +18,7 @@ class Fold:
         valid: The clips to select an epoch with; may be empty.
         test: The clips to test on, at least one.
         labels: The labels that the test part is scored by, if it lacks some of the training labels; empty for all.
+        left_out: The names in a recipe's `data.train_on` of the corpora of which it trains on nothing.
 
     Raises:
         CorpusError: A clip is in two parts, or a part is empty.
@@ -32,6 +33,7 @@ class Fold:
     valid: tuple[int, ...]
     test: tuple[int, ...]
     labels: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len({*self.train, *self.valid, *self.test}) != len(self.train) + len(self.valid) + len(self.test):

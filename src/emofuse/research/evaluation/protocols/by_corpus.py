@@ -65,6 +65,10 @@ def read_by_corpus(
         raise UsageError(f"recipe {recipe.name!r} has no corpus that could be tested", "name others in --train")
     make = _leave_one_out if protocol == LEAVE_ONE_OUT else _over_all_speakers
     split = make([part.manifest for part in parts], groups, is_tested, task.n_validating(recipe), task.group)
+    if protocol == LEAVE_ONE_OUT:
+        tested = [name for name, is_one in zip(names, is_tested, strict=True) if is_one]
+        folds = (replace(fold, left_out=(name,)) for fold, name in zip(split.folds, tested, strict=True))
+        split = replace(split, folds=tuple(folds))
     if is_leaky(split, joined.manifest):
         raise CorpusError("a speaker is in two of the corpora", "name each corpus once")
     return decode_utterances(recipe, corpora, hook), split

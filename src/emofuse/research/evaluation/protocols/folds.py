@@ -194,7 +194,7 @@ def _run(task: FoldTask, data: Utterances) -> None:
 
 def _train(task: FoldTask, recipe: Recipe, data: Utterances, fold: Fold, folder: Path) -> tuple[torch.nn.Module, int]:
     """Train on a fold's training part; return the network and for how many epochs it was trained."""
-    job = utterance_job(recipe, data, fold)
+    job = replace(utterance_job(recipe, data, fold), left_out=fold.left_out)
     fitted = fit(recipe, job, folder, device=task.device, progress=False)
     load_weights_into(job.network, load_weights(fitted.weights)[0], fitted.weights)
     return job.network.to("cpu").eval(), fitted.epoch + 1
