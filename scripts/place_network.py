@@ -11,15 +11,16 @@ networks of its own beside those of base: `large`, a face and a voice network, o
 `bundle fit` takes predictions of each corpus that the network was not trained on (scripts/predict_left_out.py, by the
 networks of the folds). `languages` is made in the same way of recipes/text-languages.toml, with text=text.onnx
 (docs/text.md), the face network of large with `large --network face`, and a network of base with `base --network
-voice`, or face, or text. Then, and whenever base was made anew, run it for the others without --fitted: their own
-networks stay, and the rest is base's as that is now.
+voice`, or face, or text. `--measures mouth_octaves,eyes_octaves` takes of what was fitted only how much these measures
+lower a certainty, and leaves the network and all else as they are. Then, and whenever base was made anew, run it for
+the others without --fitted: their own networks stay, and the rest is base's as that is now.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("name", choices=(*OWN, BASE))
     parser.add_argument("--network", choices=("face", "voice", "text"), help="which one is put into it")
     parser.add_argument("--fitted", type=Path, help="a bundle with the network, as `emofuse bundle fit` wrote it")
+    parser.add_argument("--measures", help="take only what these take off a certainty, separated by commas")
     arguments = parser.parse_args()
     fitted: Path | None = arguments.fitted
     placed: str | None = arguments.network
@@ -50,7 +52,10 @@ def main() -> None:
     folder = BUNDLES / arguments.name
     make_folder(folder)
     made = {modality: read_manifest(folder) for modality in OWN.get(arguments.name, ()) if modality != placed}
-    if fitted is not None and placed is not None:
+    if fitted is not None and placed is not None and arguments.measures:
+        taken = arguments.measures.split(",")
+        made[placed] = _with_measures(read_manifest(folder), read_manifest(fitted), placed, taken)
+    elif fitted is not None and placed is not None:
         made[placed] = read_manifest(fitted)
         shutil.copyfile(fitted / made[placed].modalities[placed].file, folder / f"{placed}.onnx")
     others = "" if arguments.name == BASE else f"../{BASE}/"
@@ -80,6 +85,17 @@ def _beside(base: BundleManifest, made: Mapping[str, BundleManifest], others: st
         if certainty is not None and manifest.certainty is not None:
             certainty = _certainty_beside(certainty, manifest.certainty, own)
     return base.model_copy(update={"modalities": modalities, "certainty": certainty})
+
+
+def _with_measures(
+    present: BundleManifest, fitted: BundleManifest, modality: str, measures: Sequence[str]
+) -> BundleManifest:
+    """Return a bundle as it is, but for how much these measures lower the certainty of a modality."""
+    assert present.certainty is not None and fitted.certainty is not None, "certainty is what is taken"
+    own, new = present.certainty.modalities[modality], fitted.certainty.modalities[modality]
+    taken = own.model_copy(update={"measures": own.measures | {name: new.measures[name] for name in measures}})
+    modalities = {**present.certainty.modalities, modality: taken}
+    return present.model_copy(update={"certainty": present.certainty.model_copy(update={"modalities": modalities})})
 
 
 def _certainty_beside(base: CertaintySettings, made: CertaintySettings, own: str) -> CertaintySettings:
