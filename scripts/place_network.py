@@ -52,12 +52,12 @@ def main() -> None:
     folder = BUNDLES / arguments.name
     make_folder(folder)
     made = {modality: read_manifest(folder) for modality in OWN.get(arguments.name, ()) if modality != placed}
-    if fitted is not None and placed is not None and arguments.measures:
-        taken = arguments.measures.split(",")
-        made[placed] = _with_measures(read_manifest(folder), read_manifest(fitted), placed, taken)
-    elif fitted is not None and placed is not None:
+    if fitted is not None and placed is not None:
         made[placed] = read_manifest(fitted)
-        shutil.copyfile(fitted / made[placed].modalities[placed].file, folder / f"{placed}.onnx")
+        if arguments.measures:
+            made[placed] = _with_measures(read_manifest(folder), made[placed], placed, arguments.measures.split(","))
+        else:
+            shutil.copyfile(fitted / made[placed].modalities[placed].file, folder / f"{placed}.onnx")
     others = "" if arguments.name == BASE else f"../{BASE}/"
     manifest = _beside(read_manifest(BUNDLES / BASE), made, others).model_copy(update={"name": arguments.name})
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")

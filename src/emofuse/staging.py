@@ -16,7 +16,7 @@ import time
 import uuid
 import weakref
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -37,14 +37,14 @@ class StagedPath:
         folder = target.absolute().parent
         clear_once(folder)
         self._target = target
-        self._owner = os.getpid()
         while True:
             # a stem cut to 100 keeps the name under any limit
             name = f".{target.stem[:100]}.emofuse-{uuid.uuid4().hex[:8]}{target.suffix}"
             self.path = target.with_name(name)
-            self._locks: list[int] = []
+            locks: list[int] = []
+            self._end = partial(_end, self.path, locks, os.getpid())
             # before it is there: whenever this is interrupted, it goes when nobody holds this object, or at the exit
-            self._ending = weakref.finalize(self, _end, self.path, self._locks, self._owner)
+            self._ending = weakref.finalize(self, self._end)
             try:
                 if is_folder:
                     self.path.mkdir()
@@ -52,7 +52,7 @@ class StagedPath:
                     self.path.touch(exist_ok=False)
                 lock = _locked(self.path)
                 if lock is not None:
-                    self._locks += [lock] if lock else []
+                    locks += [lock] if lock else []
                     self._mode = stat.S_IMODE(self.path.stat().st_mode)
                     return
             except FileExistsError:
@@ -75,7 +75,7 @@ class StagedPath:
 
     def discard(self) -> None:
         """Remove it, if it is still there, and let go of the lock."""
-        _end(self.path, self._locks, self._owner)
+        self._end()
         self._ending.detach()  # after that: interrupted before, it ends a second time
 
 
