@@ -12,6 +12,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from emofuse.media import open_media
+from emofuse.types import Frame
+
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 30), (30, 30, 220), (235, 235, 235)
 MILLISECOND = Fraction(1, 1000)
 Colour = tuple[int, int, int]
@@ -156,6 +159,12 @@ def _encode_audio(stream, sound: Sound) -> list[av.Packet]:
         return packets
     first, last = sound.gap_s
     return [packet for packet in packets if not first <= float(packet.pts * packet.time_base) < last]
+
+
+def first_picture(path: Path) -> NDArray[np.uint8]:
+    """Return the first picture of a film, (H, W, 3) uint8 RGB."""
+    with open_media(path) as media:
+        return next(packet.image for packet in media if isinstance(packet, Frame))
 
 
 def turn(source: Path, path: Path, degrees: int, *, is_mirrored: bool = False) -> Path:

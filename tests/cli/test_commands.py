@@ -19,7 +19,7 @@ from emofuse.media import open_media, probe
 from emofuse.outputs.formats import FORMATS
 from emofuse.recordings.plan import RECORDS
 from emofuse.types import Frame
-from make_media import Sound, Video, cut, record, spoil
+from make_media import Sound, Video, cut, first_picture, record, spoil
 from make_tracks import Track, tone, write_tracks
 
 SCHEMA = json.loads(files("emofuse.outputs").joinpath("timeline.schema.json").read_text(encoding="utf-8"))
@@ -53,11 +53,6 @@ def test_analyze_writes_every_format(emofuse, tmp_path: Path, clip_mp4: Path) ->
 def test_only_the_formats_asked_for(emofuse, tmp_path: Path, clip_mp4: Path) -> None:
     assert emofuse("analyze", clip_mp4, "-o", tmp_path, "--formats", "csv", "--mode", "frame").code == 0
     assert left_over(tmp_path) == ["clip.csv"]
-
-
-def first_picture(path: Path) -> np.ndarray:
-    with open_media(path) as media:
-        return next(p.image for p in media if isinstance(p, Frame))
 
 
 def test_what_is_drawn_on_the_film_is_a_choice(emofuse, tmp_path: Path, clip_mp4: Path) -> None:

@@ -8,20 +8,19 @@ import pytest
 import emofuse
 from emofuse.cli.demo import CLIP
 from emofuse.inference.detector import YuNetDetector
-from emofuse.media import open_media
 from emofuse.research.evaluation.protocols.corrupt_picture import (
     PictureChange,
     put_hand_before,
     put_on_mask,
     put_on_sunglasses,
 )
-from emofuse.types import Certainty, Frame
+from emofuse.types import Certainty
+from make_media import first_picture
 
 
 @pytest.fixture(scope="module")
 def picture() -> np.ndarray:
-    with open_media(CLIP) as media:
-        return next(packet.image for packet in media if isinstance(packet, Frame))
+    return first_picture(CLIP)
 
 
 def certainty(picture: np.ndarray, bundle: str) -> Certainty:

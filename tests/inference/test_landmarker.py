@@ -15,7 +15,8 @@ from emofuse.inference.bundle import load_bundle
 from emofuse.inference.detector import YuNetDetector
 from emofuse.inference.landmarker import FaceLandmarker
 from emofuse.media import open_media
-from emofuse.types import AudioBlock, Face, FaceMeasurement, Frame
+from emofuse.types import AudioBlock, Face, FaceMeasurement
+from make_media import first_picture
 
 pytest.importorskip("tflite")
 
@@ -47,8 +48,7 @@ def landmarker() -> FaceLandmarker:
 @pytest.fixture(scope="module")
 def first() -> tuple[np.ndarray, Face]:
     """Return the first picture of the clip, and the face in it."""
-    with open_media(CLIP) as media:
-        image = next(packet.image for packet in media if isinstance(packet, Frame))
+    image = first_picture(CLIP)
     return image, YuNetDetector().detect(image)[0]
 
 

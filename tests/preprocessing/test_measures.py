@@ -8,11 +8,11 @@ import pytest
 
 from emofuse.cli.demo import CLIP
 from emofuse.inference.detector import YuNetDetector
-from emofuse.media import open_media
 from emofuse.preprocessing.face import crop_face
 from emofuse.preprocessing.measures import measure_face, measure_text, measure_voice
 from emofuse.research.evaluation.protocols.corrupt_picture import put_hand_before, put_on_mask, put_on_sunglasses
-from emofuse.types import Face, Frame
+from emofuse.types import Face
+from make_media import first_picture
 
 RATE_HZ = 16_000
 
@@ -46,8 +46,7 @@ def test_blur_and_darkness() -> None:
 @pytest.fixture(scope="module")
 def seen() -> tuple[np.ndarray, Face]:
     """Return the first picture of the demo, and the face in it."""
-    with open_media(CLIP) as media:
-        image = next(packet.image for packet in media if isinstance(packet, Frame))
+    image = first_picture(CLIP)
     (found,) = YuNetDetector().detect(image)
     return image, found
 

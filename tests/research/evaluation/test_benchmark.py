@@ -13,7 +13,6 @@ from emofuse.cli.demo import CLIP
 from emofuse.emotions import BASE, FERPLUS
 from emofuse.errors import UsageError
 from emofuse.inference.bundle import Bundle, load_bundle
-from emofuse.media import open_media
 from emofuse.research.corpora.manifest import Clip
 from emofuse.research.evaluation.protocols.benchmark import BenchmarkRow, rows_as_shipped, rows_left_out, rows_of_peer
 from emofuse.research.evaluation.protocols.made_films import MadeFilmsReport, make_films, measure_films
@@ -23,7 +22,7 @@ from emofuse.research.evaluation.reports.document import to_markdown
 from emofuse.research.evaluation.scores.predictions import PREDICTIONS_NAME, Predictions, write_predictions
 from emofuse.research.evaluation.scores.report import EvaluationReport, write_json
 from emofuse.research.evaluation.scores.summary import summarise
-from emofuse.types import Frame
+from make_media import first_picture
 from make_reports import stamp
 from make_text_corpora import write_brighter
 
@@ -125,8 +124,7 @@ def test_a_corpus_that_has_no_test_part_is_passed_over(bundle: Bundle, tmp_path:
 
 @pytest.fixture(scope="module")
 def voices_and_faces() -> tuple[list[Recording], list[Recording]]:
-    with open_media(CLIP) as media:
-        image = next(packet.image for packet in media if isinstance(packet, Frame))
+    image = first_picture(CLIP)
     half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     emotions = ("happy", "sad", "angry")
     voices = [Recording(Clip(CLIP, e, f"v{i}", end_s=1.2), f"{e}.wav", "voices") for i, e in enumerate(emotions)]
