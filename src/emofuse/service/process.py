@@ -81,7 +81,8 @@ class WorkerProcess:
         with suppress(ProcessLookupError):
             self._process.terminate()
         try:
-            await asyncio.wait_for(self._process.wait(), _GRACE_S)
+            async with asyncio.timeout(_GRACE_S):  # wait_for of Python 3.11 may lose that it is cancelled itself
+                await self._process.wait()
         except TimeoutError:
             with suppress(ProcessLookupError):
                 self._process.kill()
