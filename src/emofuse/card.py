@@ -80,6 +80,8 @@ class InputSpec(_Part):
     def _is_whole(self) -> Self:
         if (self.kind == "embeddings") != bool(self.dims):
             raise ValueError("a fusion, and nothing else, must give the dims of its input")
+        if self.kind == "face" and self.size_px is None:
+            raise ValueError("the input of a network of faces must give its size_px")
         if self.kind != "clip":
             return self
         needs = (*_CLIP_NEEDS, *(("stride",) if self.sampling == "strided" else ()))

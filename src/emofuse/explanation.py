@@ -13,8 +13,8 @@ class FaceSaliency:
     """Where in a face the answer comes from.
 
     Attributes:
-        crop: (48, 48) uint8 grey: the face as the network is given it.
-        influence: (48, 48) float32: by how much the log of the answer's probability falls if a place is covered.
+        crop: (S, S) uint8 grey: the face as the network is given it.
+        influence: (S, S) float32: by how much the log of the answer's probability falls if a place is covered.
 
     Example:
         >>> FaceSaliency(np.zeros((48, 48), np.uint8), np.zeros((48, 48), np.float32)).influence.shape

@@ -52,6 +52,21 @@ def test_a_face_is_red_where_the_network_looks_and_blue_for_the_other_answer() -
     assert explain_face(network, crop, 1).influence[36:40, 20:28].max() < 0
 
 
+def test_a_larger_face_is_covered_in_as_many_parts() -> None:
+    crop = np.full((96, 96), 100, np.uint8)
+    crop[68:84, 32:64] = 250
+    n_asked = []
+
+    def predict(batch: NDArray[Any]) -> NDArray[np.float32]:
+        n_asked.append(len(batch))
+        return knows(lambda face: (face[0, 68:84, 32:64].mean() - 100) / 30)(batch)
+
+    found = explain_face(predict, crop, 0).influence
+    explain_face(predict, crop[::2, ::2], 0)
+    assert found.shape == (96, 96) and n_asked[0] == n_asked[1]
+    assert found[72:80, 40:56].min() > 5 * np.abs(found[:32]).max()
+
+
 def test_every_part_of_a_face_is_covered_as_often() -> None:
     crop = np.arange(48 * 48, dtype=np.uint16).reshape(48, 48).astype(np.uint8)
     found = explain_face(knows(lambda face: 0.0), crop, 0).influence

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from made_faces import make_face
 
-from emofuse.preprocessing.face import LANDMARKS, SIZE, crop_face, face_quality
+from emofuse.preprocessing.face import LANDMARKS, SIZE, FaceCrops, crop_face, face_quality, resized
 from emofuse.types import Face
 
 
@@ -28,6 +28,28 @@ def test_points_land_where_the_network_expects_them(scale: float, angle_deg: flo
         assert near.sum() > 0
         centre = np.array([(near * xs).sum(), (near * ys).sum()]) / near.sum()
         assert np.hypot(*(centre - [x, y])) < 0.2 + 0.6 / scale  # a dot is drawn at a whole pixel
+
+
+@pytest.mark.parametrize("size_px", [96, 144])
+def test_a_larger_crop_shows_the_same_more_finely(size_px: int) -> None:
+    face = make_face(6.0, 15.0, (300.0, 150.0))
+    image = np.asarray(cv2.GaussianBlur(with_dots(face), (0, 0), 9), np.uint8)
+    crop = crop_face(image, face, size_px)
+    assert crop.shape == (size_px, size_px)
+    n = size_px // SIZE
+    averaged = crop.reshape(SIZE, n, SIZE, n).mean(axis=(1, 3))
+    assert np.abs(averaged - crop_face(image, face)).max() < 10
+    assert np.abs(np.roll(averaged, 1, axis=1) - crop_face(image, face)).max() > 20  # a pixel beside it is not the same
+    crops = FaceCrops(image)
+    assert crops.of(face).shape == (SIZE, SIZE) and crops.of(face, size_px).shape == (size_px, size_px)
+    assert crops.of(face, size_px) is crops.of(face, size_px)
+
+
+def test_faces_are_averaged_to_smaller_ones_and_made_larger() -> None:
+    faces = np.arange(2 * 4 * 4, dtype=np.uint8).reshape(2, 4, 4) * 4
+    np.testing.assert_array_equal(resized(faces, 2), faces.reshape(2, 2, 2, 2, 2).mean(axis=(2, 4)))
+    assert resized(faces, 8).shape == (2, 8, 8) and resized(faces, 4) is faces
+    assert resized(faces[:0], 8).shape == (0, 8, 8)
 
 
 def test_a_large_face_is_averaged_not_aliased() -> None:

@@ -28,9 +28,10 @@ def faces() -> Portraits:
     return Portraits(images, np.eye(8, dtype=np.float32)[truth], truth, people, people)
 
 
-def test_a_film_goes_from_neutral_to_an_expression_and_back(faces: Portraits) -> None:
-    films = module.expressive(faces)
-    assert films.pictures.shape == (6, 12, 48, 48)
+@pytest.mark.parametrize("size_px", [48, 96])
+def test_a_film_goes_from_neutral_to_an_expression_and_back(faces: Portraits, size_px: int) -> None:
+    films = module.expressive(faces, size_px)
+    assert films.pictures.shape == (6, 12, size_px, size_px)
     assert sorted(zip(films.people, films.truth.tolist(), strict=True)) == sorted(
         (person, label) for person in "ab" for label in (NEUTRAL, HAPPY, SAD)
     )
@@ -39,11 +40,12 @@ def test_a_film_goes_from_neutral_to_an_expression_and_back(faces: Portraits) ->
     assert happy[6] > 40 + 0.6 * 160  # seven tenths of the expression at least, and five hundredths of the light
 
 
-def test_a_neutral_speaker_moves_the_mouth_alone(faces: Portraits) -> None:
-    films = module.speaking(faces)
+@pytest.mark.parametrize("size_px", [48, 96])
+def test_a_neutral_speaker_moves_the_mouth_alone(faces: Portraits, size_px: int) -> None:
+    films = module.speaking(faces, size_px)
     assert films.people == ("a", "b") and not films.truth.any()
-    assert films.pictures[:, :, :20].mean() == pytest.approx(40, abs=4)
-    assert films.pictures[:, :, 42:].mean(axis=(2, 3)).max() > 80
+    assert films.pictures[:, :, : 20 * size_px // 48].mean() == pytest.approx(40, abs=4)
+    assert films.pictures[:, :, 42 * size_px // 48 :].mean(axis=(2, 3)).max() > 80
 
 
 def test_answers_are_of_the_least_neutral_pictures() -> None:

@@ -25,7 +25,7 @@ from emofuse.timeline import Timeline
 from emofuse.transcripts.sentences import cut_line
 from emofuse.types import AudioBlock, Face, Frame, Line, Moment, Packet
 
-PATCH: Final = 12  # pixels of a face that are covered at once
+PATCH: Final = 12  # pixels of a face of SIZE that are covered at once
 PATCH_STEP: Final = 4
 STRETCH_S: Final = 0.3  # of a voice that is taken away at once
 N_BANDS: Final = 10
@@ -46,25 +46,22 @@ def explain_face(predict: Predict, crop: NDArray[np.uint8], label: int) -> FaceS
 
     Args:
         predict: Of faces.
-        crop: (48, 48) uint8 grey.
+        crop: (S, S) uint8 grey, as large as the network takes it.
         label: Index of the answer, over the bundle's labels.
     """
-    places = [(y, x) for y in _starts(SIZE) for x in _starts(SIZE)]
+    size = len(crop)
+    patch, step = round(PATCH * size / SIZE), max(1, round(PATCH_STEP * size / SIZE))
+    places = [(y, x) for y in range(step - patch, size, step) for x in range(step - patch, size, step)]
     covered = np.repeat(crop[None].astype(np.float32), len(places) + 1, axis=0)
     for i, (y, x) in enumerate(places, start=1):
-        covered[i, max(y, 0) : y + PATCH, max(x, 0) : x + PATCH] = crop.mean()
+        covered[i, max(y, 0) : y + patch, max(x, 0) : x + patch] = crop.mean()
     falls = _falls(predict, covered[:, None], label)
-    total, times = np.zeros((SIZE, SIZE)), np.zeros((SIZE, SIZE))
+    total, times = np.zeros((size, size)), np.zeros((size, size))
     for fall, (y, x) in zip(falls, places, strict=True):
-        part = np.s_[max(y, 0) : y + PATCH, max(x, 0) : x + PATCH]
+        part = np.s_[max(y, 0) : y + patch, max(x, 0) : x + patch]
         total[part] += fall
         times[part] += 1
     return FaceSaliency(crop, (total / times).astype(np.float32))
-
-
-def _starts(size: int) -> range:
-    """Return where patches begin, so that every pixel is covered as often."""
-    return range(PATCH_STEP - PATCH, size, PATCH_STEP)
 
 
 def explain_voice(
@@ -222,6 +219,7 @@ def _gather(packets: Iterable[Packet], moments: Sequence[Moment], bundle: Bundle
     """Read a recording as far as it is needed, and keep what the networks were given at each moment."""
     found = [_Inputs() for _ in moments]
     window_s = (bundle.networks["voice"].card.input.window_s or 1.0) if "voice" in bundle.networks else 0.0
+    size_px = (bundle.networks["face"].card.input.size_px or SIZE) if "face" in bundle.networks else SIZE
     sound = SoundBuffer(window_s + 2.0)
     image: NDArray[np.uint8] | None = None
     place = 0
@@ -229,7 +227,7 @@ def _gather(packets: Iterable[Packet], moments: Sequence[Moment], bundle: Bundle
     def finish(until_s: float) -> int:
         done = place
         while done < len(moments) and moments[done].time_s < until_s:
-            _keep(found[done], moments[done], image, sound, window_s)
+            _keep(found[done], moments[done], image, size_px, sound, window_s)
             done += 1
         return done
 
@@ -245,10 +243,17 @@ def _gather(packets: Iterable[Packet], moments: Sequence[Moment], bundle: Bundle
     return found
 
 
-def _keep(found: _Inputs, moment: Moment, image: NDArray[np.uint8] | None, sound: SoundBuffer, window_s: float) -> None:
+def _keep(
+    found: _Inputs,
+    moment: Moment,
+    image: NDArray[np.uint8] | None,
+    size_px: int,
+    sound: SoundBuffer,
+    window_s: float,
+) -> None:
     face = _main_face(moment.faces)
     if face is not None and image is not None:
-        found.crop = crop_face(image, face)
+        found.crop = crop_face(image, face, size_px)
     if not sound.is_empty:
         found.samples = sound.window(moment.time_s - window_s, moment.time_s).copy()
 

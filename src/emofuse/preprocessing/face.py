@@ -18,14 +18,16 @@ LANDMARKS: Final = np.array([[14.1, 18.2], [33.0, 18.2], [23.55, 28.1], [15.9, 3
 BOX: Final = np.array([4.5, -1.3, 43.3, 50.4], dtype=np.float32)  # YuNet's box there, for a face without points
 
 
-def crop_face(image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
-    """Return the face upright and scaled as in FER+.
+def crop_face(image: NDArray[np.uint8], face: Face, size_px: int = SIZE) -> NDArray[np.uint8]:
+    """Return the face upright and framed as in FER+.
 
-    image: (H, W, 3) uint8 RGB. Returns (48, 48) uint8 grey; what lies outside the picture repeats its edge.
+    image: (H, W, 3) uint8 RGB. Returns (size_px, size_px) uint8 grey; what lies outside the picture repeats its edge.
     """
-    matrix = framing(face)
-    left, top, region = cut_region(image, matrix, SIZE)
-    return warp_region(cv2.cvtColor(region, cv2.COLOR_RGB2GRAY), (left, top), matrix, SIZE)
+    scale = size_px / SIZE
+    matrix = framing(face) * scale
+    matrix[:, 2] += (scale - 1) / 2  # places are those of pixels' centres
+    left, top, region = cut_region(image, matrix, size_px)
+    return warp_region(cv2.cvtColor(region, cv2.COLOR_RGB2GRAY), (left, top), matrix, size_px)
 
 
 class FaceCrops:
@@ -37,13 +39,13 @@ class FaceCrops:
 
     def __init__(self, image: NDArray[np.uint8]) -> None:
         self.image = image
-        self._found: dict[bytes, NDArray[np.uint8]] = {}
+        self._found: dict[tuple[bytes, int], NDArray[np.uint8]] = {}
 
-    def of(self, face: Face) -> NDArray[np.uint8]:
-        """Return the crop of a face, (48, 48) uint8 grey, which nobody may change."""
-        place = (face.box_xyxy if face.landmarks is None else face.landmarks).tobytes()
+    def of(self, face: Face, size_px: int = SIZE) -> NDArray[np.uint8]:
+        """Return the crop of a face, (size_px, size_px) uint8 grey, which nobody may change."""
+        place = (face.box_xyxy if face.landmarks is None else face.landmarks).tobytes(), size_px
         if place not in self._found:
-            self._found[place] = crop_face(self.image, face)
+            self._found[place] = crop_face(self.image, face, size_px)
         return self._found[place]
 
 
@@ -70,6 +72,15 @@ def warp_region(
     size = (size_px, size_px)
     crop = cv2.warpAffine(region, total[:2], size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(crop, dtype=np.uint8)
+
+
+def resized(faces: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """Return faces (N, S, S) as (N, size_px, size_px) uint8; smaller ones are averaged, so that nothing aliases."""
+    if faces.shape[1] == size_px:
+        return faces
+    how = cv2.INTER_AREA if faces.shape[1] > size_px else cv2.INTER_LINEAR
+    made = [cv2.resize(face, (size_px, size_px), interpolation=how) for face in faces]
+    return np.asarray(made, dtype=np.uint8).reshape(-1, size_px, size_px)
 
 
 def face_quality(face: Face) -> float:

@@ -156,10 +156,10 @@ def test_a_crop_that_is_not_off_is_what_the_network_is_tested_on(root: Path, mod
     scores = framing_scores(OnnxNetwork(model), faces)
     assert list(scores) == list(module.FRAMINGS)
     for name, (wider, shift, degrees) in module.FRAMINGS.items():
-        cut = module._cut(faces.images[0], wider, shift, degrees)
+        cut = module._cut(faces.images[0], 48, wider, shift, degrees)
         is_same = np.abs(cut.astype(int) - faces.grey(48)[0].astype(int)).max() <= 4
         assert is_same == (name == "as the product frames")
     marked = np.zeros((140, 140, 3), np.uint8)
     marked[66:74, 66:74] = 255  # a spot in the middle
-    centre = np.argwhere(module._cut(marked, 1.0, 0.08, 0.0) > 100).mean(axis=0)
+    centre = np.argwhere(module._cut(marked, 48, 1.0, 0.08, 0.0) > 100).mean(axis=0)
     np.testing.assert_allclose(centre, [23.5, 23.5 + 0.08 * 48], atol=0.3)

@@ -15,6 +15,7 @@ from emofuse.research.models.audio_video import AudioVideoNet
 from emofuse.research.models.cnn3d import Cnn3d
 from emofuse.research.models.face import FaceNet
 from emofuse.research.models.face_mobilenet import FaceMobileNet
+from emofuse.research.models.face_mobilenet_v2 import FaceMobileNetV2
 from emofuse.research.models.face_sequence import FaceSequence
 from emofuse.research.models.frame_lstm_mel import FrameLstmMel
 from emofuse.research.models.frame_sequence import ResnetLstm, ResnetTransformer
@@ -26,6 +27,7 @@ from emofuse.research.models.settings import (
     ClipNetSettings,
     Cnn3dSettings,
     FaceMobileNetSettings,
+    FaceMobileNetV2Settings,
     FaceNetSettings,
     FaceSequenceSettings,
     FrameLstmMelSettings,
@@ -48,6 +50,7 @@ from emofuse.research.models.wave_cnn import WaveCnn
 PAIRS = [
     (FaceNetSettings(), FaceNet, "face"),
     (FaceMobileNetSettings(), FaceMobileNet, "face"),
+    (FaceMobileNetV2Settings(), FaceMobileNetV2, "face"),
     (MfccCnnSettings(), MfccCnn, "cepstra"),
     (WaveCnnSettings(), WaveCnn, "samples"),
     (MelCnnSettings(), MelCnn, "log-mel"),
@@ -97,6 +100,7 @@ def test_torchvisions_files_are_those_that_torchvision_names() -> None:
         (FaceMobileNetSettings(), "face_mobilenet"),
         (FaceMobileNetSettings(pretrained=None), None),
         (FaceMobileNetSettings(start="face.onnx"), None),
+        (FaceMobileNetV2Settings(published="facex.whl"), None),  # no asset, but a file of one's own
         (MfccCnnSettings(), None),
         (VoiceNetSettings(), "mn04_as"),
         (VoiceNetSettings(pretrained=None), None),

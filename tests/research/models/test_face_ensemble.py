@@ -13,16 +13,17 @@ from emofuse.inference.network import OnnxNetwork
 from emofuse.research.models.face import FaceNet, read_exported
 from emofuse.research.models.face_ensemble import (
     DEVIATION,
-    LARGER_SHARE,
     MEAN,
     OWN_WEIGHT,
     UNIFORM,
     FaceApiNet,
     FaceEnsemble,
+    FacexNet,
     MiniXception,
+    OtherFaceNet,
 )
-from emofuse.research.models.face_mobilenet import FaceMobileNet
-from emofuse.research.models.settings import FaceMobileNetSettings, FaceNetSettings
+from emofuse.research.models.face_mobilenet_v2 import FaceMobileNetV2
+from emofuse.research.models.settings import FaceMobileNetV2Settings, FaceNetSettings
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +50,34 @@ def test_ours_counts_five_times_and_contempt_is_its_own(network: FaceEnsemble, f
     torch.testing.assert_close(found.logsumexp(1), own.logsumexp(1))  # which tells how usual the face is
 
 
-def test_a_larger_network_of_ours_has_its_share_of_our_answer(network: FaceEnsemble, faces: Tensor) -> None:
+@pytest.mark.parametrize("n_beside", [1, 2])
+def test_more_networks_of_ours_count_as_much_as_the_first(network: FaceEnsemble, faces: Tensor, n_beside: int) -> None:
     torch.manual_seed(1)
-    larger = FaceMobileNet(FaceMobileNetSettings(pretrained=None), len(FERPLUS)).eval()
-    both = FaceEnsemble(FaceNetSettings(widths=(4, 8, 8, 8)), *network.others, larger=larger).eval()
-    both.load_state_dict(network.state_dict(), strict=False)
+    beside = [FaceMobileNetV2(FaceMobileNetV2Settings(seen_px=64), len(FERPLUS)) for _ in range(n_beside)]
+    settings = FaceNetSettings(widths=(4, 8, 8, 8))
+    all_ours = FaceEnsemble(settings, beside=beside).eval()
+    all_ours.load_state_dict(network.state_dict(), strict=False)
+    with_others = FaceEnsemble(settings, *network.others, beside=beside).eval()
+    with_others.load_state_dict(network.state_dict(), strict=False)
     with torch.no_grad():
-        first, second = FaceNet.forward(both, faces), larger(faces)
-        ours = ((1 - LARGER_SHARE) * first.log_softmax(1) + LARGER_SHARE * second.log_softmax(1)).softmax(1)
-        found = both(faces)
-    torch.testing.assert_close(found.softmax(1)[:, 7], ours[:, 7])
+        first = FaceNet.forward(all_ours, faces)
+        expected = sum(one.log_softmax(1) for one in (first, *(other(faces) for other in beside))).div(n_beside + 1)
+        found, other = all_ours(faces), with_others(faces)
+    torch.testing.assert_close(found.softmax(1), expected.softmax(1))
+    torch.testing.assert_close(other.softmax(1)[:, 7], expected.softmax(1)[:, 7])
     torch.testing.assert_close(found.logsumexp(1), first.logsumexp(1))
-    assert not torch.allclose(found, network(faces), atol=1e-3)
+    assert not torch.allclose(found, other, atol=1e-3)
+
+
+def test_the_first_sees_larger_faces_as_they_are_when_they_are_made_small(network: FaceEnsemble, faces: Tensor) -> None:
+    torch.manual_seed(1)
+    fine = FaceMobileNetV2(FaceMobileNetV2Settings(seen_px=96), len(FERPLUS))
+    both = FaceEnsemble(FaceNetSettings(widths=(4, 8, 8, 8)), beside=[fine]).eval()
+    wide = torch.rand((3, 1, 96, 96), generator=torch.Generator().manual_seed(2)) * 200 + 20
+    with torch.no_grad():
+        first = FaceNet.forward(both, wide.unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5)))
+        expected = (first.log_softmax(1) + fine(wide).log_softmax(1)) / 2
+        torch.testing.assert_close(both(wide).softmax(1), expected.softmax(1))
 
 
 def test_exposure_does_not_matter_to_the_others_either(network: FaceEnsemble, faces: Tensor) -> None:
@@ -68,8 +85,8 @@ def test_exposure_does_not_matter_to_the_others_either(network: FaceEnsemble, fa
         torch.testing.assert_close(network(faces), network(0.3 * faces + 5), atol=0.05, rtol=0.01)
 
 
-@pytest.mark.parametrize("make", [FaceApiNet, MiniXception])
-def test_the_others_answer_in_our_order(make: type[FaceApiNet] | type[MiniXception], faces: Tensor) -> None:
+@pytest.mark.parametrize("make", [FaceApiNet, MiniXception, FacexNet])
+def test_the_others_answer_in_our_order(make: type[OtherFaceNet], faces: Tensor) -> None:
     for label in make.LABELS:
         network = make().eval()
         with torch.no_grad():

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from emofuse.card import ModelCard
 from emofuse.inference.network import OnnxNetwork
 from emofuse.research.models.folding import fold_and_round
-from emofuse.research.models.layers import CoarseLinear
-from emofuse.research.models.settings import FaceMobileNetSettings, FaceNetSettings, MiniLmSettings, TextNetSettings
+from emofuse.research.models.layers import CoarseConv2d, CoarseLinear
+from emofuse.research.models.settings import AnyFaceNetSettings, MiniLmSettings, TextNetSettings
 from emofuse.research.recipes.data import VoiceDataSettings
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.training.export import export
@@ -107,7 +107,7 @@ def test_rounded_weights_change_little(network: nn.Module, exported: Exported) -
     with torch.no_grad():
         expected = network.eval()(*x)
     difference = exported.onnx(*(part.numpy() for part in x)) - expected.numpy()
-    in_8_bits = any(isinstance(layer, CoarseLinear) for layer in network.modules())
+    in_8_bits = any(isinstance(layer, CoarseLinear | CoarseConv2d) for layer in network.modules())
     assert np.abs(difference).max() < (0.25 if in_8_bits else 0.05) * expected.std()
 
 
@@ -118,7 +118,7 @@ def test_the_card_is_read_back_from_the_file(recipe: Recipe, network: nn.Module,
     assert (card.name, card.seed, card.labels) == (recipe.name, recipe.seed, LABELS)
     assert Recipe.model_validate_json(card.recipe) == recipe
     assert card.n_parameters == sum(p.numel() for p in network.parameters())
-    if isinstance(recipe.model, FaceNetSettings | FaceMobileNetSettings):
+    if isinstance(recipe.model, AnyFaceNetSettings):
         assert (card.modality, card.input.kind, card.input.size_px) == ("face", "face", 48)
     elif isinstance(recipe.model, TextNetSettings | MiniLmSettings):
         assert (card.modality, card.input.kind) == ("text", "text")

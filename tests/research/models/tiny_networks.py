@@ -23,10 +23,12 @@ from emofuse.research.models.fusion.settings import (
 from emofuse.research.models.minilm import MiniLm
 from emofuse.research.models.registry import BuiltNetwork, build
 from emofuse.research.models.settings import (
+    AnyFaceNetSettings,
     AudioVideoSettings,
     ClipNetSettings,
     Cnn3dSettings,
     FaceMobileNetSettings,
+    FaceMobileNetV2Settings,
     FaceNetSettings,
     FaceSequenceSettings,
     FrameLstmMelSettings,
@@ -67,6 +69,7 @@ _WAVE_CNN = WaveCnnSettings(widths=(6, 8, 12))
 _SETTINGS = {
     "face": FaceNetSettings(widths=(4, 6, 8), blocks=(1, 2)),
     "face-mobilenet": FaceMobileNetSettings(pretrained=None),
+    "face-mobilenet-v2": FaceMobileNetV2Settings(seen_px=96),
     "mfcc-cnn": _MFCC_CNN,
     "wave-cnn": _WAVE_CNN,
     "mel-cnn": MelCnnSettings(widths=(4, 6, 8)),
@@ -99,6 +102,7 @@ FEATURE_NETWORKS = get_args(FeatureNetSettings)
 NETWORKS = (
     FaceNetSettings,
     FaceMobileNetSettings,
+    FaceMobileNetV2Settings,
     TextNetSettings,
     MiniLmSettings,
     *get_args(SpeechNetSettings),
@@ -110,7 +114,7 @@ NETWORKS = (
 def _recipe(name: str) -> Recipe:
     settings = _SETTINGS[name]
     data = VideoDataSettings() if isinstance(settings, CLIP_NETWORKS) else VoiceDataSettings()
-    if isinstance(settings, FaceNetSettings | FaceMobileNetSettings):
+    if isinstance(settings, AnyFaceNetSettings):
         data = FaceDataSettings()
     elif isinstance(settings, TextNetSettings | MiniLmSettings):
         data = TextDataSettings()

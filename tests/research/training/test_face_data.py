@@ -21,8 +21,9 @@ from emofuse.research.models.registry import build
 from emofuse.research.models.settings import FaceNetSettings
 from emofuse.research.recipes.data import FaceDataSettings
 from emofuse.research.recipes.recipe import Recipe, TrainSettings
+from emofuse.research.tasks.augment import augment_faces
 from emofuse.research.tasks.batches import train_loader
-from emofuse.research.tasks.faces import EDGE, DrawnFaces, draw_weights, face_job, read_training_faces, set_shares
+from emofuse.research.tasks.faces import DrawnFaces, draw_weights, face_job, read_training_faces, set_shares
 from emofuse.research.training.cards import model_card
 from emofuse.research.training.export import export, write_network
 
@@ -55,10 +56,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_sets_stand_beside_each_other_with_an_edge_around_each_face(data: Path) -> None:
     faces = read_training_faces(FaceDataSettings(train_on=("ferplus", "cfee")), data)
     images, targets = faces.batches.images.numpy(), faces.batches.targets.numpy()
-    assert images.shape == (6, 48 + 2 * EDGE, 48 + 2 * EDGE)
+    assert images.shape == (6, 60, 60)
     assert images[:2, 0, 0].tolist() == [50, 51]  # what is beyond a web face repeats its edge
     assert targets.argmax(axis=1).tolist() == [HAPPY, HAPPY, *[FERPLUS.index("anger")] * 4]
     np.testing.assert_allclose(faces.prior[[HAPPY, FERPLUS.index("anger")]], [2 / 6, 4 / 6])
+
+
+def test_larger_faces_have_larger_edges_and_web_faces_are_made_as_large(data: Path) -> None:
+    settings = FaceDataSettings(train_on=("ferplus", "cfee"), size_px=96, n_drawn=4)
+    faces = read_training_faces(settings, data)
+    assert faces.batches.images.shape == (6, 120, 120)
+    drawn, _ = faces.batches.__getitems__([0, 1, 2])
+    assert augment_faces(drawn, settings, torch.Generator().manual_seed(0)).shape == (3, 1, 96, 96)
 
 
 def test_fer2013_has_its_share_where_it_has_a_label(data: Path) -> None:
@@ -154,7 +163,7 @@ def test_teachers_share_in_the_targets_by_what_they_answer_to_faces_as_they_are_
     ]
     alone, taught = (job.train for job in jobs)
     assert isinstance(alone, DrawnFaces) and isinstance(taught, DrawnFaces)
-    cut = alone.images[:, None, EDGE:-EDGE, EDGE:-EDGE].float().numpy()
+    cut = alone.images[:, None, 6:-6, 6:-6].float().numpy()
     prior = np.full(8, 1e-4)  # what is not drawn is taken out of the logits as if it were, now and then
     prior[[HAPPY, FERPLUS.index("anger")]] = 0.75, 0.25
     answers = torch.from_numpy(OnnxNetwork(teacher).logits(cut) / 2 + 0.5 * np.log(prior)).softmax(1).float()

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emofuse.errors import BundleError
 from emofuse.inference.bundle import Bundle
 from emofuse.inference.classifier import CalibratedClassifier
 from emofuse.inference.embeddings import EmbeddingLog
@@ -14,7 +13,7 @@ from emofuse.inference.face_tracks import FaceTrack
 from emofuse.inference.modalities.base import NO_NETWORK, Modality, StreamContext, no_face
 from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.own_model import FACE_MARGIN, FACE_PX, OwnModel
-from emofuse.preprocessing.face import SIZE, FaceCrops, face_quality
+from emofuse.preprocessing.face import FaceCrops, face_quality
 from emofuse.preprocessing.face_clip import crop_clip_face
 from emofuse.preprocessing.measures import measure_face
 from emofuse.timeline import LEAST_WEIGHT, SourceInfo, pool_scores
@@ -30,8 +29,6 @@ class FacePredictor:
         settings = bundle.manifest.modalities["face"]
         own = bundle.own.get("face")
         network: OnnxNetwork | OwnModel = bundle.networks["face"] if own is None else own
-        if own is None and network.card.input.size_px != SIZE:
-            raise BundleError(f"{settings.file} wants faces of {network.card.input.size_px} pixels, not {SIZE}")
         self._model = CalibratedClassifier(network, bundle.labels, settings, bundle.head is not None)
 
     def score(self, picture: FaceCrops, faces: Sequence[Face], time_s: float) -> list[Scores]:
@@ -43,7 +40,9 @@ class FacePredictor:
         if isinstance(network, OwnModel):
             batch = np.stack([crop_clip_face(picture.image, face, FACE_PX, FACE_MARGIN) for face in faces])
         else:
-            batch = np.stack(crops)[:, None].astype(np.float32)
+            size_px = network.card.input.size_px
+            assert size_px is not None  # by its card, of a network of faces
+            batch = np.stack([picture.of(face, size_px) for face in faces])[:, None].astype(np.float32)
         logits, embedded = self._model.run(batch)
         if self.log is not None:
             self.log.add("face", network, (batch,), time_s, time_s, [face.track_id for face in faces])

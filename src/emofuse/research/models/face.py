@@ -75,5 +75,11 @@ def load_exported(network: nn.Module, path: Path) -> None:
     read_card(path)
     fold_norms(network)
     stored = {tensor.name.removesuffix(".half"): tensor for tensor in onnx.load(path).graph.initializer}
-    arrays = {name: numpy_helper.to_array(stored[name]) for name in network.state_dict() if name in stored}
-    network.load_state_dict({name: torch.tensor(array, dtype=torch.float32) for name, array in arrays.items()})
+
+    def values(name: str) -> Tensor:
+        if f"{name}.steps" in stored:
+            return values(f"{name}.steps") * values(f"{name}.sizes")
+        return torch.tensor(numpy_helper.to_array(stored[name]), dtype=torch.float32)
+
+    held = [name for name in network.state_dict() if name in stored or f"{name}.steps" in stored]
+    network.load_state_dict({name: values(name) for name in held})

@@ -1,4 +1,4 @@
-"""Our face network beside small ones of others, whose answers are weighed together: one file, one input.
+"""Face networks of ours beside small ones of others, whose answers are weighed together: one file, one input.
 
 They were trained on other faces, by other people's labels: what they have in common is right more often on faces that
 none of them knows (`docs/faces.md`).
@@ -7,26 +7,27 @@ none of them knows (`docs/faces.md`).
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Final, cast
+from collections.abc import Sequence
+from typing import ClassVar, Final, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from emofuse.emotions import FERPLUS
+from emofuse.preprocessing.face import SIZE
 from emofuse.research.models.face import FaceNet
 from emofuse.research.models.face_mobilenet import FaceMobileNet
+from emofuse.research.models.face_mobilenet_v2 import N_FEATURES, FaceMobileNetV2, make_backbone
+from emofuse.research.models.layers import CoarseLinear
 from emofuse.research.models.settings import FaceNetSettings
 
 OWN_WEIGHT: Final = 5.0
-"""Our network counts five times, the others once each."""
+"""What is ours counts five times, each of the others once."""
 
 MEAN: Final = 128.0
 DEVIATION: Final = 50.0
 """Of the pixels that the others are given: about those of the pictures that such networks are trained on."""
-
-LARGER_SHARE: Final = 0.5
-"""Of our own answer, where a larger network of ours has a part in it."""
 
 UNIFORM: Final = 0.1
 """Of the others' probabilities this much is spread over all emotions: they are too sure where a crop is off."""
@@ -36,33 +37,61 @@ _KNOWN: Final = FERPLUS[:7]
 
 
 class FaceEnsemble(FaceNet):
-    """A face network and others of the same pixels. Its weights and its embedding are those of the first.
+    """A face network and others. Its weights and its embedding are those of the first.
 
-    larger: another network of ours, whose answer and the first's are one.
+    others: networks of others. beside: more networks of ours, whose mean answer, with the first's, is ours.
     """
 
     def __init__(
-        self, settings: FaceNetSettings, *others: FaceApiNet | MiniXception, larger: FaceMobileNet | None = None
+        self, settings: FaceNetSettings, *others: OtherFaceNet, beside: Sequence[FaceMobileNet | FaceMobileNetV2] = ()
     ) -> None:
         super().__init__(settings, len(FERPLUS))
         self.others = nn.ModuleList(others)
-        self.larger = larger
+        self.beside = nn.ModuleList(beside)
 
     def forward(self, faces: Tensor) -> Tensor:
-        """Score faces. faces: (N, 1, 48, 48) float32 grey in [0, 255]. Returns (N, 8) logits, in FER+'s order."""
-        standard = self.frontend(faces)
-        own = self.classify(standard)
-        energy = own.logsumexp(1, keepdim=True)
-        own = own - energy
-        if self.larger is not None:
-            both = (1 - LARGER_SHARE) * own + LARGER_SHARE * self.larger.classify(standard).log_softmax(1)
-            own = both.log_softmax(1)
-        pixels = (DEVIATION * standard + MEAN).clamp(0, 255)  # they do not take exposure out themselves
-        chance = UNIFORM / len(_KNOWN)
-        others = sum(((1 - UNIFORM) * other(pixels).softmax(1) + chance).log() for other in self.others)
+        """Score faces.
+
+        faces: (N, 1, S, S) float32 grey in [0, 255], where S is a multiple of 48. Returns (N, 8) logits, in FER+'s
+        order.
+        """
+        first = self.classify(self.frontend(avg_pool2d(faces, faces.shape[-1] // SIZE)))
+        energy = first.logsumexp(1, keepdim=True)
+        ours = [first - energy, *(network(faces).log_softmax(1) for network in self.beside)]
+        own = torch.stack(ours).mean(0).log_softmax(1)
         contempt = own[:, -1:]  # the others know none: whether it is contempt is left to ours
-        known = ((OWN_WEIGHT * own[:, :-1] + others) / (OWN_WEIGHT + 1)).log_softmax(1)
-        return torch.cat([known + torch.log1p(-contempt.exp().clamp(max=1 - 1e-6)), contempt], 1) + energy
+        known = own[:, :-1]
+        if len(self.others):
+            # they do not take exposure out themselves
+            pixels = (DEVIATION * self.frontend(faces) + MEAN).clamp(0, 255)
+            chance = UNIFORM / len(_KNOWN)
+            answers = sum(((1 - UNIFORM) * other(pixels).softmax(1) + chance).log() for other in self.others)
+            known = (OWN_WEIGHT * known + answers) / (OWN_WEIGHT + 1)
+        left = torch.log1p(-contempt.exp().clamp(max=1 - 1e-6))
+        return torch.cat([known.log_softmax(1) + left, contempt], 1) + energy
+
+
+class FacexNet(nn.Module):
+    """The network of the package facex: MobileNetV2, and a layer over all that its last one gives.
+
+    Source: https://github.com/hfahrudin/facex (MIT License).
+    """
+
+    title: ClassVar[str] = "the MobileNetV2 of the package facex"
+    CROP_PX: ClassVar[int] = 96  # of the faces that it is given; of smaller ones it is right much less often
+    SIZE_PX: ClassVar[int] = 200
+    LABELS: ClassVar[tuple[str, ...]] = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = make_backbone()
+        self.head = CoarseLinear(N_FEATURES * 6 * 6, len(self.LABELS))
+        self.order = [self.LABELS.index(label) for label in _KNOWN]
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Score faces. faces: (N, 1, H, W) float32 grey in [0, 255]. Returns (N, 7) logits, in FER+'s order."""
+        maps = self.backbone(_resized(faces, self.SIZE_PX) / 255)
+        return cast(Tensor, self.head(maps.permute(0, 2, 3, 1).flatten(1))[:, self.order])
 
 
 class FaceApiNet(nn.Module):
@@ -137,6 +166,9 @@ class MiniXception(nn.Module):
         for shortcut, branch in zip(self.shortcuts, self.branches, strict=True):
             x = _pool(branch(x)) + shortcut(x)
         return cast(Tensor, self.head(x).mean((2, 3))[:, self.order])
+
+
+OtherFaceNet: TypeAlias = FaceApiNet | MiniXception | FacexNet
 
 
 def _resized(faces: Tensor, size_px: int) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from emofuse.research.models.layers import CoarseLinear
+from emofuse.research.models.layers import CoarseConv2d, CoarseLinear
 
 SMALL: Final = 256  # tensors with fewer values keep full precision: they cost nothing
 _CONVOLUTIONS: Final = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -53,20 +53,21 @@ def is_large(value: Tensor) -> bool:
     return value.is_floating_point() and value.ndim > 1 and value.numel() >= SMALL
 
 
-def is_table(module: nn.Module) -> TypeGuard[nn.Embedding | CoarseLinear]:
+def is_table(module: nn.Module) -> TypeGuard[nn.Embedding | CoarseLinear | CoarseConv2d]:
     """Say whether a module's rows are rounded to 8 bits: a table of vectors, most of a text network's weights, or a
-    layer of a large encoder."""
-    return isinstance(module, nn.Embedding | CoarseLinear) and is_large(module.weight)
+    layer of a large network."""
+    return isinstance(module, nn.Embedding | CoarseLinear | CoarseConv2d) and is_large(module.weight)
 
 
 def quantise_rows(table: Tensor) -> tuple[Tensor, Tensor]:
-    """Write each row of a table (R, D) as whole steps.
+    """Write each row of a table (R, D), or each kernel of (R, D, H, W), as whole steps.
 
     Returns:
-        The steps (R, D), int8, and the size of a row's steps (R, 1), float16: their product is the rounded table, and
-        that is not changed by being rounded again.
+        The steps, int8 and of the same form, and the size of a row's steps, (R, 1) or (R, 1, 1, 1), float16: their
+        product is the rounded table, and that is not changed by being rounded again.
     """
-    sizes = (table.abs().amax(dim=1, keepdim=True) / 127).clamp(min=1e-6).half()
+    largest = table.abs().amax(dim=tuple(range(1, table.ndim)), keepdim=True)
+    sizes = (largest / 127).clamp(min=1e-6).half()
     return (table / sizes.float()).round().clamp(-127, 127).to(torch.int8), sizes
 
 

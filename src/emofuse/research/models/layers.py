@@ -22,6 +22,10 @@ class CoarseLinear(nn.Linear):
     """A linear layer whose weights ship in 8 bits, with a step size for each output."""
 
 
+class CoarseConv2d(nn.Conv2d):
+    """A convolution whose weights ship in 8 bits, with a step size for each output."""
+
+
 class ResidualBlock(nn.Module):
     """Two convolutions beside a shortcut that pools before it projects (ResNet-D, arXiv:1812.01187)."""
 

@@ -11,6 +11,7 @@ from emofuse.research.models.audio_video import AudioVideoNet
 from emofuse.research.models.cnn3d import Cnn3d
 from emofuse.research.models.face import FaceNet
 from emofuse.research.models.face_mobilenet import FaceMobileNet
+from emofuse.research.models.face_mobilenet_v2 import FaceMobileNetV2
 from emofuse.research.models.face_sequence import MARGIN, FaceSequence
 from emofuse.research.models.frame_lstm_mel import FrameLstmMel
 from emofuse.research.models.frame_sequence import ResnetLstm, ResnetTransformer
@@ -40,6 +41,7 @@ from emofuse.research.models.settings import (
     ClipNetSettings,
     Cnn3dSettings,
     FaceMobileNetSettings,
+    FaceMobileNetV2Settings,
     FaceNetSettings,
     FaceSequenceSettings,
     FrameLstmMelSettings,
@@ -72,6 +74,7 @@ FeatureNetwork: TypeAlias = (
 BuiltNetwork: TypeAlias = (
     FaceNet
     | FaceMobileNet
+    | FaceMobileNetV2
     | SpeechNetwork
     | VideoNetwork
     | FrameLstmMel
@@ -99,7 +102,7 @@ class Given:
 
     Attributes:
         n_classes: How many labels there are.
-        weights: Files by the names of the settings' `assets`; what has none starts from random weights.
+        weights: Files by the names of the settings' `assets` and `own_files`; what has none starts from random weights.
         margin: By which the frames are cropped wider than a face, as in VideoDataSettings.
         layout: What a network over features is given; it needs one.
         takes: The input of a network of one's own.
@@ -124,7 +127,8 @@ class Given:
         Returns:
             The file, or None where it starts from random weights.
         """
-        return next((self.weights[name] for name in settings.assets if name in self.weights), None)
+        names = (*settings.assets, *settings.own_files)
+        return next((self.weights[name] for name in names if name in self.weights), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,7 @@ def _audio_video(settings: AudioVideoSettings, given: Given) -> BuiltNetwork:
 NETWORKS: Final = (
     Entry(FaceNetSettings, ("ferplus",), _plain(FaceNet)),
     Entry(FaceMobileNetSettings, ("ferplus",), _pretrained(FaceMobileNet)),
+    Entry(FaceMobileNetV2Settings, ("ferplus",), _pretrained(FaceMobileNetV2)),
     Entry(MfccCnnSettings, ("speech",), _plain(MfccCnn)),
     Entry(WaveCnnSettings, ("speech",), _plain(WaveCnn)),
     Entry(MelCnnSettings, ("speech",), _plain(MelCnn)),

@@ -31,6 +31,11 @@ class ModelSettings(Settings):
         return ()
 
     @property
+    def own_files(self) -> tuple[str, ...]:
+        """Paths of other weights that it starts from, of packages that a recipe's user has."""
+        return ()
+
+    @property
     def torchvision_assets(self) -> tuple[str, ...]:
         """Those of them that a training can do without."""
         return ()
@@ -125,7 +130,28 @@ class FaceMobileNetSettings(ModelSettings):
         return self.start
 
 
-AnyFaceNetSettings: TypeAlias = FaceNetSettings | FaceMobileNetSettings
+class FaceMobileNetV2Settings(ModelSettings):
+    """A MobileNetV2 over faces.
+
+    published: the wheel of facex 1.1.0, whose weights it begins with; "": random ones. seen_px: how large a face is
+    made for it, both ways. frozen_layers: so many, from the input on, stay as they were published: the stem, each block
+    and the last layer are one. width: of the layer before the answer.
+    """
+
+    name: Literal["face-mobilenet-v2"] = "face-mobilenet-v2"
+    published: str = ""
+    seen_px: int = Field(160, ge=32, le=224)
+    frozen_layers: int = Field(0, ge=0, le=19)
+    width: int = Field(64, ge=8)
+    dropout: float = Field(0.5, ge=0, lt=1)
+
+    @property
+    def own_files(self) -> tuple[str, ...]:
+        """See ModelSettings."""
+        return (self.published,) if self.published else ()
+
+
+AnyFaceNetSettings: TypeAlias = FaceNetSettings | FaceMobileNetSettings | FaceMobileNetV2Settings
 
 
 class ImportedNetSettings(ModelSettings):

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from emofuse.preprocessing.face import SIZE
 from emofuse.research.models.frontends import MEL_STEP, RATE_HZ, FeatureKind
 from emofuse.research.recipes.data import FaceDataSettings, SoundSettings
 from emofuse.research.tasks.acoustics import (
@@ -37,13 +36,13 @@ def augment_faces(faces: Tensor, settings: FaceDataSettings, generator: Generato
     """Return the batch flipped, warped, re-lit, blurred, made noisy and partly erased, each face by its own draw.
 
     Args:
-        faces: (N, 1, S, S) float32 in [0, 255]. What is beyond the middle SIZE pixels of larger ones is the faces'
-            surroundings, which the warp may move into the picture.
-        settings: How far all of it goes.
+        faces: (N, 1, S, S) float32 in [0, 255]. What is beyond the middle `settings.size_px` pixels of larger ones is
+            the faces' surroundings, which the warp may move into the picture.
+        settings: How large faces are, and how far all of it goes.
         generator: Of the draws.
 
     Returns:
-        (N, 1, SIZE, SIZE) float32 in [0, 255].
+        (N, 1, P, P) float32 in [0, 255], where P is `settings.size_px`.
     """
     faces = _warp(faces, settings, generator)
     faces = _lose_resolution(faces, settings.blur, generator)
@@ -54,14 +53,14 @@ def augment_faces(faces: Tensor, settings: FaceDataSettings, generator: Generato
     faces = ((faces - mean) * contrast + mean).clamp(0, 255)
     faces = 255 * (faces / 255) ** gamma
     if settings.slope:
-        faces = faces * _slope(n, settings.slope, generator)
+        faces = faces * _slope(n, settings.size_px, settings.slope, generator)
     level = uniform((n, 1, 1, 1), 0, settings.noise * 255, generator)
     faces = faces + level * torch.randn(faces.shape, generator=generator)
     return _erase(faces, settings.erase, generator).clamp(0, 255)
 
 
 def _warp(faces: Tensor, settings: FaceDataSettings, generator: Generator) -> Tensor:
-    n = len(faces)
+    n, size_px = len(faces), settings.size_px
     angle = uniform((n,), -settings.rotate_deg, settings.rotate_deg, generator) * (math.pi / 180)
     scale = torch.exp(uniform((n,), -settings.scale, settings.scale, generator))
     stretch = torch.exp(uniform((n,), -settings.scale / 3, settings.scale / 3, generator))
@@ -71,15 +70,15 @@ def _warp(faces: Tensor, settings: FaceDataSettings, generator: Generator) -> Te
     cos, sin = torch.cos(angle), torch.sin(angle)
     rows = [flip * scale * stretch * cos, scale * (shear * cos - sin), shift[:, 0]]
     rows += [flip * scale * stretch * sin, scale * (shear * sin + cos), shift[:, 1]]
-    theta = torch.stack(rows, dim=1).view(n, 2, 3) * (SIZE / faces.shape[-1])
-    grid = F.affine_grid(theta, [n, 1, SIZE, SIZE], align_corners=False)
+    theta = torch.stack(rows, dim=1).view(n, 2, 3) * (size_px / faces.shape[-1])
+    grid = F.affine_grid(theta, [n, 1, size_px, size_px], align_corners=False)
     return F.grid_sample(faces, grid, padding_mode="border", align_corners=False)
 
 
-def _slope(n: int, largest: float, generator: Generator) -> Tensor:
-    """Draw light from one side: (n, 1, SIZE, SIZE) factors, each linear over the picture."""
+def _slope(n: int, size_px: int, largest: float, generator: Generator) -> Tensor:
+    """Draw light from one side: (n, 1, size_px, size_px) factors, each linear over the picture."""
     towards = uniform((n, 1, 1, 2), -largest, largest, generator)
-    place = torch.linspace(-1, 1, SIZE)
+    place = torch.linspace(-1, 1, size_px)
     across, down = towards[..., :1] * place[None, :], towards[..., 1:] * place[:, None]
     return (1 + across + down).clamp(min=0)
 

@@ -538,9 +538,10 @@ def voiced_example(n: int, duration_s: float) -> Tensor:
 
 
 def pretrained_weights(recipe: Recipe) -> dict[str, Path]:
-    """Return the files of what a recipe's network starts from, by their assets' names; fetched if need be. Raises
-    AssetError where they cannot be had."""
-    return {name: find(name) for name in dict.fromkeys(recipe.model.assets)}
+    """Return the files of what a recipe's network starts from, by their assets' names, fetched if need be, or by their
+    own. Raises AssetError where they cannot be had."""
+    fetched = {name: find(name) for name in dict.fromkeys(recipe.model.assets)}
+    return fetched | {name: Path(name) for name in recipe.model.own_files}
 
 
 def fall_back_to_random_init(recipe: Recipe, notice: Callable[[str], None]) -> Recipe:

@@ -16,7 +16,7 @@ from emofuse.card import DataSource, InputSpec
 from emofuse.emotions import FERPLUS
 from emofuse.errors import BundleError, RecipeError, UsageError
 from emofuse.inference.network import OnnxNetwork, read_card, softmax
-from emofuse.preprocessing.face import SIZE
+from emofuse.preprocessing.face import resized
 from emofuse.reading import first_line
 from emofuse.research.corpora.corpus import Corpus
 from emofuse.research.corpora.manifest import Clip, Manifest
@@ -34,12 +34,18 @@ from emofuse.research.tasks.base import Example, Job, UtteranceTask, class_prior
 from emofuse.research.tasks.batches import Augment, Batch, FaceBatches, one_hot
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances
 
-EDGE: Final = SIZE // 8  # pixels around a face that the augmentation may move into the picture: all that the sets have
+UNKNOWN_FACES: Final = "It is not known which faces {} learnt from: none of its scores is surely of strangers."
 
 N_VALIDATING: Final = 4  # people of each set, in a cross-validation
 
 FaceSet = tuple[NDArray[np.uint8], NDArray[np.float32]]
-"""Grey faces (N, 60, 60), with EDGE around each, and their targets (N, C)."""
+"""Grey faces with their edges, (N, 60, 60) where a face has 48 pixels, and their targets (N, C)."""
+
+
+def edge_px(size_px: int) -> int:
+    """Return how many pixels around a face of this size the augmentation may move into the picture: all that the
+    laboratory sets have."""
+    return size_px // 8
 
 
 class DrawnFaces(FaceBatches):
@@ -92,7 +98,7 @@ def read_training_faces(
         without: People who are left out, by the name of their set.
 
     Returns:
-        The faces, with EDGE pixels around each, and the prior of what is drawn.
+        The faces with their edges, and the prior of what is drawn.
 
     Raises:
         CorpusError: A set is not there, or is not whole.
@@ -135,13 +141,14 @@ def _read(name: str, settings: FaceDataSettings, data: Path, without: frozenset[
     if name not in FACES:
         portraits = read_portraits(name, data)
         kept = portraits.of(np.array([subject not in without for subject in portraits.subjects], dtype=np.bool_))
-        return kept.grey(SIZE, EDGE), kept.targets
+        return kept.grey(settings.size_px, edge_px(settings.size_px)), kept.targets
     archive = data / "ferplus.zip"
     original = None
     if settings.original_share:
         original = read_original_labels(data / "faces" / "fer2013_labels.csv", archive, "Train")
     images, targets = read_ferplus(archive, "Train").distributions(original, settings.original_share)
-    return np.pad(images, ((0, 0), (EDGE, EDGE), (EDGE, EDGE)), mode="edge"), targets
+    edge = edge_px(settings.size_px)
+    return np.pad(resized(images, settings.size_px), ((0, 0), (edge, edge), (edge, edge)), mode="edge"), targets
 
 
 def read_portraits(name: str, data: str | Path) -> Portraits:
@@ -153,7 +160,7 @@ def read_portraits(name: str, data: str | Path) -> Portraits:
 class FaceData(Utterances):
     """Faces to be cross-validated.
 
-    wide: (N, 60, 60) uint8, with EDGE around each, which are trained on; faces: (N, 48, 48) uint8, which are tested;
+    wide: (N, S, S) uint8, with their edges, which are trained on; faces: (N, P, P) uint8, which are tested;
     distributions: (N, C) float32; sets: the set of each, (N,).
     """
 
@@ -291,7 +298,7 @@ class FaceTask(UtteranceTask):
 
     def input_spec(self, recipe: Recipe, network: BuiltNetwork) -> InputSpec:
         """See Task."""
-        return InputSpec(kind="face", size_px=SIZE)
+        return InputSpec(kind="face", size_px=face_settings(recipe).size_px)
 
     def corpora(self, recipe: Recipe) -> tuple[Corpus[Any], ...]:
         """See Task."""
@@ -311,17 +318,31 @@ class FaceTask(UtteranceTask):
         """See Task. What a teacher's card must say, its pupil's must, too."""
         teachers = [Path(path) for path in face_settings(recipe).teachers]
         taught = [caution for path in teachers if path.exists() for caution in read_card(path).cautions]
-        return tuple(dict.fromkeys((*super().cautions(recipe), *taught)))
+        own = [UNKNOWN_FACES.format("facex's network")] if recipe.model.own_files else []
+        return tuple(dict.fromkeys((*super().cautions(recipe), *own, *taught)))
 
     def examples(self, network: BuiltNetwork, spec: InputSpec, random: torch.Generator) -> list[Example]:
         """See Task."""
-        return [(torch.rand(n, 1, SIZE, SIZE, generator=random) * 255,) for n in (2, 1, 7)]
+        assert spec.size_px is not None
+        return [(torch.rand(n, 1, spec.size_px, spec.size_px, generator=random) * 255,) for n in (2, 1, 7)]
 
 
 def logits_of(network: OnnxNetwork, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the logits, (N, C), of a face network for grey faces, (N, S, S)."""
-    batches = np.array_split(faces[:, None].astype(np.float32), max(1, len(faces) // 64))
-    return np.concatenate([network.logits(batch) for batch in batches])
+    """Return the logits, (N, C), of a face network for grey faces, (N, S, S), which are given in its own size."""
+    parts = np.array_split(faces, max(1, len(faces) // 64))
+    return np.concatenate([network.logits(as_input(network.card.input, part)) for part in parts])
+
+
+def logits_of_portraits(network: OnnxNetwork, faces: Portraits) -> NDArray[np.float32]:
+    """Return the logits, (N, C), of a face network for the faces of a laboratory set, cut as the product would."""
+    assert network.card.input.size_px is not None  # of a network of faces
+    return logits_of(network, faces.grey(network.card.input.size_px))
+
+
+def as_input(spec: InputSpec, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return grey faces (N, S, S) as a network of faces is given them: (N, 1, P, P) float32."""
+    assert spec.size_px is not None  # by the card, of a network of faces
+    return resized(faces, spec.size_px)[:, None].astype(np.float32)
 
 
 def check_start(recipe: Recipe, name: str) -> None:
@@ -369,9 +390,16 @@ def _faces_of(
     """Return of a set's faces, as `_manifest` has them, those to train on, those to test, and the targets."""
     if name not in FACES:
         portraits = read_portraits(name, data).scored()
-        return portraits.grey(SIZE, EDGE), portraits.grey(SIZE), portraits.targets
+        edge = edge_px(settings.size_px)
+        return portraits.grey(settings.size_px, edge), portraits.grey(settings.size_px), portraits.targets
     wide, targets = _read(name, settings, data, frozenset())
-    return wide, wide[:, EDGE:-EDGE, EDGE:-EDGE], targets
+    return wide, _inner(wide), targets
+
+
+def _inner(wide: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return faces without their edges: (N, S, S) of (N, 1.25 S, 1.25 S)."""
+    edge = wide.shape[1] // 10
+    return wide[:, edge:-edge, edge:-edge]
 
 
 def face_settings(recipe: Recipe) -> FaceDataSettings:
@@ -418,7 +446,7 @@ def taught(settings: FaceDataSettings, faces: FaceBatches, log_prior: NDArray[np
 
     log_prior: (C,) what the training adds to the network's logits, and so to the teachers'.
     """
-    cut = faces.images[:, EDGE:-EDGE, EDGE:-EDGE].numpy()
+    cut = _inner(faces.images.numpy())
     offset = settings.teacher_temperature * log_prior.astype(np.float32)
     answers = [
         softmax(logits_of(teacher, cut) + offset, settings.teacher_temperature)

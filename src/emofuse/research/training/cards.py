@@ -18,6 +18,9 @@ _TORCHVISION: Final = "BSD-3-Clause (torchvision); the pictures have their owner
 PRETRAINING: Final = {
     "mn04_as": DataSource(name="AudioSet, by EfficientAT mn04", licence="MIT (weights)", part="pretraining"),
     "face_mobilenet": DataSource(name="VGGFace2, by HSE-FaceRes", licence="MIT (weights)", part="pretraining"),
+    "facex": DataSource(
+        name="faces that are not named, by facex's network", licence="MIT (weights)", part="pretraining"
+    ),
     "whisper_base": DataSource(
         name="680,000 hours of speech with their words, by OpenAI's Whisper base",
         licence="MIT (weights)",
@@ -31,7 +34,7 @@ PRETRAINING: Final = {
     "r3d_18": DataSource(name="Kinetics-400, by torchvision's R3D-18", licence=_TORCHVISION, part="pretraining"),
     "mvit_v2_s": DataSource(name="Kinetics-400, by torchvision's MViTv2-S", licence=_TORCHVISION, part="pretraining"),
 }
-"""By the asset's name."""
+"""By the asset's name, or that of the package that a file is of."""
 
 
 def model_card(
@@ -59,7 +62,9 @@ def model_card(
 
 def _began_with(recipe: Recipe) -> tuple[DataSource, ...]:
     """Describe what a network's weights come from that were there before its training."""
-    fetched = tuple(PRETRAINING[name] for name in dict.fromkeys(recipe.model.assets) if name in PRETRAINING)
+    packages = (Path(path).name.partition("-")[0] for path in recipe.model.own_files)
+    names = dict.fromkeys((*recipe.model.assets, *packages))
+    fetched = tuple(PRETRAINING[name] for name in names if name in PRETRAINING)
     start = recipe.model.start_network
     return (_network_of(Path(start)), *fetched) if start else fetched
 

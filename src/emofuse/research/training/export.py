@@ -108,7 +108,7 @@ def _write(network: BuiltNetwork, card: ModelCard, path: Path) -> None:
 
 
 def _store_steps(model: onnx.ModelProto, tables: dict[str, Tensor]) -> None:
-    """Store tables of vectors as 8-bit steps and their sizes, which the runtime multiplies when it loads the file.
+    """Store tables of vectors and kernels in 8 bits, as steps and their size, which the runtime multiplies at loading.
 
     The exporter keeps the weights of a linear layer transposed, and under a name of its own.
     """

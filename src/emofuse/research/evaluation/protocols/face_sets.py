@@ -14,7 +14,6 @@ from emofuse import __version__
 from emofuse.emotions import FERPLUS
 from emofuse.errors import UsageError
 from emofuse.inference.network import OnnxNetwork
-from emofuse.preprocessing.face import SIZE
 from emofuse.research.corpora.readers.portraits import Portraits
 from emofuse.research.corpora.registry import PORTRAITS
 from emofuse.research.evaluation.protocols.pretrained_faces import evaluate_faces
@@ -23,7 +22,16 @@ from emofuse.research.evaluation.scores.metrics import confusion_counts, uar_of
 from emofuse.research.evaluation.scores.predictions import Predictions
 from emofuse.research.evaluation.scores.report import EvaluationReport, FoldRecord, ReportProvenance
 from emofuse.research.recipes.recipe import Recipe
-from emofuse.research.tasks.faces import check_start, face_job, face_network, face_settings, logits_of, read_portraits
+from emofuse.research.tasks.faces import (
+    check_start,
+    edge_px,
+    face_job,
+    face_network,
+    face_settings,
+    logits_of,
+    logits_of_portraits,
+    read_portraits,
+)
 from emofuse.research.training.export import export
 from emofuse.research.training.fit import fit
 
@@ -58,7 +66,7 @@ def evaluate_portraits(model: str | Path, name: str, data: str | Path, command: 
     """
     network = face_network(model)
     faces = read_portraits(name, data).scored()
-    return _report(network, name, faces, logits_of(network, faces.grey(SIZE)), command, is_zero_shot=True)
+    return _report(network, name, faces, logits_of_portraits(network, faces), command, is_zero_shot=True)
 
 
 def evaluate_left_out(
@@ -101,27 +109,30 @@ def cross_validate_subjects(
             for each, of in sets.items()
         }
         network = face_network(_train(recipe, data, folder / f"fold-{fold + 1}", device, without))
-        logits[folds == fold] = logits_of(network, faces.of(folds == fold).grey(SIZE))
+        logits[folds == fold] = logits_of_portraits(network, faces.of(folds == fold))
     return _report(network, name, faces, logits, command, is_zero_shot=False)
 
 
 def framing_scores(network: OnnxNetwork, faces: Portraits) -> dict[str, float]:
     """Return the UAR of a network on faces that are cut otherwise than the product would, by the name in FRAMINGS."""
     scores = {}
+    size_px = network.card.input.size_px
+    assert size_px is not None  # of a network of faces
     for name, (wider, shift, degrees) in FRAMINGS.items():
-        cut = np.stack([_cut(image, wider, shift, degrees) for image in faces.images])
+        cut = np.stack([_cut(image, size_px, wider, shift, degrees) for image in faces.images])
         guess = logits_of(network, cut).argmax(axis=1)
         scores[name] = float(uar_of(confusion_counts(faces.truth, guess, len(FERPLUS))))
     return scores
 
 
-def _cut(image: NDArray[np.uint8], wider: float, shift: float, degrees: float) -> NDArray[np.uint8]:
-    """Cut (48, 48) grey pixels out of a portrait (140, 140, 3), whose middle is the framing's."""
-    grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (60, 60), interpolation=cv2.INTER_AREA)
-    middle = (len(grey) - 1) / 2
+def _cut(image: NDArray[np.uint8], size_px: int, wider: float, shift: float, degrees: float) -> NDArray[np.uint8]:
+    """Cut (size_px, size_px) grey pixels out of a portrait (140, 140, 3), whose middle is the framing's."""
+    wide = size_px + 2 * edge_px(size_px)
+    grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (wide, wide), interpolation=cv2.INTER_AREA)
+    middle = (wide - 1) / 2
     matrix = np.array(cv2.getRotationMatrix2D((middle, middle), degrees, 1 / wider), dtype=np.float64)
-    matrix[:, 2] += np.array([shift * SIZE, 0]) - (len(grey) - SIZE) / 2
-    cut = cv2.warpAffine(grey, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    matrix[:, 2] += np.array([shift * size_px, 0]) - (wide - size_px) / 2
+    cut = cv2.warpAffine(grey, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(cut, dtype=np.uint8)
 
 

@@ -19,7 +19,6 @@ from emofuse.errors import BundleError, CorpusError, UsageError
 from emofuse.inference.detector import YuNetDetector
 from emofuse.inference.network import OnnxNetwork, softmax
 from emofuse.inference.own_model import FACE_MARGIN, FACE_PX, RATE_HZ, OwnModel
-from emofuse.preprocessing.face import SIZE
 from emofuse.preprocessing.face_clip import choose_frames
 from emofuse.research.corpora.cache import FeatureCache, content_hash
 from emofuse.research.corpora.face_clips import read_face_clip
@@ -34,6 +33,7 @@ from emofuse.research.evaluation.scores.summary import summarise
 from emofuse.research.recipes.data import VideoDataSettings
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.clips import VideoData, decode_video
+from emofuse.research.tasks.faces import logits_of
 from emofuse.research.tasks.speech import decoded_samples
 from emofuse.research.tasks.utterances import Corpora, Hook, Utterances, find_corpus
 from emofuse.research.training.jobs import decode_utterances
@@ -141,7 +141,7 @@ def _answers(network: OnnxNetwork, utterances: Utterances) -> Iterator[NDArray[n
         assert isinstance(utterances, VideoData)
         for clip in utterances.clips:
             pictures = clip.frames(np.arange(len(clip)), utterances.settings.size_px)
-            yield softmax(network.logits(_as_faces(pictures, utterances.settings.margin)))
+            yield softmax(logits_of(network, _inner_grey(pictures, utterances.settings.margin)))
         return
     batches = utterances.batches(range(len(utterances.manifest)))
     for i in range(len(utterances.manifest)):
@@ -153,13 +153,12 @@ def _answers(network: OnnxNetwork, utterances: Utterances) -> Iterator[NDArray[n
         yield softmax(logits[0] if logits.ndim == 3 else logits)
 
 
-def _as_faces(pictures: NDArray[np.uint8], margin: float) -> NDArray[np.float32]:
-    """Turn crops (T, S, S, 3) with a margin into what a network of faces is given: (T, 1, 48, 48) grey."""
+def _inner_grey(pictures: NDArray[np.uint8], margin: float) -> NDArray[np.uint8]:
+    """Return crops (T, S, S, 3) with a margin grey and without it: (T, P, P)."""
     size = pictures.shape[1]
     edge = round(size * margin / (1 + 2 * margin))
-    inner = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[edge : size - edge, edge : size - edge] for picture in pictures)
-    faces = [cv2.resize(face, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for face in inner]
-    return np.stack(faces)[:, None].astype(np.float32)
+    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[edge : size - edge, edge : size - edge] for picture in pictures]
+    return np.asarray(grey, dtype=np.uint8)
 
 
 def _predictions(card: ModelCard, joined: Relabelled, probabilities: NDArray[np.float32]) -> Predictions:
