@@ -37,12 +37,14 @@ from emofuse.transcripts import SUFFIXES
 
 _LEAST_STEP: Final = 0.01  # of the progress, to be told
 _LONGEST_MESSAGE: Final = 1000
+_STACK_BYTES: Final = 2 << 20  # of a thread, which is else given 8 MB of the address space that may be used
 _NICENESS: Final = 5  # the service itself, and those who are live, come first
 
 
 def main() -> None:
     """Do the task that standard input has."""
     task = read_task(sys.stdin.buffer.readline())
+    threading.stack_size(_STACK_BYTES)
     threading.Thread(target=_end_with_service, daemon=True).start()
     os.umask(0o077)  # what it writes is for its owner alone
     _set_limits(task.memory_mb, task.file_mb)
