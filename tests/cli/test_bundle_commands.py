@@ -111,13 +111,13 @@ def test_check_says_what_a_bundle_is_made_of(emofuse, tmp_path: Path) -> None:
     result = emofuse("bundle", "check", tmp_path / "b")
     assert result.code == 0, result.err
     for text in (
-        "1,227,215 parameters, 2.5 MB",
+        "3,459,744 parameters, 4.9 MB",
         "tiny-clip (21 parameters",
         "4 frames of 16 x 16, every 2, strided, and 1 s of sound at 16000 Hz",
-        "grey faces of 48 x 48",
+        "grey faces of 96 x 96",
         "CC BY-NC-SA 4.0",
         "caution: It knows colours alone.",
-        "weight 1.00, temperature 1.06",
+        "weight 1.00, temperature 1.01",
     ):
         assert text in result.out
     costs = [float(ms) for ms in re.findall(r"cost: ([\d.]+) ms", result.out)]

@@ -140,5 +140,5 @@ def test_all_three_modalities_of_a_film_are_explained() -> None:
     assert first.face is not None and first.voice is not None and first.words is not None
     assert first.face.crop.std() > 10  # a face, not a wall
     # it smiles, and that is what makes it happy: the mouth counts for it more than the brow
-    assert first.face.influence[34:44, 14:34].mean() > first.face.influence[2:12, 14:34].mean()
+    assert first.face.influence[68:88, 28:68].mean() > first.face.influence[4:24, 28:68].mean()
     assert first.words.words[int(np.argmax(first.words.influence))] in ("wonderful!", "happy")

@@ -42,7 +42,7 @@ def test_a_licence_is_read_by_its_name(licence: str, allows: Licence) -> None:
 def test_the_base_bundle_is_refused_for_its_faces_and_voices() -> None:
     base = load_bundle("base")
     assert {one.modality for one in in_the_way(sources_of(base))} == {"face", "voice"}
-    with pytest.raises(BundleError, match=r"may not be used commercially.*and \d more") as refusal:
+    with pytest.raises(BundleError, match=r"may not be used commercially.*and \d+ more") as refusal:
         check_permissive(base)
     assert "permissive" in refusal.value.hint
 

@@ -26,21 +26,21 @@ def test_softmax_and_temperature() -> None:
 def test_the_card_comes_with_the_network() -> None:
     network = OnnxNetwork(FACE)
     assert network.card.modality == "face"
-    assert len(network.card.labels) == network.logits(np.zeros((3, 1, 48, 48), np.float32)).shape[1]
+    assert len(network.card.labels) == network.logits(np.zeros((3, 1, 96, 96), np.float32)).shape[1]
     assert network.card.data and all(source.licence for source in network.card.data)
     assert network.card.scores and all(score.protocol and score.command for score in network.card.scores)
 
 
 def test_a_batch_scores_as_its_rows_do() -> None:
     network = OnnxNetwork(FACE)
-    faces = (np.random.default_rng(0).random((5, 1, 48, 48)) * 255).astype(np.float32)
+    faces = (np.random.default_rng(0).random((5, 1, 96, 96)) * 255).astype(np.float32)
     rows = np.concatenate([network.logits(face[None]) for face in faces])
     np.testing.assert_allclose(network.logits(faces), rows, atol=1e-3)
 
 
 def test_exposure_does_not_matter() -> None:
     network = OnnxNetwork(FACE)
-    face = (np.random.default_rng(0).random((1, 1, 48, 48)) * 100 + 50).astype(np.float32)
+    face = (np.random.default_rng(0).random((1, 1, 96, 96)) * 100 + 50).astype(np.float32)
     np.testing.assert_allclose(network.logits(face), network.logits(1.5 * face + 20), atol=0.1)
 
 
@@ -59,7 +59,7 @@ def test_a_file_that_was_checked_before_is_opened_when_it_is_first_run(
     assert opened == [path]  # it is another file
     network, changed = OnnxNetwork(path, checked=file_hash(FACE)), OnnxNetwork(path, checked=file_hash(FACE))
     assert opened == [path] and network.card == OnnxNetwork(FACE).card
-    face = np.full((1, 1, 48, 48), 90, np.float32)
+    face = np.full((1, 1, 96, 96), 90, np.float32)
     assert (network.logits(face) == OnnxNetwork(FACE).logits(face)).all()
     network.logits(face)
     assert opened == [path, FACE, path, FACE]
@@ -89,7 +89,7 @@ def test_missing_file_and_wrong_input_and_device(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no model"):
         OnnxNetwork(tmp_path / "absent.onnx")
     with pytest.raises(BundleError, match="could not score"):
-        OnnxNetwork(FACE).logits(np.zeros((1, 3, 48, 48), np.float32))
+        OnnxNetwork(FACE).logits(np.zeros((1, 3, 96, 96), np.float32))
     with pytest.raises(UsageError, match="tpu"):
         OnnxNetwork(FACE, device="tpu")
 

@@ -14,7 +14,6 @@ from emofuse.assets import ASSETS
 from emofuse.research.models.audio_video import AudioVideoNet
 from emofuse.research.models.cnn3d import Cnn3d
 from emofuse.research.models.face import FaceNet
-from emofuse.research.models.face_mobilenet import FaceMobileNet
 from emofuse.research.models.face_mobilenet_v2 import FaceMobileNetV2
 from emofuse.research.models.face_sequence import FaceSequence
 from emofuse.research.models.frame_lstm_mel import FrameLstmMel
@@ -26,7 +25,6 @@ from emofuse.research.models.settings import (
     AudioVideoSettings,
     ClipNetSettings,
     Cnn3dSettings,
-    FaceMobileNetSettings,
     FaceMobileNetV2Settings,
     FaceNetSettings,
     FaceSequenceSettings,
@@ -49,7 +47,6 @@ from emofuse.research.models.wave_cnn import WaveCnn
 
 PAIRS = [
     (FaceNetSettings(), FaceNet, "face"),
-    (FaceMobileNetSettings(), FaceMobileNet, "face"),
     (FaceMobileNetV2Settings(), FaceMobileNetV2, "face"),
     (MfccCnnSettings(), MfccCnn, "cepstra"),
     (WaveCnnSettings(), WaveCnn, "samples"),
@@ -97,9 +94,6 @@ def test_torchvisions_files_are_those_that_torchvision_names() -> None:
     ("settings", "asset"),
     [
         (FaceNetSettings(), None),
-        (FaceMobileNetSettings(), "face_mobilenet"),
-        (FaceMobileNetSettings(pretrained=None), None),
-        (FaceMobileNetSettings(start="face.onnx"), None),
         (FaceMobileNetV2Settings(published="facex.whl"), None),  # no asset, but a file of one's own
         (MfccCnnSettings(), None),
         (VoiceNetSettings(), "mn04_as"),

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, pad
 
 from emofuse.errors import AssetError
-from emofuse.research.models.face_mobilenet import SettlingNorm
-from emofuse.research.models.face_mobilenet_v2 import FaceMobileNetV2, read_layers
+from emofuse.research.models.face_mobilenet_v2 import STEM, FaceMobileNetV2, SettlingNorm, read_layers
 from emofuse.research.models.settings import FaceMobileNetV2Settings
 from make_tflite import Layer, make_tflite
 
@@ -47,6 +47,17 @@ def wheel(published: list[Layer], tmp_path_factory: pytest.TempPathFactory) -> P
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("facex/assets/model_optimized.tflite", make_tflite(published))
     return path
+
+
+@pytest.fixture
+def network(wheel: Path) -> FaceMobileNetV2:
+    torch.manual_seed(0)
+    return FaceMobileNetV2(FaceMobileNetV2Settings(seen_px=64, dropout=0), 8, wheel)
+
+
+@pytest.fixture(scope="module")
+def faces() -> Tensor:
+    return torch.rand((6, 1, 96, 96), generator=torch.Generator().manual_seed(1)) * 200 + 20
 
 
 def test_steps_are_read_with_the_zero_and_the_sign_that_they_have(published: list[Layer]) -> None:
@@ -86,6 +97,44 @@ def test_faces_are_made_as_large_as_the_recipe_says_and_answered_whatever_their_
     with torch.no_grad():
         assert network.maps(network.frontend(faces)).shape == (2, 1280, 3, 3)
         torch.testing.assert_close(network(faces), network(0.4 * faces + 9), atol=0.05, rtol=0.01)
+
+
+def test_what_is_padded_is_what_tensorflow_pads(network: FaceMobileNetV2) -> None:
+    layer = network.backbone[0].eval()
+    x = torch.rand((1, 1, 8, 8))
+    expected = (conv2d(pad(x, (0, 1, 0, 1)), layer[1].weight, stride=2) + layer[2].bias.view(1, -1, 1, 1)).clamp(0, 6)
+    torch.testing.assert_close(layer(x), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_norms_settle_on_the_first_batch_and_change_no_answer(network: FaceMobileNetV2, faces: Tensor) -> None:
+    with torch.no_grad():
+        published = network.eval()(faces)
+        settled = network.train()(faces)
+        torch.testing.assert_close(settled, published, atol=0.03, rtol=0.03)  # after 52 layers
+        before = {name: value.clone() for name, value in network.named_parameters()}
+        network(faces.flip(3))
+    assert all(torch.equal(value, before[name]) for name, value in network.named_parameters())
+    norm = next(module for module in network.modules() if isinstance(module, SettlingNorm))
+    assert not torch.allclose(norm.weight, torch.ones(STEM))
+
+
+def _settle(rank: int, folder: str) -> None:
+    """Send one process's own batch through a norm, and keep what it has become."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    norm = SettlingNorm(2)
+    norm(torch.full((2, 2, 3, 3), 1.0 + 2 * rank))
+    torch.save({"weight": norm.weight.detach(), "bias": norm.bias.detach()}, f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.load
+def test_norms_settle_alike_in_every_process_of_a_training(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(_settle, (str(tmp_path),), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    for name in ("weight", "bias"):
+        torch.testing.assert_close(first[name], second[name])
+    torch.testing.assert_close(first["bias"], torch.full((2,), 2.0))  # of batches of 1 and of 3
+    torch.testing.assert_close(first["weight"], torch.ones(2), atol=1e-4, rtol=0)
 
 
 def test_frozen_layers_stay_as_they_were_published(wheel: Path) -> None:

@@ -27,7 +27,6 @@ from emofuse.research.models.settings import (
     AudioVideoSettings,
     ClipNetSettings,
     Cnn3dSettings,
-    FaceMobileNetSettings,
     FaceMobileNetV2Settings,
     FaceNetSettings,
     FaceSequenceSettings,
@@ -68,7 +67,6 @@ _MFCC_CNN = MfccCnnSettings(widths=(4, 6, 8), hidden=16)
 _WAVE_CNN = WaveCnnSettings(widths=(6, 8, 12))
 _SETTINGS = {
     "face": FaceNetSettings(widths=(4, 6, 8), blocks=(1, 2)),
-    "face-mobilenet": FaceMobileNetSettings(pretrained=None),
     "face-mobilenet-v2": FaceMobileNetV2Settings(seen_px=96),
     "mfcc-cnn": _MFCC_CNN,
     "wave-cnn": _WAVE_CNN,
@@ -101,7 +99,6 @@ CLIP_NETWORKS = get_args(ClipNetSettings)
 FEATURE_NETWORKS = get_args(FeatureNetSettings)
 NETWORKS = (
     FaceNetSettings,
-    FaceMobileNetSettings,
     FaceMobileNetV2Settings,
     TextNetSettings,
     MiniLmSettings,

@@ -19,7 +19,7 @@ from emofuse.research.corpora.manifest import Clip, Manifest
 from emofuse.research.corpora.relabel import Relabelled
 from emofuse.research.corpora.splits.protocols import Fold
 from emofuse.research.models.settings import (
-    FaceMobileNetSettings,
+    FaceMobileNetV2Settings,
     FaceNetSettings,
     MelCnnSettings,
     SvmSettings,
@@ -260,8 +260,8 @@ def test_balanced_weights_make_every_class_count_alike() -> None:
 def test_pretrained_weights_that_are_unknown_are_named(data: Path) -> None:
     with pytest.raises(AssetError, match="mn99"):
         utterance_job(tiny_recipe(VoiceNetSettings(pretrained="mn99")), load(data), FOLD)
-    with pytest.raises(AssetError, match="fn99"):  # a training of faces does not begin with random weights instead
-        face_job(Recipe(name="f", data=FaceDataSettings(), model=FaceMobileNetSettings(pretrained="fn99")), data)
+    with pytest.raises(AssetError, match=r"none\.whl"):  # and does not begin with random ones instead
+        face_job(Recipe(name="f", data=FaceDataSettings(), model=FaceMobileNetV2Settings(published="none.whl")), data)
 
 
 def test_a_corpus_is_found_by_its_name_or_as_a_manifest(data: Path, tmp_path: Path) -> None:

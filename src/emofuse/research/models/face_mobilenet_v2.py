@@ -9,12 +9,11 @@ from typing import Any, ClassVar, Final, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn.functional import interpolate
 
 from emofuse.errors import AssetError
 from emofuse.inference.tflite_onnx import import_packages
-from emofuse.research.models.face_mobilenet import SettlingNorm
 from emofuse.research.models.frontends import FeatureKind
 from emofuse.research.models.layers import CoarseConv2d, Standardise
 from emofuse.research.models.settings import FaceMobileNetV2Settings
@@ -114,6 +113,31 @@ class InvertedResidual(nn.Module):
         """Map (N, n_in, H, W) to (N, n_out, H / stride, W / stride), rounded down."""
         found = cast(Tensor, self.branch(x))
         return x + found if self.has_shortcut else found
+
+
+class SettlingNorm(nn.BatchNorm2d):
+    """A norm put after a convolution that was published with its own folded in.
+
+    It settles on the first batch that it is trained on: with that batch's deviations as its scales, and its means added
+    to its shifts, the network answers as it was published, and can be trained as one with norms can.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, D, H, W) to the same form."""
+        if self.training and self.num_batches_tracked == 0:
+            assert self.running_mean is not None and self.running_var is not None
+            with torch.no_grad():
+                values = x.float().transpose(0, 1).flatten(1)
+                moments = torch.stack([values.mean(dim=1), values.square().mean(dim=1)])
+                if distributed.is_available() and distributed.is_initialized():  # or each process had its own network
+                    distributed.all_reduce(moments)
+                    moments /= distributed.get_world_size()
+                mean, variance = moments[0], (moments[1] - moments[0].square()).clamp(min=0)
+                self.weight.copy_((variance + self.eps).sqrt())
+                self.bias.add_(mean)
+                self.running_mean.copy_(mean)
+                self.running_var.copy_(variance)
+        return super().forward(x)
 
 
 def make_backbone() -> nn.Sequential:

@@ -10,7 +10,6 @@ from typing import Any, Final, TypeAlias
 from emofuse.research.models.audio_video import AudioVideoNet
 from emofuse.research.models.cnn3d import Cnn3d
 from emofuse.research.models.face import FaceNet
-from emofuse.research.models.face_mobilenet import FaceMobileNet
 from emofuse.research.models.face_mobilenet_v2 import FaceMobileNetV2
 from emofuse.research.models.face_sequence import MARGIN, FaceSequence
 from emofuse.research.models.frame_lstm_mel import FrameLstmMel
@@ -40,7 +39,6 @@ from emofuse.research.models.settings import (
     AudioVideoSettings,
     ClipNetSettings,
     Cnn3dSettings,
-    FaceMobileNetSettings,
     FaceMobileNetV2Settings,
     FaceNetSettings,
     FaceSequenceSettings,
@@ -73,7 +71,6 @@ FeatureNetwork: TypeAlias = (
 )
 BuiltNetwork: TypeAlias = (
     FaceNet
-    | FaceMobileNet
     | FaceMobileNetV2
     | SpeechNetwork
     | VideoNetwork
@@ -174,7 +171,6 @@ def _audio_video(settings: AudioVideoSettings, given: Given) -> BuiltNetwork:
 
 NETWORKS: Final = (
     Entry(FaceNetSettings, ("ferplus",), _plain(FaceNet)),
-    Entry(FaceMobileNetSettings, ("ferplus",), _pretrained(FaceMobileNet)),
     Entry(FaceMobileNetV2Settings, ("ferplus",), _pretrained(FaceMobileNetV2)),
     Entry(MfccCnnSettings, ("speech",), _plain(MfccCnn)),
     Entry(WaveCnnSettings, ("speech",), _plain(WaveCnn)),

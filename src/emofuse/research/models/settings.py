@@ -106,30 +106,6 @@ class FaceNetSettings(ModelSettings):
         return self.start
 
 
-class FaceMobileNetSettings(ModelSettings):
-    """A MobileNet over the same faces.
-
-    pretrained: an asset's name, or none. frozen_layers: so many, from the input on, stay as they were pretrained: the
-    stem is one, and each pair of convolutions two. start: see FaceNetSettings.
-    """
-
-    name: Literal["face-mobilenet"] = "face-mobilenet"
-    pretrained: Annotated[str | None, NoneIsAWord] = "face_mobilenet"
-    frozen_layers: int = Field(0, ge=0, le=27)
-    dropout: float = Field(0.2, ge=0, lt=1)
-    start: str = ""
-
-    @property
-    def assets(self) -> tuple[str, ...]:
-        """See ModelSettings."""
-        return () if self.pretrained is None or self.start else (self.pretrained,)
-
-    @property
-    def start_network(self) -> str:
-        """See ModelSettings."""
-        return self.start
-
-
 class FaceMobileNetV2Settings(ModelSettings):
     """A MobileNetV2 over faces.
 
@@ -151,7 +127,7 @@ class FaceMobileNetV2Settings(ModelSettings):
         return (self.published,) if self.published else ()
 
 
-AnyFaceNetSettings: TypeAlias = FaceNetSettings | FaceMobileNetSettings | FaceMobileNetV2Settings
+AnyFaceNetSettings: TypeAlias = FaceNetSettings | FaceMobileNetV2Settings
 
 
 class ImportedNetSettings(ModelSettings):

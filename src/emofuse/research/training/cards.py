@@ -17,7 +17,6 @@ from emofuse.research.tasks.registry import task_of
 _TORCHVISION: Final = "BSD-3-Clause (torchvision); the pictures have their owners' licences"
 PRETRAINING: Final = {
     "mn04_as": DataSource(name="AudioSet, by EfficientAT mn04", licence="MIT (weights)", part="pretraining"),
-    "face_mobilenet": DataSource(name="VGGFace2, by HSE-FaceRes", licence="MIT (weights)", part="pretraining"),
     "facex": DataSource(
         name="faces that are not named, by facex's network", licence="MIT (weights)", part="pretraining"
     ),
