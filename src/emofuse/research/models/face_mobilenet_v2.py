@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate
 
 from emofuse.errors import AssetError
 from emofuse.inference.tflite_onnx import import_packages
+from emofuse.reading import one_line
 from emofuse.research.models.frontends import FeatureKind
 from emofuse.research.models.layers import CoarseConv2d, Standardise
 from emofuse.research.models.settings import FaceMobileNetV2Settings
@@ -172,7 +173,8 @@ def load_published(backbone: nn.Sequential, wheel: Path) -> tuple[NDArray[np.flo
         with zipfile.ZipFile(wheel) as archive:
             *published, answer = read_layers(archive.read(_FILE))
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise AssetError(f"{wheel} is not the wheel of facex: {error}") from error
+        hint = "get it: pip download --no-deps facex==1.1.0"
+        raise AssetError(f"{wheel} is not the wheel of facex: {one_line(error)}", hint) from error
     convolutions = [module for module in backbone.modules() if isinstance(module, nn.Conv2d)]
     norms = [module for module in backbone.modules() if isinstance(module, SettlingNorm)]
     with torch.no_grad():
