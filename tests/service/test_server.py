@@ -331,6 +331,20 @@ def test_a_signal_ends_it_soon_whatever_goes_on_and_nothing_is_lost(
     store.close()
 
 
+def test_who_is_sending_is_told_that_it_ends_where_nothing_else_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOFUSE_OFFLINE", "1")
+    with service(tmp_path / "service") as (url, process), connected(url) as coming:
+        coming.sendall(POST + b"content-length: 1000\r\n\r\n" + MATROSKA)
+        until(lambda: httpx.get(f"{url}v1/health").json()["jobs"]["receiving"], 20, "no upload")
+        process.send_signal(signal.SIGINT)
+        status, _, body = heads(rest(coming))
+        assert process.wait(30) == 0
+    assert (status, json.loads(body)["error"]["code"]) == (503, "ending")
+    assert not list((tmp_path / "service" / "jobs").iterdir())
+
+
 def serve_command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "emofuse.cli.main", "serve", *arguments],

@@ -22,6 +22,7 @@ from emofuse.service.wire_format import MOST_BYTES
 MOST_CONNECTIONS: Final = 400
 _KEEP_ALIVE_S: Final = 10
 _SHUTDOWN_S: Final = 3  # that requests get to end in, when the service ends
+_LAST_ANSWERS_S: Final = 2.0  # that those get which did not end in that time
 _STARTING_S: Final = 0.01  # between two looks whether it has started
 
 
@@ -104,6 +105,9 @@ class Server:
             if self._uvicorn.started:
                 on_start()
             await serving
+            # uvicorn does not wait for the requests that it has cancelled, which are told so and clear up
+            if left := [task for task in self._uvicorn.server_state.tasks if not task.done()]:
+                await asyncio.wait(left, timeout=_LAST_ANSWERS_S)
         finally:
             for each in self._sockets:
                 each.close()
