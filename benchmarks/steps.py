@@ -36,7 +36,7 @@ from emofuse.research.training.jobs import make_network
 
 ROOT: Final = Path(__file__).parent.parent
 RECIPES: Final = (
-    *("face-ferplus", "face", "face-taught", "face-mobilenet-v2"),
+    *("face-ferplus", "face", "face-taught", "face-mobilenet-v2", "face-mobilenet-v2-frozen"),
     *("mfcc-cnn", "wave-cnn-16", "wave-cnn-64", "mel-cnn", "voice-ravdess", "voice"),
     *("voice-whisper", "voice-ravdess-whisper", "voice-narrow", "voice-pooled"),
     *("cnn3d", "resnet-lstm", "resnet-transformer", "r3d", "mvit", "face-sequence"),

