@@ -42,6 +42,8 @@ def test_a_covered_face_says_so(picture: np.ndarray, cover: PictureChange, reaso
 
 @pytest.mark.parametrize("bundle", ["base", "large"])
 @pytest.mark.parametrize("cover", [put_on_mask, put_hand_before])
-def test_nothing_is_clear_where_the_mouth_is_covered(picture: np.ndarray, cover: PictureChange, bundle: str) -> None:
+def test_nothing_is_clear_or_likely_where_the_mouth_is_covered(
+    picture: np.ndarray, cover: PictureChange, bundle: str
+) -> None:
     covered = certainty(covered_by(cover, picture), bundle)
-    assert covered.word != "clear" and covered.p_right < min(0.5, certainty(picture, bundle).p_right)
+    assert covered.word == "unsure" and covered.p_right < min(0.6, certainty(picture, bundle).p_right)
