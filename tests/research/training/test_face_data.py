@@ -99,6 +99,23 @@ def test_people_who_are_left_out_are_not_trained_on(data: Path) -> None:
     assert faces.batches.images[:, 30, 30].tolist() == [202, 203]
 
 
+def test_faces_of_two_emotions_are_left_out_where_the_recipe_says_so(tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    with zipfile.ZipFile(tmp_path / "faces" / "cfee.zip", "w") as archive:
+        rows = ["0.jpg,07,4,Angry,simple", "1.jpg,07,17,Fearfully surprised,compound"]
+        archive.writestr("labels.csv", "\n".join(["file,subject,emotion_idx,emotion,type", *rows]))
+        for i in range(2):
+            picture = cv2.imencode(".jpg", np.full((140, 140, 3), 200 + i, np.uint8))[1]
+            archive.writestr(f"{i}.jpg", picture.tobytes())
+    settings = FaceDataSettings(train_on=("cfee",))
+    both, simple = (
+        read_training_faces(settings.model_copy(update={"compounds": compounds}), tmp_path).batches.targets
+        for compounds in (True, False)
+    )
+    assert (both > 0).sum(1).tolist() == [1, 2]
+    assert simple.tolist() == both[:1].tolist()
+
+
 def test_an_epoch_draws_as_it_is_weighed_and_anew() -> None:
     images = np.arange(4, dtype=np.uint8)[:, None, None] * np.ones((1, 48, 48), np.uint8)
     drawn = DrawnFaces(images, np.eye(4, 8, dtype=np.float32), np.array([0.7, 0.2, 0.1, 0.0]), 4000)

@@ -71,17 +71,19 @@ class FaceDataSettings(DataSettings):
 
     train_on: FER+, which also validates, and laboratory sets beside it. size_px: of a face, both ways; where it is more
     than FER+'s 48, those are made larger. original_share: what FER2013's own label counts for beside FER+'s votes.
-    n_drawn: faces an epoch, drawn with replacement; 0: every face once. portrait_share: how much of what is drawn is of
-    laboratory sets. evenness: 0 draws the faces of a set alike, 1 its emotions. teachers: exported face networks from
-    whose mean prediction of a face as it is cut, at teacher_temperature, the network learns teacher_share of its target
-    (Hinton et al., 2015, arXiv:1503.02531). They answer with evidence, as it shall: in a target the prior of what is
-    drawn is added to it, as far as train.logit_adjustment takes that out again.
+    compounds: whether a laboratory's faces of two emotions at once are trained on, as half of each. n_drawn: faces an
+    epoch, drawn with replacement; 0: every face once. portrait_share: how much of what is drawn is of laboratory sets.
+    evenness: 0 draws the faces of a set alike, 1 its emotions. teachers: exported face networks from whose mean
+    prediction of a face as it is cut, at teacher_temperature, the network learns teacher_share of its target (Hinton et
+    al., 2015, arXiv:1503.02531). They answer with evidence, as it shall: in a target the prior of what is drawn is
+    added to it, as far as train.logit_adjustment takes that out again.
     """
 
     corpus: Literal["ferplus"] = "ferplus"
     train_on: tuple[FaceSetName, ...] = Field(("ferplus",), min_length=1)
     size_px: int = Field(SIZE, ge=SIZE, le=4 * SIZE, multiple_of=SIZE)
     original_share: float = Field(0.0, ge=0, le=1)
+    compounds: bool = True
     portrait_share: float = Field(0.35, ge=0, le=1)
     evenness: float = Field(0.5, ge=0, le=1)
     n_drawn: int = Field(0, ge=0)

@@ -141,6 +141,7 @@ def _read(name: str, settings: FaceDataSettings, data: Path, without: frozenset[
     if name not in FACES:
         portraits = read_portraits(name, data)
         kept = portraits.of(np.array([subject not in without for subject in portraits.subjects], dtype=np.bool_))
+        kept = kept if settings.compounds else kept.scored()
         return kept.grey(settings.size_px, edge_px(settings.size_px)), kept.targets
     archive = data / "ferplus.zip"
     original = None
