@@ -58,17 +58,20 @@ def test_a_film_upside_down_is_uncertain_and_told_why(pipeline: Pipeline) -> Non
     assert upright and all(m.fused and m.fused.answer == "happy" and m.fused.confidence > 0.6 for m in upright)
     assert turned and all(m.fused and m.fused.answer == UNCERTAIN and m.fused.confidence < 0.4 for m in turned)
     reasons = {reason for m in turned if m.fused and m.fused.certainty for reason in m.fused.certainty.lowered_by}
-    assert "hardly a face" in reasons
+    assert reasons & {"hardly a face", "unlike the training data"}
 
 
 def test_a_drawn_face_is_never_more_than_unsure(pipeline: Pipeline) -> None:
     picture = np.full((360, 480, 3), 200, np.uint8)
-    cv2.ellipse(picture, (240, 180), (90, 115), 0, 0, 360, (255, 205, 170), -1)
+    cv2.ellipse(picture, (240, 190), (90, 115), 0, 0, 360, (230, 190, 160), -1)
     for x in (205, 275):
-        cv2.circle(picture, (x, 150), 16, (255, 255, 255), -1)
-        cv2.circle(picture, (x, 150), 7, (0, 0, 0), -1)
-        cv2.line(picture, (x - 18, 122), (x + 18, 122), (60, 30, 0), 5)
-    cv2.line(picture, (240, 165), (232, 200), (0, 0, 0), 3)
-    cv2.ellipse(picture, (240, 230), (40, 22), 0, 0, 180, (180, 0, 0), 5)
+        cv2.ellipse(picture, (x, 165), (18, 11), 0, 0, 360, (255, 255, 255), -1)
+        cv2.circle(picture, (x, 165), 9, (60, 40, 20), -1)
+        cv2.line(picture, (x - 20, 143), (x + 20, 143), (60, 40, 20), 6)
+    cv2.line(picture, (243, 175), (234, 212), (190, 145, 120), 4)
+    cv2.ellipse(picture, (240, 214), (13, 6), 0, 0, 180, (180, 130, 110), 3)
+    cv2.ellipse(picture, (240, 243), (36, 20), 0, 0, 180, (190, 60, 60), -1)
+    cv2.ellipse(picture, (240, 243), (30, 9), 0, 0, 180, (255, 255, 255), -1)
     found = answered(pipeline, [Frame(picture, i / 10) for i in range(12)])
-    assert {m.fused.certainty.word for m in found if m.fused and m.fused.certainty} <= {"unsure"}
+    assert found
+    assert {m.fused.certainty.word for m in found if m.fused and m.fused.certainty} == {"unsure"}
