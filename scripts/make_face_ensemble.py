@@ -7,7 +7,7 @@ r"""Put other face networks beside ours, in one ONNX file with one card: small o
     python scripts/make_face_ensemble.py runs/face-taught/face.onnx runs/v2/face.onnx \
         runs/frozen/face.onnx -o large.onnx
 
-The first is the teacher of `recipes/face-taught.toml`, the second that of `recipes/face-mobilenet-v2.toml`, the third
+The first is the teacher of `recipes/face-taught.toml`, the second one of `recipes/face-mobilenet-v2.toml`, the third
 ships in the base bundle, and the fourth in `large`. Ours are what `emofuse export` wrote (`runs/v2` of
 `recipes/face-mobilenet-v2.toml`, `runs/frozen` of `recipes/face-mobilenet-v2-frozen.toml`); what is beside the first of
 ours in a file that was made so is made anew. Made of networks that did not know a set (`emofuse evaluate

@@ -117,7 +117,7 @@ def test_check_says_what_a_bundle_is_made_of(emofuse, tmp_path: Path) -> None:
         "grey faces of 96 x 96",
         "CC BY-NC-SA 4.0",
         "caution: It knows colours alone.",
-        "weight 1.00, temperature 1.01",
+        "weight 1.00, temperature 0.96",
     ):
         assert text in result.out
     costs = [float(ms) for ms in re.findall(r"cost: ([\d.]+) ms", result.out)]
