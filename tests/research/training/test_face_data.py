@@ -191,8 +191,8 @@ def test_teachers_share_in_the_targets_by_what_they_answer_to_faces_as_they_are_
 
 
 def test_a_card_names_what_the_teachers_learnt_from_and_warns_as_theirs_do(teacher: Path) -> None:
-    recipe = Recipe(name="f", data=FaceDataSettings(teachers=(str(teacher),)), model=SMALL)
-    card = model_card(build(SMALL, 8), recipe, FERPLUS)
+    recipe = Recipe(name="f", data=FaceDataSettings(teachers=2 * (str(teacher),)), model=SMALL)
+    card = model_card(build(SMALL, 8), recipe, FERPLUS)  # two teachers who learnt from the same
     assert [(source.name, source.part) for source in card.data][1:] == [("CFEE", "teacher")]
     assert card.cautions[-1] == "It is small."
     gone = recipe.model_copy(update={"data": FaceDataSettings(teachers=("gone.onnx",))})

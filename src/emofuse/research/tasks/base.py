@@ -494,9 +494,10 @@ class UtteranceTask(Task):
 
 
 def with_teachers(own: tuple[DataSource, ...], teachers: Sequence[str]) -> tuple[DataSource, ...]:
-    """Return what a network was trained on, and what its teachers were made of beside that."""
+    """Return what a network was trained on, and what its teachers were made of beside that, each once."""
     names = {source.name for source in own}
-    return (*own, *(source for path in teachers for source in _made_of(path) if source.name not in names))
+    beside = dict.fromkeys(source for path in teachers for source in _made_of(path) if source.name not in names)
+    return (*own, *beside)
 
 
 def _made_of(teacher: str) -> tuple[DataSource, ...]:
