@@ -40,6 +40,12 @@ def test_a_card_that_is_written_and_read_is_the_same() -> None:
     assert again.data[0].part == ""
 
 
+def test_what_is_there_twice_was_learnt_from_once() -> None:
+    parts = ("", "teacher", "pretraining")
+    data = (*CARD.data, *(DataSource(name="FER+", licence="MIT", part=part) for part in parts))
+    assert CARD.model_copy(update={"data": data}).learnt_from == ("RAVDESS speech", "FER+")
+
+
 def test_the_key_in_the_file_does_not_change() -> None:
     """Bundles that are out there are read by it."""
     assert CARD_KEY == "emofuse.card"

@@ -181,6 +181,11 @@ class ModelCard(_Part):
     scores: tuple[Score, ...] = ()
     cautions: tuple[str, ...] = ()
 
+    @property
+    def learnt_from(self) -> tuple[str, ...]:
+        """The names in data, each once: a corpus may be there as what was trained on and as what a teacher knew."""
+        return tuple(dict.fromkeys(source.name for source in self.data))
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         kind = _KINDS.get(self.modality)

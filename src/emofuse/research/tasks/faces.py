@@ -353,7 +353,7 @@ def check_start(recipe: Recipe, name: str) -> None:
     if start := recipe.model.start_network:
         roles[start] = ("where the training starts", "model.start=''")
     for network, (role, without) in roles.items():
-        if any(title in source.name for source in read_card(network).data):
+        if any(title in name for name in read_card(network).learnt_from):
             raise UsageError(f"{network}, {role}, knows {title}", f"set {without} or another")
 
 

@@ -318,8 +318,7 @@ def _shown(path: Path) -> str:
 
 
 def _relation(bundle: Bundle, modality: str, name: str) -> Relation:
-    trained = [source.name for source in bundle.networks[modality].card.data]
-    if not any(_title(name) in source for source in trained):
+    if not any(_title(name) in source for source in bundle.networks[modality].card.learnt_from):
         return "not trained on"
     return "test part" if name == "ferplus" or modality == "text" else "trained on"
 

@@ -159,7 +159,7 @@ def _report(
     kept = [FERPLUS.index(label) for label in corpus.labels]
     truth = np.array([kept.index(label) for label in faces.truth.tolist()], dtype=np.int64)
     people = tuple(sorted(set(faces.subjects)))
-    trained_on = ", ".join(dict.fromkeys(source.name for source in network.card.data))
+    trained_on = ", ".join(network.card.learnt_from)
     how = "all of it, by a network that was trained on" if is_zero_shot else f"{N_FOLDS} folds over people; trained on"
     fold = FoldRecord(name=name, train=(), valid=(), test=people, n_train=0, n_valid=0, n_test=len(truth))
     stamp = ReportProvenance(

@@ -120,7 +120,7 @@ def measure_films(
     found = answer(bundle, [film.recording for film in films], on_progress=on_progress)
     agree = np.array([film.voice == film.face for film in films])
     voices, faces = films[0].recording.corpus.split(" over ")
-    trained = {source.name for m in (VOICE, FACE) for source in bundle.networks[m].card.data}
+    trained = {name for m in (VOICE, FACE) for name in bundle.networks[m].card.learnt_from}
     return MadeFilmsReport(
         bundle=bundle.manifest.name,
         is_known=bool({voices, faces} & trained),

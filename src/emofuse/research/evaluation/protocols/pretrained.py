@@ -71,8 +71,7 @@ def evaluate_pretrained(
         utterances = _decoded(network.card, Corpora(joined, joined.manifest), hook)
         card, answers = network.card, _answers(network, utterances)
         matrix, digest = mapping_matrix(card.labels, BASE)[:, columns], content_hash(model)
-        trained_on = ", ".join(source.name for source in card.data)
-        how = f"an exported network as it is, trained on {trained_on}"
+        how = f"an exported network as it is, trained on {', '.join(card.learnt_from)}"
     rows = []
     for number, found in enumerate(answers, start=1):
         mapped = (found @ matrix).mean(axis=0) + 1e-6
