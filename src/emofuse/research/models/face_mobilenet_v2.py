@@ -51,6 +51,7 @@ class FaceMobileNetV2(nn.Module):
         self.frozen_layers = settings.frozen_layers
         self.frontend = Standardise(quiet=1.0)
         self.backbone = make_backbone()
+        self.is_frozen = settings.frozen_layers == len(self.backbone)  # all but what answers stays as published
         self.n_features = N_FEATURES
         # of what frozen layers give, some is a hundred times as large as other, and nothing before the head evens it
         self.evening = nn.BatchNorm1d(N_FEATURES, affine=False) if self.is_frozen else nn.Identity()
@@ -65,11 +66,6 @@ class FaceMobileNetV2(nn.Module):
             load_published(self.backbone, weights)
         self.backbone[: self.frozen_layers].requires_grad_(False)
         self.train()
-
-    @property
-    def is_frozen(self) -> bool:
-        """Whether all layers but those that answer stay as they were published."""
-        return self.frozen_layers == len(self.backbone)
 
     @property
     def title(self) -> str:
