@@ -58,7 +58,7 @@ def test_a_film_upside_down_is_uncertain_and_told_why(pipeline: Pipeline) -> Non
     assert upright and all(m.fused and m.fused.answer == "happy" and m.fused.confidence > 0.6 for m in upright)
     assert turned and all(m.fused and m.fused.answer == UNCERTAIN and m.fused.confidence < 0.4 for m in turned)
     reasons = {reason for m in turned if m.fused and m.fused.certainty for reason in m.fused.certainty.lowered_by}
-    assert reasons & {"hardly a face", "unlike the training data"}
+    assert "unlike the training data" in reasons
 
 
 def test_a_drawn_face_is_never_more_than_unsure(pipeline: Pipeline) -> None:
